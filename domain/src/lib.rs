@@ -1,0 +1,17 @@
+//! Ids, rules and ports that every room shares. Pure: no I/O; clock and randomness are arguments.
+
+pub mod clock;
+pub mod content;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod log;
+pub mod meter;
+pub mod name;
+pub mod rng;
+pub mod role;
+pub mod secret;
+pub mod token;
+
+pub use error::{Error, Result};
+pub use tokenim_protocol::{Code, grammar, limits};

@@ -1,0 +1,381 @@
+//! The message log port: what the gateway asks of the store, and nothing more. SQL and an in-memory model implement it.
+
+use crate::error::{Error, Result};
+use crate::id::{AppId, KeyId, MessageId, OrgId};
+use crate::name::{ClientMsgId, Conversation, User};
+use crate::role::{Change, ContentKind, ConversationKind, MemberRole};
+use std::future::Future;
+use std::sync::Arc;
+
+/// An app, with the org it belongs to: the scope of everything below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppRef {
+    /// The org.
+    pub org: OrgId,
+    /// The app.
+    pub app: AppId,
+}
+
+/// What usage is counted under.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Credential {
+    /// The API key or signing key that stood behind the request.
+    pub key: KeyId,
+    /// The token's label, which splits usage.
+    pub label: Option<Arc<str>>,
+}
+
+/// One change of the log. Changes handed over together commit together, in this order.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// A message.
+    Send(Draft),
+    /// A new conversation.
+    Create(NewConversation),
+    /// Members join or leave.
+    Change(MemberChange),
+    /// A watermark of a member moves.
+    Move(Watermark),
+}
+
+/// A message that has no seq yet.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The app.
+    pub app: AppRef,
+    /// Where to.
+    pub conversation: Conversation,
+    /// Who says it; must be a member.
+    pub sender: User,
+    /// The sender's id of it; a repeat is answered with the first result.
+    pub client_msg_id: ClientMsgId,
+    /// Must be stored already, else this is refused with `previous_refused`.
+    pub prev: Option<ClientMsgId>,
+    /// Content kind.
+    pub kind: ContentKind,
+    /// Content: JSON text.
+    pub body: Box<str>,
+    /// What it is counted under.
+    pub credential: Credential,
+}
+
+/// A conversation to create.
+#[derive(Debug, Clone)]
+pub struct NewConversation {
+    /// The app.
+    pub app: AppRef,
+    /// Its id; a `direct` conversation that exists under another id is returned instead.
+    pub id: Conversation,
+    /// Its kind; `direct` has exactly two members.
+    pub kind: ConversationKind,
+    /// Distinct members, the owner first.
+    pub members: Vec<User>,
+    /// Name to show.
+    pub name: Option<String>,
+    /// Who asks; `None` = the app's server.
+    pub actor: Option<User>,
+}
+
+/// Members to add or remove.
+#[derive(Debug, Clone)]
+pub struct MemberChange {
+    /// The app.
+    pub app: AppRef,
+    /// Where.
+    pub conversation: Conversation,
+    /// Who asks; `None` = the app's server. A user needs a role that may, or removes only itself.
+    pub actor: Option<User>,
+    /// `Added` or `Removed`.
+    pub change: Change,
+    /// Distinct users.
+    pub users: Vec<User>,
+}
+
+/// A member's watermarks to move forward; they never go back.
+#[derive(Debug, Clone)]
+pub struct Watermark {
+    /// The app.
+    pub app: AppRef,
+    /// Where.
+    pub conversation: Conversation,
+    /// Whose.
+    pub user: User,
+    /// Seen up to this seq.
+    pub read: Option<i64>,
+    /// Held by a device up to this seq.
+    pub received: Option<i64>,
+}
+
+/// What became of one [`Write`].
+#[derive(Debug)]
+pub enum Outcome {
+    /// The message is stored, now or before.
+    Sent(Sent),
+    /// The conversation exists, now or before.
+    Created(ConversationView, Option<Arc<Event>>),
+    /// The membership is as asked; the event is absent where it was so already.
+    Changed(Option<Arc<Event>>),
+    /// The watermark stands at least there; true where it moved.
+    Moved(bool),
+    /// Nothing was changed by this write.
+    Refused(Error),
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+#[must_use]
+pub enum Commit {
+    /// Durably committed: one outcome per write, in the same order.
+    Committed(Vec<Outcome>),
+    /// Definitely not committed, not one of them.
+    Failed(Error),
+    /// The answer to COMMIT was lost: it may be stored or not. Never to be told as failed; a repeat with the same ids is safe.
+    Unknown(Error),
+}
+
+/// A stored message, as the ack tells it.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// Server's id.
+    pub id: MessageId,
+    /// Its number.
+    pub seq: i64,
+    /// The log's incarnation.
+    pub epoch: i64,
+    /// When it was stored, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Message units it counted.
+    pub billed: i64,
+    /// The event to fan out; absent for a repeat, which was fanned out before.
+    pub event: Option<Arc<Event>>,
+}
+
+/// One sequenced entry of a conversation's log.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The app.
+    pub app: AppRef,
+    /// Where.
+    pub conversation: Conversation,
+    /// The log's incarnation.
+    pub epoch: i64,
+    /// Dense number, from 1.
+    pub seq: i64,
+    /// Messages up to and including this one.
+    pub msg_no: i64,
+    /// Milliseconds since 1970; never goes back within a conversation.
+    pub at_ms: i64,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum EventBody {
+    /// A message.
+    Message {
+        /// Server's id.
+        id: MessageId,
+        /// Who said it.
+        sender: User,
+        /// The sender's id of it.
+        client_msg_id: ClientMsgId,
+        /// Content kind.
+        kind: ContentKind,
+        /// Content: JSON text.
+        body: Box<str>,
+    },
+    /// Members joined or left.
+    Member {
+        /// What changed.
+        change: Change,
+        /// Who did it; `None` = the app's server.
+        actor: Option<User>,
+        /// Whom it concerns.
+        users: Vec<(User, MemberRole)>,
+    },
+}
+
+/// A conversation, as REST and `conversation.create` show it.
+#[derive(Debug, Clone)]
+pub struct ConversationView {
+    /// Its id.
+    pub id: Conversation,
+    /// Its kind.
+    pub kind: ConversationKind,
+    /// Name to show.
+    pub name: Option<String>,
+    /// The log's incarnation.
+    pub epoch: i64,
+    /// Seq of the last event.
+    pub last_seq: i64,
+    /// Number of messages.
+    pub last_msg_no: i64,
+    /// When it was created, milliseconds since 1970.
+    pub created_ms: i64,
+    /// Whether it existed before this call.
+    pub existed: bool,
+}
+
+/// Which part of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Events above a seq.
+    After(i64),
+    /// The last events below a seq.
+    Before(i64),
+    /// Half of the page up to a seq, half above it.
+    Around(i64),
+    /// The last events.
+    Newest,
+}
+
+/// A range of one conversation.
+#[derive(Debug, Clone)]
+pub struct RangeQuery {
+    /// The app.
+    pub app: AppRef,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// A member, who sees what happened since it joined; `None` = the app's server, which sees all.
+    pub viewer: Option<User>,
+    /// Which part.
+    pub from: From,
+    /// Events at most.
+    pub limit: u32,
+    /// Bytes of bodies at most; at least one event is returned where there is one.
+    pub bytes_max: usize,
+}
+
+/// A contiguous range, oldest first.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The events.
+    pub events: Vec<Event>,
+    /// Seq of the conversation's last event at the time of reading.
+    pub head: i64,
+    /// The log's incarnation.
+    pub epoch: i64,
+    /// First seq the viewer may see.
+    pub first: i64,
+}
+
+/// Where one conversation stands for one user.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Its kind.
+    pub kind: ConversationKind,
+    /// Name to show.
+    pub name: Option<String>,
+    /// The log's incarnation.
+    pub epoch: i64,
+    /// First seq of that incarnation.
+    pub epoch_first: i64,
+    /// Seq of the last event.
+    pub head: i64,
+    /// Number of messages at the head.
+    pub msg_no: i64,
+    /// First seq the user may see.
+    pub first: i64,
+    /// The user's read watermark.
+    pub read: i64,
+    /// Number of messages at the read watermark.
+    pub read_msg_no: i64,
+    /// Seq of the last change of membership.
+    pub member_version: i64,
+    /// When the last event happened, milliseconds since 1970.
+    pub last_ms: i64,
+    /// The last event.
+    pub last: Option<Event>,
+}
+
+/// Place in a directory: the last entry of the page before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryCursor {
+    /// Its `last_ms`.
+    pub last_ms: i64,
+    /// Its id.
+    pub conversation: Conversation,
+}
+
+/// The members of a conversation, as the fan-out needs them.
+#[derive(Debug, Clone)]
+pub struct MemberList {
+    /// Seq of the conversation's last event when the list was read.
+    pub as_of: i64,
+    /// Each member and the seq it joined at.
+    pub members: Vec<(User, i64)>,
+}
+
+/// A member, as lists show it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Who.
+    pub user: User,
+    /// As what.
+    pub role: MemberRole,
+    /// Seq of the event it joined with.
+    pub joined: i64,
+    /// Its read watermark.
+    pub read: i64,
+    /// Its received watermark.
+    pub received: i64,
+}
+
+/// The log, as the gateway sees it.
+///
+/// Every method answers for one app only: a conversation of another app does not exist.
+pub trait MessageLog: Send + Sync + 'static {
+    /// Commits writes in one transaction and says what became of each.
+    ///
+    /// Shapes: any number of writes; the caller bounds a batch.
+    /// Errors: see [`Commit`]; a single write that may not be done is [`Outcome::Refused`] and leaves the others alone.
+    /// Source: RELIABILITY.md G1–G3, G6.
+    fn append(&self, batch: Vec<Write>) -> impl Future<Output = Commit> + Send;
+
+    /// Reads a range. Errors: `not_found` for a conversation that does not exist or that the viewer is no member of.
+    fn read_range(&self, query: RangeQuery) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Where the named conversations stand for a user; those it is no member of are left out.
+    fn entries(
+        &self,
+        app: AppRef,
+        user: User,
+        of: Vec<Conversation>,
+    ) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+
+    /// A user's conversations, the most recently changed first.
+    fn directory(
+        &self,
+        app: AppRef,
+        user: User,
+        after: Option<DirectoryCursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+
+    /// Members of conversations for the fan-out, in the order asked; empty where there is no such conversation.
+    fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> impl Future<Output = Result<Vec<MemberList>>> + Send;
+
+    /// A page of members, by user id. Errors: `not_found` as for [`MessageLog::read_range`].
+    fn members(&self, query: MembersQuery) -> impl Future<Output = Result<Vec<Member>>> + Send;
+
+    /// Makes sure the user exists.
+    fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Which members.
+#[derive(Debug, Clone)]
+pub struct MembersQuery {
+    /// The app.
+    pub app: AppRef,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// A member; `None` = the app's server.
+    pub viewer: Option<User>,
+    /// Users after this one.
+    pub after: Option<User>,
+    /// Members at most.
+    pub limit: u32,
+}

@@ -1,0 +1,80 @@
+//! Roles and modes: closed lists, each with the text that is stored and shown.
+
+macro_rules! texts {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The stored and shown text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The value of that text.
+            #[must_use]
+            pub fn find(text: &str) -> Option<Self> {
+                match text { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+pub(crate) use texts;
+
+texts! {
+    /// What an account may do in an org (SECURITY.md §10).
+    OrgRole { /// Everything.
+        Owner "owner", /// Everything but deleting the org.
+        Admin "admin", /// Apps and keys.
+        Developer "developer", /// Plan, payment and invoices.
+        Billing "billing", /// Reading.
+        Viewer "viewer", }
+}
+texts! {
+    /// What a member may do in a conversation.
+    MemberRole { /// Made the conversation; may add and remove members.
+        Owner "owner", /// May send, read and leave.
+        Member "member", }
+}
+texts! {
+    /// Whether an app's traffic is billed.
+    Mode { /// Billed.
+        Live "live", /// Never billed.
+        Test "test", }
+}
+texts! {
+    /// The kind of a conversation.
+    ConversationKind { /// Two users; unique per pair.
+        Direct "direct", /// Any number of users.
+        Group "group", }
+}
+texts! {
+    /// The content kind of a message.
+    ContentKind { /// An object with a `text` string.
+        Text "text", /// Any JSON.
+        Json "json", /// A reference to an attachment, any JSON object.
+        File "file", }
+}
+texts! {
+    /// What a member event did.
+    Change { /// The conversation was created with these members.
+        Created "created", /// Members joined.
+        Added "added", /// Members left.
+        Removed "removed", }
+}
+
+impl MemberRole {
+    /// Whether this role may add and remove other members.
+    #[must_use]
+    pub const fn may_change_members(self) -> bool {
+        match self {
+            MemberRole::Owner => true,
+            MemberRole::Member => false,
+        }
+    }
+}

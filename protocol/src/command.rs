@@ -1,0 +1,190 @@
+//! The commands of this version and their fields (PROTOCOL.md §5).
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+macro_rules! commands {
+    ($($variant:ident $name:literal;)*) => {
+        /// A command a client may send. The isolation test walks [`Command::ALL`], so a command can't be forgotten there.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Command { $(#[doc = $name] $variant,)* }
+
+        impl Command {
+            /// Every command of this version.
+            pub const ALL: &'static [Command] = &[$(Command::$variant,)*];
+
+            /// The command's name on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Command::$variant => $name,)* }
+            }
+
+            /// The command of that name.
+            #[must_use]
+            pub fn find(name: &str) -> Option<Command> {
+                match name { $($name => Some(Command::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+commands! {
+    Connect "connect";
+    Refresh "refresh";
+    Send "send";
+    History "history";
+    Sync "sync";
+    Read "read";
+    Received "received";
+    ConversationCreate "conversation.create";
+    ConversationAdd "conversation.add";
+    ConversationRemove "conversation.remove";
+    ConversationMembers "conversation.members";
+    Ping "ping";
+}
+
+/// Conversation id → `[epoch, seq]`: where a client stands.
+pub type Heads<'a> = BTreeMap<Cow<'a, str>, (i64, i64)>;
+
+/// Fields of `connect`.
+#[derive(Debug, Deserialize)]
+pub struct Connect<'a> {
+    /// A user token (JWT), or absent when `session` is given.
+    #[serde(borrow)]
+    pub token: Option<Cow<'a, str>>,
+    /// The session token of an earlier connect.
+    #[serde(borrow)]
+    pub session: Option<Cow<'a, str>>,
+    /// Name of the device, an id; absent = one is made.
+    #[serde(borrow)]
+    pub device: Option<Cow<'a, str>>,
+    /// Name and version of the library, shown in the console.
+    #[serde(borrow)]
+    pub sdk: Option<Cow<'a, str>>,
+    /// Optional features the client understands; the reply lists those accepted.
+    #[serde(borrow, default)]
+    pub features: Vec<Cow<'a, str>>,
+    /// Where the client stands; what it missed follows the reply.
+    #[serde(borrow)]
+    pub heads: Option<Heads<'a>>,
+}
+
+/// Fields of `refresh`.
+#[derive(Debug, Deserialize)]
+pub struct Refresh<'a> {
+    /// A newer user token of the same app and user.
+    #[serde(borrow)]
+    pub token: Cow<'a, str>,
+}
+
+/// Fields of `send`.
+#[derive(Debug, Deserialize)]
+pub struct Send<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// The sender's id of this message: a repeat is stored once.
+    #[serde(borrow)]
+    pub client_msg_id: Cow<'a, str>,
+    /// Content kind: `text`, `json` or `file`.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// The content, any JSON; `text` needs an object with a `text` string.
+    #[serde(borrow)]
+    pub body: &'a RawValue,
+    /// `client_msg_id` of the message before this one that was still unanswered.
+    #[serde(borrow)]
+    pub prev: Option<Cow<'a, str>>,
+    /// Not offered in this version; refused with `not_supported`.
+    #[serde(borrow)]
+    pub reply_to: Option<&'a RawValue>,
+    /// Not offered in this version; refused with `not_supported`.
+    #[serde(borrow)]
+    pub mentions: Option<&'a RawValue>,
+    /// Not offered in this version; refused with `not_supported` unless false.
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// Not offered in this version; refused with `not_supported` unless false.
+    #[serde(default)]
+    pub silent: bool,
+}
+
+/// Fields of `history`; at most one of `after`, `before`, `around` (none = the newest page).
+#[derive(Debug, Deserialize)]
+pub struct History<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Events with a greater seq, oldest first.
+    pub after: Option<i64>,
+    /// Events with a smaller seq; the page still lists oldest first.
+    pub before: Option<i64>,
+    /// Events on both sides of a seq.
+    pub around: Option<i64>,
+    /// Events of the page, 1–200; 50 when absent.
+    pub limit: Option<u32>,
+}
+
+/// Fields of `sync`.
+#[derive(Debug, Deserialize)]
+pub struct Sync<'a> {
+    /// Where the client stands; entries that differ carry an outcome.
+    #[serde(borrow, default)]
+    pub heads: Heads<'a>,
+    /// `next` of the page before.
+    #[serde(borrow)]
+    pub page: Option<Cow<'a, str>>,
+}
+
+/// Fields of `read` and `received`: a cumulative, monotonic watermark.
+#[derive(Debug, Deserialize)]
+pub struct Watermark<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Everything up to and including this seq.
+    pub seq: i64,
+}
+
+/// Fields of `conversation.create`.
+#[derive(Debug, Deserialize)]
+pub struct ConversationCreate<'a> {
+    /// `direct` or `group`.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// Users beside the creator.
+    #[serde(borrow, default)]
+    pub members: Vec<Cow<'a, str>>,
+    /// Id made by the app; absent = one is made.
+    #[serde(borrow)]
+    pub id: Option<Cow<'a, str>>,
+    /// Name to show.
+    #[serde(borrow)]
+    pub name: Option<Cow<'a, str>>,
+}
+
+/// Fields of `conversation.add` and `conversation.remove`.
+#[derive(Debug, Deserialize)]
+pub struct MemberChange<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// The users to add or remove.
+    #[serde(borrow)]
+    pub members: Vec<Cow<'a, str>>,
+}
+
+/// Fields of `conversation.members`.
+#[derive(Debug, Deserialize)]
+pub struct Members<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// `next` of the page before.
+    #[serde(borrow)]
+    pub page: Option<Cow<'a, str>>,
+    /// Members of the page, 1–200; 200 when absent.
+    pub limit: Option<u32>,
+}

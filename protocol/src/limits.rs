@@ -1,0 +1,66 @@
+//! Every named limit of the wire, each with its unit and its reason; the connect reply announces the ones clients need.
+
+/// Largest WebSocket message a client may send, in bytes; larger bodies go by chunks.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Largest number of fragments of one client message; one-byte fragments cost a header each.
+pub const FRAGMENTS_MAX: u32 = 16;
+/// Bytes a connection may send before it has authenticated: a token of 4 KiB and 200 heads of about 90 bytes.
+pub const UNAUTHENTICATED_BYTES_MAX: usize = 24 * 1024;
+/// Largest frame the server sends, in bytes; what does not fit goes to the next page.
+pub const SERVER_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Commands of one connection that may be unanswered at a time.
+pub const OPEN_COMMANDS_MAX: u32 = 256;
+/// Nesting of arrays and objects in what a client sends.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Keys of one JSON object in what a client sends.
+pub const JSON_KEYS_MAX: usize = 64;
+/// Characters of an id made by an app (users, conversations, `client_msg_id`).
+pub const ID_CHARS_MAX: usize = 64;
+/// Bytes of a user token.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+/// Characters of a device name, an SDK name, a conversation name and a token label.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Members named in one create or add command.
+pub const MEMBERS_PER_COMMAND_MAX: usize = 1_000;
+/// Members of one conversation in this version; each message is fanned out on write.
+pub const MEMBERS_MAX: usize = 10_000;
+/// Events of one history page.
+pub const HISTORY_PAGE_MAX: u32 = 200;
+/// Conversations of one directory page, and heads in one `connect` or `sync`.
+pub const DIRECTORY_PAGE_MAX: usize = 200;
+/// Events of one conversation that a connect replays itself; beyond it the outcome is `too_far`.
+pub const BACKLOG_EVENTS_MAX: u32 = 300;
+/// Bytes of backlog that one connect replays over all conversations; beyond it the outcome is `too_far`.
+pub const BACKLOG_BYTES_MAX: usize = 512 * 1024;
+/// Seconds a socket may stay open without a successful `connect`.
+pub const CONNECT_SECONDS_MAX: u64 = 5;
+/// Seconds between two server pings.
+pub const PING_INTERVAL_SECONDS: u64 = 25;
+/// Seconds beyond the ping interval after which a silent connection is dead.
+pub const PING_GRACE_SECONDS: u64 = 10;
+/// Heads of changed conversations in one ping; beyond it the ping says `more` and the client pages `sync`.
+pub const PING_HEADS_MAX: usize = 32;
+/// Bytes of a close reason (RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code).
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+/// Seconds a user token may live (`exp - iat`).
+pub const TOKEN_SECONDS_MAX: i64 = 24 * 3600;
+/// Seconds a token minted by `POST /v1/tokens` lives when the call names no `ttl_s`.
+pub const TOKEN_SECONDS_DEFAULT: i64 = 3600;
+/// Seconds of clock difference forgiven between us and whoever signed a token.
+pub const TOKEN_LEEWAY_SECONDS: i64 = 60;
+/// Bytes of one message unit, the unit that is metered (BILLING.md §2).
+pub const MESSAGE_UNIT_BYTES: usize = 5_120;
+/// Conversation patterns in the `caps` of one token.
+pub const CAPS_MAX: usize = 32;
+
+/// Reconnect timings announced by the connect reply, in milliseconds (SDK.md CONN-2, CONN-3).
+pub mod reconnect {
+    /// First retry after an abnormal end: uniform in `0..FIRST_MS`.
+    pub const FIRST_MS: u64 = 2_000;
+    /// Base of the exponential delay.
+    pub const BASE_MS: u64 = 500;
+    /// Cap of the exponential delay.
+    pub const CAP_MS: u64 = 30_000;
+    /// Healthy time after which the attempt counter returns to zero.
+    pub const STABLE_MS: u64 = 10_000;
+}
