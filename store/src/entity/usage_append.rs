@@ -1,0 +1,31 @@
+//! Usage of a run of the log, written by the append itself.
+
+use super::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "usage_append")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub app_id: AppId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub conversation_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub epoch: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub seq_to: i64,
+    pub seq_from: i64,
+    pub units: i64,
+    pub messages: i64,
+    pub bytes: i64,
+    pub key_id: Option<KeyId>,
+    pub label: Option<String>,
+    pub rule_version: i16,
+    pub event_ms: i64,
+    pub roll: Option<i64>,
+}
+
+/// No relations: queries name their joins, scoped by app.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,69 @@
+//! Every query of TokenIM. Tenant tables are reachable only through a scope: an org handle, or an app named by its ref.
+
+mod bootstrap;
+mod console;
+#[expect(missing_docs, reason = "the columns are described in migrations/sql")]
+pub mod entity;
+mod fault;
+mod idempotency;
+mod keys;
+mod log;
+mod open;
+mod scope;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+pub use bootstrap::{NewTenant, Tenant};
+pub use console::{ConsoleSession, NewConsoleSession};
+pub use idempotency::{Begun, Remembered};
+pub use keys::ApiKey;
+pub use open::{Durability, Opened, Settings};
+pub use scope::{App, OrgScope};
+pub use usage::{UsageHour, UsageHours};
+
+use sea_orm::DatabaseConnection;
+use std::sync::Arc;
+use tokenim_domain::clock::Clock;
+use tokenim_domain::rng::Rng;
+use tokenim_domain::secret::MasterKey;
+
+/// The store: one writing connection, a pool of reading ones, and what queries need to make ids, times and seals.
+#[derive(Clone)]
+pub struct Store {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    master: MasterKey,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Store")
+    }
+}
+
+impl Store {
+    /// The platform's master key.
+    #[must_use]
+    pub fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// The clock everything of this process reads.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The randomness everything of this process draws from.
+    #[must_use]
+    pub fn rng(&self) -> &Arc<dyn Rng> {
+        &self.rng
+    }
+}
+
+#[cfg(all(feature = "sabotage", not(debug_assertions)))]
+compile_error!("the feature `sabotage` seeds bugs for tests; a release must not carry it");

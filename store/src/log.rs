@@ -1,0 +1,52 @@
+//! The message log on SQLite: the store's side of the gateway's port.
+
+mod append;
+mod create;
+mod directory;
+mod members;
+mod range;
+mod row;
+mod send;
+
+use crate::Store;
+use tokenim_domain::Result;
+use tokenim_domain::log::{
+    AppRef, Commit, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page, RangeQuery, Write,
+};
+use tokenim_domain::name::{Conversation, User};
+
+impl MessageLog for Store {
+    async fn append(&self, batch: Vec<Write>) -> Commit {
+        append::append(self, batch).await
+    }
+
+    async fn read_range(&self, query: RangeQuery) -> Result<Page> {
+        range::read(&self.readers, &query).await
+    }
+
+    async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
+        directory::entries(&self.readers, app, &user, &of).await
+    }
+
+    async fn directory(
+        &self,
+        app: AppRef,
+        user: User,
+        after: Option<DirectoryCursor>,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        directory::page(&self.readers, app, &user, after, limit).await
+    }
+
+    async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
+        members::lists(&self.readers, &of).await
+    }
+
+    async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
+        members::page(&self.readers, &query).await
+    }
+
+    async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {
+        members::ensure_users(self, app, &users).await
+    }
+}

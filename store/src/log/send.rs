@@ -1,0 +1,181 @@
+//! Messages of a batch: looked up together, given seqs in order, refused one by one.
+
+use super::append::{Batch, Head, Placed, hex};
+use crate::sql;
+use sea_orm::QueryResult;
+use serde_json::json;
+use std::collections::HashMap;
+use tokenim_domain::id::{AppId, MessageId};
+use tokenim_domain::log::{Draft, EventBody, Outcome, Sent};
+use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::{Code, Error, Result};
+
+/// For each draft: the conversation's head, whether the sender is a member, the message its id was used for, and whether
+/// its predecessor is stored. One statement for the batch, in the order of the drafts.
+const FIND: &str = "
+SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.user IS NOT NULL AS is_member, p.seq IS NOT NULL AS prev_stored,
+    d.seq, d.epoch AS dup_epoch, d.id, d.at_ms, d.kind, d.body, d.units
+FROM json_each(?1) w
+LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
+LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = w.value->>2
+LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.value->>2 AND d.client_msg_id = w.value->>3
+LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.value->>2 AND p.client_msg_id = w.value->>4
+ORDER BY w.key";
+
+/// What identifies a message to its sender.
+type Once = (AppId, Conversation, User, ClientMsgId);
+
+/// Stores what may be stored of the drafts.
+///
+/// The order of checks is the protocol's (PROTOCOL.md §7.9): a repeat is answered before anything can refuse it.
+/// Source: RELIABILITY.md G2, G3.
+pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
+    let wanted: Vec<_> = drafts
+        .iter()
+        .map(|d| {
+            json!([
+                hex(d.app),
+                d.conversation.as_str(),
+                d.sender.as_str(),
+                d.client_msg_id.as_str(),
+                d.prev.as_ref().map(ClientMsgId::as_str)
+            ])
+        })
+        .collect();
+    let rows = sql::rows(&batch.tx, FIND, [serde_json::Value::from(wanted).to_string().into()]).await?;
+    let mut run = Run { batch, heads: HashMap::new(), placed: Vec::with_capacity(drafts.len()), new: HashMap::new() };
+    let mut outcomes = Vec::with_capacity(drafts.len());
+    for (draft, row) in drafts.into_iter().zip(&rows) {
+        outcomes.push(match run.one(draft, row)? {
+            Ok(sent) => Outcome::Sent(sent),
+            Err(error) => Outcome::Refused(error),
+        });
+    }
+    if !run.placed.is_empty() {
+        batch.write(&run.placed, &run.heads).await?;
+    }
+    Ok(outcomes)
+}
+
+struct Run<'a> {
+    batch: &'a Batch<'a>,
+    heads: HashMap<(AppId, Conversation), Head>,
+    placed: Vec<Placed>,
+    /// Messages of this very batch, which the look-up could not see.
+    new: HashMap<Once, usize>,
+}
+
+impl Run<'_> {
+    /// The outer result is the database's, the inner one the draft's own.
+    fn one(&mut self, draft: Draft, row: &QueryResult) -> Result<Result<Sent>> {
+        let Some(epoch) = sql::get::<Option<i64>>(row, "epoch")? else { return Ok(Err(Code::NotFound.into())) };
+        if let Some(first) = self.first_result(&draft, row)? {
+            return Ok(first);
+        }
+        if !sql::get::<bool>(row, "is_member")? {
+            return Ok(Err(Code::NotFound.into()));
+        }
+        if !self.prev_is_stored(&draft, row)? {
+            return Ok(Err(Code::PreviousRefused.into()));
+        }
+        let key = (draft.app.app, draft.conversation.clone());
+        if !self.heads.contains_key(&key) {
+            self.heads.insert(key.clone(), head(epoch, row)?);
+        }
+        let head = self.heads.get_mut(&key).expect("inserted above");
+        Ok(Ok(place(self.batch, head, &mut self.placed, &mut self.new, draft)))
+    }
+
+    fn first_result(&self, draft: &Draft, row: &QueryResult) -> Result<Option<Result<Sent>>> {
+        if let Some(at) = self.new.get(&once(draft)) {
+            return Ok(Some(repeat_of(&self.placed[*at], draft)));
+        }
+        let Some(seq) = sql::get::<Option<i64>>(row, "seq")? else { return Ok(None) };
+        let (kind, body): (String, String) = (sql::get(row, "kind")?, sql::get(row, "body")?);
+        if kind != draft.kind.as_str() || !same_json(&body, &draft.body) {
+            return Ok(Some(Err(conflict())));
+        }
+        let (id, epoch) = (sql::get(row, "id")?, sql::get(row, "dup_epoch")?);
+        let (at_ms, billed) = (sql::get(row, "at_ms")?, sql::get(row, "units")?);
+        Ok(Some(Ok(Sent { id, seq, epoch, at_ms, billed, event: None })))
+    }
+
+    fn prev_is_stored(&self, draft: &Draft, row: &QueryResult) -> Result<bool> {
+        let Some(prev) = &draft.prev else { return Ok(true) };
+        let in_batch = || {
+            let (app, conversation, sender, _) = once(draft);
+            self.new.contains_key(&(app, conversation, sender, prev.clone()))
+        };
+        Ok(sql::get::<bool>(row, "prev_stored")? || in_batch())
+    }
+}
+
+fn place(
+    batch: &Batch<'_>,
+    head: &mut Head,
+    placed: &mut Vec<Placed>,
+    new: &mut HashMap<Once, usize>,
+    draft: Draft,
+) -> Sent {
+    new.insert(once(&draft), placed.len());
+    let id = MessageId::new(&*batch.store.clock, &*batch.store.rng);
+    let body = EventBody::Message {
+        id,
+        sender: draft.sender,
+        client_msg_id: draft.client_msg_id,
+        kind: draft.kind,
+        body: draft.body,
+    };
+    let billed = super::row::units(&body);
+    let one = batch.place(head, draft.app, &draft.conversation, id, body, Some(draft.credential));
+    let sent = Sent {
+        id,
+        seq: one.event.seq,
+        epoch: one.event.epoch,
+        at_ms: one.event.at_ms,
+        billed,
+        event: Some(one.event.clone()),
+    };
+    placed.push(one);
+    sent
+}
+
+fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
+    let EventBody::Message { kind, body, .. } = &first.event.body else { return Err(conflict()) };
+    if *kind != draft.kind || !same_json(body, &draft.body) {
+        return Err(conflict());
+    }
+    let event = &first.event;
+    Ok(Sent {
+        id: first.id,
+        seq: event.seq,
+        epoch: event.epoch,
+        at_ms: event.at_ms,
+        billed: super::row::units(&event.body),
+        event: None,
+    })
+}
+
+fn head(epoch: i64, row: &QueryResult) -> Result<Head> {
+    Ok(Head {
+        epoch,
+        seq: sql::get(row, "last_seq")?,
+        msg_no: sql::get(row, "last_msg_no")?,
+        last_ms: sql::get(row, "last_ms")?,
+        units_cum: sql::get(row, "units_cum")?,
+    })
+}
+
+fn once(draft: &Draft) -> Once {
+    (draft.app.app, draft.conversation.clone(), draft.sender.clone(), draft.client_msg_id.clone())
+}
+
+fn conflict() -> Error {
+    Error::new(Code::Conflict).says("this client_msg_id was used for another message")
+}
+
+/// Equal as JSON: a library that writes keys in another order on its retry still repeats the same message.
+fn same_json(a: &str, b: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    a == b || (parse(a).is_some() && parse(a) == parse(b))
+}

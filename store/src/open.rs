@@ -1,0 +1,210 @@
+//! Opening the SQLite file: durability asked for and read back, the master key, migrations.
+
+use crate::{Store, sql};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm_migration::MigratorTrait;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokenim_domain::clock::Clock;
+use tokenim_domain::rng::Rng;
+use tokenim_domain::secret::MasterKey;
+use tokenim_domain::{Error, Result};
+use tokenim_migrations::Migrator;
+
+/// Reading connections; SQLite readers do not block each other or the writer in WAL mode.
+const READERS_MAX: u32 = 4;
+/// How long a connection is waited for before the caller is told `overloaded`.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for a lock another process holds (`tokenim admin` beside `tokenim serve`).
+const BUSY_TIMEOUT_MS: u32 = 10_000;
+
+/// Where the data is and how hard it is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folder of the database file and the master key; made if absent.
+    pub data: PathBuf,
+    /// What an ack means on this machine.
+    pub durability: Durability,
+}
+
+/// SQLite's `synchronous`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Every commit is flushed to the disk before it returns; the only setting the product runs with.
+    Full,
+    /// Commits reach the page cache only. Exists so that the durability test can be seen to fail.
+    #[cfg(feature = "sabotage")]
+    Off,
+}
+
+/// A store, and what opening it did.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Migrations that were applied now.
+    pub migrated: usize,
+}
+
+impl Store {
+    /// Opens or makes the database of a data folder, checks its durability and brings its schema up to date.
+    ///
+    /// Errors: `unavailable` or `internal` with the cause: folder not writable, file not a database, key file readable by others.
+    /// Source: ARCHITECTURE.md decision 5; SEC-14 (file modes).
+    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Opened> {
+        make_private_folder(&settings.data).map_err(|error| io_fault(&settings.data, error))?;
+        let turn = take_turn(&settings.data.join("open.lock")).await?;
+        let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
+        if file.exists() && !key.exists() {
+            return Err(Error::internal(format!(
+                "{} is missing; without it the database beside it can't be read",
+                key.display()
+            )));
+        }
+        let master = master_key(&key, rng.as_ref())?;
+        make_private_file(&file)?;
+        let writer = connect(&file, 1, settings.durability).await?;
+        let migrated = Migrator::get_pending_migrations(&writer).await.map_err(crate::fault::query)?.len();
+        Migrator::up(&writer, None).await.map_err(crate::fault::query)?;
+        verify_pragmas(&writer, settings.durability).await?;
+        let readers = connect(&file, READERS_MAX, settings.durability).await?;
+        drop(turn);
+        Ok(Opened { store: Store { writer, readers, clock, rng, master }, migrated })
+    }
+
+    /// Whether the database answers a read.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn ping(&self) -> Result<()> {
+        sql::row(&self.readers, "SELECT last FROM usage_clock", []).await.map(drop)
+    }
+
+    /// Closes every connection; the last one checkpoints the write-ahead log.
+    pub async fn close(&self) {
+        for pool in [&self.readers, &self.writer] {
+            if let Err(error) = pool.close_by_ref().await {
+                tracing::warn!(%error, "closing the database");
+            }
+        }
+    }
+}
+
+async fn connect(file: &Path, connections: u32, durability: Durability) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
+    options.max_connections(connections).min_connections(1).sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT);
+    // Local connections do not break: pinging each before use would cost a statement.
+    options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", durability.pragma())
+            .pragma("busy_timeout", BUSY_TIMEOUT_MS.to_string())
+            .pragma("foreign_keys", "ON")
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "MEMORY")
+    });
+    Database::connect(options).await.map_err(crate::fault::query)
+}
+
+/// The driver leaves the journal mode as it found it, and a build of SQLite may know other defaults: so read both back.
+async fn verify_pragmas(writer: &DatabaseConnection, durability: Durability) -> Result<()> {
+    let mode = sql::row(writer, "PRAGMA journal_mode", [])
+        .await?
+        .map(|row| sql::get::<String>(&row, "journal_mode"))
+        .transpose()?;
+    let level = sql::row(writer, "PRAGMA synchronous", [])
+        .await?
+        .map(|row| sql::get::<i64>(&row, "synchronous"))
+        .transpose()?;
+    if mode.as_deref() == Some("wal") && level == Some(durability.level()) {
+        return Ok(());
+    }
+    Err(Error::internal(format!("the database is not durable: journal_mode={mode:?}, synchronous={level:?}")))
+}
+
+impl Durability {
+    const fn pragma(self) -> &'static str {
+        match self {
+            Durability::Full => "FULL",
+            #[cfg(feature = "sabotage")]
+            Durability::Off => "OFF",
+        }
+    }
+
+    /// The number SQLite answers with (sqlite.org/pragma.html#pragma_synchronous).
+    const fn level(self) -> i64 {
+        match self {
+            Durability::Full => 2,
+            #[cfg(feature = "sabotage")]
+            Durability::Off => 0,
+        }
+    }
+}
+
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+/// Waits until no other process opens this folder. Without turns two first starts meet in the switch to WAL, where SQLite
+/// does not wait, and in the migrations. The lock ends with the file handle, also when the process dies.
+async fn take_turn(file: &Path) -> Result<fs::File> {
+    let fail = |error| io_fault(file, error);
+    let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map_err(fail)?;
+    let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await.map_err(Error::internal)?;
+    locked.map_err(fail)
+}
+
+/// Makes the database file, for its owner only; SQLite gives the files beside it the same mode.
+fn make_private_file(file: &Path) -> Result<()> {
+    if !file.exists() {
+        let made = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file);
+        made.map_err(|error| io_fault(file, error))?;
+    }
+    check_private(file)
+}
+
+fn check_private(file: &Path) -> Result<()> {
+    let mode = fs::metadata(file).map_err(|error| io_fault(file, error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Error::internal(format!(
+            "{} is readable by others (mode {:o}); run chmod 600",
+            file.display(),
+            mode & 0o777
+        )));
+    }
+    Ok(())
+}
+
+/// Reads the master key, or makes one on first use. It is written whole under another name first: a crash leaves no half key.
+fn master_key(file: &Path, rng: &dyn Rng) -> Result<MasterKey> {
+    let fail = |error| io_fault(file, error);
+    if !file.exists() {
+        let fresh = file.with_extension("new");
+        let _ = fs::remove_file(&fresh);
+        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(fail)?;
+        out.write_all(&rng.bytes::<{ MasterKey::BYTES }>()).and_then(|()| out.sync_all()).map_err(fail)?;
+        // A hard link fails where the name exists: two first starts at once agree on one key.
+        match fs::hard_link(&fresh, file) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fail(error)),
+            _ => fs::remove_file(&fresh).map_err(fail)?,
+        }
+    }
+    check_private(file)?;
+    let bytes = fs::read(file).map_err(fail)?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| Error::internal(format!("{} is not a key of {} bytes", file.display(), MasterKey::BYTES)))?;
+    Ok(MasterKey::new(&bytes))
+}
+
+fn io_fault(path: &Path, error: io::Error) -> Error {
+    Error::internal(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,52 @@
+//! Prepared statements by their text, for the queries that an entity can't say.
+
+use crate::fault;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, Value,
+};
+use tokenim_domain::Result;
+
+/// A statement with its values; the driver keeps it prepared under its text, so texts must not vary with the data.
+pub(crate) fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
+}
+
+/// All rows of a query.
+pub(crate) async fn rows(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>> {
+    on.query_all_raw(statement(sql, values)).await.map_err(fault::query)
+}
+
+/// The first row of a query.
+pub(crate) async fn row(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<QueryResult>> {
+    on.query_one_raw(statement(sql, values)).await.map_err(fault::query)
+}
+
+/// Runs a statement; returns how many rows it touched.
+pub(crate) async fn run(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, DbErr> {
+    on.execute_raw(statement(sql, values)).await.map(|done| done.rows_affected())
+}
+
+/// A write transaction, which takes SQLite's write lock at once: a deferred one could fail at its first write.
+pub(crate) async fn begin(writer: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let options =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    writer.begin_with_options(options).await.map_err(fault::query)
+}
+
+/// One column of a row. A missing column or wrong type is a bug of the query, told as `unavailable` with its source.
+pub(crate) fn get<T: sea_orm::TryGetable>(row: &QueryResult, column: &str) -> Result<T> {
+    row.try_get("", column).map_err(fault::query)
+}

@@ -1,0 +1,19 @@
+//! Tests of the store over a real SQLite file, with a clock and randomness that the test steers.
+
+mod append;
+mod bootstrap;
+mod change;
+mod console;
+mod create;
+mod directory;
+mod idempotency;
+mod isolation;
+mod model;
+mod open;
+mod random;
+mod range;
+mod repeat;
+mod schema;
+mod usage;
+mod watermark;
+mod world;

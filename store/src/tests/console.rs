@@ -1,0 +1,53 @@
+//! Console sessions: found by their hash with the account's present role, until they end.
+
+use super::world::World;
+use crate::{NewConsoleSession, sql};
+use tokenim_domain::role::OrgRole;
+
+fn new(world: &World, hash: u8, expires_at: i64) -> NewConsoleSession {
+    NewConsoleSession {
+        hash: [hash; 32],
+        account: world.tenant.account,
+        org: world.app().org,
+        csrf: [9; 32],
+        expires_at,
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_found_touched_and_forgotten() {
+    let world = World::new().await;
+    let now = super::world::START_MS;
+    world.store.create_console_session(new(&world, 1, now + 1_000)).await.unwrap();
+    world.store.touch_console_session([1; 32], now + 5).await.unwrap();
+    world.store.update_language(world.tenant.account, "zh").await.unwrap();
+    let found = world.store.find_console_session([1; 32]).await.unwrap().unwrap();
+    assert_eq!((found.account, found.org, found.role), (world.tenant.account, world.app().org, OrgRole::Owner));
+    assert_eq!(
+        (found.email.as_str(), found.org_name.as_str(), found.language.as_deref()),
+        ("first@example.com", "first", Some("zh"))
+    );
+    assert_eq!((found.csrf, found.created_at, found.seen_at, found.expires_at), ([9; 32], now, now + 5, now + 1_000));
+    world.store.delete_console_session([1; 32]).await.unwrap();
+    assert!(world.store.find_console_session([1; 32]).await.unwrap().is_none());
+    assert!(world.store.find_console_session([2; 32]).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn ended_sessions_are_forgotten_by_the_next_sign_in() {
+    let world = World::new().await;
+    let now = super::world::START_MS;
+    world.store.create_console_session(new(&world, 1, now + 10)).await.unwrap();
+    world.clock.shift(11);
+    world.store.create_console_session(new(&world, 2, now + 1_000)).await.unwrap();
+    assert!(world.store.find_console_session([1; 32]).await.unwrap().is_none());
+    assert!(world.store.find_console_session([2; 32]).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn whoever_left_the_org_has_no_session_there() {
+    let world = World::new().await;
+    world.store.create_console_session(new(&world, 1, i64::MAX)).await.unwrap();
+    sql::run(&world.store.writer, "DELETE FROM org_member", []).await.unwrap();
+    assert!(world.store.find_console_session([1; 32]).await.unwrap().is_none());
+}

@@ -1,0 +1,108 @@
+//! The directory: most recently changed first, whole over pages, with what unread counts are made of.
+
+use super::world::World;
+use tokenim_domain::log::{DirectoryCursor, Draft, Entry, MessageLog, Write};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::{Change, ConversationKind};
+
+async fn directory(world: &World, user: &str, limit: usize) -> Vec<Entry> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = world.store.directory(world.app(), User::trusted(user), after, limit).await.unwrap();
+        assert!(page.len() <= limit);
+        let Some(last) = page.last() else { return all };
+        after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.conversation.clone() });
+        all.extend(page);
+    }
+}
+
+fn names(entries: &[Entry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.conversation.as_str()).collect()
+}
+
+#[tokio::test]
+async fn pages_hold_every_conversation_once_the_newest_first() {
+    let world = World::new().await;
+    for at in 0..12 {
+        world.group(&format!("c{at:02}"), &["alice"]).await;
+        world.clock.shift(at % 3); // some of one millisecond, which the id then orders
+    }
+    for limit in [1, 4, 5, 100] {
+        let entries = directory(&world, "alice", limit).await;
+        assert_eq!(entries.len(), 12);
+        assert!(
+            entries
+                .windows(2)
+                .all(|pair| (-pair[0].last_ms, &pair[0].conversation) < (-pair[1].last_ms, &pair[1].conversation)),
+            "{:?}",
+            names(&entries)
+        );
+    }
+    world.clock.shift(1);
+    world.send("c03", "alice", "m1").await;
+    assert_eq!(names(&directory(&world, "alice", 5).await)[0], "c03");
+}
+
+#[tokio::test]
+async fn an_entry_tells_where_a_conversation_stands() {
+    let world = World::with_group().await;
+    world.send("c1", "alice", "m1").await;
+    world.change("c1", Some("alice"), Change::Added, &["carol"]).await;
+    for at in 2..6 {
+        world.send("c1", "alice", &format!("m{at}")).await;
+    }
+    world.move_to("c1", "carol", Some(5), None).await;
+    let entry = directory(&world, "carol", 10).await.pop().unwrap();
+    assert_eq!(
+        (entry.kind, entry.epoch, entry.epoch_first, entry.head, entry.msg_no),
+        (ConversationKind::Group, 1, 1, 7, 5)
+    );
+    assert_eq!((entry.first, entry.read, entry.read_msg_no, entry.member_version), (3, 5, 3, 3));
+    assert_eq!(entry.msg_no - entry.read_msg_no, 2, "unread messages");
+    let last = entry.last.unwrap();
+    assert_eq!((last.seq, last.msg_no, last.at_ms), (7, 5, entry.last_ms));
+}
+
+#[tokio::test]
+async fn unread_counts_messages_and_no_other_events() {
+    let world = World::with_group().await;
+    world.send("c1", "alice", "m1").await;
+    for name in ["carol", "dave", "erin"] {
+        world.change("c1", Some("alice"), Change::Added, &[name]).await;
+    }
+    let unread = |entries: Vec<Entry>| entries[0].msg_no - entries[0].read_msg_no;
+    assert_eq!(unread(directory(&world, "bob", 10).await), 1);
+    assert_eq!(unread(directory(&world, "erin", 10).await), 0);
+    world.move_to("c1", "bob", Some(2), None).await;
+    assert_eq!(unread(directory(&world, "bob", 10).await), 0);
+}
+
+#[tokio::test]
+async fn a_large_last_body_is_left_to_history() {
+    let world = World::with_group().await;
+    let body = format!("{{\"text\":\"{}\"}}", "x".repeat(600));
+    world.commit_one(Write::Send(Draft { body: body.into(), ..world.draft("c1", "alice", "m1") })).await;
+    let entry = directory(&world, "bob", 10).await.pop().unwrap();
+    assert!(entry.last.is_none());
+    assert_eq!((entry.head, entry.msg_no), (2, 1));
+}
+
+#[tokio::test]
+async fn entries_leave_out_what_the_user_is_no_member_of() {
+    let world = World::with_group().await;
+    world.group("c2", &["bob"]).await;
+    let asked = ["c1", "c2", "nowhere"].map(Conversation::trusted).to_vec();
+    let entries = world.store.entries(world.app(), User::trusted("alice"), asked.clone()).await.unwrap();
+    assert_eq!(names(&entries), ["c1"]);
+    assert!(entries[0].last.is_some());
+    let entries = world.store.entries(world.app(), User::trusted("bob"), asked).await.unwrap();
+    assert_eq!(entries.len(), 2);
+    assert!(world.store.entries(world.app(), User::trusted("bob"), Vec::new()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_left_has_no_entry() {
+    let world = World::with_group().await;
+    world.change("c1", Some("bob"), Change::Removed, &["bob"]).await;
+    assert!(directory(&world, "bob", 10).await.is_empty());
+}

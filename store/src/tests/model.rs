@@ -1,0 +1,210 @@
+//! What the log must do, written again in the plainest way: the reference of the random test.
+
+use std::collections::BTreeMap;
+use tokenim_domain::log::{NewConversation, Outcome, Write};
+use tokenim_domain::meter::{hour_of, units};
+use tokenim_domain::role::{Change, ConversationKind, MemberRole};
+
+/// One app's conversations by id.
+#[derive(Default)]
+pub struct Model {
+    pub conversations: BTreeMap<String, Conversation>,
+}
+
+#[derive(Default)]
+pub struct Conversation {
+    pub kind: &'static str,
+    pub creator: String,
+    pub events: Vec<Event>,
+    pub members: BTreeMap<String, Member>,
+}
+
+/// A member and what it may see and has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub role: MemberRole,
+    pub joined: i64,
+    pub read: i64,
+    pub received: i64,
+}
+
+/// One entry of the log; `message` is sender, client_msg_id and body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub message: Option<(String, String, String)>,
+    pub at_ms: i64,
+}
+
+/// An outcome, reduced to what a caller acts on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    Sent { seq: i64, at_ms: i64, is_new: bool },
+    Created { id: String, last_seq: i64, existed: bool },
+    Changed(Option<i64>),
+    Moved(bool),
+    Refused(&'static str),
+}
+
+/// The store's outcome in the model's words.
+pub fn told(outcome: &Outcome) -> Told {
+    match outcome {
+        Outcome::Sent(sent) => Told::Sent { seq: sent.seq, at_ms: sent.at_ms, is_new: sent.event.is_some() },
+        Outcome::Created(view, event) => {
+            assert_eq!(event.is_some(), !view.existed);
+            Told::Created { id: view.id.to_string(), last_seq: view.last_seq, existed: view.existed }
+        }
+        Outcome::Changed(event) => Told::Changed(event.as_ref().map(|event| event.seq)),
+        Outcome::Moved(moved) => Told::Moved(*moved),
+        Outcome::Refused(error) => Told::Refused(error.code.as_str()),
+    }
+}
+
+impl Conversation {
+    pub fn last_seq(&self) -> i64 {
+        self.events.len() as i64
+    }
+
+    pub fn last_ms(&self) -> i64 {
+        self.events.last().expect("a conversation starts with an event").at_ms
+    }
+
+    /// Messages up to and including a seq.
+    pub fn msg_no(&self, seq: i64) -> i64 {
+        self.events.iter().take(seq as usize).filter(|event| event.message.is_some()).count() as i64
+    }
+
+    fn append(&mut self, message: Option<(String, String, String)>, now_ms: i64) -> i64 {
+        let at_ms = self.events.last().map_or(now_ms, |last| last.at_ms.max(now_ms));
+        self.events.push(Event { message, at_ms });
+        self.last_seq()
+    }
+
+    fn find(&self, sender: &str, client_msg_id: &str) -> Option<(i64, &Event)> {
+        let is_it = |event: &&Event| matches!(&event.message, Some((by, id, _)) if by == sender && id == client_msg_id);
+        (1..).zip(&self.events).find(|(_, event)| is_it(event))
+    }
+
+    fn join(&mut self, users: impl IntoIterator<Item = (String, MemberRole)>, seq: i64) {
+        for (user, role) in users {
+            self.members.insert(user, Member { role, joined: seq, read: seq, received: seq });
+        }
+    }
+}
+
+impl Model {
+    /// Does one write.
+    pub fn apply(&mut self, write: &Write, now_ms: i64) -> Told {
+        match write {
+            Write::Create(new) => self.create(new, now_ms),
+            Write::Send(draft) => {
+                let Some(conversation) = self.conversations.get_mut(draft.conversation.as_str()) else {
+                    return Told::Refused("not_found");
+                };
+                let (sender, id) = (draft.sender.as_str(), draft.client_msg_id.as_str());
+                if let Some((seq, event)) = conversation.find(sender, id) {
+                    let same = event.message.as_ref().is_some_and(|(_, _, body)| **body == *draft.body);
+                    return if same {
+                        Told::Sent { seq, at_ms: event.at_ms, is_new: false }
+                    } else {
+                        Told::Refused("conflict")
+                    };
+                }
+                if !conversation.members.contains_key(sender) {
+                    return Told::Refused("not_found");
+                }
+                if draft.prev.as_ref().is_some_and(|prev| conversation.find(sender, prev.as_str()).is_none()) {
+                    return Told::Refused("previous_refused");
+                }
+                let seq = conversation.append(Some((sender.into(), id.into(), draft.body.to_string())), now_ms);
+                Told::Sent { seq, at_ms: conversation.last_ms(), is_new: true }
+            }
+            Write::Change(change) => {
+                let Some(conversation) = self.conversations.get_mut(change.conversation.as_str()) else {
+                    return Told::Refused("not_found");
+                };
+                let users: Vec<_> = change.users.iter().map(|user| user.as_str().to_owned()).collect();
+                let actor = change.actor.as_ref().map(|actor| actor.as_str());
+                if let Some(actor) = actor
+                    && !conversation.members.contains_key(actor)
+                {
+                    return Told::Refused("not_found");
+                }
+                let owns = actor.is_none_or(|actor| conversation.members[actor].role == MemberRole::Owner);
+                let leaves = change.change == Change::Removed
+                    && actor.is_some_and(|actor| users.iter().any(|user| user == actor));
+                let alone = leaves && users.iter().all(|user| Some(user.as_str()) == actor);
+                if conversation.kind == ConversationKind::Direct.as_str() || (leaves && owns) || !(owns || alone) {
+                    return Told::Refused("forbidden");
+                }
+                let is_member = |user: &String| conversation.members.contains_key(user);
+                let concerned: Vec<_> =
+                    users.into_iter().filter(|user| is_member(user) == (change.change == Change::Removed)).collect();
+                if concerned.is_empty() {
+                    return Told::Changed(None);
+                }
+                let seq = conversation.append(None, now_ms);
+                match change.change {
+                    Change::Removed => conversation.members.retain(|user, _| !concerned.contains(user)),
+                    Change::Created | Change::Added => {
+                        conversation.join(concerned.into_iter().map(|user| (user, MemberRole::Member)), seq)
+                    }
+                }
+                Told::Changed(Some(seq))
+            }
+            Write::Move(to) => {
+                let Some(conversation) = self.conversations.get_mut(to.conversation.as_str()) else {
+                    return Told::Refused("not_found");
+                };
+                let last = conversation.last_seq();
+                let Some(member) = conversation.members.get_mut(to.user.as_str()) else {
+                    return Told::Refused("not_found");
+                };
+                let (read, received) = (to.read.unwrap_or(0), to.received.unwrap_or(0));
+                if read.max(received) > last {
+                    return Told::Refused("invalid_field");
+                }
+                let before = member.clone();
+                member.read = member.read.max(read);
+                member.received = member.received.max(received).max(read);
+                Told::Moved(*member != before)
+            }
+        }
+    }
+
+    fn create(&mut self, new: &NewConversation, now_ms: i64) -> Told {
+        let names: Vec<_> = new.members.iter().map(|user| user.as_str().to_owned()).collect();
+        let is_direct = new.kind == ConversationKind::Direct;
+        let same_pair = |found: &Conversation| {
+            is_direct && found.kind == new.kind.as_str() && names.iter().all(|name| found.members.contains_key(name))
+        };
+        if let Some((id, found)) = self.conversations.iter().find(|(_, found)| same_pair(found)) {
+            return Told::Created { id: id.clone(), last_seq: found.last_seq(), existed: true };
+        }
+        if let Some(found) = self.conversations.get(new.id.as_str()) {
+            let same = !is_direct && found.kind == new.kind.as_str() && found.creator == names[0];
+            return if same {
+                Told::Created { id: new.id.to_string(), last_seq: found.last_seq(), existed: true }
+            } else {
+                Told::Refused("conflict")
+            };
+        }
+        let mut conversation =
+            Conversation { kind: new.kind.as_str(), creator: names[0].clone(), ..Conversation::default() };
+        let seq = conversation.append(None, now_ms);
+        let role = |at: usize| if at == 0 { MemberRole::Owner } else { MemberRole::Member };
+        conversation.join(names.into_iter().enumerate().map(|(at, name)| (name, role(at))), seq);
+        self.conversations.insert(new.id.to_string(), conversation);
+        Told::Created { id: new.id.to_string(), last_seq: seq, existed: false }
+    }
+
+    /// Message units by hour.
+    pub fn hours(&self) -> BTreeMap<i64, i64> {
+        let mut hours = BTreeMap::new();
+        for event in self.conversations.values().flat_map(|conversation| &conversation.events) {
+            if let Some((_, _, body)) = &event.message {
+                *hours.entry(hour_of(event.at_ms)).or_default() += units(body.len());
+            }
+        }
+        hours
+    }
+}

@@ -1,0 +1,146 @@
+//! Opening: durability read back, migrations once, and files that only their owner may read.
+
+use super::world::{World, new_tenant, settings};
+use crate::{Opened, Store, sql};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokenim_domain::clock::SystemClock;
+use tokenim_domain::rng::SystemRng;
+use tokenim_domain::{Code, Error, Result};
+
+async fn open(folder: &TempDir) -> Result<Opened> {
+    Store::open(&settings(folder), Arc::new(SystemClock::new()), Arc::new(SystemRng)).await
+}
+
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).unwrap().permissions().mode() & 0o777
+}
+
+fn cause(error: &Error) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn every_connection_runs_with_the_pragmas_asked_for() {
+    let world = World::new().await;
+    let page = |text: &'static str| sql::statement(text, []);
+    use sea_orm::ConnectionTrait;
+    for on in [&world.store.writer, &world.store.readers] {
+        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("cache_size", -65_536), ("temp_store", 2)]
+        {
+            let row = on.query_one_raw(sql::statement(&format!("PRAGMA {pragma}"), [])).await.unwrap().unwrap();
+            assert_eq!(sql::get::<i64>(&row, pragma).unwrap(), expected, "{pragma}");
+        }
+        let row = on.query_one_raw(page("PRAGMA journal_mode")).await.unwrap().unwrap();
+        assert_eq!(sql::get::<String>(&row, "journal_mode").unwrap(), "wal");
+        let row = on.query_one_raw(page("PRAGMA busy_timeout")).await.unwrap().unwrap();
+        assert_eq!(sql::get::<i64>(&row, "timeout").unwrap(), 10_000);
+    }
+}
+
+#[tokio::test]
+async fn migrations_run_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(&folder).await.unwrap();
+    assert!(first.migrated > 0);
+    first.store.close().await;
+    assert_eq!(open(&folder).await.unwrap().migrated, 0);
+}
+
+#[tokio::test]
+async fn two_first_starts_at_once_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = tokio::join!(open(&folder), open(&folder));
+    let (a, b) = (a.unwrap().store, b.unwrap().store);
+    let tenant = a.create_tenant(&new_tenant("first")).await.unwrap();
+    let found = b.find_signing_key(tenant.signing.id).await.unwrap().unwrap();
+    assert_eq!(found.secret, tenant.signing.secret, "both opened with one master key");
+}
+
+#[tokio::test]
+async fn files_are_readable_by_their_owner_only() {
+    let world = World::with_group().await;
+    let data = world.folder.path().join("data");
+    assert_eq!(mode(&data), 0o700);
+    for file in fs::read_dir(&data).unwrap() {
+        let file = file.unwrap().path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    let names: Vec<_> = ["master.key", "tokenim.db"].map(|name| data.join(name).exists()).into();
+    assert_eq!(names, [true, true]);
+}
+
+#[tokio::test]
+async fn a_file_others_may_read_is_refused() {
+    for name in ["master.key", "tokenim.db"] {
+        let folder = tempfile::tempdir().unwrap();
+        open(&folder).await.unwrap().store.close().await;
+        let file = folder.path().join("data").join(name);
+        for wrong in [0o644, 0o640, 0o604, 0o660] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(wrong)).unwrap();
+            let error = open(&folder).await.expect_err(name);
+            assert_eq!(error.code, Code::Internal);
+            assert!(cause(&error).contains("chmod 600") && cause(&error).contains(name), "{}", cause(&error));
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(open(&folder).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_master_key_of_another_length_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    open(&folder).await.unwrap().store.close().await;
+    let file = folder.path().join("data/master.key");
+    for wrong in [0, 31, 33] {
+        fs::write(&file, vec![7; wrong]).unwrap();
+        assert!(cause(&open(&folder).await.expect_err("a short key")).contains("32 bytes"));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_master_key_is_not_replaced_by_another() {
+    let folder = tempfile::tempdir().unwrap();
+    open(&folder).await.unwrap().store.close().await;
+    fs::remove_file(folder.path().join("data/master.key")).unwrap();
+    assert!(cause(&open(&folder).await.expect_err("no key")).contains("master.key is missing"));
+    assert!(!folder.path().join("data/master.key").exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/master.key"), [7; 32]).unwrap();
+    fs::set_permissions(folder.path().join("data/master.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let file = folder.path().join("data/tokenim.db");
+    fs::write(
+        &file,
+        "not a database, but long enough to have had a header of one hundred bytes if it were one ............",
+    )
+    .unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(open(&folder).await.expect_err("no database").code, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn secrets_are_stored_sealed_or_hashed() {
+    let world = World::new().await;
+    let data = world.folder.path().join("data");
+    let (key, secret) = (world.tenant.key.expose().to_owned(), world.tenant.signing.secret.expose().to_owned());
+    world
+        .store
+        .finish_idempotent(world.app(), "k", &crate::Remembered { status: 200, body: secret.clone().into_bytes() })
+        .await
+        .unwrap();
+    world.store.close().await;
+    for file in fs::read_dir(&data).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        for secret in [&key, &secret] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Random writes in random batches: the store tells and holds what the model does.
+
+use super::model::{Conversation, Model, told};
+use super::usage;
+use super::world::{World, member_change, new_direct, new_group, text_body, watermark};
+use crate::Tenant;
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeMap;
+use tokenim_domain::log::{
+    AppRef, DirectoryCursor, Draft, EventBody, From, MembersQuery, MessageLog, RangeQuery, Write,
+};
+use tokenim_domain::name::{ClientMsgId, User};
+use tokenim_domain::role::Change;
+
+const USERS: [&str; 4] = ["u0", "u1", "u2", "u3"];
+const CONVERSATIONS: [&str; 3] = ["c0", "c1", "c2"];
+const IDS: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
+
+/// One thing to do, by places in the lists above.
+#[derive(Debug, Clone)]
+enum Op {
+    Group { id: usize, members: Vec<usize> },
+    Direct { id: usize, from: usize, to: usize },
+    Send { to: usize, sender: usize, id: usize, prev: Option<usize>, body: usize },
+    Change { at: usize, actor: Option<usize>, removes: bool, users: Vec<usize> },
+    Move { at: usize, user: usize, read: Option<i64>, received: Option<i64> },
+}
+
+/// What happens between two batches.
+#[derive(Debug, Clone)]
+enum Between {
+    Nothing,
+    Clock(i64),
+    RollUp,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (user, conversation, id) = (0..USERS.len(), 0..CONVERSATIONS.len(), 0..IDS.len());
+    let some_users = || btree_set(0..USERS.len(), 1..4).prop_map(|set| set.into_iter().collect::<Vec<_>>());
+    prop_oneof![
+        2 => (conversation.clone(), some_users().prop_shuffle()).prop_map(|(id, members)| Op::Group { id, members }),
+        1 => (conversation.clone(), user.clone(), 1..USERS.len()).prop_map(|(id, from, step)| Op::Direct { id, from, to: (from + step) % USERS.len() }),
+        9 => (conversation.clone(), user.clone(), id.clone(), option::weighted(0.2, id), 0..8usize)
+            .prop_map(|(to, sender, id, prev, body)| Op::Send { to, sender, id, prev, body: body / 6 }),
+        3 => (conversation.clone(), option::weighted(0.7, user.clone()), any::<bool>(), some_users())
+            .prop_map(|(at, actor, removes, users)| Op::Change { at, actor, removes, users }),
+        3 => (conversation, user, option::of(0..8i64), option::of(0..8i64)).prop_map(|(at, user, read, received)| Op::Move { at, user, read, received }),
+    ]
+}
+
+fn between() -> impl Strategy<Value = Between> {
+    prop_oneof![3 => Just(Between::Nothing), 2 => (-5_400_000i64..5_400_000).prop_map(Between::Clock), 1 => Just(Between::RollUp)]
+}
+
+fn write(world: &World, app: AppRef, op: &Op) -> Write {
+    match op {
+        Op::Group { id, members } => {
+            Write::Create(new_group(app, CONVERSATIONS[*id], &members.iter().map(|at| USERS[*at]).collect::<Vec<_>>()))
+        }
+        Op::Direct { id, from, to } => Write::Create(new_direct(app, CONVERSATIONS[*id], [USERS[*from], USERS[*to]])),
+        Op::Send { to, sender, id, prev, body } => Write::Send(Draft {
+            app,
+            prev: prev.map(|prev| ClientMsgId::trusted(IDS[prev])),
+            body: if *body == 0 { text_body("short") } else { text_body(&"long".repeat(1_300)) },
+            ..world.draft(CONVERSATIONS[*to], USERS[*sender], IDS[*id])
+        }),
+        Op::Change { at, actor, removes, users } => {
+            let change = if *removes { Change::Removed } else { Change::Added };
+            Write::Change(member_change(
+                app,
+                CONVERSATIONS[*at],
+                actor.map(|actor| USERS[actor]),
+                change,
+                &users.iter().map(|at| USERS[*at]).collect::<Vec<_>>(),
+            ))
+        }
+        Op::Move { at, user, read, received } => {
+            Write::Move(watermark(app, CONVERSATIONS[*at], USERS[*user], *read, *received))
+        }
+    }
+}
+
+#[test]
+fn the_store_does_what_the_model_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = runtime.block_on(World::new());
+    let batches = vec((vec(op(), 1..7), between()), 1..14);
+    let config = Config { failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&batches, |batches| {
+            runtime.block_on(run(&world, &batches));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// One case, in an org of its own.
+async fn run(world: &World, batches: &[(Vec<Op>, Between)]) {
+    use tokenim_domain::clock::Clock;
+    let tenant = world.another_tenant("random").await;
+    let mut model = Model::default();
+    for (ops, between) in batches {
+        let writes: Vec<_> = ops.iter().map(|op| write(world, tenant.app, op)).collect();
+        let expected: Vec<_> = writes.iter().map(|write| model.apply(write, world.clock.now_ms())).collect();
+        let outcomes = world.commit(writes).await;
+        assert_eq!(outcomes.iter().map(told).collect::<Vec<_>>(), expected);
+        match between {
+            Between::Nothing => {}
+            Between::Clock(ms) => world.clock.shift(*ms),
+            Between::RollUp => drop(world.store.roll_up_usage().await.unwrap()),
+        }
+    }
+    world.clock.shift(super::world::START_MS - world.clock.now_ms());
+    compare(world, &tenant, &model).await;
+}
+
+async fn compare(world: &World, tenant: &Tenant, model: &Model) {
+    let app = tenant.app;
+    for (id, expected) in &model.conversations {
+        compare_log(world, app, id, expected).await;
+        compare_members(world, app, id, expected).await;
+    }
+    for user in USERS {
+        compare_directory(world, app, user, model).await;
+    }
+    let hours: BTreeMap<_, _> =
+        usage::hours(&world.store, app.org).await.into_iter().map(|((_, hour), units)| (hour, units)).collect();
+    assert_eq!(hours, model.hours());
+}
+
+async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversation) {
+    let page = world.store.read_range(RangeQuery { app, ..world.range(id, From::After(0)) }).await.unwrap();
+    assert_eq!((page.head, page.events.len()), (expected.last_seq(), expected.events.len()));
+    for (seq, (event, expected_event)) in (1..).zip(page.events.iter().zip(&expected.events)) {
+        assert_eq!((event.seq, event.msg_no, event.at_ms), (seq, expected.msg_no(seq), expected_event.at_ms));
+        let message = match &event.body {
+            EventBody::Message { sender, client_msg_id, body, .. } => {
+                Some((sender.to_string(), client_msg_id.to_string(), body.to_string()))
+            }
+            EventBody::Member { .. } => None,
+        };
+        assert_eq!(message, expected_event.message);
+    }
+    let of = format!("app_id = unhex('{}') AND conversation_id = '{id}'", app.app.0.simple());
+    let tiles = format!(
+        "SELECT count(*) FROM (SELECT seq_from, lag(seq_to, 1, 0) OVER (ORDER BY seq_to) + 1 AS expected FROM usage_append WHERE {of}) WHERE seq_from <> expected"
+    );
+    assert_eq!(world.number(&tiles).await, 0, "usage rows do not tile {id}");
+    assert_eq!(world.number(&format!("SELECT max(seq_to) FROM usage_append WHERE {of}")).await, expected.last_seq());
+    let wrong = format!(
+        "SELECT count(*) FROM usage_append u WHERE {of} AND (units, messages, bytes) <> (
+         SELECT sum(units), sum(type = 1), sum(iif(type = 1, octet_length(body), 0)) FROM message m
+         WHERE m.app_id = u.app_id AND m.conversation_id = u.conversation_id AND m.seq BETWEEN u.seq_from AND u.seq_to)"
+    );
+    assert_eq!(world.number(&wrong).await, 0, "a usage row of {id} counts something else than its range");
+}
+
+async fn compare_members(world: &World, app: AppRef, id: &str, expected: &Conversation) {
+    let conversation = tokenim_domain::name::Conversation::trusted(id);
+    let query = MembersQuery { app, conversation: conversation.clone(), viewer: None, after: None, limit: 100 };
+    let members = world.store.members(query).await.unwrap();
+    let as_model = |member: &tokenim_domain::log::Member| {
+        (
+            member.user.to_string(),
+            super::model::Member {
+                role: member.role,
+                joined: member.joined,
+                read: member.read,
+                received: member.received,
+            },
+        )
+    };
+    assert_eq!(members.iter().map(as_model).collect::<BTreeMap<_, _>>(), expected.members);
+    let list = world.store.member_lists(vec![(app, conversation)]).await.unwrap().pop().unwrap();
+    let joined: BTreeMap<_, _> = list.members.iter().map(|(user, joined)| (user.to_string(), *joined)).collect();
+    assert_eq!(joined, expected.members.iter().map(|(user, member)| (user.clone(), member.joined)).collect());
+}
+
+async fn compare_directory(world: &World, app: AppRef, user: &str, model: &Model) {
+    let (mut shown, mut after) = (Vec::new(), None);
+    loop {
+        let page = world.store.directory(app, User::trusted(user), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.conversation.clone() });
+        shown.extend(
+            page.iter()
+                .map(|e| (-e.last_ms, e.conversation.to_string(), e.head, e.msg_no, e.first, e.read, e.read_msg_no)),
+        );
+    }
+    let entry = |(id, found): (&String, &Conversation)| {
+        let member = found.members.get(user)?;
+        Some((
+            -found.last_ms(),
+            id.clone(),
+            found.last_seq(),
+            found.msg_no(found.last_seq()),
+            member.joined,
+            member.read,
+            found.msg_no(member.read),
+        ))
+    };
+    let mut expected: Vec<_> = model.conversations.iter().filter_map(entry).collect();
+    expected.sort();
+    assert_eq!(shown, expected, "the directory of {user}");
+}

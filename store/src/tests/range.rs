@@ -1,0 +1,120 @@
+//! Reading ranges: every direction, the limits of count and bytes, and the head they come with.
+
+use super::world::{World, seqs};
+use tokenim_domain::Code;
+use tokenim_domain::log::{Draft, From, MessageLog, Page, RangeQuery, Write};
+use tokenim_domain::name::User;
+use tokenim_domain::role::Change;
+
+/// A world whose `c1` holds 12 events: the creation, and messages of 100 bytes.
+async fn twelve() -> World {
+    let world = World::with_group().await;
+    let body = format!("{{\"text\":\"{}\"}}", "x".repeat(100 - 11));
+    let send =
+        |at: usize| Write::Send(Draft { body: body.as_str().into(), ..world.draft("c1", "alice", &format!("m{at}")) });
+    world.commit((0..11).map(send).collect()).await;
+    world
+}
+
+async fn read(world: &World, from: From, limit: u32, bytes_max: usize) -> Page {
+    let page = world.store.read_range(RangeQuery { limit, bytes_max, ..world.range("c1", from) }).await.unwrap();
+    assert_eq!((page.head, page.epoch, page.first), (12, 1, 1));
+    page
+}
+
+#[tokio::test]
+async fn each_direction_reads_its_part_oldest_first() {
+    let world = twelve().await;
+    for (from, limit, expected) in [
+        (From::After(0), 4, vec![1, 2, 3, 4]),
+        (From::After(10), 4, vec![11, 12]),
+        (From::After(12), 4, vec![]),
+        (From::After(99), 4, vec![]),
+        (From::Before(6), 3, vec![3, 4, 5]),
+        (From::Before(2), 3, vec![1]),
+        (From::Before(1), 3, vec![]),
+        (From::Before(99), 2, vec![11, 12]),
+        (From::Newest, 3, vec![10, 11, 12]),
+        (From::Around(6), 4, vec![5, 6, 7, 8]),
+        (From::Around(6), 5, vec![4, 5, 6, 7, 8]),
+        (From::Around(6), 1, vec![6]),
+        (From::Around(1), 4, vec![1, 2, 3]),
+        (From::Around(12), 4, vec![11, 12]),
+    ] {
+        assert_eq!(seqs(&read(&world, from, limit, 1 << 20).await.events), expected, "{from:?} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn the_byte_limit_cuts_a_page_but_never_to_nothing() {
+    let world = twelve().await;
+    for (from, bytes_max, expected) in [
+        (From::After(1), 300, vec![2, 3, 4]),
+        (From::After(1), 399, vec![2, 3, 4]),
+        (From::After(1), 1, vec![2]),
+        (From::Before(12), 250, vec![10, 11]),
+        (From::Newest, 0, vec![12]),
+    ] {
+        assert_eq!(seqs(&read(&world, from, 50, bytes_max).await.events), expected, "{from:?} {bytes_max}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_around_a_seq_is_contiguous_and_within_its_bytes() {
+    let world = twelve().await;
+    for bytes_max in [200, 350, 400, 700, 1_000] {
+        let events = read(&world, From::Around(7), 12, bytes_max).await.events;
+        let seqs = seqs(&events);
+        assert!(seqs.contains(&7) && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
+        assert!(events.len() * 100 <= bytes_max, "{} events of 100 bytes in {bytes_max}", events.len());
+    }
+}
+
+#[tokio::test]
+async fn extreme_seqs_are_only_far_away() {
+    let world = twelve().await;
+    for from in
+        [From::After(i64::MIN), From::After(-1), From::Before(i64::MAX), From::Around(i64::MIN), From::Around(i64::MAX)]
+    {
+        let events = read(&world, from, 2, 1 << 20).await.events;
+        assert!(events.len() <= 2, "{from:?}");
+    }
+    assert!(read(&world, From::After(i64::MAX), 2, 100).await.events.is_empty());
+    assert!(read(&world, From::Before(i64::MIN), 2, 100).await.events.is_empty());
+}
+
+#[tokio::test]
+async fn paging_either_way_reads_everything_once() {
+    let world = twelve().await;
+    let (mut forward, mut after) = (Vec::new(), 0);
+    while let Some(last) = {
+        let page = read(&world, From::After(after), 5, 350).await;
+        forward.extend(seqs(&page.events));
+        seqs(&page.events).pop()
+    } {
+        after = last;
+    }
+    assert_eq!(forward, (1..=12).collect::<Vec<_>>());
+    let (mut backward, mut before) = (Vec::new(), 13);
+    loop {
+        let page = seqs(&read(&world, From::Before(before), 5, 350).await.events);
+        let Some(first) = page.first() else { break };
+        before = *first;
+        backward.splice(0..0, page);
+    }
+    assert_eq!(backward, (1..=12).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn only_members_and_the_server_read() {
+    let world = twelve().await;
+    let as_viewer = |viewer: &str, conversation: &str| RangeQuery {
+        viewer: Some(User::trusted(viewer)),
+        ..world.range(conversation, From::After(0))
+    };
+    assert_eq!(world.store.read_range(as_viewer("bob", "c1")).await.unwrap().events.len(), 12);
+    assert_eq!(world.store.read_range(as_viewer("mallory", "c1")).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(world.store.read_range(world.range("nowhere", From::Newest)).await.unwrap_err().code, Code::NotFound);
+    world.change("c1", None, Change::Removed, &["bob"]).await;
+    assert_eq!(world.store.read_range(as_viewer("bob", "c1")).await.unwrap_err().code, Code::NotFound);
+}

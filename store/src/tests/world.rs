@@ -1,0 +1,260 @@
+//! A store on a file of its own, one org in it, and short ways to write to it and look at it.
+
+use crate::{NewTenant, Settings, Store, Tenant, sql};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokenim_domain::clock::Clock;
+use tokenim_domain::log::{
+    AppRef, Commit, ConversationView, Credential, Draft, Event, From, MemberChange, MessageLog, NewConversation,
+    Outcome, Page, RangeQuery, Sent, Watermark, Write,
+};
+use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::rng::Rng;
+use tokenim_domain::role::{Change, ContentKind, ConversationKind, Mode};
+use tokenim_domain::{Code, Error};
+
+/// Milliseconds since 1970 at which every test begins: half past an hour.
+pub const START_MS: i64 = 1_790_001_000_000;
+
+/// Wall time that stands still until the test moves it.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// Moves the wall clock, back as well.
+    pub fn shift(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014) from a fixed seed.
+pub struct SeededRng(AtomicU64);
+
+impl Rng for SeededRng {
+    fn fill(&self, buf: &mut [u8]) {
+        for chunk in buf.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst).wrapping_add(0x9E37_79B9_7F4A_7C15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// A store and what was made in it.
+pub struct World {
+    pub store: Store,
+    pub clock: Arc<TestClock>,
+    pub rng: Arc<SeededRng>,
+    pub tenant: Tenant,
+    pub folder: TempDir,
+}
+
+impl World {
+    /// A fresh file with one org.
+    pub async fn new() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
+        let rng = Arc::new(SeededRng(AtomicU64::new(1)));
+        let store = open(&folder, &clock, &rng).await;
+        let tenant = make_tenant(&store, "first").await;
+        World { store, clock, rng, tenant, folder }
+    }
+
+    /// A fresh file whose org has a group `c1` of alice (the owner) and bob; its log holds one event.
+    pub async fn with_group() -> World {
+        let world = World::new().await;
+        world.group("c1", &["alice", "bob"]).await;
+        world
+    }
+
+    /// Closes the file and opens it again, as a restart does.
+    pub async fn reopen(mut self) -> World {
+        self.store.close().await;
+        self.store = self.open_again().await;
+        self
+    }
+
+    /// A second store on the same file, as another process has it.
+    pub async fn open_again(&self) -> Store {
+        open(&self.folder, &self.clock, &self.rng).await
+    }
+
+    pub fn app(&self) -> AppRef {
+        self.tenant.app
+    }
+
+    /// Another org with an app of its own.
+    pub async fn another_tenant(&self, name: &str) -> Tenant {
+        make_tenant(&self.store, name).await
+    }
+
+    pub async fn commit(&self, batch: Vec<Write>) -> Vec<Outcome> {
+        committed(self.store.append(batch).await)
+    }
+
+    pub async fn commit_one(&self, write: Write) -> Outcome {
+        self.commit(vec![write]).await.pop().unwrap()
+    }
+
+    pub async fn group(&self, id: &str, members: &[&str]) -> ConversationView {
+        match self.commit_one(Write::Create(new_group(self.app(), id, members))).await {
+            Outcome::Created(view, _) => view,
+            other => panic!("not created: {other:?}"),
+        }
+    }
+
+    pub fn draft(&self, conversation: &str, sender: &str, client_msg_id: &str) -> Draft {
+        Draft {
+            app: self.app(),
+            conversation: Conversation::trusted(conversation),
+            sender: User::trusted(sender),
+            client_msg_id: ClientMsgId::trusted(client_msg_id),
+            prev: None,
+            kind: ContentKind::Text,
+            body: text_body(client_msg_id),
+            credential: Credential { key: self.tenant.signing.id, label: None },
+        }
+    }
+
+    pub async fn send(&self, conversation: &str, sender: &str, client_msg_id: &str) -> Sent {
+        sent(self.commit_one(Write::Send(self.draft(conversation, sender, client_msg_id))).await)
+    }
+
+    pub async fn change(&self, conversation: &str, actor: Option<&str>, change: Change, users: &[&str]) -> Outcome {
+        self.commit_one(Write::Change(member_change(self.app(), conversation, actor, change, users))).await
+    }
+
+    pub async fn move_to(&self, conversation: &str, user: &str, read: Option<i64>, received: Option<i64>) -> Outcome {
+        self.commit_one(Write::Move(watermark(self.app(), conversation, user, read, received))).await
+    }
+
+    pub fn range(&self, conversation: &str, from: From) -> RangeQuery {
+        RangeQuery {
+            app: self.app(),
+            conversation: Conversation::trusted(conversation),
+            viewer: None,
+            from,
+            limit: 10_000,
+            bytes_max: 1 << 30,
+        }
+    }
+
+    pub async fn log(&self, conversation: &str) -> Page {
+        self.store.read_range(self.range(conversation, From::After(0))).await.unwrap()
+    }
+
+    /// One number of the database.
+    pub async fn number(&self, query: &str) -> i64 {
+        let row = sql::row(&self.store.readers, &format!("SELECT ({query}) AS number"), []).await.unwrap().unwrap();
+        sql::get(&row, "number").unwrap()
+    }
+}
+
+async fn open(folder: &TempDir, clock: &Arc<TestClock>, rng: &Arc<SeededRng>) -> Store {
+    Store::open(&settings(folder), clock.clone(), rng.clone()).await.unwrap().store
+}
+
+pub fn settings(folder: &TempDir) -> Settings {
+    Settings { data: folder.path().join("data"), durability: crate::Durability::Full }
+}
+
+async fn make_tenant(store: &Store, name: &str) -> Tenant {
+    store.create_tenant(&new_tenant(name)).await.unwrap()
+}
+
+pub fn new_tenant(name: &str) -> NewTenant {
+    NewTenant {
+        email: format!("{name}@example.com"),
+        password_hash: "hash".into(),
+        org: name.into(),
+        app: format!("{name} app"),
+        mode: Mode::Live,
+        plan: "operator",
+        is_operator: true,
+    }
+}
+
+pub fn users(names: &[&str]) -> Vec<User> {
+    names.iter().map(|name| User::trusted(name)).collect()
+}
+
+pub fn new_group(app: AppRef, id: &str, members: &[&str]) -> NewConversation {
+    let actor = members.first().map(|name| User::trusted(name));
+    NewConversation {
+        app,
+        id: Conversation::trusted(id),
+        kind: ConversationKind::Group,
+        members: users(members),
+        name: None,
+        actor,
+    }
+}
+
+pub fn new_direct(app: AppRef, id: &str, members: [&str; 2]) -> NewConversation {
+    NewConversation { kind: ConversationKind::Direct, ..new_group(app, id, &members) }
+}
+
+pub fn member_change(
+    app: AppRef,
+    conversation: &str,
+    actor: Option<&str>,
+    change: Change,
+    names: &[&str],
+) -> MemberChange {
+    MemberChange {
+        app,
+        conversation: Conversation::trusted(conversation),
+        actor: actor.map(User::trusted),
+        change,
+        users: users(names),
+    }
+}
+
+pub fn watermark(app: AppRef, conversation: &str, user: &str, read: Option<i64>, received: Option<i64>) -> Watermark {
+    Watermark { app, conversation: Conversation::trusted(conversation), user: User::trusted(user), read, received }
+}
+
+pub fn text_body(text: &str) -> Box<str> {
+    format!("{{\"text\":\"{text}\"}}").into()
+}
+
+pub fn committed(commit: Commit) -> Vec<Outcome> {
+    match commit {
+        Commit::Committed(outcomes) => outcomes,
+        other => panic!("not committed: {other:?}"),
+    }
+}
+
+pub fn sent(outcome: Outcome) -> Sent {
+    match outcome {
+        Outcome::Sent(sent) => sent,
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+pub fn refused(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Refused(error) => error,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+pub fn code(outcome: Outcome) -> Code {
+    refused(outcome).code
+}
+
+pub fn seqs(events: &[Event]) -> Vec<i64> {
+    events.iter().map(|event| event.seq).collect()
+}

@@ -1,0 +1,116 @@
+//! Usage: the roll-up of usage rows into hours, and the one reading that charts, pages and the API share.
+
+use crate::scope::OrgScope;
+use crate::{Store, fault, sql};
+use std::collections::BTreeMap;
+use tokenim_domain::id::AppId;
+use tokenim_domain::meter::{HOUR_MS, Meter, hour_of};
+use tokenim_domain::{Error, Result};
+
+/// Usage rows rolled up per transaction: about 3 ms of the writer, so that sends wait no longer than for a commit.
+const ROLL_ROWS_MAX: i64 = 500;
+/// Hours one reading may span: a year and a day.
+pub const HOURS_MAX: i64 = 366 * 24;
+
+/// Usage of one app, meter and hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageHour {
+    /// The app.
+    pub app: AppId,
+    /// What was counted.
+    pub meter: Meter,
+    /// Start of the hour, milliseconds since 1970.
+    pub at_ms: i64,
+    /// How much, in the meter's unit.
+    pub quantity: i64,
+}
+
+/// Usage hours, oldest first, and how far they are complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageHours {
+    /// Hours with usage; an hour without a row had none.
+    pub items: Vec<UsageHour>,
+    /// Everything committed before this time is counted, milliseconds since 1970.
+    pub complete_to_ms: i64,
+}
+
+impl UsageHours {
+    /// The sum of all items.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.items.iter().map(|item| item.quantity).sum()
+    }
+}
+
+/// Rolled-up hours and rows not rolled up yet, in one statement: one snapshot, so nothing is missed or counted twice.
+const HOURS: &str = "
+SELECT app_id, hour_ms, SUM(quantity) AS quantity FROM (
+    SELECT b.app_id, b.hour_ms, b.quantity FROM app a JOIN usage_bucket b ON b.app_id = a.id
+    WHERE a.org_id = ?1 AND b.meter = 'msg_sent' AND b.hour_ms >= ?2 AND b.hour_ms < ?3
+    UNION ALL
+    SELECT u.app_id, u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_append u ON u.app_id = a.id
+    WHERE a.org_id = ?1 AND u.roll IS NULL AND u.event_ms >= ?2 AND u.event_ms < ?3
+) GROUP BY app_id, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id";
+
+/// Takes unrolled rows and tells what they held; the number marks which roll-up took them.
+const ROLL: &str = "
+UPDATE usage_append SET roll = ?1 WHERE (app_id, conversation_id, epoch, seq_to) IN (
+    SELECT app_id, conversation_id, epoch, seq_to FROM usage_append INDEXED BY usage_append_unrolled WHERE roll IS NULL LIMIT ?2
+) RETURNING app_id, event_ms, units";
+
+const ADD: &str = "
+INSERT INTO usage_bucket (app_id, meter, hour_ms, quantity) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (app_id, meter, hour_ms) DO UPDATE SET quantity = quantity + excluded.quantity";
+
+impl OrgScope<'_> {
+    /// The org's usage per app and hour, for hours that start in `[from_ms, to_ms)`, both cut to whole hours downwards and upwards.
+    ///
+    /// Units: milliseconds since 1970. Errors: `invalid_field` where the range is empty or spans more than [`HOURS_MAX`] hours;
+    /// `unavailable`, `overloaded`.
+    pub async fn usage_hours(&self, from_ms: i64, to_ms: i64) -> Result<UsageHours> {
+        let from = hour_of(from_ms);
+        let to = hour_of(to_ms.saturating_add(HOUR_MS - 1));
+        if to <= from || (to - from) / HOUR_MS > HOURS_MAX {
+            return Err(Error::invalid("to", "the range must hold at least one hour and at most 366 days"));
+        }
+        let complete_to_ms = self.store.clock.now_ms();
+        let rows = sql::rows(&self.store.readers, HOURS, [self.org.into(), from.into(), to.into()]).await?;
+        let item = |row| -> Result<UsageHour> {
+            let (app, at_ms, quantity) =
+                (sql::get(row, "app_id")?, sql::get(row, "hour_ms")?, sql::get(row, "quantity")?);
+            Ok(UsageHour { app, meter: Meter::MsgSent, at_ms, quantity })
+        };
+        Ok(UsageHours { items: rows.iter().map(item).collect::<Result<_>>()?, complete_to_ms })
+    }
+}
+
+impl Store {
+    /// Rolls one portion of usage rows up; returns how many. Call again while it returns [`Store::ROLL_ROWS_MAX`].
+    ///
+    /// Errors: `unavailable`, `overloaded`; nothing is rolled up then.
+    /// Source: BILLING.md §3, the SQLite form of the roll-up.
+    pub async fn roll_up_usage(&self) -> Result<usize> {
+        let tx = sql::begin(&self.writer).await?;
+        let number = sql::row(&tx, "UPDATE usage_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
+        let number: i64 = sql::get(&number.ok_or_else(|| Error::internal("the usage clock is missing"))?, "last")?;
+        let rows = sql::rows(&tx, ROLL, [number.into(), ROLL_ROWS_MAX.into()]).await?;
+        if rows.is_empty() {
+            tx.rollback().await.map_err(fault::query)?;
+            return Ok(0);
+        }
+        let mut sums: BTreeMap<(AppId, i64), i64> = BTreeMap::new();
+        for row in &rows {
+            let hour = hour_of(sql::get(row, "event_ms")?);
+            *sums.entry((sql::get(row, "app_id")?, hour)).or_default() += sql::get::<i64>(row, "units")?;
+        }
+        for ((app, hour), units) in sums.into_iter().filter(|(_, units)| *units > 0) {
+            let values = [app.into(), Meter::MsgSent.as_str().into(), hour.into(), units.into()];
+            sql::run(&tx, ADD, values).await.map_err(fault::query)?;
+        }
+        tx.commit().await.map_err(fault::query)?;
+        Ok(rows.len())
+    }
+
+    /// Rows that one roll-up takes at most.
+    pub const ROLL_ROWS_MAX: usize = ROLL_ROWS_MAX as usize;
+}
