@@ -1,0 +1,165 @@
+//! The batcher: whatever is queued commits together, at once, one batch in flight (natural group commit, no timer).
+
+use crate::connection::Connection;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokenim_domain::log::{Commit, MessageLog, Outcome, Write};
+use tokenim_domain::{Code, Error, Result};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Writes of one batch.
+const BATCH_WRITES_MAX: usize = 512;
+/// Bytes of bodies of one batch.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Writes that may wait for their batch; beyond it senders are told to wait.
+const QUEUE_WRITES_MAX: usize = 16 * 1024;
+/// Bytes of bodies that may wait.
+const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
+const COMMITTED_MAX: usize = 4;
+/// Milliseconds a sender waits when the queue is full: about what a full queue takes to commit.
+const OVERLOADED_RETRY_MS: u64 = 1_000;
+
+/// Who waits for a write.
+#[derive(Debug)]
+pub enum Origin {
+    /// A command of a connection.
+    Command {
+        /// The connection.
+        connection: Arc<Connection>,
+        /// The command's id.
+        id: u64,
+    },
+    /// A call in this process.
+    Call(oneshot::Sender<Result<Outcome>>),
+}
+
+/// A write on its way.
+#[derive(Debug)]
+pub struct Job {
+    /// What to write.
+    pub write: Write,
+    /// Who waits.
+    pub origin: Origin,
+}
+
+/// A batch after its commit, in the order of its writes.
+#[derive(Debug)]
+pub struct Committed {
+    /// Who waits for what.
+    pub results: Vec<(Origin, Result<Outcome>)>,
+    /// Beside each result, the write where it was a watermark: receipts are made of it.
+    pub moves: Vec<Option<Write>>,
+}
+
+/// The way into the batcher.
+#[derive(Debug, Clone)]
+pub struct Appender {
+    queue: mpsc::Sender<Job>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Appender {
+    /// An appender, and the queue its task reads.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Job>) {
+        let (queue, jobs) = mpsc::channel(QUEUE_WRITES_MAX);
+        (Appender { queue, bytes: Arc::default() }, jobs)
+    }
+
+    /// Queues a write. What one caller queues commits in that order.
+    ///
+    /// Errors: `overloaded`, with the job back to whoever waits for it.
+    pub fn submit(&self, job: Job) -> Result<(), (Job, Error)> {
+        let refuse = |job| (job, Error::new(Code::Overloaded).retry_after(OVERLOADED_RETRY_MS));
+        let bytes = body_bytes(&job.write);
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(refuse(job));
+        }
+        self.queue.try_send(job).map_err(|error| {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(job) => refuse(job),
+                TrySendError::Closed(job) => (job, Error::new(Code::Draining).retry_after(OVERLOADED_RETRY_MS)),
+            }
+        })
+    }
+
+    /// Commits batches until told to stop, and then what is queued still.
+    pub async fn run<L: MessageLog>(
+        self,
+        log: Arc<L>,
+        mut jobs: mpsc::Receiver<Job>,
+        out: mpsc::Sender<Committed>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                first = jobs.recv() => first,
+                () = stop.cancelled(), if !jobs.is_closed() => {
+                    jobs.close();
+                    continue;
+                }
+            };
+            let Some(first) = first else { return };
+            let batch = gather(first, &mut jobs);
+            self.bytes.fetch_sub(batch.iter().map(|job| body_bytes(&job.write)).sum(), Ordering::Relaxed);
+            let committed = commit(&*log, batch).await;
+            if out.send(committed).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The channel from the batcher to the delivery.
+#[must_use]
+pub fn committed() -> (mpsc::Sender<Committed>, mpsc::Receiver<Committed>) {
+    mpsc::channel(COMMITTED_MAX)
+}
+
+fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut bytes = body_bytes(&first.write);
+    let mut batch = vec![first];
+    while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
+        let Ok(job) = jobs.try_recv() else { break };
+        bytes += body_bytes(&job.write);
+        batch.push(job);
+    }
+    batch
+}
+
+async fn commit<L: MessageLog>(log: &L, batch: Vec<Job>) -> Committed {
+    let (writes, origins): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.write, job.origin)).unzip();
+    let moves = writes.iter().map(|write| matches!(write, Write::Move(_)).then(|| write.clone())).collect();
+    let results = match log.append(writes).await {
+        Commit::Committed(outcomes) => origins.into_iter().zip(outcomes).map(settle).collect(),
+        Commit::Failed(error) => refuse_all(origins, &error),
+        Commit::Unknown(error) => refuse_all(origins, &error),
+    };
+    Committed { results, moves }
+}
+
+fn settle((origin, outcome): (Origin, Outcome)) -> (Origin, Result<Outcome>) {
+    match outcome {
+        Outcome::Refused(error) => (origin, Err(error)),
+        done => (origin, Ok(done)),
+    }
+}
+
+/// One cause, told to each: an unknown outcome keeps its own code, so nobody takes it for a failure.
+fn refuse_all(origins: Vec<Origin>, error: &Error) -> Vec<(Origin, Result<Outcome>)> {
+    tracing::error!(code = error.code.as_str(), source = ?std::error::Error::source(error), writes = origins.len(), "a batch did not commit");
+    origins.into_iter().map(|origin| (origin, Err(error.public_copy()))).collect()
+}
+
+fn body_bytes(write: &Write) -> usize {
+    match write {
+        Write::Send(draft) => draft.body.len(),
+        Write::Create(_) | Write::Change(_) | Write::Move(_) => 0,
+    }
+}

@@ -1,0 +1,114 @@
+//! Who receives a conversation's events on this node: member lists, kept exact by the member events themselves.
+
+use crate::registry::{Registry, Slot};
+use lru::LruCache;
+use std::sync::Arc;
+use tokenim_domain::Result;
+use tokenim_domain::id::AppId;
+use tokenim_domain::log::{AppRef, Event, EventBody, MemberList, MessageLog};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::Change;
+
+/// Conversations whose members are remembered.
+const CONVERSATIONS_MAX: usize = 100_000;
+/// Members remembered over all of them: about 24 bytes each, and 200 for a user nobody else remembers.
+const MEMBERS_MAX: usize = 2_000_000;
+
+/// A conversation, by the app it is in.
+pub type Key = (AppId, Conversation);
+
+/// The members of one conversation.
+#[derive(Debug)]
+pub struct Audience {
+    /// Seq of the last event that was fanned out; `None` until one was.
+    pub delivered: Option<i64>,
+    /// Seq the list was read at; member events up to it are in the list already.
+    as_of: i64,
+    /// Each member's slot, and the seq it joined at.
+    pub members: Vec<(Arc<Slot>, i64)>,
+}
+
+/// The member lists this node remembers; owned by the one delivery task.
+#[derive(Debug)]
+pub struct Audiences {
+    known: LruCache<Key, Audience>,
+    members: usize,
+}
+
+impl Audiences {
+    /// Remembers nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Audiences { known: LruCache::unbounded(), members: 0 }
+    }
+
+    /// Whether the conversation's members are remembered.
+    #[must_use]
+    pub fn knows(&self, key: &Key) -> bool {
+        self.known.contains(key)
+    }
+
+    /// The audience of a conversation, if it is remembered.
+    pub fn get(&mut self, key: &Key) -> Option<&mut Audience> {
+        self.known.get_mut(key)
+    }
+
+    /// Reads the lists of conversations that are not remembered, in one query.
+    ///
+    /// Errors: the store's; then nobody is told live, and each client finds the gap by seq.
+    pub async fn load<L: MessageLog>(
+        &mut self,
+        log: &L,
+        registry: &Registry,
+        wanted: Vec<(AppRef, Conversation)>,
+    ) -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let lists = log.member_lists(wanted.clone()).await?;
+        for ((app, conversation), list) in wanted.into_iter().zip(lists) {
+            self.remember(registry, app, conversation, list);
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, registry: &Registry, app: AppRef, conversation: Conversation, list: MemberList) {
+        let members: Vec<_> = list.members.iter().map(|(user, joined)| (registry.slot(app, user), *joined)).collect();
+        self.members += members.len();
+        let audience = Audience { delivered: None, as_of: list.as_of, members };
+        if let Some((_, old)) = self.known.push((app.app, conversation), audience) {
+            self.members -= old.members.len();
+        }
+        while self.known.len() > 1 && (self.known.len() > CONVERSATIONS_MAX || self.members > MEMBERS_MAX) {
+            if let Some((_, old)) = self.known.pop_lru() {
+                self.members -= old.members.len();
+            }
+        }
+    }
+
+    /// Applies a member event before it is fanned out (joins) so that those who join see it.
+    pub fn join(&mut self, registry: &Registry, event: &Event) {
+        let EventBody::Member { change: Change::Added | Change::Created, users, .. } = &event.body else { return };
+        let Some(audience) = self.known.get_mut(&(event.app.app, event.conversation.clone())) else { return };
+        if event.seq <= audience.as_of {
+            return;
+        }
+        for (user, _) in users {
+            audience.members.push((registry.slot(event.app, user), event.seq));
+        }
+        self.members += users.len();
+    }
+
+    /// Applies a member event after it was fanned out (leaves) so that those who leave see it.
+    pub fn leave(&mut self, event: &Event) {
+        let EventBody::Member { change: Change::Removed, users, .. } = &event.body else { return };
+        let Some(audience) = self.known.get_mut(&(event.app.app, event.conversation.clone())) else { return };
+        if event.seq <= audience.as_of {
+            return;
+        }
+        let left = |user: &User| users.iter().any(|(gone, _)| gone == user);
+        let before = audience.members.len();
+        audience.members.retain(|(slot, _)| !left(&slot.user));
+        self.members -= before - audience.members.len();
+    }
+}

@@ -1,0 +1,50 @@
+//! The bus port: events of one node reach the others. It may lose, repeat and reorder; the log is the truth.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use tokenim_domain::log::Event;
+use tokio::sync::mpsc;
+
+/// Batches waiting at one node; a node that lags further misses some and finds them by seq.
+const BATCHES_MAX: usize = 1_024;
+
+/// Events that one node committed together.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The node they come from, which has delivered them itself.
+    pub node: u64,
+    /// In the order of their commit.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// How events reach other nodes.
+pub trait Bus: Send + Sync + 'static {
+    /// Offers events to every other node; nothing is promised of their arrival.
+    fn publish(&self, published: Arc<Published>) -> impl Future<Output = ()> + Send;
+
+    /// What other nodes publish from now on.
+    fn subscribe(&self, node: u64) -> mpsc::Receiver<Arc<Published>>;
+}
+
+/// The bus of nodes in one process.
+#[derive(Debug, Clone, Default)]
+pub struct LocalBus {
+    nodes: Arc<Mutex<Vec<(u64, mpsc::Sender<Arc<Published>>)>>>,
+}
+
+impl Bus for LocalBus {
+    async fn publish(&self, published: Arc<Published>) {
+        let mut nodes = self.nodes.lock().expect("no holder panics");
+        nodes.retain(|(_, sender)| !sender.is_closed());
+        for (_, sender) in nodes.iter().filter(|(node, _)| *node != published.node) {
+            // A full queue loses the batch, as a real bus would; the gap is seen at the next event.
+            let _ = sender.try_send(published.clone());
+        }
+    }
+
+    fn subscribe(&self, node: u64) -> mpsc::Receiver<Arc<Published>> {
+        let (sender, receiver) = mpsc::channel(BATCHES_MAX);
+        self.nodes.lock().expect("no holder panics").push((node, sender));
+        receiver
+    }
+}

@@ -1,0 +1,100 @@
+//! The commands, one file each: read the fields, check them, hand the work on.
+
+pub mod connect;
+pub mod conversation;
+pub mod history;
+pub mod ping;
+mod recover;
+pub mod refresh;
+pub mod send;
+pub mod sync;
+pub mod watermark;
+
+use crate::connection::{Connection, Session};
+use crate::gateway::Gateway;
+use crate::{frame, reply};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+use tokenim_domain::log::{MessageLog, Write};
+use tokenim_domain::name::User;
+use tokenim_domain::{Code, Error, Result};
+use tokenim_protocol::limits::MEMBERS_PER_COMMAND_MAX;
+use tokenim_protocol::{envelope, reply::ok};
+
+/// One command of an authenticated connection.
+#[derive(Debug)]
+pub struct Call<'a, L> {
+    /// The gateway.
+    pub gateway: &'a Gateway<L>,
+    /// Where it came from and where the answer goes.
+    pub connection: &'a Arc<Connection>,
+    /// Who asks.
+    pub session: Arc<Session>,
+    /// The command's id.
+    pub id: u64,
+    /// Its fields, still text.
+    pub body: &'a RawValue,
+}
+
+impl<'a, L: MessageLog> Call<'a, L> {
+    /// The command's fields. Errors: `invalid_request`.
+    fn fields<T: Deserialize<'a>>(&self) -> Result<T> {
+        fields(self.body)
+    }
+
+    /// Answers now.
+    fn answer(&self, value: &str) {
+        self.connection.answer(frame::encode_text(&ok(self.id, value)));
+    }
+
+    /// Queues a write; its outcome is the answer.
+    fn write(&self, write: Write) -> Result<()> {
+        self.gateway.submit(write, self.connection, self.id)
+    }
+
+    /// Answers once the task is done.
+    fn later(&self, task: impl Future<Output = Result<String>> + Send + 'static) {
+        let (connection, id) = (self.connection.clone(), self.id);
+        self.gateway.spawn(async move {
+            let text = match task.await {
+                Ok(value) => ok(id, &value),
+                Err(error) => {
+                    note(&error);
+                    reply::error(id, &error)
+                }
+            };
+            connection.answer(frame::encode_text(&text));
+            connection.wake();
+        });
+    }
+}
+
+fn fields<'a, T: Deserialize<'a>>(body: &'a RawValue) -> Result<T> {
+    envelope::fields(body).map_err(|message| Error::new(Code::InvalidRequest).says(message))
+}
+
+/// Logs an error once, where it is handled: ours loudly, the client's quietly.
+fn note(error: &Error) {
+    let source = std::error::Error::source(error);
+    if error.code.row().status >= 500 {
+        tracing::error!(code = error.code.as_str(), ?source, "a command failed");
+    } else {
+        tracing::debug!(code = error.code.as_str(), ?source, "a command was refused");
+    }
+}
+
+/// Parses distinct users. Errors: `invalid_field`, `limit_reached`.
+fn users<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<User>> {
+    if texts.len() > MEMBERS_PER_COMMAND_MAX {
+        return Err(
+            Error::new(Code::LimitReached).says(format!("one command names at most {MEMBERS_PER_COMMAND_MAX} members"))
+        );
+    }
+    let mut seen = HashSet::new();
+    let parsed =
+        texts.filter(|text| seen.insert(*text)).map(|text| User::parse(text).map_err(|error| error.at("members")));
+    parsed.collect()
+}

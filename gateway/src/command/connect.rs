@@ -1,0 +1,168 @@
+//! `connect`: who are you, and what did you miss.
+
+use super::recover::{self, Heads, Recovery};
+use super::refresh::seconds_left;
+use super::{fields, note};
+use crate::connection::{Connection, Session};
+use crate::gateway::Gateway;
+use crate::{frame, reply};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use tokenim_domain::key::random_base62;
+use tokenim_domain::log::MessageLog;
+use tokenim_domain::name::Device;
+use tokenim_domain::token::{Identity, session};
+use tokenim_domain::{Code, Error, Result};
+use tokenim_protocol::command::Connect;
+use tokenim_protocol::limits::{self, DIRECTORY_PAGE_MAX, reconnect};
+use tokenim_protocol::reply::{Json, ok};
+
+/// Characters of a device name that we make.
+const DEVICE_CHARS: usize = 16;
+
+/// What `connect` asks for, parsed.
+struct Wanted {
+    credential: Credential,
+    device: Option<Device>,
+    heads: Heads,
+}
+
+enum Credential {
+    Token(String),
+    Session(String),
+}
+
+/// Starts attaching. The reply comes once the backlog is read.
+pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id: u64, body: &RawValue) -> Result<()> {
+    if !connection.begin_attach() {
+        return Err(Error::new(Code::InvalidRequest).says("this connection is connected already"));
+    }
+    let wanted = wanted(body).inspect_err(|_| connection.abandon_attach())?;
+    let (task_gateway, connection) = (gateway.clone(), connection.clone());
+    gateway.spawn(async move {
+        if let Err(error) = task_gateway.attach(&connection, id, wanted).await {
+            refuse(&task_gateway, &connection, id, &error);
+        }
+    });
+    Ok(())
+}
+
+fn wanted(body: &RawValue) -> Result<Wanted> {
+    let connect: Connect<'_> = fields(body)?;
+    let credential = match (connect.token, connect.session) {
+        (Some(token), None) => Credential::Token(token.into_owned()),
+        (None, Some(session)) => Credential::Session(session.into_owned()),
+        _ => return Err(Error::new(Code::InvalidRequest).says("`connect` needs either `token` or `session`")),
+    };
+    let device = connect.device.as_deref().map(Device::parse).transpose()?;
+    let heads: Heads =
+        connect.heads.unwrap_or_default().into_iter().map(|(name, at)| (name.into_owned(), at)).collect();
+    if heads.len() > DIRECTORY_PAGE_MAX {
+        return Err(Error::new(Code::LimitReached)
+            .says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations; page the rest with `sync`")));
+    }
+    if !heads.keys().all(|name| tokenim_protocol::grammar::is_id(name)) {
+        return Err(Error::invalid("heads", "`heads` holds something that is no conversation id"));
+    }
+    Ok(Wanted { credential, device, heads })
+}
+
+/// A refused credential ends the connection; anything else may be tried again until the deadline.
+fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64, error: &Error) {
+    note(error);
+    connection.answer(frame::encode_text(&reply::error(id, error)));
+    match error.code {
+        Code::TokenInvalid | Code::TokenExpired | Code::TokenRevoked | Code::SessionInvalid => {
+            gateway.close(connection, error.code)
+        }
+        _ => {
+            connection.abandon_attach();
+            connection.wake();
+        }
+    }
+}
+
+impl<L: MessageLog> Gateway<L> {
+    /// Verifies, registers behind the gate, reads what was missed, and opens the gate.
+    ///
+    /// Source: PROTOCOL.md §7.2; registering before reading is what leaves no hole between backlog and live events.
+    async fn attach(&self, connection: &Arc<Connection>, id: u64, wanted: Wanted) -> Result<()> {
+        let inner = &self.inner;
+        let (identity, resumed) = match &wanted.credential {
+            Credential::Token(token) => (inner.verifier.verify_token(token).await?, false),
+            Credential::Session(session) => (inner.verifier.verify_session(session).await?, true),
+        };
+        let device = self.device(&identity, wanted.device)?;
+        inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
+        let signed = session::sign(&identity, &device, inner.verifier.master())?;
+        let slot = inner.registry.slot(identity.app, &identity.user);
+        let session = Arc::new(Session { identity, device, slot });
+        if !connection.shut_gate(session.clone()) {
+            return Ok(());
+        }
+        inner.registry.attach(&session.slot, connection);
+        let identity = &session.identity;
+        let recovered =
+            recover::recover(&*inner.log, identity.app, &identity.user, identity.caps.as_deref(), &wanted.heads).await;
+        let recovery = match recovered {
+            Ok(recovery) => recovery,
+            Err(error) => {
+                // The gate is shut and the client is registered: neither can be taken back, so it starts over.
+                connection.answer(frame::encode_text(&reply::error(id, &error)));
+                note(&error);
+                self.close(connection, Code::InsufficientState);
+                return Ok(());
+            }
+        };
+        let text = ok(id, &self.welcome(&session, signed.expose(), resumed, &recovery));
+        connection.open_gate(recover::text_frame(&text), recovery.backlog, &recovery.heads, inner.seconds.now());
+        Ok(())
+    }
+
+    fn device(&self, identity: &Identity, asked: Option<Device>) -> Result<Device> {
+        match (&identity.device, asked) {
+            (Some(bound), Some(asked)) if *bound != asked => {
+                Err(Error::new(Code::TokenInvalid).says("the token is bound to another device"))
+            }
+            (Some(bound), _) => Ok(bound.clone()),
+            (None, Some(asked)) => Ok(asked),
+            (None, None) => Ok(Device::trusted(&format!("dev_{}", random_base62(DEVICE_CHARS, &*self.inner.rng)))),
+        }
+    }
+
+    fn welcome(&self, session: &Session, signed: &str, resumed: bool, recovery: &Recovery) -> String {
+        let now_ms = self.inner.clock.now_ms();
+        let mut out = String::with_capacity(1024 + recovery.sync.len());
+        out.raw("{\"session\":")
+            .quoted(signed)
+            .raw(",\"user\":")
+            .quoted(session.identity.user.as_str())
+            .raw(",\"device\":")
+            .quoted(session.device.as_str());
+        out.raw(",\"server_time\":").time(now_ms).raw(",\"resumed\":").raw(if resumed { "true" } else { "false" });
+        out.raw(",\"expires_in_s\":").int(seconds_left(session.identity.expires_ms, now_ms));
+        out.raw(",\"ping_interval_ms\":")
+            .int(limits::PING_INTERVAL_SECONDS as i64 * 1000)
+            .raw(",\"silence_ms\":")
+            .int((limits::PING_INTERVAL_SECONDS + limits::PING_GRACE_SECONDS) as i64 * 1000);
+        out.raw(",\"reconnect\":{\"first_ms\":")
+            .int(reconnect::FIRST_MS as i64)
+            .raw(",\"base_ms\":")
+            .int(reconnect::BASE_MS as i64);
+        out.raw(",\"cap_ms\":").int(reconnect::CAP_MS as i64).raw(",\"stable_ms\":").int(reconnect::STABLE_MS as i64);
+        out.raw("},\"limits\":{\"frame_bytes\":")
+            .int(limits::FRAME_BYTES_MAX as i64)
+            .raw(",\"open_commands\":")
+            .int(i64::from(limits::OPEN_COMMANDS_MAX));
+        out.raw(",\"history_page\":")
+            .int(i64::from(limits::HISTORY_PAGE_MAX))
+            .raw(",\"heads\":")
+            .int(DIRECTORY_PAGE_MAX as i64);
+        out.raw(",\"backlog_events\":")
+            .int(i64::from(limits::BACKLOG_EVENTS_MAX))
+            .raw("},\"features\":[],\"sync\":")
+            .raw(&recovery.sync)
+            .raw("}");
+        out
+    }
+}

@@ -1,0 +1,102 @@
+//! `conversation.create`, `.add`, `.remove` and `.members`.
+
+use super::{Call, users};
+use crate::encode;
+use tokenim_domain::id::{encode as encode_id, uuid_v7};
+use tokenim_domain::log::{MemberChange, MembersQuery, MessageLog, NewConversation, Write};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::{Change, ConversationKind};
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Error, Result};
+use tokenim_protocol::command::{ConversationCreate, MemberChange as ChangeFields, Members};
+use tokenim_protocol::grammar;
+
+/// Members of a page at most, and when the client names no limit.
+const PAGE_MAX: u32 = 200;
+
+/// Creates a conversation with the caller as its owner.
+pub fn create<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    let fields: ConversationCreate<'_> = call.fields()?;
+    let kind =
+        ConversationKind::find(&fields.kind).ok_or_else(|| Error::invalid("kind", "`kind` must be direct or group"))?;
+    let me = &call.session.identity.user;
+    let others = users(fields.members.iter().map(AsRef::as_ref))?;
+    let members: Vec<User> = std::iter::once(me.clone()).chain(others.into_iter().filter(|user| user != me)).collect();
+    if kind == ConversationKind::Direct && members.len() != 2 {
+        return Err(Error::invalid("members", "a direct conversation has exactly one other member"));
+    }
+    if fields.name.as_deref().is_some_and(|name| !grammar::is_name(name)) {
+        return Err(Error::invalid("name", "`name` must be 1 to 64 characters"));
+    }
+    let id = match &fields.id {
+        Some(id) => Conversation::parse(id).map_err(|error| error.at("id"))?,
+        None => Conversation::trusted(&format!(
+            "conv_{}",
+            encode_id(uuid_v7(&*call.gateway.inner.clock, &*call.gateway.inner.rng).as_u128())
+        )),
+    };
+    call.session.allow(&id, Cap::Create)?;
+    let name = fields.name.map(Into::into);
+    call.write(Write::Create(NewConversation {
+        app: call.session.identity.app,
+        id,
+        kind,
+        members,
+        name,
+        actor: Some(me.clone()),
+    }))
+}
+
+/// Adds members.
+pub fn add<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    change(call, Change::Added)
+}
+
+/// Removes members; anyone may remove itself.
+pub fn remove<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    change(call, Change::Removed)
+}
+
+fn change<L: MessageLog>(call: &Call<'_, L>, change: Change) -> Result<()> {
+    let fields: ChangeFields<'_> = call.fields()?;
+    let conversation = Conversation::parse(&fields.conversation)?;
+    let users = users(fields.members.iter().map(AsRef::as_ref))?;
+    if users.is_empty() {
+        return Err(Error::invalid("members", "name at least one member"));
+    }
+    call.session.allow(&conversation, Cap::Moderate)?;
+    let identity = &call.session.identity;
+    call.write(Write::Change(MemberChange {
+        app: identity.app,
+        conversation,
+        actor: Some(identity.user.clone()),
+        change,
+        users,
+    }))
+}
+
+/// Lists members by user id.
+pub fn members<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    let fields: Members<'_> = call.fields()?;
+    let limit = fields.limit.unwrap_or(PAGE_MAX);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Error::invalid("limit", format!("`limit` must be 1 to {PAGE_MAX}")));
+    }
+    let conversation = Conversation::parse(&fields.conversation)?;
+    call.session.allow(&conversation, Cap::Read)?;
+    let after = fields.page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?;
+    let query = MembersQuery {
+        app: call.session.identity.app,
+        conversation,
+        viewer: Some(call.session.identity.user.clone()),
+        after,
+        limit,
+    };
+    let log = call.gateway.inner.log.clone();
+    call.later(async move {
+        let page = log.members(query).await?;
+        let next = (page.len() == limit as usize).then(|| page.last()).flatten().map(|member| &member.user);
+        Ok(encode::members(&page, next))
+    });
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `history`: a page of one conversation's events.
+
+use super::Call;
+use crate::encode;
+use tokenim_domain::log::{From, MessageLog, RangeQuery};
+use tokenim_domain::name::Conversation;
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Error, Result};
+use tokenim_protocol::command::History;
+use tokenim_protocol::limits::{HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
+
+/// Events of a page when the client names no limit.
+const PAGE_DEFAULT: u32 = 50;
+/// Bytes an event takes beside its body, at most: ids of 64 characters and numbers.
+const EVENT_BYTES: usize = 512;
+
+/// Reads a page that fits one server frame.
+pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    let history: History<'_> = call.fields()?;
+    let conversation = Conversation::parse(&history.conversation)?;
+    call.session.allow(&conversation, Cap::Read)?;
+    let limit = history.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
+        return Err(Error::invalid("limit", format!("`limit` must be 1 to {HISTORY_PAGE_MAX}")));
+    }
+    let query = RangeQuery {
+        app: call.session.identity.app,
+        conversation,
+        viewer: Some(call.session.identity.user.clone()),
+        from: from(&history)?,
+        limit,
+        bytes_max: SERVER_FRAME_BYTES_MAX - limit as usize * EVENT_BYTES,
+    };
+    let log = call.gateway.inner.log.clone();
+    call.later(async move { Ok(encode::page(&log.read_range(query).await?)) });
+    Ok(())
+}
+
+fn from(history: &History<'_>) -> Result<From> {
+    match (history.after, history.before, history.around) {
+        (None, None, None) => Ok(From::Newest),
+        (Some(seq), None, None) => Ok(From::After(seq)),
+        (None, Some(seq), None) => Ok(From::Before(seq)),
+        (None, None, Some(seq)) => Ok(From::Around(seq)),
+        _ => Err(Error::invalid("after", "at most one of `after`, `before` and `around`")),
+    }
+}

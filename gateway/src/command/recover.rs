@@ -1,0 +1,141 @@
+//! Recovery: per conversation an explicit outcome, and the backlog where it is whole (PROTOCOL.md §7).
+
+use crate::{encode, frame};
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, HashMap};
+use tokenim_domain::Result;
+use tokenim_domain::log::{AppRef, Entry, From, MessageLog, RangeQuery};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::token::caps::{Cap, Caps};
+use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX};
+use tokenim_protocol::reply::Json;
+
+/// Where a client says it stands: conversation → epoch, seq.
+pub(super) type Heads = BTreeMap<String, (i64, i64)>;
+
+/// What became of one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Everything missed follows, up to the head.
+    Recovered,
+    /// Too much was missed: page it with `history`.
+    TooFar,
+    /// The numbering has a new incarnation: rewind to the seq before its first.
+    EpochChanged,
+    /// Not, or no more, a member.
+    NotMember,
+}
+
+impl Outcome {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Recovered => "recovered",
+            Outcome::TooFar => "too_far",
+            Outcome::EpochChanged => "epoch_changed",
+            Outcome::NotMember => "not_member",
+        }
+    }
+}
+
+/// The outcome for a client that stands at `at`, before bytes are counted.
+pub(super) fn outcome(entry: &Entry, at: (i64, i64)) -> Outcome {
+    let (epoch, seq) = at;
+    if epoch != entry.epoch || seq > entry.head {
+        return Outcome::EpochChanged;
+    }
+    let from = seq.max(entry.first - 1);
+    if entry.head - from > i64::from(BACKLOG_EVENTS_MAX) { Outcome::TooFar } else { Outcome::Recovered }
+}
+
+/// What a connect replays.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    /// The reply's `sync`: a JSON array with one outcome per head.
+    pub(super) sync: String,
+    /// Push frames, whole per conversation.
+    pub(super) backlog: Vec<Bytes>,
+    /// Per recovered conversation the seq the backlog reaches.
+    pub(super) heads: Vec<(Conversation, i64)>,
+}
+
+/// Reads what was missed. The connection is registered already, so nothing falls between this reading and the live events.
+pub(super) async fn recover<L: MessageLog>(
+    log: &L,
+    app: AppRef,
+    user: &User,
+    caps: Option<&Caps>,
+    heads: &Heads,
+) -> Result<Recovery> {
+    let readable = |name: &str| caps.is_none_or(|caps| caps.allow(name, Cap::Read));
+    let names =
+        heads.keys().filter(|name| readable(name)).map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
+    let entries = log.entries(app, user.clone(), names).await?;
+    let entries: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.conversation.as_str(), entry)).collect();
+    let mut recovery = Recovery { sync: String::from("["), backlog: Vec::new(), heads: Vec::new() };
+    let mut budget = BACKLOG_BYTES_MAX;
+    for (name, at) in heads {
+        recovery.sync.raw(if recovery.sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
+        let outcome = match entries.get(name.as_str()) {
+            Some(entry) => recovery.one(log, app, user, entry, *at, &mut budget).await?,
+            None => Outcome::NotMember,
+        };
+        recovery.sync.raw(",\"outcome\":").quoted(outcome.as_str()).raw("}");
+    }
+    recovery.sync.push(']');
+    Ok(recovery)
+}
+
+impl Recovery {
+    /// Recovers one conversation as a whole, or tells why not.
+    async fn one<L: MessageLog>(
+        &mut self,
+        log: &L,
+        app: AppRef,
+        user: &User,
+        entry: &Entry,
+        at: (i64, i64),
+        budget: &mut usize,
+    ) -> Result<Outcome> {
+        let (mut outcome, mut head) = (outcome(entry, at), entry.head);
+        if outcome == Outcome::Recovered {
+            let from = From::After(at.1.max(entry.first - 1));
+            let query = RangeQuery {
+                app,
+                conversation: entry.conversation.clone(),
+                viewer: Some(user.clone()),
+                from,
+                limit: BACKLOG_EVENTS_MAX,
+                bytes_max: *budget,
+            };
+            let page = log.read_range(query).await?;
+            let last = page.events.last().map_or(at.1.max(entry.first - 1), |event| event.seq);
+            let mut frames = BytesMut::new();
+            page.events.iter().for_each(|event| frames.extend_from_slice(&encode::push(event)));
+            if last < entry.head || frames.len() > *budget {
+                outcome = Outcome::TooFar;
+            } else {
+                head = last;
+                *budget -= frames.len();
+                self.heads.push((entry.conversation.clone(), head));
+                if !frames.is_empty() {
+                    self.backlog.push(frames.freeze());
+                }
+            }
+        }
+        self.sync.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(head).raw(",\"first\":").int(entry.first);
+        if outcome == Outcome::EpochChanged {
+            self.sync.raw(",\"epoch_first\":").int(epoch_first(entry, at));
+        }
+        Ok(outcome)
+    }
+}
+
+/// The seq before which the client may keep what it has: nothing above the head is real, whatever the epoch says.
+fn epoch_first(entry: &Entry, at: (i64, i64)) -> i64 {
+    if at.0 == entry.epoch { entry.head + 1 } else { entry.epoch_first }
+}
+
+/// A frame's text as a frame.
+pub(super) fn text_frame(text: &str) -> Bytes {
+    frame::encode_text(text)
+}

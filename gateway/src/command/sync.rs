@@ -1,0 +1,58 @@
+//! `sync`: the directory of the user's conversations, the most recently changed first.
+
+use super::Call;
+use super::recover::outcome;
+use crate::encode;
+use std::collections::HashMap;
+use tokenim_domain::log::{DirectoryCursor, Entry, MessageLog};
+use tokenim_domain::name::Conversation;
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error, Result};
+use tokenim_protocol::command::Sync;
+use tokenim_protocol::limits::DIRECTORY_PAGE_MAX;
+use tokenim_protocol::reply::Json;
+
+/// Reads one page of the directory.
+///
+/// A conversation that changes between two pages moves to the front; its change reaches the connection as a push.
+pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    let sync: Sync<'_> = call.fields()?;
+    if sync.heads.len() > DIRECTORY_PAGE_MAX {
+        return Err(
+            Error::new(Code::LimitReached).says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations"))
+        );
+    }
+    let after = sync.page.as_deref().map(cursor).transpose()?;
+    let heads: HashMap<String, (i64, i64)> = sync.heads.into_iter().map(|(name, at)| (name.into_owned(), at)).collect();
+    let (session, log) = (call.session.clone(), call.gateway.inner.log.clone());
+    call.later(async move {
+        let identity = &session.identity;
+        let entries = log.directory(identity.app, identity.user.clone(), after, DIRECTORY_PAGE_MAX).await?;
+        Ok(page(&entries, &heads, |entry| session.allow(&entry.conversation, Cap::Read).is_ok()))
+    });
+    Ok(())
+}
+
+fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn(&Entry) -> bool) -> String {
+    let mut out = String::from("{\"conversations\":[");
+    for (at, entry) in entries.iter().filter(|entry| visible(entry)).enumerate() {
+        out.raw(if at > 0 { "," } else { "" });
+        let outcome = heads.get(entry.conversation.as_str()).map(|head| outcome(entry, *head).as_str());
+        encode::write_entry(&mut out, entry, outcome);
+    }
+    let more = entries.last().filter(|_| entries.len() == DIRECTORY_PAGE_MAX);
+    out.raw("],\"done\":").raw(if more.is_none() { "true" } else { "false" });
+    if let Some(last) = more {
+        out.raw(",\"next\":").quoted(&format!("{}:{}", last.last_ms, last.conversation));
+    }
+    out.raw("}");
+    out
+}
+
+/// A cursor is `<last_ms>:<conversation>`; it names nothing the user can't see.
+fn cursor(text: &str) -> Result<DirectoryCursor> {
+    let parsed = text.split_once(':').and_then(|(ms, name)| {
+        Some(DirectoryCursor { last_ms: ms.parse().ok()?, conversation: Conversation::parse(name).ok()? })
+    });
+    parsed.ok_or_else(|| Error::invalid("page", "`page` must be the `next` of the page before"))
+}

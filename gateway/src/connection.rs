@@ -1,0 +1,386 @@
+//! One connection, as everybody but its socket sees it: phase, session, queue. No I/O: the socket task is woken and drains it.
+
+pub mod gate;
+pub mod outbox;
+
+use crate::frame;
+use crate::registry::Slot;
+use atomic_waker::AtomicWaker;
+use bytes::Bytes;
+use gate::Gate;
+use outbox::{Outbox, Queued};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use tokenim_domain::log::Credential;
+use tokenim_domain::name::{Conversation, Device};
+use tokenim_domain::token::Identity;
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error};
+use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS};
+use tokenim_protocol::{limits, reply};
+
+/// Seconds a closing connection is given to drain its queue and answer the close.
+const CLOSING_SECONDS_MAX: u32 = 5;
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Unique on this node for as long as it runs.
+    pub id: u64,
+    waker: AtomicWaker,
+    /// Second of the node's monotonic clock at which bytes came last.
+    heard: AtomicU32,
+    state: Mutex<State>,
+}
+
+/// Who is connected.
+#[derive(Debug)]
+pub struct Session {
+    /// Whom the token speaks for.
+    pub identity: Identity,
+    /// The device.
+    pub device: Device,
+    /// The user's place in the registry.
+    pub slot: Arc<Slot>,
+}
+
+impl Session {
+    /// What usage of this session is counted under.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        Credential { key: self.identity.key, label: self.identity.label.clone() }
+    }
+
+    /// Whether the token's capabilities allow this.
+    ///
+    /// Errors: `forbidden`.
+    pub fn allow(&self, conversation: &Conversation, cap: Cap) -> Result<(), Error> {
+        match &self.identity.caps {
+            Some(caps) if !caps.allow(conversation.as_str(), cap) => {
+                Err(Error::new(Code::Forbidden).says("the token's `caps` do not allow this"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Attaching,
+    Ready,
+    Closing { since: u32 },
+    Gone,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    opened: u32,
+    next_ping: u32,
+    open_commands: u32,
+    session: Option<Arc<Session>>,
+    outbox: Outbox,
+    /// Shut from registration until the backlog is queued.
+    gate: Option<Box<Gate>>,
+    /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
+    heads: Vec<(Conversation, i64, i64)>,
+    heads_more: bool,
+}
+
+/// Events of one conversation, encoded, to be queued together.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Its epoch.
+    pub epoch: i64,
+    /// Seq of the first event.
+    pub first: i64,
+    /// Seq of the last event.
+    pub last: i64,
+    /// Whole frames.
+    pub bytes: Bytes,
+}
+
+/// What the node's tick found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// Nothing to do.
+    Nothing,
+    /// Something was queued: wake the socket.
+    Wake,
+}
+
+impl Connection {
+    /// A connection that was just accepted; `now` is the second of the node's monotonic clock.
+    #[must_use]
+    pub fn new(id: u64, now: u32) -> Arc<Self> {
+        // The id spreads the pings of connections that arrived together.
+        let next_ping = now + 1 + (id % PING_INTERVAL_SECONDS) as u32;
+        let state = State {
+            phase: Phase::New,
+            opened: now,
+            next_ping,
+            open_commands: 0,
+            session: None,
+            outbox: Outbox::default(),
+            gate: None,
+            heads: Vec::new(),
+            heads_more: false,
+        };
+        Arc::new(Connection { id, waker: AtomicWaker::new(), heard: AtomicU32::new(now), state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    /// Registers the socket task to be woken by [`Connection::wake`].
+    pub fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Lets the socket task run.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Notes that bytes came.
+    pub fn hear(&self, now: u32) {
+        self.heard.store(now, Ordering::Relaxed);
+    }
+
+    /// The session, once attached.
+    #[must_use]
+    pub fn session(&self) -> Option<Arc<Session>> {
+        let state = self.state();
+        matches!(state.phase, Phase::Ready).then(|| state.session.clone()).flatten()
+    }
+
+    /// Whether nothing may be read from it any more.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        matches!(self.state().phase, Phase::Closing { .. } | Phase::Gone)
+    }
+
+    /// Whether a command was accepted before and is still without a session.
+    #[must_use]
+    pub fn is_unauthenticated(&self) -> bool {
+        matches!(self.state().phase, Phase::New | Phase::Attaching)
+    }
+
+    /// Takes the right to attach; false where it is attached or attaching.
+    pub fn begin_attach(&self) -> bool {
+        let mut state = self.state();
+        let may = state.phase == Phase::New;
+        if may {
+            state.phase = Phase::Attaching;
+        }
+        may
+    }
+
+    /// Gives the right to attach back: the client may try again within its deadline.
+    pub fn abandon_attach(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Attaching {
+            state.phase = Phase::New;
+        }
+    }
+
+    /// Sets the session with the gate shut: live events wait from now on. False where the connection is closing.
+    pub fn shut_gate(&self, session: Arc<Session>) -> bool {
+        let mut state = self.state();
+        if state.phase != Phase::Attaching {
+            return false;
+        }
+        state.session = Some(session);
+        state.gate = Some(Box::default());
+        true
+    }
+
+    /// Queues the reply to `connect` and the backlog, then what waited at the gate above it, and opens the gate.
+    ///
+    /// `heads` holds, per conversation of the backlog, the seq it was read up to: waiting events up to it are in the backlog.
+    pub fn open_gate(&self, reply: Bytes, backlog: Vec<Bytes>, heads: &[(Conversation, i64)], now: u32) {
+        let mut state = self.state();
+        if state.phase != Phase::Attaching {
+            return;
+        }
+        let gate = state.gate.take().unwrap_or_default();
+        state.outbox.reply(reply);
+        backlog.into_iter().for_each(|frames| state.outbox.backlog(frames));
+        match gate.above(heads) {
+            Some(waiting) => {
+                state.phase = Phase::Ready;
+                waiting.into_iter().for_each(|chunk| state.deliver(chunk, now));
+            }
+            None => state.close(Code::InsufficientState, None, now),
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// Replaces the session by one of a newer token of the same user.
+    pub fn renew(&self, session: Arc<Session>) {
+        self.state().session = Some(session);
+    }
+
+    /// Counts a command as unanswered; false at the limit.
+    pub fn open_command(&self) -> bool {
+        let mut state = self.state();
+        let may = state.open_commands < OPEN_COMMANDS_MAX;
+        state.open_commands += u32::from(may);
+        may
+    }
+
+    /// Queues the one answer of a command. The caller wakes the socket.
+    pub fn answer(&self, frame: Bytes) {
+        let mut state = self.state();
+        state.open_commands = state.open_commands.saturating_sub(1);
+        state.outbox.reply(frame);
+    }
+
+    /// Queues a frame that answers no command (pongs, refusals over the limit).
+    pub fn reply(&self, frame: Bytes) {
+        self.state().outbox.reply(frame);
+    }
+
+    /// Queues sequenced events; true where the socket must be woken.
+    pub fn deliver(&self, chunk: Chunk, now: u32) -> bool {
+        let mut state = self.state();
+        match &state.gate {
+            Some(_) if !state.may_read(&chunk.conversation) => false,
+            Some(_) => {
+                state.gate.as_mut().expect("just seen").wait(chunk);
+                false
+            }
+            None => {
+                let live = state.phase == Phase::Ready && state.may_read(&chunk.conversation);
+                if live {
+                    state.deliver(chunk, now);
+                }
+                live
+            }
+        }
+    }
+
+    /// Queues a push that may be dropped (receipts); true where the socket must be woken.
+    pub fn offer(&self, frame: Bytes) -> bool {
+        let mut state = self.state();
+        state.phase == Phase::Ready && state.outbox.ephemeral(frame)
+    }
+
+    /// Queues a push that must arrive, like `drain`.
+    pub fn push(&self, frame: Bytes) {
+        let mut state = self.state();
+        if state.phase == Phase::Ready {
+            state.outbox.reply(frame);
+        }
+    }
+
+    /// Closes after what is queued; the first code stands.
+    pub fn close(&self, code: Code, retry_after_ms: Option<u64>, now: u32) {
+        self.state().close(code, retry_after_ms, now);
+        self.wake();
+    }
+
+    /// The peer closed: answer it and stop.
+    pub fn close_by_peer(&self, now: u32) {
+        let mut state = self.state();
+        if !matches!(state.phase, Phase::Closing { .. } | Phase::Gone) {
+            state.outbox.finish(frame::encode_close(1000, ""));
+            state.phase = Phase::Closing { since: now };
+        }
+    }
+
+    /// Ends it: whatever is queued is dropped. Returns the session it had.
+    pub fn end(&self) -> Option<Arc<Session>> {
+        let mut state = self.state();
+        state.phase = Phase::Gone;
+        state.outbox = Outbox::default();
+        state.gate = None;
+        state.heads = Vec::new();
+        state.session.take()
+    }
+
+    /// Moves queued frames to `out`, up to one write's worth.
+    pub fn drain(&self, out: &mut Vec<Bytes>) {
+        self.state().outbox.drain(out);
+    }
+
+    /// Whether the close frame was handed out and nothing is left: the socket may be shut.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::Gone || state.outbox.is_finished()
+    }
+
+    /// Whether it is to end now, whatever is queued.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.state().phase == Phase::Gone
+    }
+
+    /// The node's tick, once a second: deadlines, silence, expiry, and the server's ping.
+    pub fn tick(&self, now: u32, wall_ms: i64) -> Tick {
+        let silent = now.saturating_sub(self.heard.load(Ordering::Relaxed));
+        let mut state = self.state();
+        match state.phase {
+            Phase::New | Phase::Attaching if u64::from(now - state.opened) >= limits::CONNECT_SECONDS_MAX => {
+                state.close(Code::Unauthenticated, None, now)
+            }
+            Phase::New | Phase::Attaching => return Tick::Nothing,
+            Phase::Closing { since } if now - since >= CLOSING_SECONDS_MAX => state.phase = Phase::Gone,
+            Phase::Closing { .. } | Phase::Gone => return Tick::Nothing,
+            Phase::Ready if state.session.as_ref().is_some_and(|session| session.identity.expires_ms <= wall_ms) => {
+                state.close(Code::TokenExpired, None, now)
+            }
+            Phase::Ready if u64::from(silent) > PING_INTERVAL_SECONDS + PING_GRACE_SECONDS => {
+                state.close(Code::Silent, None, now)
+            }
+            Phase::Ready if now >= state.next_ping => state.ping(now),
+            Phase::Ready => return Tick::Nothing,
+        }
+        Tick::Wake
+    }
+}
+
+impl State {
+    /// Tokens without `caps`, nearly all, cost one comparison.
+    fn may_read(&self, conversation: &Conversation) -> bool {
+        let caps = self.session.as_ref().and_then(|session| session.identity.caps.as_deref());
+        caps.is_none_or(|caps| caps.allow(conversation.as_str(), Cap::Read))
+    }
+
+    fn deliver(&mut self, chunk: Chunk, now: u32) {
+        if let Some(head) = self.heads.iter_mut().find(|head| head.0 == chunk.conversation) {
+            (head.1, head.2) = (chunk.epoch, chunk.last);
+        } else if self.heads.len() < PING_HEADS_MAX {
+            self.heads.push((chunk.conversation.clone(), chunk.epoch, chunk.last));
+        } else {
+            self.heads_more = true;
+        }
+        if self.outbox.event(Queued::from(chunk), now).is_err() {
+            self.close(Code::SlowConsumer, None, now);
+        }
+    }
+
+    fn ping(&mut self, now: u32) {
+        let heads = self.heads.iter().map(|(conversation, epoch, seq)| (conversation.as_str(), *epoch, *seq));
+        let text = reply::ping(heads, self.heads_more);
+        (self.heads, self.heads_more) = (Vec::new(), false);
+        self.next_ping = now + PING_INTERVAL_SECONDS as u32;
+        self.outbox.reply(frame::encode_text(&text));
+    }
+
+    fn close(&mut self, code: Code, retry_after_ms: Option<u64>, now: u32) {
+        if matches!(self.phase, Phase::Closing { .. } | Phase::Gone) {
+            return;
+        }
+        self.phase = Phase::Closing { since: now };
+        self.gate = None;
+        self.outbox.finish(frame::encode_close(code.row().close, &reply::close_reason(code, retry_after_ms)));
+    }
+}

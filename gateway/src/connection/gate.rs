@@ -1,0 +1,89 @@
+//! The attach gate: live events wait while the backlog is read, so that a connection sees each seq once and in order.
+
+use super::Chunk;
+use tokenim_domain::name::Conversation;
+
+/// Chunks that may wait.
+const CHUNKS_MAX: usize = 512;
+/// Bytes that may wait.
+const BYTES_MAX: usize = 256 * 1024;
+
+/// Events that came while the connection attached.
+#[derive(Debug, Default)]
+pub struct Gate {
+    waiting: Vec<Chunk>,
+    bytes: usize,
+    overflown: bool,
+}
+
+impl Gate {
+    /// Keeps a chunk until the gate opens. Past the bounds everything is let go and the attach fails as a whole.
+    pub fn wait(&mut self, chunk: Chunk) {
+        self.bytes += chunk.bytes.len();
+        if self.overflown || self.waiting.len() >= CHUNKS_MAX || self.bytes > BYTES_MAX {
+            self.overflown = true;
+            self.waiting = Vec::new();
+        } else {
+            self.waiting.push(chunk);
+        }
+    }
+
+    /// What waited above the heads, in order; `None` if the gate overflowed.
+    ///
+    /// A chunk that straddles a head is kept whole: the client drops seqs it holds.
+    #[must_use]
+    pub fn above(self, heads: &[(Conversation, i64)]) -> Option<Vec<Chunk>> {
+        let is_above = |chunk: &Chunk| {
+            heads
+                .iter()
+                .find(|(conversation, _)| *conversation == chunk.conversation)
+                .is_none_or(|(_, head)| chunk.last > *head)
+        };
+        (!self.overflown).then(|| self.waiting.into_iter().filter(is_above).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn chunk(conversation: &str, first: i64, last: i64, bytes: usize) -> Chunk {
+        Chunk {
+            conversation: Conversation::trusted(conversation),
+            epoch: 1,
+            first,
+            last,
+            bytes: Bytes::from(vec![0; bytes]),
+        }
+    }
+
+    #[test]
+    fn what_the_backlog_holds_is_not_released_again() {
+        let mut gate = Gate::default();
+        for seq in 1..=5 {
+            gate.wait(chunk("a", seq, seq, 1));
+            gate.wait(chunk("b", seq, seq, 1));
+        }
+        let seqs: Vec<_> = gate
+            .above(&[(Conversation::trusted("a"), 3)])
+            .unwrap()
+            .iter()
+            .map(|c| (c.conversation.as_str().to_owned(), c.first))
+            .collect();
+        let of = |name: &str| seqs.iter().filter(|(n, _)| n == name).map(|(_, seq)| *seq).collect::<Vec<_>>();
+        assert_eq!((of("a"), of("b")), (vec![4, 5], vec![1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn overflow_fails_the_attach_and_holds_nothing() {
+        let mut gate = Gate::default();
+        gate.wait(chunk("a", 1, 1, BYTES_MAX));
+        gate.wait(chunk("a", 2, 2, 1));
+        assert!(gate.waiting.is_empty());
+        assert!(gate.above(&[]).is_none());
+        let mut gate = Gate::default();
+        (1..=513).for_each(|seq| gate.wait(chunk("a", seq, seq, 1)));
+        assert!(gate.above(&[]).is_none());
+    }
+}

@@ -1,0 +1,225 @@
+//! The outgoing queue of a connection: bounded by bytes, replies before events, and a policy for a reader that is too slow.
+
+use super::Chunk;
+use crate::frame;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use tokenim_domain::Code;
+use tokenim_domain::name::Conversation;
+use tokenim_protocol::reply;
+
+/// Bytes of live events that may be queued; replies are bounded by the open commands instead.
+const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Frames of live events that may be queued.
+const EVENT_FRAMES_MAX: usize = 512;
+/// Bytes of replies that may be queued: a client that asks for pages and never reads them is closed.
+const REPLY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Share of the event budget above which pushes that may be dropped are.
+const EPHEMERAL_BYTES_MAX: usize = EVENT_BYTES_MAX / 2;
+/// Conversations that one overflow may name in `resync` pushes; beyond it the connection is closed.
+const RESYNC_MAX: usize = 64;
+/// Seconds after an overflow within which a second one closes the connection.
+const OVERFLOW_SECONDS: u32 = 60;
+/// Bytes handed to the socket for one write.
+const WRITE_BYTES_MAX: usize = 128 * 1024;
+/// Frames handed to the socket for one write; Linux takes 1,024 vectors.
+const WRITE_FRAMES_MAX: usize = 128;
+
+/// Frames that are queued for one socket.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    replies: VecDeque<Bytes>,
+    /// What a connect replays; bounded where it is read, so it is not counted against the live events behind it.
+    backlog: VecDeque<Bytes>,
+    events: VecDeque<Queued>,
+    reply_bytes: usize,
+    event_bytes: usize,
+    overflow_at: Option<u32>,
+    /// The close frame; nothing is queued after it.
+    last: Option<Bytes>,
+    finishing: bool,
+}
+
+/// A queued frame of the event lane.
+#[derive(Debug)]
+pub struct Queued {
+    /// The conversation to resync if it is dropped; `None` = it may just be dropped.
+    conversation: Option<Conversation>,
+    bytes: Bytes,
+}
+
+impl From<Chunk> for Queued {
+    fn from(chunk: Chunk) -> Self {
+        Queued { conversation: Some(chunk.conversation), bytes: chunk.bytes }
+    }
+}
+
+impl Outbox {
+    /// Queues a reply or a control push.
+    pub fn reply(&mut self, frame: Bytes) {
+        if self.finishing {
+            return;
+        }
+        if self.reply_bytes + frame.len() > REPLY_BYTES_MAX {
+            let code = Code::SlowConsumer;
+            self.finish(frame::encode_close(code.row().close, &reply::close_reason(code, None)));
+            return;
+        }
+        self.reply_bytes += frame.len();
+        self.replies.push_back(frame);
+    }
+
+    /// Queues the backlog of an attach, which has a budget of its own.
+    pub fn backlog(&mut self, frames: Bytes) {
+        if !self.finishing {
+            self.backlog.push_back(frames);
+        }
+    }
+
+    /// Queues live events. Over budget everything queued is replaced by `resync` pushes.
+    ///
+    /// Errors: the reader is too slow to be helped; close it.
+    /// Source: RELIABILITY.md §2, slow connection.
+    pub fn event(&mut self, queued: Queued, now: u32) -> Result<(), ()> {
+        if self.finishing {
+            return Ok(());
+        }
+        self.event_bytes += queued.bytes.len();
+        self.events.push_back(queued);
+        if self.event_bytes > EVENT_BYTES_MAX || self.events.len() > EVENT_FRAMES_MAX {
+            self.collapse(now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Queues a push that may be dropped; false where it was.
+    pub fn ephemeral(&mut self, bytes: Bytes) -> bool {
+        let fits = !self.finishing
+            && self.event_bytes + bytes.len() <= EPHEMERAL_BYTES_MAX
+            && self.events.len() < EVENT_FRAMES_MAX / 2;
+        if fits {
+            self.event_bytes += bytes.len();
+            self.events.push_back(Queued { conversation: None, bytes });
+        }
+        fits
+    }
+
+    /// Queues the close frame; what is queued already goes out before it, nothing after it.
+    pub fn finish(&mut self, close: Bytes) {
+        if !self.finishing {
+            self.finishing = true;
+            self.last = Some(close);
+        }
+    }
+
+    /// Whether the close frame was handed out.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finishing && self.last.is_none() && self.is_empty()
+    }
+
+    /// Moves frames to `out`, replies first, up to one write's worth; gives memory back once empty.
+    pub fn drain(&mut self, out: &mut Vec<Bytes>) {
+        let mut bytes = 0;
+        while out.len() < WRITE_FRAMES_MAX && bytes < WRITE_BYTES_MAX {
+            let next = if let Some(frame) = self.replies.pop_front() {
+                self.reply_bytes -= frame.len();
+                frame
+            } else if let Some(frames) = self.backlog.pop_front() {
+                frames
+            } else if let Some(queued) = self.events.pop_front() {
+                self.event_bytes -= queued.bytes.len();
+                queued.bytes
+            } else if let Some(close) = self.last.take() {
+                close
+            } else {
+                break;
+            };
+            bytes += next.len();
+            out.push(next);
+        }
+        if self.is_empty() {
+            (self.replies, self.backlog, self.events) = Default::default();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.backlog.is_empty() && self.events.is_empty()
+    }
+
+    fn collapse(&mut self, now: u32) -> Result<(), ()> {
+        let again = self.overflow_at.is_some_and(|at| now.saturating_sub(at) < OVERFLOW_SECONDS);
+        self.overflow_at = Some(now);
+        let mut lost: Vec<Conversation> = Vec::new();
+        for queued in std::mem::take(&mut self.events) {
+            match queued.conversation {
+                Some(conversation) if !lost.contains(&conversation) => lost.push(conversation),
+                _ => {}
+            }
+            if lost.len() > RESYNC_MAX {
+                break;
+            }
+        }
+        self.event_bytes = 0;
+        if again || lost.len() > RESYNC_MAX {
+            return Err(());
+        }
+        for conversation in lost {
+            self.reply(frame::encode_text(&reply::resync(conversation.as_str(), Code::SlowConsumer)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queued(conversation: &str, bytes: usize) -> Queued {
+        Queued { conversation: Some(Conversation::trusted(conversation)), bytes: Bytes::from(vec![b'x'; bytes]) }
+    }
+
+    fn drained(outbox: &mut Outbox) -> Vec<Bytes> {
+        let mut out = Vec::new();
+        outbox.drain(&mut out);
+        out
+    }
+
+    #[test]
+    fn replies_go_before_events_and_the_close_goes_last() {
+        let mut outbox = Outbox::default();
+        outbox.event(queued("a", 3), 0).unwrap();
+        outbox.reply(Bytes::from_static(b"r"));
+        outbox.finish(Bytes::from_static(b"c"));
+        outbox.reply(Bytes::from_static(b"late"));
+        assert!(!outbox.is_finished());
+        assert_eq!(drained(&mut outbox), ["r", "xxx", "c"].map(Bytes::from));
+        assert!(outbox.is_finished() && drained(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn a_slow_reader_is_told_to_resync_and_the_second_time_closed() {
+        let mut outbox = Outbox::default();
+        outbox.event(queued("a", 200 * 1024), 10).unwrap();
+        outbox.event(queued("b", 100 * 1024), 10).unwrap();
+        let out = drained(&mut outbox);
+        assert_eq!(out.len(), 2);
+        assert!(out.iter().all(|frame| frame.windows(6).any(|window| window == b"resync")));
+        outbox.event(queued("a", 200 * 1024), 20).unwrap();
+        assert_eq!(outbox.event(queued("a", 100 * 1024), 20), Err(()));
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_frames_and_by_unread_replies() {
+        let mut outbox = Outbox::default();
+        for _ in 0..=EVENT_FRAMES_MAX {
+            outbox.event(queued("a", 1), 0).unwrap();
+        }
+        assert!(outbox.events.is_empty(), "collapsed");
+        for _ in 0..100 {
+            outbox.reply(Bytes::from(vec![0; 64 * 1024]));
+        }
+        assert!(outbox.reply_bytes <= REPLY_BYTES_MAX && outbox.finishing);
+    }
+}

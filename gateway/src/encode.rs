@@ -1,0 +1,185 @@
+//! Domain events and entries as the wire's JSON; each event is encoded once, however many receive it.
+
+use crate::connection::Chunk;
+use crate::frame;
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use tokenim_domain::id::encode as encode_id;
+use tokenim_domain::log::{ConversationView, Entry, Event, EventBody, Member, Page, Sent};
+use tokenim_domain::name::User;
+use tokenim_protocol::event::{self, Place};
+use tokenim_protocol::reply::Json;
+
+/// Appends the event object to `out`.
+pub fn write_event(out: &mut String, event: &Event) {
+    let place = Place {
+        conversation: event.conversation.as_str(),
+        epoch: event.epoch,
+        seq: event.seq,
+        msg_no: event.msg_no,
+        at_ms: event.at_ms,
+    };
+    match &event.body {
+        EventBody::Message { id, sender, client_msg_id, kind, body } => {
+            let id = format!("msg_{}", encode_id(id.0.as_u128()));
+            let (sender, client_msg_id) = (sender.as_str(), client_msg_id.as_str());
+            event::write_message(
+                out,
+                place,
+                event::Message { id: &id, sender, client_msg_id, kind: kind.as_str(), body },
+            );
+        }
+        EventBody::Member { change, actor, users } => {
+            let mut list = String::from("[");
+            for (at, (user, role)) in users.iter().enumerate() {
+                list.raw(if at > 0 { "," } else { "" })
+                    .raw("{\"user\":")
+                    .quoted(user.as_str())
+                    .raw(",\"role\":")
+                    .quoted(role.as_str())
+                    .raw("}");
+            }
+            list.push(']');
+            event::write_member(
+                out,
+                place,
+                event::Member { change: change.as_str(), actor: actor.as_ref().map(User::as_str), users: &list },
+            );
+        }
+    }
+}
+
+/// The push frame of an event.
+#[must_use]
+pub fn push(event: &Event) -> Bytes {
+    let mut text = String::with_capacity(384);
+    text.push_str("{\"push\":");
+    write_event(&mut text, event);
+    text.push('}');
+    frame::encode_text(&text)
+}
+
+/// Frames of consecutive events as one chunk: one reference and one write per connection.
+#[must_use]
+pub fn chunk(events: &[(Arc<Event>, Bytes)]) -> Option<Chunk> {
+    let ((first, frame), (last, _)) = (events.first()?, events.last()?);
+    let bytes = if events.len() == 1 {
+        frame.clone()
+    } else {
+        let mut joined = BytesMut::with_capacity(events.iter().map(|(_, frame)| frame.len()).sum());
+        events.iter().for_each(|(_, frame)| joined.extend_from_slice(frame));
+        joined.freeze()
+    };
+    Some(Chunk {
+        conversation: first.conversation.clone(),
+        epoch: first.epoch,
+        first: first.seq,
+        last: last.seq,
+        bytes,
+    })
+}
+
+/// The ok value of `send`.
+#[must_use]
+pub fn sent(sent: &Sent) -> String {
+    let mut out = String::with_capacity(160);
+    out.raw("{\"id\":\"msg_")
+        .raw(&encode_id(sent.id.0.as_u128()))
+        .raw("\",\"seq\":")
+        .int(sent.seq)
+        .raw(",\"epoch\":")
+        .int(sent.epoch);
+    out.raw(",\"at\":").time(sent.at_ms).raw(",\"duplicate\":").raw(if sent.event.is_none() {
+        "true"
+    } else {
+        "false"
+    });
+    out.raw(",\"billed\":").int(sent.billed).raw("}");
+    out
+}
+
+/// The ok value of `history`.
+#[must_use]
+pub fn page(page: &Page) -> String {
+    let mut out = String::from("{\"items\":[");
+    for (at, event) in page.events.iter().enumerate() {
+        out.raw(if at > 0 { "," } else { "" });
+        write_event(&mut out, event);
+    }
+    out.raw("],\"head\":")
+        .int(page.head)
+        .raw(",\"epoch\":")
+        .int(page.epoch)
+        .raw(",\"first\":")
+        .int(page.first)
+        .raw("}");
+    out
+}
+
+/// A conversation as `conversation.create` and REST show it.
+#[must_use]
+pub fn conversation(view: &ConversationView) -> String {
+    let mut out = String::from("{\"id\":");
+    out.quoted(view.id.as_str()).raw(",\"kind\":").quoted(view.kind.as_str());
+    if let Some(name) = &view.name {
+        out.raw(",\"name\":").text(name);
+    }
+    out.raw(",\"epoch\":")
+        .int(view.epoch)
+        .raw(",\"last_seq\":")
+        .int(view.last_seq)
+        .raw(",\"messages\":")
+        .int(view.last_msg_no);
+    out.raw(",\"created_at\":").time(view.created_ms).raw("}");
+    out
+}
+
+/// The ok value of `conversation.members`; `next` is the last user of a full page.
+#[must_use]
+pub fn members(members: &[Member], next: Option<&User>) -> String {
+    let mut out = String::from("{\"items\":[");
+    for (at, member) in members.iter().enumerate() {
+        out.raw(if at > 0 { "," } else { "" })
+            .raw("{\"user\":")
+            .quoted(member.user.as_str())
+            .raw(",\"role\":")
+            .quoted(member.role.as_str());
+        out.raw(",\"joined\":")
+            .int(member.joined)
+            .raw(",\"read\":")
+            .int(member.read)
+            .raw(",\"received\":")
+            .int(member.received)
+            .raw("}");
+    }
+    out.raw("]");
+    if let Some(next) = next {
+        out.raw(",\"next\":").quoted(next.as_str());
+    }
+    out.raw("}");
+    out
+}
+
+/// One entry of the directory; `outcome` where the client said where it stands.
+pub fn write_entry(out: &mut String, entry: &Entry, outcome: Option<&str>) {
+    out.raw("{\"conversation\":").quoted(entry.conversation.as_str()).raw(",\"kind\":").quoted(entry.kind.as_str());
+    if let Some(name) = &entry.name {
+        out.raw(",\"name\":").text(name);
+    }
+    out.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(entry.head).raw(",\"msg_no\":").int(entry.msg_no);
+    out.raw(",\"first\":")
+        .int(entry.first)
+        .raw(",\"read\":")
+        .int(entry.read)
+        .raw(",\"unread\":")
+        .int(entry.msg_no - entry.read_msg_no);
+    out.raw(",\"member_version\":").int(entry.member_version).raw(",\"at\":").time(entry.last_ms);
+    if let Some(outcome) = outcome {
+        out.raw(",\"outcome\":").quoted(outcome);
+    }
+    if let Some(last) = &entry.last {
+        out.raw(",\"last\":");
+        write_event(out, last);
+    }
+    out.raw("}");
+}

@@ -1,0 +1,256 @@
+//! The gateway of one node: what every connection shares, and the tasks behind it.
+
+use crate::appender::{self, Appender, Job, Origin};
+use crate::bus::Bus;
+use crate::connection::Connection;
+use crate::delivery::Delivery;
+use crate::frame;
+use crate::registry::{AppStats, Registry};
+use crate::ticker::{self, Minutes, Seconds};
+use crate::verifier::Verifier;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokenim_domain::clock::Clock;
+use tokenim_domain::id::AppId;
+use tokenim_domain::log::{MessageLog, Outcome, Write};
+use tokenim_domain::rng::Rng;
+use tokenim_domain::{Code, Error, Result};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the drain looks whether every connection has left.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+/// How long closing sockets are waited for after their close was sent.
+const DRAIN_CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// A node's gateway; cheap to clone.
+pub struct Gateway<L> {
+    pub(crate) inner: Arc<Inner<L>>,
+}
+
+impl<L> Clone for Gateway<L> {
+    fn clone(&self) -> Self {
+        Gateway { inner: self.inner.clone() }
+    }
+}
+
+impl<L> std::fmt::Debug for Gateway<L> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Gateway {{ connections: {} }}", self.inner.registry.len())
+    }
+}
+
+/// What a node has counted since it started.
+#[derive(Debug, Default)]
+pub struct Counters {
+    commits: AtomicU64,
+    writes: AtomicU64,
+    refusals: AtomicU64,
+    deliveries: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn commit(&self, writes: u64, refusals: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(writes, Ordering::Relaxed);
+        self.refusals.fetch_add(refusals, Ordering::Relaxed);
+    }
+
+    pub(crate) fn deliver(&self, deliveries: u64) {
+        self.deliveries.fetch_add(deliveries, Ordering::Relaxed);
+    }
+}
+
+/// The counters, read at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Batches handed to the log.
+    pub commits: u64,
+    /// Writes in them.
+    pub writes: u64,
+    /// Writes that were refused or failed.
+    pub refusals: u64,
+    /// Event chunks queued at connections.
+    pub deliveries: u64,
+}
+
+pub(crate) struct Inner<L> {
+    counters: Arc<Counters>,
+    pub(crate) log: Arc<L>,
+    pub(crate) appender: Appender,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) verifier: Verifier,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) seconds: Seconds,
+    minutes: Arc<Minutes>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    draining: AtomicBool,
+}
+
+/// What a gateway is made of.
+pub struct Parts<L, B> {
+    /// The message log.
+    pub log: Arc<L>,
+    /// The way to other nodes.
+    pub bus: B,
+    /// Verifies tokens.
+    pub verifier: Verifier,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+impl<L, B> std::fmt::Debug for Parts<L, B> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Parts")
+    }
+}
+
+impl<L: MessageLog> Gateway<L> {
+    /// Starts the batcher, the delivery and the ticker on the current runtime.
+    pub fn start<B: Bus>(parts: Parts<L, B>) -> Self {
+        let (appender, jobs) = Appender::new();
+        let (out, committed) = appender::committed();
+        let registry = Arc::new(Registry::default());
+        let seconds = Seconds::new(parts.clock.clone());
+        let node = u64::from_le_bytes(parts.rng.bytes());
+        let counters = Arc::new(Counters::default());
+        let inner = Arc::new(Inner {
+            counters: counters.clone(),
+            log: parts.log.clone(),
+            appender: appender.clone(),
+            registry: registry.clone(),
+            verifier: parts.verifier,
+            clock: parts.clock.clone(),
+            rng: parts.rng,
+            seconds: seconds.clone(),
+            minutes: Arc::default(),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            draining: AtomicBool::new(false),
+        });
+        let delivery = Delivery::new(parts.log.clone(), parts.bus, node, registry.clone(), seconds, counters);
+        inner.tracker.spawn(appender.run(parts.log, jobs, out, inner.stop.clone()));
+        inner.tracker.spawn(delivery.run(committed));
+        inner.tracker.spawn(ticker::run(registry, inner.minutes.clone(), parts.clock, inner.stop.clone()));
+        Gateway { inner }
+    }
+
+    /// Commits one write through the batcher, as sockets do.
+    ///
+    /// Errors: why it was refused; `overloaded`; `outcome_unknown` where the commit's answer was lost.
+    pub async fn write(&self, write: Write) -> Result<Outcome> {
+        let (done, outcome) = oneshot::channel();
+        let job = Job { write, origin: Origin::Call(done) };
+        self.inner.appender.submit(job).map_err(|(_, error)| error)?;
+        outcome.await.unwrap_or_else(|_| Err(Code::OutcomeUnknown.into()))
+    }
+
+    /// Queues a command's write, or answers at once that the queue is full.
+    pub(crate) fn submit(&self, write: Write, connection: &Arc<Connection>, id: u64) -> Result<(), Error> {
+        let job = Job { write, origin: Origin::Command { connection: connection.clone(), id } };
+        self.inner.appender.submit(job).map_err(|(_, error)| error)
+    }
+
+    /// Runs a command's task; the drain waits for it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tracker.spawn(task);
+    }
+
+    /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read.
+    #[must_use]
+    pub fn accept(&self) -> Arc<Connection> {
+        let connection = self.inner.registry.accept(self.inner.seconds.now());
+        if self.inner.draining.load(Ordering::Relaxed) {
+            self.close(&connection, Code::Draining);
+        }
+        connection
+    }
+
+    /// Forgets a connection whose socket ended.
+    pub fn remove(&self, connection: &Connection) {
+        self.inner.registry.remove(connection);
+    }
+
+    /// The second of the node's monotonic clock.
+    #[must_use]
+    pub fn now_seconds(&self) -> u32 {
+        self.inner.seconds.now()
+    }
+
+    /// Closes a connection after what is queued.
+    pub fn close(&self, connection: &Connection, code: Code) {
+        connection.close(code, None, self.inner.seconds.now());
+    }
+
+    /// Connections and users of an app, now.
+    #[must_use]
+    pub fn stats(&self, app: AppId) -> AppStats {
+        self.inner.registry.stats(app)
+    }
+
+    /// Open sockets of all apps, authenticated or not.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.inner.registry.len()
+    }
+
+    /// What this node has counted since it started.
+    #[must_use]
+    pub fn counters(&self) -> Counted {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { commits, writes, refusals, deliveries } = &*self.inner.counters;
+        Counted { commits: read(commits), writes: read(writes), refusals: read(refusals), deliveries: read(deliveries) }
+    }
+
+    /// Open connections of an app at second 0 of the last minutes, oldest first.
+    #[must_use]
+    pub fn connection_series(&self, app: AppId) -> Vec<(i64, u64)> {
+        self.inner.minutes.of(app)
+    }
+
+    /// The verifier, shared with the other faces.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.inner.verifier
+    }
+
+    /// Sends everybody away and stops: a `drain` push with a random wait within the window, then close 4001, then the
+    /// queued writes are committed and the tasks end.
+    ///
+    /// Source: PROTOCOL.md §8, RELIABILITY.md §10.
+    pub async fn drain(&self, window: Duration) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+        let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        for connection in self.inner.registry.all() {
+            connection
+                .push(frame::encode_text(&tokenim_protocol::reply::drain(self.inner.rng.below(window_ms.max(1)))));
+            connection.wake();
+        }
+        self.wait_empty(window).await;
+        for connection in self.inner.registry.all() {
+            let retry_after_ms = Some(self.inner.rng.below(window_ms.max(1)));
+            connection.close(Code::Draining, retry_after_ms, self.inner.seconds.now());
+        }
+        self.wait_empty(DRAIN_CLOSE_MAX).await;
+        self.inner.stop.cancel();
+        self.inner.tracker.close();
+        self.inner.tracker.wait().await;
+    }
+
+    async fn wait_empty(&self, at_most: Duration) {
+        let empty = async {
+            while !self.inner.registry.is_empty() {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        // A connection that stays is closed by the next step.
+        let _ = tokio::time::timeout(at_most, empty).await;
+    }
+}

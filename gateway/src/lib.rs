@@ -1,0 +1,22 @@
+//! The data plane: connections, commands, fan-out. The core knows no socket, no SQL and no wall clock;
+//! the feature `server` adds the transport.
+
+pub mod appender;
+mod audience;
+pub mod bus;
+mod command;
+pub mod connection;
+mod delivery;
+pub mod encode;
+pub mod frame;
+mod gateway;
+mod incoming;
+mod registry;
+mod reply;
+mod ticker;
+#[cfg(feature = "server")]
+pub mod transport;
+pub mod verifier;
+
+pub use gateway::{Counted, Gateway, Parts};
+pub use registry::AppStats;

@@ -1,0 +1,162 @@
+//! Who is connected to this node: connections by number, users by app and id.
+
+use crate::connection::Connection;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use tokenim_domain::id::AppId;
+use tokenim_domain::log::AppRef;
+use tokenim_domain::name::User;
+
+/// Slots that may be dead before the map is swept; sweeping costs one pass, so it waits for as many as there are live ones.
+const DEAD_SLOTS_MIN: usize = 1_024;
+
+/// A user's place on this node. Member lists point at it, so a fan-out looks nobody up by name.
+#[derive(Debug)]
+pub struct Slot {
+    /// The app.
+    pub app: AppRef,
+    /// The user.
+    pub user: User,
+    connections: Mutex<Vec<Arc<Connection>>>,
+}
+
+impl Slot {
+    /// Calls `with` for each of the user's connections.
+    pub fn each(&self, mut with: impl FnMut(&Arc<Connection>)) {
+        self.connections.lock().expect("no holder panics").iter().for_each(&mut with);
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
+        self.connections.lock().expect("no holder panics")
+    }
+}
+
+/// Connections and users of one app on this node, now. Live figures, not billed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AppStats {
+    /// Authenticated connections.
+    pub connections: u64,
+    /// Users with at least one.
+    pub users: u64,
+}
+
+/// The registry of a node.
+#[derive(Debug, Default)]
+pub struct Registry {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next_id: u64,
+    connections: HashMap<u64, Arc<Connection>>,
+    slots: HashMap<(AppId, User), Weak<Slot>>,
+    stats: HashMap<AppId, AppStats>,
+    sweep_at: usize,
+}
+
+impl Registry {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no holder panics")
+    }
+
+    /// Registers a connection that was just accepted; `now` is the second of the node's monotonic clock.
+    pub fn accept(&self, now: u32) -> Arc<Connection> {
+        let mut inner = self.inner();
+        inner.next_id += 1;
+        let connection = Connection::new(inner.next_id, now);
+        inner.connections.insert(connection.id, connection.clone());
+        connection
+    }
+
+    /// The slot of a user, shared by all who ask while anyone holds it.
+    pub fn slot(&self, app: AppRef, user: &User) -> Arc<Slot> {
+        let mut inner = self.inner();
+        if let Some(slot) = inner.slots.get(&(app.app, user.clone())).and_then(Weak::upgrade) {
+            return slot;
+        }
+        if inner.slots.len() >= inner.sweep_at.max(DEAD_SLOTS_MIN) {
+            inner.slots.retain(|_, slot| slot.strong_count() > 0);
+            inner.sweep_at = inner.slots.len() * 2;
+        }
+        let slot = Arc::new(Slot { app, user: user.clone(), connections: Mutex::default() });
+        inner.slots.insert((app.app, user.clone()), Arc::downgrade(&slot));
+        slot
+    }
+
+    /// Puts a connection at its user's slot: from now on it receives what the user receives. Not where its socket has
+    /// ended meanwhile: nobody would remove it again.
+    pub fn attach(&self, slot: &Slot, connection: &Arc<Connection>) {
+        let mut inner = self.inner();
+        if !inner.connections.contains_key(&connection.id) {
+            return;
+        }
+        let stats = inner.stats.entry(slot.app.app).or_default();
+        let mut connections = slot.connections();
+        connections.push(connection.clone());
+        stats.connections += 1;
+        stats.users += u64::from(connections.len() == 1);
+    }
+
+    /// Forgets a connection whose socket ended.
+    pub fn remove(&self, connection: &Connection) {
+        let session = connection.end();
+        let mut inner = self.inner();
+        inner.connections.remove(&connection.id);
+        let Some(slot) = session.map(|session| session.slot.clone()) else { return };
+        let mut connections = slot.connections();
+        let Some(at) = connections.iter().position(|other| other.id == connection.id) else { return };
+        connections.swap_remove(at);
+        let stats = inner.stats.entry(slot.app.app).or_default();
+        stats.connections -= 1;
+        stats.users -= u64::from(connections.is_empty());
+        if stats.connections == 0 {
+            inner.stats.remove(&slot.app.app);
+        }
+    }
+
+    /// Every connection, for the node's tick and its drain.
+    pub fn all(&self) -> Vec<Arc<Connection>> {
+        self.inner().connections.values().cloned().collect()
+    }
+
+    /// How many sockets are open, authenticated or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner().connections.len()
+    }
+
+    /// Whether no socket is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// An app's figures.
+    #[must_use]
+    pub fn stats(&self, app: AppId) -> AppStats {
+        self.inner().stats.get(&app).copied().unwrap_or_default()
+    }
+
+    /// Connections per app that has any.
+    #[must_use]
+    pub fn connections_by_app(&self) -> Vec<(AppId, u64)> {
+        self.inner().stats.iter().map(|(app, stats)| (*app, stats.connections)).collect()
+    }
+
+    /// Cross-examines the indexes: every attached connection is registered, and the figures are their counts.
+    #[cfg(test)]
+    pub fn check(&self) {
+        let inner = self.inner();
+        let mut counted: HashMap<AppId, AppStats> = HashMap::new();
+        for slot in inner.slots.values().filter_map(Weak::upgrade) {
+            let connections = slot.connections();
+            connections.iter().for_each(|connection| assert!(inner.connections.contains_key(&connection.id)));
+            let stats = counted.entry(slot.app.app).or_default();
+            stats.connections += connections.len() as u64;
+            stats.users += u64::from(!connections.is_empty());
+        }
+        counted.retain(|_, stats| stats.connections > 0);
+        assert_eq!(counted, inner.stats);
+    }
+}

@@ -1,0 +1,34 @@
+//! The transport: actix parses the handshake, then the raw TCP stream belongs to one task of ours.
+
+mod handshake;
+mod socket;
+
+use crate::gateway::Gateway;
+use actix_codec::Framed;
+use actix_http::{Request, h1};
+use handshake::Verdict;
+use tokenim_domain::log::MessageLog;
+use tokio::net::TcpStream;
+
+/// Takes over a connection whose request asked for an upgrade.
+///
+/// The HTTP dispatcher is gone when this returns; what it had read already is kept.
+/// Source: ARCHITECTURE.md decision 2.
+pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): (Request, Framed<TcpStream, h1::Codec>)) {
+    let verdict = handshake::judge(&request);
+    drop(request);
+    let parts = framed.into_parts();
+    let early = parts.read_buf;
+    match verdict {
+        Verdict::Accept { response, refuse } => {
+            let connection = gateway.accept();
+            if let Some(code) = refuse {
+                gateway.close(&connection, code);
+            }
+            actix_rt::spawn(socket::serve(gateway, connection, parts.io, early, response));
+        }
+        Verdict::Reject { response } => {
+            actix_rt::spawn(socket::reject(parts.io, response));
+        }
+    }
+}

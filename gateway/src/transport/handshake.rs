@@ -1,0 +1,98 @@
+//! The opening handshake (RFC 6455 §4.2) and which refusals a browser can still read.
+
+use actix_http::Request;
+use actix_http::header::{HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use tokenim_domain::Code;
+
+/// The path of WebSocket connections.
+pub const PATH: &str = "/v1/connect";
+const PROTOCOL_JSON: &str = "tokenim.v1.json";
+/// RFC 6455 §1.3.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Query names that people put credentials under.
+const CREDENTIAL_NAMES: [&str; 7] = ["token", "access_token", "session", "key", "api_key", "jwt", "authorization"];
+
+/// What becomes of a request that asked for an upgrade.
+pub enum Verdict {
+    /// It is a WebSocket now; `refuse` = it is closed with a code at once, because a browser can't read a failed upgrade.
+    Accept {
+        /// The answer, as bytes.
+        response: Bytes,
+        /// Why it is closed at once.
+        refuse: Option<Code>,
+    },
+    /// It is none; the answer ends the connection.
+    Reject {
+        /// The answer, as bytes.
+        response: Bytes,
+    },
+}
+
+/// Judges a request.
+pub fn judge(request: &Request) -> Verdict {
+    if request.path() != PATH || !header(request, UPGRADE).is_some_and(|name| name.eq_ignore_ascii_case("websocket")) {
+        return reject(404, "Not Found", Code::NotFound);
+    }
+    if header(request, SEC_WEBSOCKET_VERSION) != Some("13") {
+        return reject(426, "Upgrade Required\r\nsec-websocket-version: 13", Code::VersionUnsupported);
+    }
+    let Some(key) = header(request, SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24) else {
+        return reject(400, "Bad Request", Code::InvalidRequest);
+    };
+    let offered: Vec<&str> = header(request, SEC_WEBSOCKET_PROTOCOL)
+        .map(|list| list.split(',').map(str::trim).collect())
+        .unwrap_or_default();
+    let speaks = offered.is_empty() || offered.contains(&PROTOCOL_JSON);
+    let protocol =
+        if speaks { offered.contains(&PROTOCOL_JSON).then_some(PROTOCOL_JSON) } else { offered.first().copied() };
+    let refuse = match (speaks, has_credential(request)) {
+        (_, true) => Some(Code::TokenInUrl),
+        (false, false) => Some(Code::VersionUnsupported),
+        (true, false) => None,
+    };
+    Verdict::Accept { response: accept(key, protocol), refuse }
+}
+
+fn header(request: &Request, name: HeaderName) -> Option<&str> {
+    request.head().headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn has_credential(request: &Request) -> bool {
+    let names =
+        request.uri().query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    names.into_iter().any(|name| CREDENTIAL_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
+}
+
+fn accept(key: &str, protocol: Option<&str>) -> Bytes {
+    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes());
+    let accept = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, hash);
+    let protocol = protocol.map(|name| format!("sec-websocket-protocol: {name}\r\n")).unwrap_or_default();
+    Bytes::from(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n"
+    ))
+}
+
+fn reject(status: u16, reason: &str, code: Code) -> Verdict {
+    let body =
+        format!(r#"{{"error":{{"code":"{}","message":"{}","retryable":false}}}}"#, code.as_str(), code.row().meaning);
+    let head = format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    Verdict::Reject { response: Bytes::from(head + &body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accept_key_is_the_one_of_the_rfc() {
+        let response = accept("dGhlIHNhbXBsZSBub25jZQ==", None);
+        assert!(
+            std::str::from_utf8(&response).unwrap().contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")
+        );
+    }
+}

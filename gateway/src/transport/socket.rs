@@ -1,0 +1,236 @@
+//! One task per connection: reads into a buffer that all connections of the thread share, writes everything queued at once.
+
+use crate::connection::Connection;
+use crate::frame::{self, Decoder, Received};
+use crate::gateway::Gateway;
+use bytes::{Bytes, BytesMut};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokenim_domain::Code;
+use tokenim_domain::log::MessageLog;
+use tokenim_protocol::limits::UNAUTHENTICATED_BYTES_MAX;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Bytes of one read, and of the one buffer each thread keeps.
+const READ_BYTES: usize = 64 * 1024;
+/// Reads before other connections of the thread get their turn.
+const READS_PER_TURN: usize = 8;
+/// Vectors of one write.
+const VECTORS_MAX: usize = 128;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// Serves a connection until it ends, and forgets it.
+pub async fn serve<L: MessageLog>(
+    gateway: Gateway<L>,
+    connection: Arc<Connection>,
+    stream: TcpStream,
+    mut early: BytesMut,
+    response: Bytes,
+) {
+    let mut socket = Socket {
+        stream,
+        decoder: Decoder::default(),
+        pending: vec![response],
+        written: 0,
+        early_bytes: 0,
+        open: true,
+        peer_closed: false,
+        shut: false,
+    };
+    socket.feed(&gateway, &connection, &mut early);
+    drop(early);
+    poll_fn(|context| socket.poll(&gateway, &connection, context)).await;
+    gateway.remove(&connection);
+}
+
+/// Answers a request that is no WebSocket and ends its connection.
+pub async fn reject(mut stream: TcpStream, response: Bytes) {
+    // Whoever left before the answer needs none.
+    let _ = stream.write_all(&response).await;
+    let _ = stream.shutdown().await;
+}
+
+struct Socket {
+    stream: TcpStream,
+    decoder: Decoder,
+    /// Frames taken from the queue; the first `written` bytes of the first one are out.
+    pending: Vec<Bytes>,
+    written: usize,
+    /// Bytes received before authentication.
+    early_bytes: usize,
+    /// Whether frames are still read; afterwards bytes are dropped.
+    open: bool,
+    /// Whether the peer's close frame came.
+    peer_closed: bool,
+    /// Whether our side is shut.
+    shut: bool,
+}
+
+impl Socket {
+    /// One turn: write what is queued, read what came, until both would wait. Ready when the connection has ended.
+    fn poll<L: MessageLog>(
+        &mut self,
+        gateway: &Gateway<L>,
+        connection: &Arc<Connection>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        connection.register(context.waker());
+        for _ in 0..READS_PER_TURN {
+            if self.write_turn(connection, context).is_ready() {
+                return Poll::Ready(());
+            }
+            match self.read(gateway, connection, context) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(()),
+                // Reading queued replies (pongs, refusals): they go out before the task sleeps.
+                Poll::Pending => return self.write_turn(connection, context),
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is queued. Ready when nothing is left to do: the peer is gone, or both sides have closed.
+    fn write_turn(&mut self, connection: &Connection, context: &mut Context<'_>) -> Poll<()> {
+        match self.flush(connection, context) {
+            Ok(true) if connection.is_finished() => self.linger(connection, context),
+            Ok(_) => Poll::Pending,
+            Err(_) => Poll::Ready(()),
+        }
+    }
+
+    /// Writes queued frames, all of them in as few calls as the kernel takes. True once nothing is left.
+    fn flush(&mut self, connection: &Connection, context: &mut Context<'_>) -> io::Result<bool> {
+        loop {
+            if self.pending.is_empty() {
+                connection.drain(&mut self.pending);
+                if self.pending.is_empty() {
+                    self.pending = Vec::new();
+                    return Ok(true);
+                }
+            }
+            match self.write() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => match self.stream.poll_write_ready(context) {
+                    Poll::Ready(ready) => ready?,
+                    Poll::Pending => return Ok(false),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut vectors = [IoSlice::new(&[]); VECTORS_MAX];
+        let mut count = 0;
+        for (vector, frame) in vectors.iter_mut().zip(&self.pending) {
+            *vector = IoSlice::new(if count == 0 { &frame[self.written..] } else { frame });
+            count += 1;
+        }
+        let mut done = self.written + self.stream.try_write_vectored(&vectors[..count])?;
+        let whole = self
+            .pending
+            .iter()
+            .take_while(|frame| {
+                done.checked_sub(frame.len()).is_some_and(|rest| {
+                    done = rest;
+                    true
+                })
+            })
+            .count();
+        self.pending.drain(..whole);
+        self.written = done;
+        Ok(())
+    }
+
+    /// Reads once. Ready(false) when the peer is gone.
+    fn read<L: MessageLog>(
+        &mut self,
+        gateway: &Gateway<L>,
+        connection: &Arc<Connection>,
+        context: &mut Context<'_>,
+    ) -> Poll<bool> {
+        if ready!(self.stream.poll_read_ready(context)).is_err() {
+            return Poll::Ready(false);
+        }
+        BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
+            Ok(0) => Poll::Ready(false),
+            Ok(bytes) => {
+                connection.hear(gateway.now_seconds());
+                self.feed(gateway, connection, &mut buffer[..bytes]);
+                Poll::Ready(true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Ready(true),
+            Err(_) => Poll::Ready(false),
+        })
+    }
+
+    /// Hands bytes to the decoder and messages to the gateway, until the connection closes.
+    fn feed<L: MessageLog>(&mut self, gateway: &Gateway<L>, connection: &Arc<Connection>, bytes: &mut [u8]) {
+        self.open = self.open && !connection.is_closing();
+        if !self.open {
+            self.decoder = Decoder::default();
+            return;
+        }
+        if let Err(code) =
+            self.count_early(connection, bytes.len()).and_then(|()| self.decode(gateway, connection, bytes))
+        {
+            gateway.close(connection, code);
+        }
+    }
+
+    fn count_early(&mut self, connection: &Connection, bytes: usize) -> Result<(), Code> {
+        if !connection.is_unauthenticated() {
+            return Ok(());
+        }
+        self.early_bytes += bytes;
+        if self.early_bytes > UNAUTHENTICATED_BYTES_MAX { Err(Code::FrameTooLarge) } else { Ok(()) }
+    }
+
+    fn decode<L: MessageLog>(
+        &mut self,
+        gateway: &Gateway<L>,
+        connection: &Arc<Connection>,
+        bytes: &mut [u8],
+    ) -> Result<(), Code> {
+        let peer_closed = &mut self.peer_closed;
+        self.decoder.feed(bytes, |received| match received {
+            _ if connection.is_closing() => Ok(()),
+            Received::Text(text) => gateway.receive(connection, text),
+            Received::Ping(payload) => {
+                connection.reply(frame::encode_pong(payload));
+                Ok(())
+            }
+            Received::Pong => Ok(()),
+            Received::Close => {
+                *peer_closed = true;
+                connection.close_by_peer(gateway.now_seconds());
+                Ok(())
+            }
+        })
+    }
+
+    /// Everything is written, the close too. Shuts our side, then reads on until the peer has shut its own: unread bytes
+    /// would make the kernel reset the connection and our close with it. The node's tick bounds the wait.
+    fn linger(&mut self, connection: &Connection, context: &mut Context<'_>) -> Poll<()> {
+        if self.peer_closed || connection.is_gone() {
+            return Poll::Ready(());
+        }
+        if !self.shut {
+            match Pin::new(&mut self.stream).poll_shutdown(context) {
+                Poll::Ready(Ok(())) => self.shut = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
+}
