@@ -1,0 +1,3 @@
+//! The metering pipeline. In this slice: the roll-up of usage rows into hours. Rating and invoices come with their issue.
+
+pub mod roll_up;

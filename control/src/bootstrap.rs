@@ -1,0 +1,86 @@
+//! The first org of an installation, or another one: account, org, app and keys in one step.
+
+use crate::password;
+use crate::sign_in::normal;
+use tokenim_domain::key::random_base62;
+use tokenim_domain::role::Mode;
+use tokenim_domain::secret::Secret;
+use tokenim_domain::{Error, Result};
+use tokenim_store::{NewTenant, Store, Tenant};
+
+/// Characters of a password that we make: 119 bits.
+const PASSWORD_CHARS: usize = 20;
+/// Characters of an e-mail address (RFC 5321 §4.5.3.1.3).
+const EMAIL_CHARS_MAX: usize = 254;
+/// The plan without quotas (PROTOCOL.md §13).
+const PLAN: &str = "operator";
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct Bootstrap {
+    /// The operator's address.
+    pub email: String,
+    /// Name of the org.
+    pub org: String,
+    /// Name of its first app.
+    pub app: String,
+    /// The operator's password; `None` = one is made.
+    pub password: Option<Secret>,
+}
+
+/// What was made.
+#[derive(Debug, Clone)]
+pub struct Bootstrapped {
+    /// Account, app and keys.
+    pub tenant: Tenant,
+    /// The password, where one was made; shown once.
+    pub password: Option<Secret>,
+}
+
+/// Makes an org with its operator, a live app and the app's first keys. An account that exists keeps its password.
+///
+/// Errors: `invalid_field` for an address, name or password that is none; `conflict` where a password is given for an
+/// account that has one; the store's.
+pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped> {
+    let email = normal(&wanted.email);
+    check_email(&email)?;
+    for (param, name) in [("org", &wanted.org), ("app", &wanted.app)] {
+        if !tokenim_domain::grammar::is_name(name) {
+            return Err(Error::invalid(param, "a name has 1 to 64 characters"));
+        }
+    }
+    let exists = store.find_password(&email).await?.is_some();
+    if exists && wanted.password.is_some() {
+        return Err(Error::new(tokenim_domain::Code::Conflict)
+            .says("this account exists and keeps its password; leave the password out"));
+    }
+    let made =
+        (!exists && wanted.password.is_none()).then(|| Secret::new(random_base62(PASSWORD_CHARS, &**store.rng())));
+    let password_hash = match wanted.password.as_ref().or(made.as_ref()) {
+        Some(secret) => password::hash(secret, &**store.rng()).await?,
+        None => String::new(),
+    };
+    let new = NewTenant {
+        email,
+        password_hash,
+        org: wanted.org,
+        app: wanted.app,
+        mode: Mode::Live,
+        plan: PLAN,
+        is_operator: true,
+    };
+    Ok(Bootstrapped { tenant: store.create_tenant(&new).await?, password: made })
+}
+
+/// An address has one `@` with something on both sides; whether it works, only a mail can tell.
+fn check_email(email: &str) -> Result<()> {
+    let parts =
+        email.split_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
+    if parts.is_none()
+        || email.chars().count() > EMAIL_CHARS_MAX
+        || email.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        return Err(Error::invalid("email", "this is not an e-mail address"));
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Use-cases of the control plane that take more than one step: making the first org, signing in.
+
+pub mod bootstrap;
+pub mod password;
+pub mod sign_in;

@@ -1,0 +1,47 @@
+//! Signing in to the console.
+
+use crate::password;
+use tokenim_domain::Result;
+use tokenim_domain::id::{AccountId, OrgId};
+use tokenim_domain::secret::Secret;
+use tokenim_store::Store;
+
+/// A hash of nothing in particular: an unknown address costs the same time as a wrong password.
+const DUMMY_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$dG9rZW5pbS1kdW1teS1z$8Vh2wPcXbH8yX6gk4f5s9V5QXn3mJm3m1k6m6y5Yw2A";
+
+/// Who signed in, and the org they look at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The account.
+    pub account: AccountId,
+    /// The org it joined first.
+    pub org: OrgId,
+}
+
+/// Checks an address and a password; `None` where they do not match an account that is in an org.
+///
+/// Errors: `overloaded`, `unavailable`.
+pub async fn check_password(store: &Store, email: &str, secret: &Secret) -> Result<Option<SignedIn>> {
+    let found = store.find_password(&normal(email)).await?;
+    let hash = found.as_ref().map_or(DUMMY_HASH, |(_, hash)| hash.as_str());
+    let matches = password::verify(secret, hash).await?;
+    let Some((account, _)) = found.filter(|_| matches) else { return Ok(None) };
+    Ok(store.find_first_org(account).await?.map(|org| SignedIn { account, org }))
+}
+
+/// Addresses are compared without case and surrounding space.
+#[must_use]
+pub fn normal(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_dummy_hash_is_a_hash_that_nothing_matches() {
+        assert!(!password::verify(&Secret::new("whatever it may be".into()), DUMMY_HASH).await.unwrap());
+    }
+}
