@@ -209,6 +209,7 @@ impl Connection {
             return;
         }
         let gate = state.gate.take().unwrap_or_default();
+        state.open_commands = state.open_commands.saturating_sub(1);
         state.outbox.reply(reply);
         backlog.into_iter().for_each(|frames| state.outbox.backlog(frames));
         match gate.above(heads) {

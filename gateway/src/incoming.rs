@@ -38,6 +38,9 @@ impl<L: MessageLog> Gateway<L> {
         }
         if let Err(error) = self.dispatch(connection, id, name, body) {
             connection.answer(frame::encode_text(&reply::error(id, &error)));
+            if error.code == Code::Unauthenticated {
+                self.close(connection, error.code);
+            }
         }
     }
 
@@ -47,10 +50,9 @@ impl<L: MessageLog> Gateway<L> {
         if command == Some(Command::Connect) {
             return command::connect::run(self, connection, id, body);
         }
-        let Some(session) = connection.session() else {
-            self.close(connection, Code::Unauthenticated);
-            return Err(Error::new(Code::Unauthenticated).says("the first command must be `connect`"));
-        };
+        let session = connection
+            .session()
+            .ok_or_else(|| Error::new(Code::Unauthenticated).says("the first command must be `connect`"))?;
         let call = command::Call { gateway: self, connection, session, id, body };
         match command.ok_or(Code::UnknownCommand)? {
             Command::Connect => Err(Code::InvalidRequest.into()),

@@ -20,3 +20,8 @@ pub mod verifier;
 
 pub use gateway::{Counted, Gateway, Parts};
 pub use registry::AppStats;
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

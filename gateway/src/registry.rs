@@ -146,7 +146,7 @@ impl Registry {
 
     /// Cross-examines the indexes: every attached connection is registered, and the figures are their counts.
     #[cfg(test)]
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         let inner = self.inner();
         let mut counted: HashMap<AppId, AppStats> = HashMap::new();
         for slot in inner.slots.values().filter_map(Weak::upgrade) {

@@ -1,0 +1,244 @@
+//! The message log in memory: the port's second implementation, with faults that a test injects.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use tokenim_domain::id::{AppId, MessageId};
+use tokenim_domain::log::{
+    AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From, Member, MemberChange,
+    MemberList, MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
+};
+use tokenim_domain::meter::units;
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::{Change, ConversationKind, MemberRole};
+use tokenim_domain::{Code, Error, Result};
+use tokio::sync::Semaphore;
+
+/// What happens to a batch beside or instead of its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It commits, but the answer is lost.
+    AnswerLost,
+    /// It does not commit, and the answer is lost as well.
+    CommitLost,
+    /// It does not commit, and that is known.
+    Failed,
+}
+
+/// Conversations in memory.
+#[derive(Debug)]
+pub struct ModelLog {
+    state: Mutex<HashMap<(AppId, Conversation), Log>>,
+    faults: Mutex<VecDeque<Fault>>,
+    /// Permits to read a range; a test that holds them all stops readers where it wants them.
+    pub reads: Semaphore,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Log {
+    events: Vec<Event>,
+    members: BTreeMap<User, Member>,
+}
+
+impl ModelLog {
+    pub fn new() -> Arc<Self> {
+        Arc::new(ModelLog { state: Mutex::default(), faults: Mutex::default(), reads: Semaphore::new(1_000) })
+    }
+
+    /// The next batch meets this fault.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// All events of a conversation.
+    pub fn events(&self, app: AppRef, conversation: &str) -> Vec<Event> {
+        let key = (app.app, Conversation::trusted(conversation));
+        self.state.lock().unwrap().get(&key).map(|log| log.events.clone()).unwrap_or_default()
+    }
+}
+
+fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Outcome {
+    match write {
+        Write::Send(draft) => send(state, draft).map_or_else(Outcome::Refused, Outcome::Sent),
+        Write::Create(new) => create(state, new),
+        Write::Change(change) => change_members(state, change).map_or_else(Outcome::Refused, Outcome::Changed),
+        Write::Move(watermark) => advance(state, &watermark).map_or_else(Outcome::Refused, Outcome::Moved),
+    }
+}
+
+fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result<Sent> {
+    let log = state.get_mut(&(draft.app.app, draft.conversation.clone())).ok_or(Code::NotFound)?;
+    let stored = |id: &str| {
+        log.events.iter().find(|event| matches!(&event.body, EventBody::Message { sender, client_msg_id, .. } if *sender == draft.sender && client_msg_id.as_str() == id))
+    };
+    if let Some(first) = stored(draft.client_msg_id.as_str()) {
+        let EventBody::Message { id, body, .. } = &first.body else { unreachable!("found as a message") };
+        let sent =
+            Sent { id: *id, seq: first.seq, epoch: 1, at_ms: first.at_ms, billed: units(body.len()), event: None };
+        return if *body == draft.body { Ok(sent) } else { Err(Code::Conflict.into()) };
+    }
+    if !log.members.contains_key(&draft.sender) {
+        return Err(Code::NotFound.into());
+    }
+    if draft.prev.as_ref().is_some_and(|prev| stored(prev.as_str()).is_none()) {
+        return Err(Code::PreviousRefused.into());
+    }
+    let id = MessageId(uuid::Uuid::from_u128(log.events.len() as u128));
+    let billed = units(draft.body.len());
+    let Draft { app, conversation, sender, client_msg_id, kind, body, .. } = draft;
+    let event = push(log, app, &conversation, EventBody::Message { id, sender, client_msg_id, kind, body });
+    Ok(Sent { id, seq: event.seq, epoch: 1, at_ms: 0, billed, event: Some(event) })
+}
+
+fn push(log: &mut Log, app: AppRef, conversation: &Conversation, body: EventBody) -> Arc<Event> {
+    let (seq, messages) = log.events.last().map_or((0, 0), |last| (last.seq, last.msg_no));
+    let msg_no = messages + i64::from(matches!(body, EventBody::Message { .. }));
+    let event = Event { app, conversation: conversation.clone(), epoch: 1, seq: seq + 1, msg_no, at_ms: 0, body };
+    log.events.push(event.clone());
+    Arc::new(event)
+}
+
+fn join(log: &mut Log, users: &[(User, MemberRole)], seq: i64) {
+    for (user, role) in users {
+        log.members
+            .insert(user.clone(), Member { user: user.clone(), role: *role, joined: seq, read: seq, received: seq });
+    }
+}
+
+fn create(state: &mut HashMap<(AppId, Conversation), Log>, new: NewConversation) -> Outcome {
+    let log = state.entry((new.app.app, new.id.clone())).or_default();
+    let existed = !log.events.is_empty();
+    let event = (!existed).then(|| {
+        let role = |at| if at == 0 { MemberRole::Owner } else { MemberRole::Member };
+        let users: Vec<_> = new.members.iter().enumerate().map(|(at, user)| (user.clone(), role(at))).collect();
+        join(log, &users, 1);
+        push(log, new.app, &new.id, EventBody::Member { change: Change::Created, actor: new.actor, users })
+    });
+    let last_seq = log.events.len() as i64;
+    let view = ConversationView {
+        id: new.id,
+        kind: new.kind,
+        name: new.name,
+        epoch: 1,
+        last_seq,
+        last_msg_no: 0,
+        created_ms: 0,
+        existed,
+    };
+    Outcome::Created(view, event)
+}
+
+fn change_members(state: &mut HashMap<(AppId, Conversation), Log>, change: MemberChange) -> Result<Option<Arc<Event>>> {
+    let log = state.get_mut(&(change.app.app, change.conversation.clone())).ok_or(Code::NotFound)?;
+    let added = change.change == Change::Added;
+    let users: Vec<_> = change
+        .users
+        .into_iter()
+        .filter(|user| log.members.contains_key(user) != added)
+        .map(|user| (user, MemberRole::Member))
+        .collect();
+    if users.is_empty() {
+        return Ok(None);
+    }
+    let event = push(
+        log,
+        change.app,
+        &change.conversation,
+        EventBody::Member { change: change.change, actor: change.actor, users: users.clone() },
+    );
+    if added {
+        join(log, &users, event.seq);
+    } else {
+        users.iter().for_each(|(user, _)| drop(log.members.remove(user)));
+    }
+    Ok(Some(event))
+}
+
+fn advance(state: &mut HashMap<(AppId, Conversation), Log>, watermark: &Watermark) -> Result<bool> {
+    let log = state.get_mut(&(watermark.app.app, watermark.conversation.clone())).ok_or(Code::NotFound)?;
+    let member = log.members.get_mut(&watermark.user).ok_or(Code::NotFound)?;
+    let before = (member.read, member.received);
+    member.read = member.read.max(watermark.read.unwrap_or(0));
+    member.received = member.received.max(watermark.received.unwrap_or(0)).max(member.read);
+    Ok((member.read, member.received) != before)
+}
+
+fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {
+    let (member, last) = (log.members.get(user)?, log.events.last()?);
+    Some(Entry {
+        conversation: conversation.clone(),
+        kind: ConversationKind::Group,
+        name: None,
+        epoch: 1,
+        epoch_first: 1,
+        head: last.seq,
+        msg_no: last.msg_no,
+        first: member.joined,
+        read: member.read,
+        read_msg_no: 0,
+        member_version: 1,
+        last_ms: 0,
+        last: Some(last.clone()),
+    })
+}
+
+impl MessageLog for ModelLog {
+    async fn append(&self, batch: Vec<Write>) -> Commit {
+        let fault = self.faults.lock().unwrap().pop_front();
+        match fault {
+            Some(Fault::Failed) => return Commit::Failed(Code::Unavailable.into()),
+            Some(Fault::CommitLost) => return Commit::Unknown(Code::OutcomeUnknown.into()),
+            Some(Fault::AnswerLost) | None => {}
+        }
+        let mut state = self.state.lock().unwrap();
+        let outcomes = batch.into_iter().map(|write| apply(&mut state, write)).collect();
+        match fault {
+            Some(Fault::AnswerLost) => Commit::Unknown(Code::OutcomeUnknown.into()),
+            _ => Commit::Committed(outcomes),
+        }
+    }
+
+    async fn read_range(&self, query: RangeQuery) -> Result<Page> {
+        let _permit = self.reads.acquire().await.map_err(Error::internal)?;
+        let state = self.state.lock().unwrap();
+        let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
+        let first = match &query.viewer {
+            Some(viewer) => log.members.get(viewer).ok_or(Code::NotFound)?.joined,
+            None => 1,
+        };
+        let From::After(above) = query.from else { unreachable!("the core pages forwards") };
+        let events = log.events.iter().filter(|event| event.seq > above && event.seq >= first);
+        let events = events.take(query.limit as usize).cloned().collect();
+        Ok(Page { events, head: log.events.len() as i64, epoch: 1, first })
+    }
+
+    async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
+        let state = self.state.lock().unwrap();
+        Ok(of.iter().filter_map(|name| entry(name, state.get(&(app.app, name.clone()))?, &user)).collect())
+    }
+
+    async fn directory(&self, app: AppRef, user: User, _: Option<DirectoryCursor>, limit: usize) -> Result<Vec<Entry>> {
+        let state = self.state.lock().unwrap();
+        let mine = state.iter().filter(|((of, _), _)| *of == app.app);
+        Ok(mine.filter_map(|((_, name), log)| entry(name, log, &user)).take(limit).collect())
+    }
+
+    async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
+        let state = self.state.lock().unwrap();
+        let list = |(app, name): (AppRef, Conversation)| {
+            let log = state.get(&(app.app, name)).cloned().unwrap_or_default();
+            let members = log.members.values().map(|member| (member.user.clone(), member.joined)).collect();
+            MemberList { as_of: log.events.len() as i64, members }
+        };
+        Ok(of.into_iter().map(list).collect())
+    }
+
+    async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
+        let state = self.state.lock().unwrap();
+        let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
+        Ok(log.members.values().take(query.limit as usize).cloned().collect())
+    }
+
+    async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
+        Ok(())
+    }
+}

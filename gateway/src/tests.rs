@@ -1,0 +1,8 @@
+//! The core without sockets: a gateway over the model log, and clients that read their queues.
+
+mod client;
+mod fan_out;
+mod fault;
+mod lifetime;
+
+use client::World;

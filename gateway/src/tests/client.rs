@@ -1,0 +1,177 @@
+//! A gateway over the model log, on a clock the test moves, and clients whose socket is their queue.
+
+use crate::bus::LocalBus;
+use crate::connection::Connection;
+use crate::gateway::{Gateway, Parts};
+use crate::model::ModelLog;
+use crate::verifier::{FoundKey, Verifier};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokenim_domain::clock::Clock;
+use tokenim_domain::id::{AppId, KeyId, OrgId};
+use tokenim_domain::log::{AppRef, NewConversation, Outcome, Write};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::rng::{Rng, SystemRng};
+use tokenim_domain::role::ConversationKind;
+use tokenim_domain::secret::{MasterKey, Secret};
+use tokenim_domain::token::{self, Grant, SigningKey};
+
+const START_MS: i64 = 1_790_000_000_000;
+/// Turns of the scheduler an effect may take; far more than any needs.
+const TURNS_MAX: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub struct TestClock(AtomicU64);
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> i64 {
+        START_MS + self.0.load(Ordering::Relaxed) as i64
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// One log, one bus, any number of nodes.
+pub struct World {
+    pub log: Arc<ModelLog>,
+    pub clock: Arc<TestClock>,
+    pub bus: LocalBus,
+    pub key: SigningKey,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let (clock, rng) = (Arc::new(TestClock::default()), SystemRng);
+        let app = AppRef { org: OrgId::new(&*clock, &rng), app: AppId::new(&*clock, &rng) };
+        let key =
+            SigningKey { id: KeyId::new(&*clock, &rng), app, secret: Secret::new("secret".into()), revoked: false };
+        World { log: ModelLog::new(), clock, bus: LocalBus::default(), key }
+    }
+
+    pub fn node(&self) -> Gateway<ModelLog> {
+        let key = self.key.clone();
+        let find = move |kid: KeyId| {
+            let found = (kid == key.id).then(|| key.clone());
+            Box::pin(async move { Ok(found) }) as FoundKey
+        };
+        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+        let verifier = Verifier::new(Arc::new(find), MasterKey::new(&[1; 32]), self.clock.clone());
+        let parts = Parts { log: self.log.clone(), bus: self.bus.clone(), verifier, clock: self.clock.clone(), rng };
+        Gateway::start(parts)
+    }
+
+    pub fn token(&self, user: &str, ttl_s: i64) -> String {
+        let grant = Grant { user: User::parse(user).unwrap(), ttl_s, caps: None, label: None };
+        token::mint(&self.key, &grant, self.clock.now_ms()).unwrap().0.expose().to_owned()
+    }
+
+    pub async fn group(&self, node: &Gateway<ModelLog>, id: &str, members: &[&str]) {
+        let members = members.iter().map(|user| User::parse(user).unwrap()).collect();
+        let new = NewConversation {
+            app: self.key.app,
+            id: Conversation::trusted(id),
+            kind: ConversationKind::Group,
+            members,
+            name: None,
+            actor: None,
+        };
+        assert!(matches!(node.write(Write::Create(new)).await, Ok(Outcome::Created(..))));
+    }
+
+    pub async fn connect(&self, node: &Gateway<ModelLog>, user: &str, heads: Value) -> Client {
+        let mut client = Client::open(node);
+        let token = self.token(user, 3_600);
+        client.command("connect", json!({"token": token, "heads": heads}));
+        assert!(client.reply().await["ok"]["session"].is_string());
+        client
+    }
+}
+
+/// A client without a socket.
+pub struct Client {
+    pub node: Gateway<ModelLog>,
+    pub connection: Arc<Connection>,
+    next_id: u64,
+    inbox: Mutex<Vec<Value>>,
+}
+
+impl Client {
+    pub fn open(node: &Gateway<ModelLog>) -> Self {
+        Client { node: node.clone(), connection: node.accept(), next_id: 0, inbox: Mutex::default() }
+    }
+
+    pub fn command(&mut self, name: &str, fields: Value) -> u64 {
+        self.next_id += 1;
+        let text = json!({"id": self.next_id, name: fields}).to_string();
+        self.node.receive(&self.connection, &text).expect("an envelope");
+        self.next_id
+    }
+
+    pub fn send(&mut self, conversation: &str, client_msg_id: &str) -> u64 {
+        let body = json!({"text": client_msg_id});
+        self.command(
+            "send",
+            json!({"conversation": conversation, "client_msg_id": client_msg_id, "kind": "text", "body": body}),
+        )
+    }
+
+    /// Everything queued so far, as JSON; a close is `{"close": code}`.
+    pub fn drain(&self) -> Vec<Value> {
+        let mut frames = Vec::new();
+        self.connection.drain(&mut frames);
+        let mut out = std::mem::take(&mut *self.inbox.lock().unwrap());
+        out.extend(frames.iter().flat_map(|bytes| messages(bytes)));
+        out
+    }
+
+    /// Waits for a message that `wanted` accepts and takes it; the others stay.
+    pub async fn wait(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..TURNS_MAX {
+            let mut seen = self.drain();
+            let found = seen.iter().position(&wanted).map(|at| seen.remove(at));
+            self.inbox.lock().unwrap().append(&mut seen);
+            if let Some(found) = found {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("it never came; there were {:?}", self.inbox.lock().unwrap());
+    }
+
+    pub async fn reply(&self) -> Value {
+        self.wait(|message| message["id"].is_u64()).await
+    }
+
+    pub async fn message(&self) -> Value {
+        self.wait(|message| message["push"]["type"] == "message").await["push"].take()
+    }
+}
+
+/// Splits server frames, which are never masked or fragmented.
+fn messages(mut bytes: &[u8]) -> Vec<Value> {
+    let mut out = Vec::new();
+    while let [first, short, rest @ ..] = bytes {
+        let (len, rest) = match short {
+            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            127 => (u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize, &rest[8..]),
+            len => (usize::from(*len), rest),
+        };
+        let (payload, rest) = rest.split_at(len);
+        bytes = rest;
+        out.push(match first & 0x0F {
+            8 => json!({"close": u16::from_be_bytes([payload[0], payload[1]])}),
+            _ => serde_json::from_slice(payload).expect("JSON"),
+        });
+    }
+    out
+}

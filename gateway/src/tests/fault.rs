@@ -1,0 +1,59 @@
+//! A log that fails: what is told, and that a repeat is safe.
+
+use super::World;
+use crate::model::Fault;
+use serde_json::json;
+
+#[tokio::test]
+async fn an_unknown_outcome_is_never_told_as_failed_and_the_repeat_stores_once() {
+    for fault in [Fault::AnswerLost, Fault::CommitLost] {
+        let world = World::new();
+        let node = world.node();
+        world.group(&node, "c", &["alice", "bob"]).await;
+        let mut alice = world.connect(&node, "alice", json!({})).await;
+        world.log.fail_next(fault);
+        alice.send("c", "m1");
+        let error = alice.reply().await["error"].take();
+        assert_eq!((error["code"].as_str(), error["retryable"].as_bool()), (Some("outcome_unknown"), Some(true)));
+        alice.send("c", "m1");
+        let ack = alice.reply().await["ok"].take();
+        assert_eq!((ack["seq"].as_i64(), ack["duplicate"].as_bool()), (Some(2), Some(fault == Fault::AnswerLost)));
+        assert_eq!(world.log.events(world.key.app, "c").len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_batch_is_refused_and_delivers_nothing() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
+    world.log.fail_next(Fault::Failed);
+    alice.send("c", "m1");
+    assert_eq!(alice.reply().await["error"]["code"], "unavailable");
+    alice.send("c", "m2");
+    assert_eq!(alice.reply().await["ok"]["seq"], 2);
+    assert_eq!(bob.message().await["client_msg_id"], "m2");
+    assert!(bob.drain().is_empty());
+}
+
+#[tokio::test]
+async fn a_pipelined_message_is_not_stored_before_its_refused_predecessor() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let body = json!({"text": "x"});
+    alice.command("send", json!({"conversation": "c", "client_msg_id": "a", "kind": "video", "body": body}));
+    alice
+        .command("send", json!({"conversation": "c", "client_msg_id": "b", "prev": "a", "kind": "text", "body": body}));
+    let codes =
+        [alice.reply().await, alice.reply().await].map(|reply| reply["error"]["code"].as_str().unwrap().to_owned());
+    assert_eq!(codes, ["invalid_field", "previous_refused"]);
+    alice.command("send", json!({"conversation": "c", "client_msg_id": "a", "kind": "text", "body": body}));
+    alice
+        .command("send", json!({"conversation": "c", "client_msg_id": "b", "prev": "a", "kind": "text", "body": body}));
+    let seqs = [alice.reply().await, alice.reply().await].map(|reply| reply["ok"]["seq"].as_i64());
+    assert_eq!(seqs, [Some(2), Some(3)]);
+}

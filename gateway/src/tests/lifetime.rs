@@ -1,0 +1,175 @@
+//! Deadlines, silence, expiry, slow readers and the drain, on a clock the test moves.
+
+use super::World;
+use super::client::Client;
+use serde_json::json;
+use std::time::Duration;
+
+impl Client {
+    async fn closed(&self) -> u64 {
+        self.wait(|message| message["close"].is_u64()).await["close"].as_u64().unwrap()
+    }
+
+    fn tick(&self, world: &World) {
+        use tokenim_domain::clock::Clock;
+        self.connection.tick(self.node.now_seconds(), world.clock.now_ms());
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_does_not_authenticate_in_time_is_closed() {
+    let world = World::new();
+    let node = world.node();
+    let client = Client::open(&node);
+    world.clock.advance(Duration::from_secs(4));
+    client.tick(&world);
+    assert!(client.drain().is_empty());
+    world.clock.advance(Duration::from_secs(1));
+    client.tick(&world);
+    assert_eq!(client.closed().await, 4401);
+}
+
+#[tokio::test]
+async fn commands_before_connect_and_bad_tokens_close_4401() {
+    let world = World::new();
+    let node = world.node();
+    let mut early = Client::open(&node);
+    early.send("c", "m1");
+    assert_eq!(early.reply().await["error"]["code"], "unauthenticated");
+    assert_eq!(early.closed().await, 4401);
+    let mut forged = Client::open(&node);
+    forged.command("connect", json!({"token": world.token("alice", 60) + "x"}));
+    assert_eq!(forged.reply().await["error"]["code"], "token_invalid");
+    assert_eq!(forged.closed().await, 4401);
+}
+
+#[tokio::test]
+async fn silence_closes_and_any_byte_counts() {
+    let world = World::new();
+    let node = world.node();
+    let client = world.connect(&node, "alice", json!({})).await;
+    world.clock.advance(Duration::from_secs(30));
+    client.connection.hear(node.now_seconds());
+    world.clock.advance(Duration::from_secs(30));
+    client.tick(&world);
+    assert!(client.drain().iter().all(|message| message["push"]["type"] == "ping"));
+    world.clock.advance(Duration::from_secs(6));
+    client.tick(&world);
+    assert_eq!(client.closed().await, 4002);
+}
+
+#[tokio::test]
+async fn the_ping_carries_the_heads_that_changed_since_the_last_one() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
+    alice.send("c", "m1");
+    alice.reply().await;
+    bob.message().await;
+    let mut pings = Vec::new();
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(25));
+        bob.connection.hear(node.now_seconds());
+        bob.tick(&world);
+        pings.push(bob.wait(|message| message["push"]["type"] == "ping").await["push"].take());
+    }
+    assert_eq!(pings, [json!({"type": "ping", "heads": {"c": [1, 2]}}), json!({"type": "ping"})]);
+}
+
+#[tokio::test]
+async fn an_expired_token_closes_4101_unless_it_was_refreshed() {
+    let world = World::new();
+    let node = world.node();
+    let mut client = Client::open(&node);
+    client.command("connect", json!({"token": world.token("alice", 60)}));
+    client.reply().await;
+    world.clock.advance(Duration::from_secs(50));
+    client.command("refresh", json!({"token": world.token("alice", 600)}));
+    assert!(client.reply().await["ok"]["expires_in_s"].as_i64().unwrap() >= 600);
+    client.command("refresh", json!({"token": world.token("bob", 600)}));
+    assert_eq!(client.reply().await["error"]["code"], "token_invalid");
+    for (seconds, closed) in [(100, false), (600, true)] {
+        world.clock.advance(Duration::from_secs(seconds));
+        client.connection.hear(node.now_seconds());
+        client.tick(&world);
+        assert_eq!(client.connection.is_closing(), closed);
+    }
+    assert_eq!(client.closed().await, 4101);
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_told_to_resync_then_closed_and_its_neighbour_is_unmoved() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "slow", "quick"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let (slow, quick) = (world.connect(&node, "slow", json!({})).await, world.connect(&node, "quick", json!({})).await);
+    let body = json!({"text": "x".repeat(60_000)});
+    let mut seqs = Vec::new();
+    for n in 0..12 {
+        alice.command(
+            "send",
+            json!({"conversation": "c", "client_msg_id": format!("m{n}"), "kind": "text", "body": body}),
+        );
+        assert!(alice.reply().await["ok"].is_object());
+        seqs.push(quick.message().await["seq"].as_i64().unwrap());
+    }
+    assert_eq!(seqs, (2..=13).collect::<Vec<_>>());
+    assert_eq!(slow.closed().await, 4008);
+    let resync = slow.wait(|message| message["push"]["type"] == "resync").await;
+    assert_eq!(resync["push"], json!({"type": "resync", "conversation": "c", "reason": "slow_consumer"}));
+}
+
+#[tokio::test]
+async fn open_commands_are_bounded_and_each_is_answered_once() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let held = world.log.reads.acquire_many(1_000).await.unwrap();
+    for _ in 0..257 {
+        alice.command("history", json!({"conversation": "c", "after": 0}));
+    }
+    assert_eq!(alice.reply().await["error"]["code"], "too_many_open_commands");
+    drop(held);
+    for _ in 0..256 {
+        assert!(alice.reply().await["ok"].is_object());
+    }
+    assert!(alice.drain().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_tells_closes_and_commits_what_is_queued() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    alice.send("c", "m1");
+    let drain = tokio::spawn({
+        let node = node.clone();
+        async move { node.drain(Duration::from_secs(2)).await }
+    });
+    let push = alice.wait(|message| message["push"]["type"] == "drain").await;
+    assert!(push["push"]["retry_after_ms"].as_u64().unwrap() < 2_000);
+    assert_eq!(alice.reply().await["ok"]["seq"], 2);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(alice.closed().await, 4001);
+    node.remove(&alice.connection);
+    drain.await.unwrap();
+    assert!(node.write(draft_of(&world)).await.is_err(), "nothing is accepted any more");
+    node.inner.registry.check();
+}
+
+fn draft_of(world: &World) -> tokenim_domain::log::Write {
+    use tokenim_domain::log::{Watermark, Write};
+    use tokenim_domain::name::{Conversation, User};
+    Write::Move(Watermark {
+        app: world.key.app,
+        conversation: Conversation::trusted("c"),
+        user: User::trusted("alice"),
+        read: Some(1),
+        received: None,
+    })
+}
