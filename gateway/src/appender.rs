@@ -71,19 +71,19 @@ impl Appender {
 
     /// Queues a write. What one caller queues commits in that order.
     ///
-    /// Errors: `overloaded`, with the job back to whoever waits for it.
-    pub fn submit(&self, job: Job) -> Result<(), (Job, Error)> {
-        let refuse = |job| (job, Error::new(Code::Overloaded).retry_after(OVERLOADED_RETRY_MS));
+    /// Errors: `overloaded`; `draining` once the node stops. The job is dropped then: whoever queued it tells its origin.
+    pub fn submit(&self, job: Job) -> Result<()> {
+        let refuse = |code: Code| Error::new(code).retry_after(OVERLOADED_RETRY_MS);
         let bytes = body_bytes(&job.write);
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(refuse(job));
+            return Err(refuse(Code::Overloaded));
         }
         self.queue.try_send(job).map_err(|error| {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             match error {
-                TrySendError::Full(job) => refuse(job),
-                TrySendError::Closed(job) => (job, Error::new(Code::Draining).retry_after(OVERLOADED_RETRY_MS)),
+                TrySendError::Full(_) => refuse(Code::Overloaded),
+                TrySendError::Closed(_) => refuse(Code::Draining),
             }
         })
     }

@@ -26,10 +26,13 @@ pub trait Bus: Send + Sync + 'static {
     fn subscribe(&self, node: u64) -> mpsc::Receiver<Arc<Published>>;
 }
 
+/// A node's number and the way to it.
+type Node = (u64, mpsc::Sender<Arc<Published>>);
+
 /// The bus of nodes in one process.
 #[derive(Debug, Clone, Default)]
 pub struct LocalBus {
-    nodes: Arc<Mutex<Vec<(u64, mpsc::Sender<Arc<Published>>)>>>,
+    nodes: Arc<Mutex<Vec<Node>>>,
 }
 
 impl Bus for LocalBus {

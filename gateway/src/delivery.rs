@@ -255,7 +255,11 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, now: u32) -> bool {
     let theirs = run.iter().filter(|item| item.origin != Some(connection.id) && item.event.seq >= joined);
     let chunks = theirs.filter_map(|item| encode::chunk(&[(item.event.clone(), item.frame.clone())]));
-    chunks.fold(false, |woken, chunk| connection.deliver(chunk, now) || woken)
+    let mut woken = false;
+    for chunk in chunks {
+        woken |= connection.deliver(chunk, now);
+    }
+    woken
 }
 
 fn offer(audience: &Audience, frame: &Bytes, origin: Option<u64>, touched: &mut Vec<Arc<Connection>>) {

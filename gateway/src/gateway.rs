@@ -148,14 +148,14 @@ impl<L: MessageLog> Gateway<L> {
     pub async fn write(&self, write: Write) -> Result<Outcome> {
         let (done, outcome) = oneshot::channel();
         let job = Job { write, origin: Origin::Call(done) };
-        self.inner.appender.submit(job).map_err(|(_, error)| error)?;
+        self.inner.appender.submit(job)?;
         outcome.await.unwrap_or_else(|_| Err(Code::OutcomeUnknown.into()))
     }
 
     /// Queues a command's write, or answers at once that the queue is full.
     pub(crate) fn submit(&self, write: Write, connection: &Arc<Connection>, id: u64) -> Result<(), Error> {
         let job = Job { write, origin: Origin::Command { connection: connection.clone(), id } };
-        self.inner.appender.submit(job).map_err(|(_, error)| error)
+        self.inner.appender.submit(job)
     }
 
     /// Runs a command's task; the drain waits for it.

@@ -14,6 +14,10 @@ use tokio::net::TcpStream;
 ///
 /// The HTTP dispatcher is gone when this returns; what it had read already is kept.
 /// Source: ARCHITECTURE.md decision 2.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a connection's task ends with its connection, which the drain waits for"
+)]
 pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): (Request, Framed<TcpStream, h1::Codec>)) {
     let verdict = handshake::judge(&request);
     drop(request);

@@ -22,13 +22,16 @@ pub type FoundKey = Pin<Box<dyn Future<Output = Result<Option<SigningKey>>> + Se
 /// Looks a signing key up in the store.
 pub type FindKey = Arc<dyn Fn(KeyId) -> FoundKey + Send + Sync>;
 
+/// What a look-up found, and until when that is believed.
+type Remembered = (Option<SigningKey>, Duration);
+
 /// Verifies user tokens and session tokens for every face.
 #[derive(Clone)]
 pub struct Verifier {
     find: FindKey,
     master: MasterKey,
     clock: Arc<dyn Clock>,
-    keys: Arc<Mutex<LruCache<KeyId, (Option<SigningKey>, Duration)>>>,
+    keys: Arc<Mutex<LruCache<KeyId, Remembered>>>,
 }
 
 impl std::fmt::Debug for Verifier {

@@ -40,6 +40,10 @@ pub struct Outbox {
     finishing: bool,
 }
 
+/// The reader is too slow to be helped: close it with `slow_consumer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooSlow;
+
 /// A queued frame of the event lane.
 #[derive(Debug)]
 pub struct Queued {
@@ -78,9 +82,9 @@ impl Outbox {
 
     /// Queues live events. Over budget everything queued is replaced by `resync` pushes.
     ///
-    /// Errors: the reader is too slow to be helped; close it.
+    /// Errors: [`TooSlow`].
     /// Source: RELIABILITY.md §2, slow connection.
-    pub fn event(&mut self, queued: Queued, now: u32) -> Result<(), ()> {
+    pub fn event(&mut self, queued: Queued, now: u32) -> Result<(), TooSlow> {
         if self.finishing {
             return Ok(());
         }
@@ -148,7 +152,7 @@ impl Outbox {
         self.replies.is_empty() && self.backlog.is_empty() && self.events.is_empty()
     }
 
-    fn collapse(&mut self, now: u32) -> Result<(), ()> {
+    fn collapse(&mut self, now: u32) -> Result<(), TooSlow> {
         let again = self.overflow_at.is_some_and(|at| now.saturating_sub(at) < OVERFLOW_SECONDS);
         self.overflow_at = Some(now);
         let mut lost: Vec<Conversation> = Vec::new();
@@ -163,7 +167,7 @@ impl Outbox {
         }
         self.event_bytes = 0;
         if again || lost.len() > RESYNC_MAX {
-            return Err(());
+            return Err(TooSlow);
         }
         for conversation in lost {
             self.reply(frame::encode_text(&reply::resync(conversation.as_str(), Code::SlowConsumer)));
@@ -207,7 +211,7 @@ mod tests {
         assert_eq!(out.len(), 2);
         assert!(out.iter().all(|frame| frame.windows(6).any(|window| window == b"resync")));
         outbox.event(queued("a", 200 * 1024), 20).unwrap();
-        assert_eq!(outbox.event(queued("a", 100 * 1024), 20), Err(()));
+        assert_eq!(outbox.event(queued("a", 100 * 1024), 20), Err(TooSlow));
     }
 
     #[test]

@@ -147,17 +147,16 @@ async fn the_drain_tells_closes_and_commits_what_is_queued() {
     world.group(&node, "c", &["alice"]).await;
     let mut alice = world.connect(&node, "alice", json!({})).await;
     alice.send("c", "m1");
-    let drain = tokio::spawn({
-        let node = node.clone();
-        async move { node.drain(Duration::from_secs(2)).await }
-    });
+    let mut drain = tokio::task::JoinSet::new();
+    let draining = node.clone();
+    drain.spawn(async move { draining.drain(Duration::from_secs(2)).await });
     let push = alice.wait(|message| message["push"]["type"] == "drain").await;
     assert!(push["push"]["retry_after_ms"].as_u64().unwrap() < 2_000);
     assert_eq!(alice.reply().await["ok"]["seq"], 2);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(alice.closed().await, 4001);
     node.remove(&alice.connection);
-    drain.await.unwrap();
+    drain.join_next().await.unwrap().unwrap();
     assert!(node.write(draft_of(&world)).await.is_err(), "nothing is accepted any more");
     node.inner.registry.check();
 }
