@@ -10,15 +10,23 @@ use handshake::Verdict;
 use tokenim_domain::log::MessageLog;
 use tokio::net::TcpStream;
 
+/// A request that asked for an upgrade, and the connection it came on.
+pub type Handed = (Request, Framed<TcpStream, h1::Codec>);
+
 /// Takes over a connection whose request asked for an upgrade.
 ///
 /// The HTTP dispatcher is gone when this returns; what it had read already is kept.
+/// Errors: the request and its connection, unless it asks for a WebSocket on our path.
 /// Source: ARCHITECTURE.md decision 2.
 #[expect(
     clippy::disallowed_methods,
     reason = "a connection's task ends with its connection, which the drain waits for"
 )]
-pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): (Request, Framed<TcpStream, h1::Codec>)) {
+#[expect(clippy::result_large_err, reason = "what is given back is what was handed over")]
+pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) -> Result<(), Handed> {
+    if !handshake::asks_for_websocket(&request) {
+        return Err((request, framed));
+    }
     let verdict = handshake::judge(&request);
     drop(request);
     let parts = framed.into_parts();
@@ -35,4 +43,5 @@ pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): (Request, 
             actix_rt::spawn(socket::reject(parts.io, response));
         }
     }
+    Ok(())
 }

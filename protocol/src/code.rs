@@ -69,6 +69,7 @@ codes! {
     TooManyOpenCommands     "too_many_open_commands"    true  429 0 "Too many commands of this connection are unanswered.";
     RateLimited             "rate_limited"              true  429 0 "Too many requests; wait as told.";
     PayloadTooLarge         "payload_too_large"         false 413 0 "The request body is larger than the limit.";
+    UrlTooLong              "url_too_long"              false 414 0 "The URL is longer than the limit.";
     Overloaded              "overloaded"                true  503 0 "The server has more work queued than it can finish in time; wait as told.";
     Unavailable             "unavailable"               true  503 0 "The store can't be reached; nothing was acknowledged.";
     OutcomeUnknown          "outcome_unknown"           true  503 0 "The commit's outcome could not be learned; repeat with the same id, it is stored at most once.";
@@ -103,7 +104,10 @@ pub fn errors_markdown() -> String {
         let row = code.row();
         let close = if row.close == 0 { "–".to_owned() } else { row.close.to_string() };
         let retry = if row.retryable { "yes" } else { "no" };
-        out.push_str(&format!("| `{}` | {retry} | {} | {close} | {} |\n", row.name, row.status, row.meaning));
+        out.push_str(&format!(
+            "| <a id=\"{0}\"></a>`{0}` | {retry} | {1} | {close} | {2} |\n",
+            row.name, row.status, row.meaning
+        ));
     }
     out
 }

@@ -11,9 +11,24 @@ mod send;
 use crate::Store;
 use tokenim_domain::Result;
 use tokenim_domain::log::{
-    AppRef, Commit, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page, RangeQuery, Write,
+    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page,
+    RangeQuery, Write,
 };
 use tokenim_domain::name::{Conversation, User};
+
+impl Store {
+    /// A conversation of an app, if it exists and the viewer is a member of it; without a viewer the app's server asks.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_conversation(
+        &self,
+        app: AppRef,
+        id: &Conversation,
+        viewer: Option<&User>,
+    ) -> Result<Option<ConversationView>> {
+        create::find_view(&self.readers, app, id, viewer).await
+    }
+}
 
 impl MessageLog for Store {
     async fn append(&self, batch: Vec<Write>) -> Commit {

@@ -30,11 +30,13 @@ pub enum Verdict {
     },
 }
 
-/// Judges a request.
+/// Whether a request asks for a WebSocket where there is one.
+pub fn asks_for_websocket(request: &Request) -> bool {
+    request.path() == PATH && header(request, UPGRADE).is_some_and(|name| name.eq_ignore_ascii_case("websocket"))
+}
+
+/// Judges a request that asks for a WebSocket.
 pub fn judge(request: &Request) -> Verdict {
-    if request.path() != PATH || !header(request, UPGRADE).is_some_and(|name| name.eq_ignore_ascii_case("websocket")) {
-        return reject(404, "Not Found", Code::NotFound);
-    }
     if header(request, SEC_WEBSOCKET_VERSION) != Some("13") {
         return reject(426, "Upgrade Required\r\nsec-websocket-version: 13", Code::VersionUnsupported);
     }

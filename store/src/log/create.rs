@@ -4,7 +4,7 @@ use super::append::{Batch, Head};
 use super::members;
 use crate::entity::{conversation, member};
 use crate::{fault, sql};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -226,6 +226,24 @@ fn row_values(row: &conversation::Model) -> [sea_orm::Value; 7] {
         text(&row.pair),
         row.created_ms.into(),
     ]
+}
+
+/// A conversation that the viewer may see.
+pub(super) async fn find_view(
+    on: &DatabaseConnection,
+    app: AppRef,
+    id: &Conversation,
+    viewer: Option<&User>,
+) -> Result<Option<ConversationView>> {
+    let key = (app.app, id.as_str().to_owned());
+    let Some(row) = conversation::Entity::find_by_id(key).one(on).await.map_err(fault::query)? else { return Ok(None) };
+    if let Some(viewer) = viewer {
+        let key = (app.app, id.as_str().to_owned(), viewer.as_str().to_owned());
+        if member::Entity::find_by_id(key).one(on).await.map_err(fault::query)?.is_none() {
+            return Ok(None);
+        }
+    }
+    view(row, true).map(Some)
 }
 
 /// The conversation of a row, as REST shows it.

@@ -1,0 +1,60 @@
+//! What the handlers share: the store, the gateway, looked-up keys, the OpenAPI document and the tracker of running POSTs.
+
+use crate::auth::keys::Keys;
+use crate::openapi;
+use std::sync::Arc;
+use tokenim_domain::clock::Clock;
+use tokenim_domain::rng::Rng;
+use tokenim_gateway::Gateway;
+use tokenim_store::Store;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+/// The JSON face of one node; a clone is the same face.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) store: Store,
+    pub(crate) gateway: Gateway<Store>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) document: Arc<str>,
+    /// Requests with an `Idempotency-Key`: they run to their end although the caller has gone.
+    pub(crate) tasks: TaskTracker,
+    /// Where those run: not on the runtime of a worker, which ends with its sockets.
+    pub(crate) core: Handle,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Api")
+    }
+}
+
+impl Api {
+    /// A face over the store and the gateway of this node; clock and randomness are the store's.
+    ///
+    /// Must be called on the runtime that outlives the sockets.
+    #[must_use]
+    pub fn new(store: Store, gateway: Gateway<Store>) -> Self {
+        let document = openapi::document().to_json().expect("the document is made of strings and numbers");
+        let (keys, tasks, core) = (Arc::new(Keys::new(store.clone())), TaskTracker::new(), Handle::current());
+        Api { store, gateway, keys, document: document.into(), tasks, core }
+    }
+
+    /// Waits for requests that outlive their callers; call it after the last connection is closed and before the store is.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &**self.store.clock()
+    }
+
+    pub(crate) fn rng(&self) -> &dyn Rng {
+        &**self.store.rng()
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock().now_ms()
+    }
+}

@@ -1,0 +1,27 @@
+//! The JSON face: REST routes, their OpenAPI document and idempotency. actix translates here and decides nothing.
+
+mod answer;
+mod api;
+mod auth;
+mod conversations;
+mod cursor;
+mod event;
+mod fault;
+mod members;
+mod messages;
+mod once;
+mod openapi;
+mod post;
+mod query;
+mod rim;
+mod routes;
+mod stats;
+mod tokens;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::Api;
+pub use openapi::document;
+pub use routes::{ROUTES, RouteSpec, Verb, Who, configure};

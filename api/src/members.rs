@@ -1,0 +1,176 @@
+//! Members of a conversation: listing, adding, removing.
+
+use crate::answer;
+use crate::api::Api;
+use crate::auth::{Auth, Authority, Caller};
+use crate::conversations::{self, AsOf};
+use crate::fault::Fault;
+use crate::once::Job;
+use crate::post::Post;
+use crate::query::Query;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use tokenim_domain::Error;
+use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::Change;
+use tokenim_domain::token::caps::Cap;
+use utoipa::ToSchema;
+
+/// Members of a page (PROTOCOL.md §11).
+const PAGE_MAX: u32 = 200;
+/// Members of a page when the call names no `limit`.
+const PAGE_DEFAULT: u32 = 50;
+const CURSOR_PREFIX: &str = "cur_";
+
+/// Users to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewMembers {
+    /// Unknown users are created; members already are left as they are.
+    #[schema(min_items = 1, max_items = 1000, example = json!(["carol"]))]
+    members: Vec<String>,
+}
+
+/// What became of a change of membership.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangeReply {
+    /// False where the membership was so already.
+    changed: bool,
+    /// Seq of the member event; null where nothing changed.
+    seq: Option<i64>,
+    /// Incarnation of the conversation's log; null where nothing changed.
+    epoch: Option<i64>,
+}
+
+/// A page of members, by user id.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberPage {
+    items: Vec<MemberReply>,
+    /// The list holds every change up to this place at least.
+    as_of: AsOf,
+    /// For `cursor`; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// A member of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
+pub(crate) struct MemberReply {
+    user: String,
+    /// `owner` or `member`.
+    role: &'static str,
+    /// Seq of the event it joined with.
+    joined: i64,
+    /// Seen up to this seq.
+    read: i64,
+    /// Held by a device up to this seq.
+    received: i64,
+}
+
+/// The members of a conversation.
+#[utoipa::path(get, path = "/v1/conversations/{id}/members",
+    params(
+        ("id" = String, Path, description = "Id of the conversation."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "Members of the page.", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, body = MemberPage, description = "The page.")))]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    caller: Auth<Caller>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let query = Query::read(&request, &["cursor", "limit"])?;
+    let caller = caller.0;
+    let conversation = Conversation::parse(&path)?;
+    caller.allow(conversation.as_str(), Cap::Read)?;
+    let (limit, after) = (query.limit(PAGE_DEFAULT, PAGE_MAX)?, query.text("cursor").map(read_cursor).transpose()?);
+    // The head is read first: the list is then never older than the place it is told to be of.
+    let head = conversations::head(&api, caller.app(), caller.viewer(), conversation.clone()).await?;
+    let page = MembersQuery { app: caller.app(), conversation, viewer: caller.viewer(), after, limit: limit + 1 };
+    let page = page_of(api.store.members(page).await?, limit as usize, AsOf { epoch: head.epoch, seq: head.head });
+    answer::json(&page).map(answer::ok)
+}
+
+/// One member more than the page holds was asked for: it tells whether there is another page.
+fn page_of(mut members: Vec<log::Member>, limit: usize, as_of: AsOf) -> MemberPage {
+    let has_more = members.len() > limit;
+    members.truncate(limit);
+    let next_cursor = members.last().filter(|_| has_more).map(|last| format!("{CURSOR_PREFIX}{}", last.user));
+    MemberPage { items: members.iter().map(reply).collect(), as_of, next_cursor }
+}
+
+fn read_cursor(text: &str) -> Result<User, Fault> {
+    let user = text.strip_prefix(CURSOR_PREFIX).and_then(|user| User::parse(user).ok());
+    user.ok_or_else(|| Error::invalid("cursor", "`cursor` must be the `next_cursor` of a page of this list").into())
+}
+
+fn reply(member: &log::Member) -> MemberReply {
+    MemberReply {
+        user: member.user.to_string(),
+        role: member.role.as_str(),
+        joined: member.joined,
+        read: member.read,
+        received: member.received,
+    }
+}
+
+/// Adds users to a conversation. With a user token, only its owner may.
+#[utoipa::path(post, path = "/v1/conversations/{id}/members", params(("id" = String, Path, description = "Id of the conversation.")), request_body = NewMembers, responses((status = 200, body = ChangeReply, description = "All named users are members.")))]
+pub(crate) async fn add(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Caller, NewMembers>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| join(api, path, job)).await
+}
+
+async fn join(api: web::Data<Api>, path: String, job: Job<Caller, NewMembers>) -> Result<String, Fault> {
+    let conversation = Conversation::parse(&path)?;
+    job.caller.allow(conversation.as_str(), Cap::Moderate)?;
+    let users = conversations::distinct(conversations::users(&job.body.members)?.into_iter());
+    if users.is_empty() {
+        return Err(Error::invalid("members", "`members` must name a user at least").into());
+    }
+    let change =
+        MemberChange { app: job.caller.app(), conversation, actor: job.caller.viewer(), change: Change::Added, users };
+    commit(&api, change).await
+}
+
+/// Removes a user from a conversation. With a user token, only its owner may, or the user itself.
+#[utoipa::path(delete, path = "/v1/conversations/{id}/members/{user}",
+    params(("id" = String, Path, description = "Id of the conversation."), ("user" = String, Path, description = "The user to remove.")),
+    responses((status = 200, body = ChangeReply, description = "The user is no member.")))]
+pub(crate) async fn remove(
+    api: web::Data<Api>,
+    caller: Auth<Caller>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &[])?;
+    let caller = caller.0;
+    let (conversation, user) = (Conversation::parse(&path.0)?, User::parse(&path.1)?);
+    caller.allow(conversation.as_str(), Cap::Moderate)?;
+    let change = MemberChange {
+        app: caller.app(),
+        conversation,
+        actor: caller.viewer(),
+        change: Change::Removed,
+        users: vec![user],
+    };
+    commit(&api, change).await.map(answer::ok)
+}
+
+async fn commit(api: &Api, change: MemberChange) -> Result<String, Fault> {
+    let event = match api.gateway.write(Write::Change(change)).await? {
+        Outcome::Changed(event) => event,
+        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) | Outcome::Refused(_) => {
+            return Err(conversations::unexpected());
+        }
+    };
+    let (seq, epoch) = event.map(|event| (event.seq, event.epoch)).unzip();
+    answer::json(&ChangeReply { changed: seq.is_some(), seq, epoch })
+}

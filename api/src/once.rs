@@ -1,0 +1,120 @@
+//! Idempotency: a POST with an `Idempotency-Key` runs once, and its repeats get the first answer.
+
+use crate::answer;
+use crate::api::Api;
+use crate::auth::Authority;
+use crate::fault::Fault;
+use crate::post::{Once, Post};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpResponse, web};
+use std::future::Future;
+use tokenim_domain::log::AppRef;
+use tokenim_domain::secret::sha256;
+use tokenim_domain::{Code, Error};
+use tokenim_store::{Begun, Remembered};
+
+/// Milliseconds after which a repeat of a running request is worth another try.
+const RUNNING_RETRY_MS: u64 = 1_000;
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The part of a POST that its work needs.
+pub(crate) struct Job<A, B> {
+    /// Who asks.
+    pub(crate) caller: A,
+    /// What for.
+    pub(crate) body: B,
+    /// The same number for every run of one idempotent request, to make ids from: a run whose end was lost in a crash
+    /// is repeated, and must not make a second object.
+    pub(crate) seed: Option<u128>,
+}
+
+impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
+    /// Runs the work and answers with its JSON; with an `Idempotency-Key`, only if it did not run before.
+    ///
+    /// Such work runs in a task of its own: the caller who hangs up is the one who will repeat.
+    /// Errors: the work's own; `idempotency_mismatch`, `idempotency_in_progress`.
+    /// Source: PROTOCOL.md §11.
+    pub(crate) async fn once<F, R>(self, api: &web::Data<Api>, work: F) -> Result<HttpResponse, Fault>
+    where
+        F: FnOnce(web::Data<Api>, Job<A, B>) -> R + Send + 'static,
+        R: Future<Output = Result<String, Fault>> + Send,
+    {
+        let (caller, body) = (self.caller, self.body);
+        let Some(once) = self.once else {
+            return work(api.clone(), Job { caller, body, seed: None }).await.map(answer::ok);
+        };
+        let (state, request_id) = (api.clone(), self.request_id.0.to_string());
+        let run = async move {
+            let (app, store) = (caller.app(), state.store.clone());
+            if let Some(answer) = begin(&state, app, &once).await? {
+                return Ok((answer, true));
+            }
+            let seed = Some(seed(app, &once));
+            let outcome = work(state, Job { caller, body, seed }).await;
+            let answer = Settled { store: &store, app, once: &once }.settle(outcome, &request_id).await?;
+            Ok((answer, false))
+        };
+        match api.tasks.spawn_on(run, &api.core).await {
+            Ok(result) => result.map(|(remembered, replayed)| response(remembered, replayed)),
+            Err(panic) => Err(Error::internal(panic).into()),
+        }
+    }
+}
+
+/// The first answer, if there is one.
+async fn begin(api: &Api, app: AppRef, once: &Once) -> Result<Option<Remembered>, Fault> {
+    match api.store.begin_idempotent(app, &once.key, once.request_hash).await? {
+        Begun::Fresh => Ok(None),
+        Begun::Done(remembered) => Ok(Some(remembered)),
+        Begun::Running => Err(Error::new(Code::IdempotencyInProgress).retry_after(RUNNING_RETRY_MS).into()),
+        Begun::Mismatch => Err(Code::IdempotencyMismatch.into()),
+    }
+}
+
+/// Differs where the app, the key or the request does.
+fn seed(app: AppRef, once: &Once) -> u128 {
+    let text = format!("{}\n{}\n{:02x?}", app.app, once.key, once.request_hash);
+    sha256(text.as_bytes()).first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+}
+
+struct Settled<'a> {
+    store: &'a tokenim_store::Store,
+    app: AppRef,
+    once: &'a Once,
+}
+
+impl Settled<'_> {
+    /// Remembers an answer that is final; frees the key after one that is not.
+    async fn settle(&self, outcome: Result<String, Fault>, request_id: &str) -> Result<Remembered, Fault> {
+        let answer = match outcome {
+            Ok(json) => Remembered { status: StatusCode::OK.as_u16(), body: json.into_bytes() },
+            Err(fault) if fault.is_final() => {
+                fault.log(request_id);
+                Remembered { status: fault.code().row().status, body: fault.json(request_id) }
+            }
+            Err(fault) => {
+                self.note(self.store.abandon_idempotent(self.app, &self.once.key).await, request_id);
+                return Err(fault);
+            }
+        };
+        self.note(self.store.finish_idempotent(self.app, &self.once.key, &answer).await, request_id);
+        Ok(answer)
+    }
+
+    /// The work is done and its answer stands; the key stays taken until the store frees it by age.
+    fn note(&self, kept: tokenim_domain::Result<()>, request_id: &str) {
+        if let Err(fault) = kept {
+            tracing::error!(request_id, %fault, "the answer of an idempotent request was not remembered");
+        }
+    }
+}
+
+fn response(remembered: Remembered, replayed: bool) -> HttpResponse {
+    let status = StatusCode::from_u16(remembered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = answer::text(status, remembered.body);
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

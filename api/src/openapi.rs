@@ -1,0 +1,158 @@
+//! The OpenAPI 3.1 document: schemas and operations from the handlers, security and errors from the route table.
+
+use crate::api::Api;
+use crate::fault::{ErrorReply, Fault};
+use crate::query::Query;
+use crate::routes::{ROUTES, RouteSpec, Verb, Who};
+use crate::{answer, conversations, members, messages, stats, tokens, usage};
+use actix_web::{HttpRequest, HttpResponse, web};
+use std::collections::BTreeMap;
+use tokenim_domain::Code;
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
+
+/// Name of the scheme of a server's secret key.
+const SERVER_KEY: &str = "server_key";
+/// Name of the scheme of a user or session token.
+const USER_TOKEN: &str = "user_token";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "TokenIM REST API",
+        description = "Real-time messaging. Every success is a 200 with JSON; every other answer has the schema `ErrorReply`. Times are RFC 3339 UTC."
+    ),
+    paths(
+        tokens::create,
+        conversations::create,
+        conversations::show,
+        messages::list,
+        messages::send,
+        members::list,
+        members::add,
+        members::remove,
+        usage::list,
+        stats::now,
+        stats::series,
+        show
+    ),
+    components(schemas(ErrorReply))
+)]
+struct Document;
+
+/// The document of every route.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut document = Document::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    for spec in ROUTES {
+        if let Some(operation) = document.paths.paths.get_mut(spec.path).and_then(|item| operation_mut(item, spec.verb))
+        {
+            complete(operation, spec);
+        }
+    }
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(
+        SERVER_KEY,
+        bearer("An app's secret key, `tim_live_sk_…` or `tim_test_sk_…`; never in a browser.", None),
+    );
+    components.add_security_scheme(
+        USER_TOKEN,
+        bearer("A user token, or the session token that `connect` returned.", Some("JWT")),
+    );
+    document
+}
+
+/// This document.
+#[utoipa::path(get, path = "/v1/openapi.json", responses((status = 200, body = serde_json::Value, description = "OpenAPI 3.1.")))]
+pub(crate) async fn show(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &[])?;
+    Ok(answer::ok(api.document.to_string()))
+}
+
+fn bearer(description: &str, format: Option<&str>) -> SecurityScheme {
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description));
+    let scheme = match format {
+        Some(format) => scheme.bearer_format(format),
+        None => scheme,
+    };
+    SecurityScheme::Http(scheme.build())
+}
+
+fn operation_mut(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
+    match verb {
+        Verb::Get => item.get.as_mut(),
+        Verb::Post => item.post.as_mut(),
+        Verb::Delete => item.delete.as_mut(),
+    }
+}
+
+/// Adds what the route table knows: name, security, errors, and the header of every POST.
+fn complete(operation: &mut Operation, spec: &RouteSpec) {
+    operation.operation_id = Some(spec.operation.to_owned());
+    operation.tags = Some(vec![spec.path.split('/').nth(2).unwrap_or_default().to_owned()]);
+    let need = |name| SecurityRequirement::new(name, Vec::<String>::new());
+    operation.security = Some(match spec.who {
+        Who::Public => vec![],
+        Who::ServerKey => vec![need(SERVER_KEY)],
+        Who::KeyOrUser => vec![need(SERVER_KEY), need(USER_TOKEN)],
+    });
+    if spec.verb == Verb::Post {
+        operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+    }
+    for (status, codes) in errors(spec) {
+        operation.responses.responses.insert(status.to_string(), RefOr::T(refusal(&codes)));
+    }
+}
+
+fn idempotency_key() -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("1 to 255 visible ASCII characters; for 24 hours a repeat gets the first answer, with the header `idempotent-replayed`."))
+        .schema(Some(text))
+        .build()
+}
+
+/// The codes a route may refuse with, by status.
+fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
+    let mut codes =
+        vec![Code::InvalidRequest, Code::TokenInUrl, Code::PayloadTooLarge, Code::UrlTooLong, Code::Internal];
+    codes.extend_from_slice(spec.refuses);
+    if spec.who != Who::Public {
+        codes.extend([
+            Code::Unauthenticated,
+            Code::KeyMalformed,
+            Code::KeyUnknown,
+            Code::KeyRevoked,
+            Code::SecretKeyInBrowser,
+        ]);
+        codes.extend([Code::TokenInvalid, Code::TokenExpired, Code::TokenRevoked, Code::SessionInvalid]);
+        codes.extend([Code::InvalidField, Code::Unavailable, Code::Overloaded]);
+    }
+    if spec.who == Who::ServerKey {
+        codes.push(Code::Forbidden);
+    }
+    if spec.verb == Verb::Post {
+        codes.extend([Code::IdempotencyMismatch, Code::IdempotencyInProgress, Code::Silent]);
+    }
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.row().status).or_default().push(code);
+    }
+    by_status
+}
+
+fn refusal(codes: &[Code]) -> Response {
+    let lines: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.row().meaning)).collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorReply"))).build();
+    ResponseBuilder::new().description(lines.join("\n\n")).content("application/json", content).build()
+}
+
+#[cfg(test)]
+mod tests;

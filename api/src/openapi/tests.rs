@@ -1,0 +1,103 @@
+//! The document is whole: exactly the routes, each with its security, its errors and schemas that exist.
+
+use super::*;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn json() -> Value {
+    serde_json::from_str(&document().to_json().unwrap()).unwrap()
+}
+
+fn operations(json: &Value) -> Vec<(String, String, &Value)> {
+    let paths = json["paths"].as_object().unwrap();
+    let of_path = |(path, item): (&String, &'_ Value)| -> Vec<(String, String)> {
+        item.as_object().unwrap().keys().map(|verb| (path.clone(), verb.clone())).collect()
+    };
+    let names: Vec<_> = paths.iter().flat_map(of_path).collect();
+    names
+        .into_iter()
+        .map(|(path, verb)| {
+            let op = &json["paths"][&path][&verb];
+            (path, verb, op)
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_has_exactly_the_routes() {
+    let json = json();
+    assert_eq!(json["openapi"], "3.1.0");
+    let documented: BTreeSet<_> = operations(&json).into_iter().map(|(path, verb, _)| (path, verb)).collect();
+    let served: BTreeSet<_> =
+        ROUTES.iter().map(|spec| (spec.path.to_owned(), spec.verb.method().to_string().to_lowercase())).collect();
+    assert_eq!(documented, served);
+}
+
+#[test]
+fn every_operation_has_its_name_security_errors_and_path_parameters() {
+    let json = json();
+    let mut names = BTreeSet::new();
+    for (path, verb, operation) in operations(&json) {
+        let spec = ROUTES
+            .iter()
+            .find(|spec| spec.path == path && spec.verb.method().to_string().to_lowercase() == verb)
+            .unwrap();
+        assert_eq!(operation["operationId"], spec.operation);
+        assert!(names.insert(spec.operation), "{} is used twice", spec.operation);
+        let schemes: Vec<_> = operation["security"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|need| need.as_object().unwrap().keys())
+            .collect();
+        let expected: &[&str] = match spec.who {
+            Who::Public => &[],
+            Who::ServerKey => &["server_key"],
+            Who::KeyOrUser => &["server_key", "user_token"],
+        };
+        assert_eq!(schemes, expected, "{path}");
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(responses["200"]["content"]["application/json"]["schema"].is_object(), "{verb} {path}");
+        for (_, response) in responses.iter().filter(|(status, _)| *status != "200") {
+            assert_eq!(
+                response["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ErrorReply",
+                "{path}"
+            );
+        }
+        assert!(responses.contains_key("500") && (spec.who == Who::Public || responses.contains_key("401")), "{path}");
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let in_path: BTreeSet<_> = parameters
+            .iter()
+            .filter(|one| one["in"] == "path")
+            .map(|one| format!("{{{}}}", one["name"].as_str().unwrap()))
+            .collect();
+        let placeholders: BTreeSet<_> =
+            path.split('/').filter(|part| part.starts_with('{')).map(str::to_owned).collect();
+        assert_eq!(in_path, placeholders);
+        assert_eq!(verb == "post", operation["requestBody"].is_object(), "{path}");
+        assert_eq!(verb == "post", parameters.iter().any(|one| one["name"] == "Idempotency-Key"), "{path}");
+    }
+}
+
+#[test]
+fn every_reference_leads_to_a_schema() {
+    let json = json();
+    let mut seen = BTreeSet::new();
+    collect(&json, &mut seen);
+    assert!(seen.len() > 10, "{seen:?}");
+    for reference in seen {
+        let place = reference.strip_prefix('#').unwrap();
+        assert!(json.pointer(place).is_some(), "{reference}");
+    }
+}
+
+fn collect(value: &Value, seen: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            seen.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|inner| collect(inner, seen));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| collect(inner, seen)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,105 @@
+//! What happens around every route: the request's id, refusals that need no route, and the one shape of errors.
+
+use crate::api::Api;
+use crate::fault::Fault;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpRequest, web};
+use std::rc::Rc;
+use tokenim_domain::{Code, Error, id};
+
+/// Bytes of a path with its query (SECURITY.md §5).
+const URL_BYTES_MAX: usize = 2 * 1024;
+/// Query parameters that say a credential was put into the URL.
+const CREDENTIAL_NAMES: [&str; 8] =
+    ["token", "access_token", "session", "key", "api_key", "apikey", "authorization", "secret"];
+/// What a secret of ours begins with, under whatever name it is passed.
+const SECRET_PREFIXES: [&str; 3] = ["tim_live_sk_", "tim_test_sk_", "tims_"];
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of one request, in the answer and in our logs.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Rc<str>);
+
+/// The id of a request inside the rim; empty outside it.
+pub(crate) fn request_id(request: &HttpRequest) -> RequestId {
+    request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("".into()))
+}
+
+/// Wraps the scope of all routes.
+pub(crate) async fn rim(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, actix_web::Error> {
+    let id = new_id(&request);
+    request.extensions_mut().insert(id.clone());
+    let response = match check(&request) {
+        Err(fault) => request.into_response(fault.answer(&id.0)),
+        Ok(()) => answered(next.call(request).await?, &id),
+    };
+    Ok(dress(response, &id))
+}
+
+fn new_id(request: &ServiceRequest) -> RequestId {
+    let id = request.app_data::<web::Data<Api>>().map(|api| id::encode(id::uuid_v7(api.clock(), api.rng()).as_u128()));
+    RequestId(format!("req_{}", id.unwrap_or_default()).into())
+}
+
+fn check(request: &ServiceRequest) -> Result<(), Fault> {
+    let url_bytes = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
+    if url_bytes > URL_BYTES_MAX {
+        return Err(Error::new(Code::UrlTooLong).says("the URL is longer than 2,048 bytes").into());
+    }
+    if has_credential(request.uri().path(), request.query_string()) { Err(Code::TokenInUrl.into()) } else { Ok(()) }
+}
+
+/// Looks at undecoded text too: refusing a credential late is better than logging it, and none of ours needs an escape.
+fn has_credential(path: &str, query: &str) -> bool {
+    let named = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        CREDENTIAL_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    query.split('&').any(named) || SECRET_PREFIXES.iter().any(|prefix| path.contains(prefix) || query.contains(prefix))
+}
+
+/// Gives an error its id and shape, whoever made it.
+fn answered(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let Some(error) = response.response().error() else { return response };
+    let answer = match error.as_error::<Fault>() {
+        Some(fault) => fault.answer(&id.0),
+        None if response.status().is_client_error() => {
+            Fault::malformed("the request cannot be read", None).answer(&id.0)
+        }
+        None => Fault::from(Error::internal(error.to_string())).answer(&id.0),
+    };
+    response.into_response(answer)
+}
+
+/// Headers of every answer: answers hold tokens and messages, so nothing may keep them or guess their type.
+fn dress(mut response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(REQUEST_ID, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_urls_are_seen_under_any_name() {
+        for (path, query) in [
+            ("/v1/stats", "token=x"),
+            ("/v1/stats", "a=1&Access_Token=x"),
+            ("/v1/stats", "k=tim_live_sk_0"),
+            ("/v1/tims_x", ""),
+        ] {
+            assert!(has_credential(path, query), "{path}?{query}");
+        }
+        assert!(!has_credential("/v1/conversations/tokens/messages", "after=1&limit=2&cursor=key"));
+    }
+}

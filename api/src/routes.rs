@@ -1,0 +1,213 @@
+//! The one list of the JSON face's routes, and the router built from it.
+
+use crate::api::Api;
+use crate::fault::Fault;
+use crate::{conversations, members, messages, openapi, rim, stats, tokens, usage};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, Resource, Route, web};
+use tokenim_domain::Code;
+
+/// Where every path begins.
+const BASE: &str = "/v1";
+
+/// How a route is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Reads.
+    Get,
+    /// Creates or adds; takes an `Idempotency-Key`.
+    Post,
+    /// Removes; repeating it changes nothing.
+    Delete,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Anybody.
+    Public,
+    /// An app's server, with its secret key.
+    ServerKey,
+    /// The same, or a user with a user or session token, within that user's rights.
+    KeyOrUser,
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteSpec {
+    /// How it is asked.
+    pub verb: Verb,
+    /// Its path, with the router's placeholders.
+    pub path: &'static str,
+    /// Its name in the OpenAPI document.
+    pub operation: &'static str,
+    /// Who may ask; the handler's extractor enforces it and a test compares.
+    pub who: Who,
+    /// Codes it may refuse with beside those of every route of its kind.
+    pub refuses: &'static [Code],
+    handler: fn() -> Route,
+}
+
+impl Verb {
+    /// The method of HTTP.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Delete => Method::DELETE,
+        }
+    }
+}
+
+/// Every route; [`configure`] serves these and nothing else.
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/tokens",
+        operation: "createToken",
+        who: Who::ServerKey,
+        refuses: &[Code::NotFound],
+        handler: || web::to(tokens::create),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/conversations",
+        operation: "createConversation",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::Conflict, Code::LimitReached, Code::OutcomeUnknown],
+        handler: || web::to(conversations::create),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/conversations/{id}",
+        operation: "getConversation",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::NotFound],
+        handler: || web::to(conversations::show),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/conversations/{id}/messages",
+        operation: "listMessages",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::NotFound],
+        handler: || web::to(messages::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/conversations/{id}/messages",
+        operation: "sendMessage",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::NotFound, Code::Conflict, Code::OutcomeUnknown],
+        handler: || web::to(messages::send),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/conversations/{id}/members",
+        operation: "listMembers",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::NotFound],
+        handler: || web::to(members::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/conversations/{id}/members",
+        operation: "addMembers",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::NotFound, Code::LimitReached, Code::OutcomeUnknown],
+        handler: || web::to(members::add),
+    },
+    RouteSpec {
+        verb: Verb::Delete,
+        path: "/v1/conversations/{id}/members/{user}",
+        operation: "removeMember",
+        who: Who::KeyOrUser,
+        refuses: &[Code::Forbidden, Code::NotFound, Code::OutcomeUnknown],
+        handler: || web::to(members::remove),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/usage",
+        operation: "listUsage",
+        who: Who::ServerKey,
+        refuses: &[],
+        handler: || web::to(usage::list),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/stats",
+        operation: "getStats",
+        who: Who::ServerKey,
+        refuses: &[],
+        handler: || web::to(stats::now),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/stats/series",
+        operation: "getStatsSeries",
+        who: Who::ServerKey,
+        refuses: &[Code::NotSupported],
+        handler: || web::to(stats::series),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/openapi.json",
+        operation: "getOpenapi",
+        who: Who::Public,
+        refuses: &[],
+        handler: || web::to(openapi::show),
+    },
+];
+
+/// What adds the JSON face to an application: everything under `/v1`, unknown paths and wrong methods included.
+pub fn configure(api: &Api) -> impl Fn(&mut web::ServiceConfig) + Clone + use<> {
+    let api = web::Data::new(api.clone());
+    move |config| {
+        let mut scope = web::scope(BASE).app_data(api.clone());
+        for path in paths() {
+            scope = scope.service(resource(path));
+        }
+        config.service(scope.default_service(web::to(not_found)).wrap(from_fn(rim::rim)));
+    }
+}
+
+/// Each path once, in the order of the table.
+fn paths() -> Vec<&'static str> {
+    let mut paths: Vec<_> = ROUTES.iter().map(|spec| spec.path).collect();
+    paths.dedup();
+    paths
+}
+
+fn resource(path: &'static str) -> Resource {
+    let of_path = || ROUTES.iter().filter(move |spec| spec.path == path);
+    let allow: Vec<_> = of_path().map(|spec| spec.verb.method().to_string()).collect();
+    let allow = allow.join(", ");
+    let mut resource = web::resource(path.strip_prefix(BASE).unwrap_or(path));
+    for spec in of_path() {
+        resource = resource.route((spec.handler)().method(spec.verb.method()));
+    }
+    resource.default_service(web::to(move || {
+        let fault = Fault::method_not_allowed(allow.clone());
+        async move { Err::<HttpResponse, _>(fault) }
+    }))
+}
+
+async fn not_found() -> Result<HttpResponse, Fault> {
+    Err(tokenim_domain::Error::new(Code::NotFound).says("there is no such path").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_under_the_base_and_listed_in_one_place() {
+        let mut unique = paths();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), paths().len(), "routes of one path stand together");
+        assert!(ROUTES.iter().all(|spec| spec.path.starts_with("/v1/")));
+    }
+}

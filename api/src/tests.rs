@@ -1,0 +1,8 @@
+//! The routes over a real store and gateway: what they answer, whom they refuse, and that every answer fits the OpenAPI document.
+
+mod calls;
+mod house;
+mod idempotency;
+mod isolation;
+mod refusals;
+mod schema;

@@ -1,0 +1,166 @@
+//! Composition: the one place where the rooms are put together.
+
+mod plain;
+
+use crate::cli::Failure;
+use crate::config::Config;
+use crate::{metrics, private};
+use actix_http::{HttpService, Request};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_factory, fn_service, map_config};
+use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::web;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokenim_api::Api;
+use tokenim_dashboard::{Console, Live, Ports};
+use tokenim_domain::id::AppId;
+use tokenim_gateway::bus::LocalBus;
+use tokenim_gateway::verifier::Verifier;
+use tokenim_gateway::{Gateway, Parts, transport};
+use tokenim_store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may take to send a request's head.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle HTTP connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Seconds that requests under way are given when the server stops.
+const SHUTDOWN_SECONDS: u64 = 5;
+/// Sockets waiting to be accepted: a reconnect storm queues in the kernel, not in the clients' time-outs.
+const BACKLOG: u32 = 4_096;
+/// Connections per worker; the kernel's limit on open files is lower.
+const CONNECTIONS_MAX: usize = 1_000_000;
+
+/// The two sockets of a process.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Console, REST and gateway.
+    pub public: TcpListener,
+    /// Metrics and health.
+    pub private: TcpListener,
+}
+
+/// A composed process, not yet running.
+pub struct App {
+    /// The store.
+    pub store: Store,
+    /// The gateway.
+    pub gateway: Gateway<Store>,
+    /// The JSON face, for its drain.
+    pub api: Api,
+    /// Serves the public socket.
+    pub public: Server,
+    /// Serves the private socket.
+    pub private: Server,
+    /// Ends the console's live streams and the workers.
+    pub stop: CancellationToken,
+    /// Whether this node may be sent traffic.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// The console's live figures are the gateway's registry.
+struct LiveConnections(Gateway<Store>);
+
+impl Live for LiveConnections {
+    fn connections(&self, app: AppId) -> u64 {
+        self.0.stats(app).connections
+    }
+}
+
+/// Puts a process together on listeners that are bound already.
+///
+/// Errors: a public origin that is none; what the machine refused.
+pub fn build(config: &Config, store: Store, listeners: Listeners) -> Result<App, Failure> {
+    let stop = CancellationToken::new();
+    let gateway = gateway(&store);
+    let api = Api::new(store.clone(), gateway.clone());
+    let console = web::Data::new(Console::new(Ports {
+        store: store.clone(),
+        live: Arc::new(LiveConnections(gateway.clone())),
+        public_origin: Some(config.server.public_origin.clone()).filter(|origin| !origin.is_empty()),
+        stop: stop.clone(),
+    })?);
+    let ready = Arc::new(AtomicBool::new(true));
+    let metrics = Arc::new(metrics::Metrics::new(gateway.clone()));
+    let private =
+        private::serve(listeners.private, private::State { store: store.clone(), ready: ready.clone(), metrics })
+            .map_err(refused)?;
+    let public = public(config, listeners.public, gateway.clone(), api.clone(), console).map_err(refused)?;
+    Ok(App { store, gateway, api, public, private, stop, ready })
+}
+
+fn gateway(store: &Store) -> Gateway<Store> {
+    let keys = store.clone();
+    let find = move |kid| {
+        let keys = keys.clone();
+        Box::pin(async move { keys.find_signing_key(kid).await }) as tokenim_gateway::verifier::FoundKey
+    };
+    let verifier = Verifier::new(Arc::new(find), store.master().clone(), store.clock().clone());
+    Gateway::start(Parts {
+        log: Arc::new(store.clone()),
+        bus: LocalBus::default(),
+        verifier,
+        clock: store.clock().clone(),
+        rng: store.rng().clone(),
+    })
+}
+
+/// One port for all: actix-web answers requests, and a request that asks for an upgrade becomes a connection of the gateway.
+fn public(
+    config: &Config,
+    listener: TcpListener,
+    gateway: Gateway<Store>,
+    api: Api,
+    console: web::Data<Console>,
+) -> io::Result<Server> {
+    let build = move || {
+        let gateway = gateway.clone();
+        let pages = || {
+            let app = actix_web::App::new().configure(tokenim_api::configure(&api)).app_data(console.clone());
+            map_config(app.configure(tokenim_dashboard::configure), |_| AppConfig::default()).into_factory()
+        };
+        let ignoring_upgrade = pages();
+        let upgrade = fn_factory(move || {
+            let (pages, gateway) = (ignoring_upgrade.new_service(()), gateway.clone());
+            async move {
+                let pages = Rc::new(pages.await?);
+                Ok::<_, ()>(fn_service(move |handed| upgraded(gateway.clone(), pages.clone(), handed)))
+            }
+        });
+        HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(REQUEST_TIMEOUT)
+            .tcp_nodelay(true)
+            .upgrade(upgrade)
+            .finish(pages())
+            .tcp()
+    };
+    let server = Server::build()
+        .disable_signals()
+        .backlog(BACKLOG)
+        .max_concurrent_connections(CONNECTIONS_MAX)
+        .shutdown_timeout(SHUTDOWN_SECONDS);
+    let server = if config.server.workers == 0 { server } else { server.workers(config.server.workers) };
+    Ok(server.listen("tokenim", listener, build)?.run())
+}
+
+/// A WebSocket becomes a connection of the gateway; any other request is answered as if it had asked for no upgrade.
+async fn upgraded<S>(gateway: Gateway<Store>, pages: Rc<S>, handed: transport::Handed) -> Result<(), actix_web::Error>
+where
+    S: Service<Request, Response = ServiceResponse, Error = actix_web::Error>,
+{
+    if let Err((request, framed)) = transport::upgrade(gateway, handed) {
+        let response = pages.call(request).await?;
+        plain::answer(response.into(), framed).await?;
+    }
+    Ok(())
+}
+
+fn refused(source: io::Error) -> Failure {
+    Failure::Io { what: "starting the server".to_owned(), source }
+}

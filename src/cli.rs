@@ -1,0 +1,131 @@
+//! The commands of `tokenim` (PROTOCOL.md §12): what each prints and returns.
+
+mod bootstrap;
+mod check;
+mod migrate;
+mod serve;
+
+use crate::config::Config;
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokenim_domain::clock::SystemClock;
+use tokenim_domain::rng::SystemRng;
+use tokenim_store::{Durability, Opened, Settings, Store};
+
+/// Real-time messaging cloud in one binary: gateway, REST API and console.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the console, the REST API and the gateway (the default).
+    Serve(serve::Flags),
+    /// Administration from the machine the data is on.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Bring the database's schema up to date and exit.
+    Migrate,
+    /// Check the configuration and the data folder, print what is in force, and exit.
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Make an org with its operator, an app and the app's first keys. Works before `serve` ever ran, and beside it.
+    Bootstrap(bootstrap::Flags),
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+struct Common {
+    /// Configuration file; see `tokenim check` for the keys.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database and the master key.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Why a command failed, as the person at the terminal reads it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] crate::config::Fault),
+    /// The work failed.
+    #[error("{}", explain(.0))]
+    Domain(#[from] tokenim_domain::Error),
+    /// The machine refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the machine said.
+        source: io::Error,
+    },
+}
+
+/// At the terminal the cause may be told: whoever runs the binary owns the machine.
+fn explain(error: &tokenim_domain::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+    format!("{}{cause}", error.message)
+}
+
+/// Runs a command.
+///
+/// Errors: what to print before exiting with 1.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let mut config = Config::load(cli.common.config.as_deref())?;
+    if let Some(data) = cli.common.data {
+        config.data.dir = data;
+    }
+    match cli.command.unwrap_or(Command::Serve(serve::Flags::default())) {
+        Command::Serve(flags) => serve::run(config, flags).await,
+        Command::Admin(Admin::Bootstrap(flags)) => bootstrap::run(config, flags).await,
+        Command::Migrate => migrate::run(config).await,
+        Command::Check => check::run(config).await,
+    }
+}
+
+/// Prints a failure; the exit code of a command that failed.
+pub fn fail(message: &str) -> ExitCode {
+    // Nobody is left to tell if stderr is closed.
+    let _ = writeln!(io::stderr(), "tokenim: {message}");
+    ExitCode::FAILURE
+}
+
+/// Prints a line of the command's result. Scripts read these, so each goes out at once.
+fn say(line: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|source| Failure::Io { what: "writing to stdout".to_owned(), source })
+}
+
+async fn open(config: &Config) -> Result<Opened, Failure> {
+    let settings = Settings { data: config.data.dir.clone(), durability: durability() };
+    Ok(Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?)
+}
+
+#[cfg(not(feature = "sabotage"))]
+fn durability() -> Durability {
+    Durability::Full
+}
+
+/// The durability test runs once against a store that forgets to flush, to see the test fail.
+#[cfg(feature = "sabotage")]
+fn durability() -> Durability {
+    match crate::config::sabotage().as_deref() {
+        Some("synchronous_off") => Durability::Off,
+        _ => Durability::Full,
+    }
+}

@@ -1,0 +1,73 @@
+//! `tokenim admin bootstrap`.
+
+use super::{Failure, open, say};
+use crate::config::Config;
+use clap::Args;
+use serde_json::json;
+use std::io::{self, Read};
+use tokenim_control::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+use tokenim_domain::secret::Secret;
+
+/// Bytes of a password read from stdin.
+const PASSWORD_BYTES_MAX: u64 = 2_048;
+
+/// Flags of `admin bootstrap`.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// The operator's e-mail address.
+    #[arg(long)]
+    email: String,
+    /// Name of the org.
+    #[arg(long)]
+    org: String,
+    /// Name of its first app.
+    #[arg(long)]
+    app: String,
+    /// Print the ids and secrets as one line of JSON, the last line of the output.
+    #[arg(long)]
+    json: bool,
+    /// Read the operator's console password from stdin instead of making one.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
+    let password = flags.password_stdin.then(read_password).transpose()?;
+    let store = open(&config).await?.store;
+    let wanted = Bootstrap { email: flags.email.clone(), org: flags.org, app: flags.app, password };
+    let made = bootstrap(&store, wanted).await?;
+    store.close().await;
+    if let Some(password) = &made.password {
+        say(&format!("console password of {} (shown once): {}", flags.email, password.expose()))?;
+    }
+    if flags.json { say(&as_json(&made)) } else { as_text(&made) }
+}
+
+fn as_json(made: &Bootstrapped) -> String {
+    let tenant = &made.tenant;
+    json!({
+        "account": tenant.account,
+        "org": tenant.app.org,
+        "app": tenant.app.app,
+        "key": tenant.key.expose(),
+        "signing": {"kid": tenant.signing.id, "secret": tenant.signing.secret.expose()},
+    })
+    .to_string()
+}
+
+fn as_text(made: &Bootstrapped) -> Result<(), Failure> {
+    let tenant = &made.tenant;
+    say(&format!("account        {}", tenant.account))?;
+    say(&format!("org            {}", tenant.app.org))?;
+    say(&format!("app            {}", tenant.app.app))?;
+    say(&format!("server key     {}   (shown once; for your backend only)", tenant.key.expose()))?;
+    say(&format!("signing kid    {}", tenant.signing.id))?;
+    say(&format!("signing secret {}   (shown once; signs user tokens)", tenant.signing.secret.expose()))
+}
+
+fn read_password() -> Result<Secret, Failure> {
+    let mut text = String::new();
+    let read = io::stdin().lock().take(PASSWORD_BYTES_MAX).read_to_string(&mut text);
+    read.map_err(|source| Failure::Io { what: "reading the password from stdin".to_owned(), source })?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}

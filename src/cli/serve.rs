@@ -1,0 +1,66 @@
+//! `tokenim serve`.
+
+use super::{Failure, open, say};
+use crate::app::{self, Listeners};
+use crate::config::Config;
+use crate::{lifecycle, telemetry};
+use clap::Args;
+use std::net::{SocketAddr, TcpListener};
+
+/// Flags of `serve`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Address of the console, the REST API and the gateway; port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Address of /metrics, /healthz and /readyz.
+    #[arg(long, value_name = "ADDRESS")]
+    private_listen: Option<SocketAddr>,
+}
+
+pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
+    config.server.listen = flags.listen.unwrap_or(config.server.listen);
+    config.server.private_listen = flags.private_listen.unwrap_or_else(|| default_private(&config));
+    telemetry::start(&config.log)?;
+    let listeners = Listeners { public: bind(config.server.listen)?, private: bind(config.server.private_listen)? };
+    let (public, private) = (address(&listeners.public)?, address(&listeners.private)?);
+    let opened = open(&config).await?;
+    let has_accounts = opened.store.has_accounts().await?;
+    let app = app::build(&config, opened.store, listeners)?;
+    say(&format!("listening on http://{public}"))?;
+    say(&format!("private on http://{private}"))?;
+    say(&next_step(has_accounts, public))?;
+    lifecycle::run_until_stopped(app, &config).await
+}
+
+/// Two servers on port 0 must not meet on the private port.
+fn default_private(config: &Config) -> SocketAddr {
+    let mut address = config.server.private_listen;
+    if config.server.listen.port() == 0 {
+        address.set_port(0);
+    }
+    address
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map_err(|source| Failure::Io {
+        what: format!("listening on {address} failed; choose another with --listen or --private-listen"),
+        source,
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|source| Failure::Io { what: "reading the address".to_owned(), source })
+}
+
+fn next_step(has_accounts: bool, public: SocketAddr) -> String {
+    if has_accounts {
+        return format!("next: open http://{public}/ and sign in");
+    }
+    let bootstrap = "tokenim admin bootstrap --email you@example.com --org Acme --app Chat";
+    format!(
+        "next: no account exists yet; make one in another terminal with\n  cargo run --release -- {}",
+        bootstrap.trim_start_matches("tokenim ")
+    )
+}

@@ -1,0 +1,239 @@
+//! Configuration: the embedded default, then a file, then the environment. Unknown keys are errors.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+const DEFAULT: &str = include_str!("tokenim.default.toml");
+const ENV_PREFIX: &str = "TOKENIM_";
+/// Milliseconds the drain may last; an orchestrator's patience is shorter.
+const DRAIN_MS_MAX: u64 = 300_000;
+/// Worker threads; more than this is a typing error.
+const WORKERS_MAX: usize = 512;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    pub server: Server,
+    /// Where the data is.
+    pub data: Data,
+    /// How connections are treated.
+    pub gateway: Gateway,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Console, REST and gateway.
+    pub listen: SocketAddr,
+    /// Metrics and health.
+    pub private_listen: SocketAddr,
+    /// Threads that serve connections; 0 = one per core.
+    pub workers: usize,
+    /// Scheme and host people open the console under; empty = loopback only.
+    pub public_origin: String,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The data folder.
+    pub dir: PathBuf,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Milliseconds of the drain.
+    pub drain_ms: u64,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// What is logged.
+    pub filter: String,
+    /// How.
+    pub format: Format,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// What is wrong with the configuration, naming the key.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The file can't be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the machine said.
+        source: std::io::Error,
+    },
+    /// Text that is not TOML, a key that does not exist, or a value of a wrong type.
+    #[error("{origin}: {message}")]
+    Content {
+        /// The file or the variable.
+        origin: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the configuration of this process.
+    ///
+    /// Errors: [`Fault`], naming the file or variable and the key.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    pub fn load(file: Option<&Path>) -> Result<Self, Fault> {
+        let text = file.map(|path| {
+            std::fs::read_to_string(path).map_err(|source| Fault::File { path: path.display().to_string(), source })
+        });
+        let text = text.transpose()?;
+        let origin = file.map_or(String::new(), |path| path.display().to_string());
+        Self::merge(text.as_deref().map(|text| (origin.as_str(), text)), std::env::vars().collect())
+    }
+
+    /// The default, overridden by a file's text, overridden by variables.
+    fn merge(file: Option<(&str, &str)>, env: BTreeMap<String, String>) -> Result<Self, Fault> {
+        let mut table: Table = DEFAULT.parse().expect("the default is tested");
+        if let Some((origin, text)) = file {
+            let over: Table = text.parse().map_err(|error: toml::de::Error| content(origin, error.message()))?;
+            overlay(&mut table, over, origin)?;
+        }
+        for (name, text) in env {
+            let Some((section, key)) = name.strip_prefix(ENV_PREFIX).and_then(|rest| rest.split_once("__")) else {
+                continue;
+            };
+            let (section, key) = (section.to_lowercase(), key.to_lowercase());
+            let old = table
+                .get(&section)
+                .and_then(|section| section.get(&key))
+                .ok_or_else(|| content(&name, "there is no such key"))?;
+            let value = parse_as(old, &text)
+                .ok_or_else(|| content(&name, &format!("must be {} like the default", old.type_str())))?;
+            set(&mut table, &section, &key, value);
+        }
+        let config: Config = Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| content("configuration", error.message()))?;
+        config.check()
+    }
+
+    fn check(self) -> Result<Self, Fault> {
+        let limits = [
+            ("gateway.drain_ms", self.gateway.drain_ms > DRAIN_MS_MAX),
+            ("server.workers", self.server.workers > WORKERS_MAX),
+        ];
+        match limits.into_iter().find(|(_, over)| *over) {
+            Some((key, _)) => Err(content(key, "is too large")),
+            None => Ok(self),
+        }
+    }
+
+    /// What is in force, as a file that could be given.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("plain values")
+    }
+}
+
+fn overlay(table: &mut Table, over: Table, origin: &str) -> Result<(), Fault> {
+    for (section, keys) in over {
+        let Value::Table(keys) = keys else { return Err(content(origin, &format!("`{section}` must be a section"))) };
+        for (key, value) in keys {
+            if table.get(&section).and_then(|known| known.get(&key)).is_none() {
+                return Err(content(origin, &format!("there is no key `{section}.{key}`")));
+            }
+            set(table, &section, &key, value);
+        }
+    }
+    Ok(())
+}
+
+fn set(table: &mut Table, section: &str, key: &str, value: Value) {
+    if let Some(Value::Table(keys)) = table.get_mut(section) {
+        keys.insert(key.to_owned(), value);
+    }
+}
+
+fn parse_as(old: &Value, text: &str) -> Option<Value> {
+    match old {
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        _ => Some(Value::String(text.to_owned())),
+    }
+}
+
+fn content(origin: &str, message: &str) -> Fault {
+    Fault::Content { origin: origin.to_owned(), message: message.to_owned() }
+}
+
+/// Which bug the test battery seeds; only builds with the feature know the variable.
+#[cfg(feature = "sabotage")]
+#[expect(clippy::disallowed_methods, reason = "read beside the configuration, by test builds only")]
+pub fn sabotage() -> Option<String> {
+    std::env::var("TOKENIM_SABOTAGE").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::merge(Some(("test.toml", file)), env).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+        let config = with(
+            "[gateway]\ndrain_ms = 5\n",
+            &[("TOKENIM_SERVER__WORKERS", "3"), ("TOKENIM_OTHER", "x"), ("HOME", "/")],
+        )
+        .unwrap();
+        assert_eq!((config.gateway.drain_ms, config.server.workers, config.server.listen.port()), (5, 3, 8080));
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_types_name_their_place() {
+        assert_eq!(
+            with("[gateway]\ndrian_ms = 5\n", &[]).unwrap_err(),
+            "test.toml: there is no key `gateway.drian_ms`"
+        );
+        assert_eq!(
+            with("", &[("TOKENIM_GATEWAY__DRIAN", "5")]).unwrap_err(),
+            "TOKENIM_GATEWAY__DRIAN: there is no such key"
+        );
+        assert_eq!(
+            with("", &[("TOKENIM_SERVER__WORKERS", "many")]).unwrap_err(),
+            "TOKENIM_SERVER__WORKERS: must be integer like the default"
+        );
+        assert!(with("[server]\nlisten = \"here\"\n", &[]).is_err());
+        assert!(with("[gateway]\ndrain_ms = 9999999\n", &[]).is_err());
+        assert!(with("server = 1", &[]).is_err() && with("[", &[]).is_err());
+    }
+
+    #[test]
+    fn what_check_prints_can_be_read_back() {
+        let config = with("", &[]).unwrap();
+        assert!(with(&config.to_toml(), &[]).is_ok());
+    }
+}

@@ -1,0 +1,80 @@
+//! A process's life: run, drain on a signal, end; a second signal or a task that dies ends it at once.
+
+use crate::app::App;
+use crate::cli::Failure;
+use crate::config::Config;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long the drain may last beyond its window before the process ends regardless.
+const HARD_STOP: Duration = Duration::from_secs(15);
+
+/// Runs until SIGTERM or SIGINT, then drains.
+///
+/// Errors: a server that ended by itself, or a drain that did not end in time.
+pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let (public, private) = (app.public.handle(), app.private.handle());
+    let App { store, gateway, api, public: public_server, private: private_server, stop, ready } = app;
+    let roller = tokenim_billing::roll_up::run(store.clone(), stop.clone());
+    let servers = async { tokio::try_join!(public_server, private_server) };
+    tokio::pin!(servers);
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(roller);
+    tokio::select! {
+        ended = &mut servers => return Err(died(ended.err())),
+        _ = tasks.join_next() => return Err(died(None)),
+        () = signals.next() => {}
+    }
+    tracing::info!("draining");
+    ready.store(false, Ordering::Relaxed);
+    stop.cancel();
+    let window = Duration::from_millis(config.gateway.drain_ms);
+    let drain = async {
+        gateway.drain(window).await;
+        public.stop(true).await;
+        api.drain().await;
+        private.stop(false).await;
+        tasks.join_next().await;
+        store.close().await;
+    };
+    tokio::select! {
+        // The servers must be polled for their stop to happen.
+        ((), _) = async { tokio::join!(drain, servers) } => Ok(()),
+        () = signals.next() => Err(hard("a second signal came")),
+        () = tokio::time::sleep(window + HARD_STOP) => Err(hard("the drain did not end in time")),
+    }
+}
+
+fn died(error: Option<io::Error>) -> Failure {
+    Failure::Io {
+        what: "a part of the process ended by itself".to_owned(),
+        source: error.unwrap_or_else(|| io::Error::other("no cause given")),
+    }
+}
+
+fn hard(why: &str) -> Failure {
+    Failure::Io { what: "stopped hard".to_owned(), source: io::Error::other(why.to_owned()) }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|source| Failure::Io { what: "listening for signals".to_owned(), source });
+        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The binary: parses the command line and runs one command.
+
+mod app;
+mod cli;
+mod config;
+mod lifecycle;
+mod metrics;
+mod private;
+mod telemetry;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Threads of the runtime that commits and fans out; sockets have their own workers.
+const CORE_THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(CORE_THREADS).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return cli::fail(&format!("the runtime could not start: {error}")),
+    };
+    match runtime.block_on(cli::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::fail(&error.to_string()),
+    }
+}

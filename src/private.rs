@@ -1,0 +1,50 @@
+//! The private listener: metrics and health, for the machine's keepers only.
+
+use crate::metrics::Metrics;
+use actix_server::Server;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokenim_store::Store;
+
+/// What the private pages look at.
+#[derive(Clone)]
+pub struct State {
+    /// The store, for readiness.
+    pub store: Store,
+    /// Whether this node may be sent traffic.
+    pub ready: Arc<AtomicBool>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Serves `/healthz` (the process runs), `/readyz` (it may be sent traffic) and `/metrics` (Prometheus text format).
+///
+/// Errors: what the machine refused.
+pub fn serve(listener: TcpListener, state: State) -> io::Result<Server> {
+    let state = web::Data::new(state);
+    let app = move || {
+        App::new()
+            .app_data(state.clone())
+            .route("/healthz", web::get().to(async || HttpResponse::Ok().body("ok\n")))
+            .route("/readyz", web::get().to(ready))
+            .route("/metrics", web::get().to(metrics))
+    };
+    Ok(HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+}
+
+async fn ready(state: web::Data<State>) -> HttpResponse {
+    if !state.ready.load(Ordering::Relaxed) {
+        return HttpResponse::ServiceUnavailable().body("draining\n");
+    }
+    match state.store.ping().await {
+        Ok(()) => HttpResponse::Ok().body("ready\n"),
+        Err(_) => HttpResponse::ServiceUnavailable().body("the database does not answer\n"),
+    }
+}
+
+async fn metrics(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text())
+}
