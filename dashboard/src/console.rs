@@ -1,0 +1,74 @@
+//! What the console's handlers share: the store, the live counters, static files, limits and the board of live feeds.
+use std::sync::{Arc, Mutex};
+
+use tokenim_domain::{Error, clock::Clock, id::AppId, rng::Rng};
+use tokenim_store::Store;
+use tokenim_templates::assets::Assets;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    attempts::Attempts,
+    site::Site,
+    stream::{board::Board, seats::Seats},
+};
+
+/// Live figures of this node; the root implements it over the gateway's connection registry.
+pub trait Live: Send + Sync + 'static {
+    /// Authenticated connections of an app that are open on this node now.
+    fn connections(&self, app: AppId) -> u64;
+}
+
+/// What the root hands to the console.
+pub struct Ports {
+    /// The store, which also brings clock and randomness.
+    pub store: Store,
+    /// Live figures.
+    pub live: Arc<dyn Live>,
+    /// Scheme, host and port under which people open the console, e.g. `https://console.example`.
+    /// None: plain HTTP on loopback addresses only.
+    pub public_origin: Option<String>,
+    /// Cancelled when the process stops; live streams end then.
+    pub stop: CancellationToken,
+}
+
+/// The shared state of all console handlers.
+pub struct Console {
+    pub(crate) store: Store,
+    pub(crate) live: Arc<dyn Live>,
+    pub(crate) site: Site,
+    pub(crate) stop: CancellationToken,
+    pub(crate) assets: Assets,
+    pub(crate) attempts: Mutex<Attempts>,
+    pub(crate) board: Board,
+    pub(crate) seats: Arc<Seats>,
+}
+
+impl Console {
+    /// Prepares the console; compresses the static files once.
+    ///
+    /// Errors: `invalid_field` where the public origin is not an origin, or is plain HTTP on an address that is not loopback.
+    pub fn new(ports: Ports) -> Result<Self, Error> {
+        Ok(Self {
+            site: Site::new(ports.public_origin)?,
+            store: ports.store,
+            live: ports.live,
+            stop: ports.stop,
+            assets: Assets::embedded(),
+            attempts: Mutex::new(Attempts::new()),
+            board: Board::default(),
+            seats: Arc::default(),
+        })
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &**self.store.clock()
+    }
+
+    pub(crate) fn rng(&self) -> &dyn Rng {
+        &**self.store.rng()
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock().now_ms()
+    }
+}

@@ -1,0 +1,120 @@
+//! What can go wrong in the console, and the one place where it becomes a page, a status or a redirect.
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header},
+};
+use tokenim_domain::{Code, Error};
+use tokenim_templates::page::notice::{Kind, NoticePage};
+
+use crate::{answer, form::push_field, usage::range::RANGE_DAYS_MAX, visit::Visit};
+
+/// Why a request got no page of its own.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// No such page or object, or somebody else's.
+    NotFound,
+    /// The path exists, the method does not.
+    Method,
+    /// A host that is not ours.
+    Host,
+    /// The page needs a console session.
+    SignedOut,
+    /// The same, asked by a script: a redirect would be followed and misread.
+    SignedOutScript,
+    /// The form is not from a page of this console session.
+    Csrf,
+    /// The form has other fields than ours.
+    Form,
+    /// The form is larger than any of ours.
+    TooLarge,
+    /// A filter that cannot be read.
+    Filter,
+    /// A limit of this console session or node is reached.
+    Limited,
+    /// A use-case or the store refused.
+    Domain(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Domain(error)
+    }
+}
+
+/// Seconds after which a full or unreachable server is worth another try.
+const RETRY_S: &str = "5";
+
+impl Fault {
+    /// The answer for a person, or for the stream's script.
+    pub(crate) fn answer(self, visit: &Visit<'_>) -> HttpResponse {
+        self.log(visit);
+        let here = visit.here();
+        match self {
+            Self::NotFound => notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
+            Self::Method => notice(visit, Kind::Method, Code::MethodNotAllowed, "/console/usage"),
+            Self::Host => notice_as(visit, StatusCode::MISDIRECTED_REQUEST, Kind::Host, "unknown_host", "/"),
+            Self::SignedOut => answer::see_other(&sign_in_address(here)),
+            Self::SignedOutScript => HttpResponse::Unauthorized().finish(),
+            Self::Csrf => notice(visit, Kind::Csrf, Code::CsrfFailed, page_of_form(here)),
+            Self::Form => notice(visit, Kind::Csrf, Code::InvalidRequest, page_of_form(here)),
+            Self::TooLarge => notice(visit, Kind::TooLarge, Code::PayloadTooLarge, "/console"),
+            Self::Filter => {
+                notice(visit, Kind::Filter { days_max: RANGE_DAYS_MAX }, Code::InvalidRequest, "/console/usage")
+            }
+            Self::Limited => notice(visit, Kind::Limited, Code::RateLimited, here),
+            Self::Domain(error) => {
+                let kind = match error.code.row().status {
+                    404 => return notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
+                    503 => Kind::Unavailable,
+                    _ => return notice(visit, Kind::Internal, Code::Internal, here),
+                };
+                notice(visit, kind, error.code, here)
+            }
+        }
+    }
+
+    /// Once, here: the visitor's fault at debug, ours at error.
+    fn log(&self, visit: &Visit<'_>) {
+        let (request_id, path) = (&visit.request_id, visit.request.path());
+        match self {
+            Self::Domain(error) if error.code.row().status >= 500 => {
+                let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!(%request_id, path, %error, cause, "console request failed");
+            }
+            refusal => tracing::debug!(%request_id, path, ?refusal, "console request refused"),
+        }
+    }
+}
+
+/// Sign-in that returns to an address of the console.
+pub(crate) fn sign_in_address(next: &str) -> String {
+    let mut address = String::from("/sign-in");
+    push_field(&mut address, "next", next);
+    address
+}
+
+/// The page that holds the form which was sent here.
+fn page_of_form(path: &str) -> &'static str {
+    if path.starts_with("/sign-in") { "/sign-in" } else { "/console" }
+}
+
+fn notice(visit: &Visit<'_>, kind: Kind, code: Code, action: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(code.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    notice_as(visit, status, kind, code.as_str(), action)
+}
+
+fn notice_as(visit: &Visit<'_>, status: StatusCode, kind: Kind, code: &str, action: &str) -> HttpResponse {
+    let frame = visit.frame("", None);
+    let page = NoticePage { frame, kind, action, code, request_id: &visit.request_id, at: visit.now() };
+    let mut builder = HttpResponseBuilder::new(status);
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        builder.insert_header((header::RETRY_AFTER, RETRY_S));
+    }
+    match tokenim_templates::Template::render(&page) {
+        Ok(html) => answer::body(builder, "text/html; charset=utf-8", html.into_bytes(), visit),
+        Err(error) => {
+            tracing::error!(request_id = %visit.request_id, %error, "the notice page did not render");
+            builder.finish()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Forms and query strings: read within a limit, parsed into a type, unknown fields refused.
+use actix_web::web;
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use crate::fault::Fault;
+
+/// Bytes of a form at most; the largest one holds an email address, a password and a return address.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// A form as it was sent.
+pub(crate) struct Form(String);
+
+impl Form {
+    pub(crate) async fn read(payload: web::Payload) -> Result<Self, Fault> {
+        String::from_utf8(read_body(payload, FORM_BYTES_MAX).await?).map(Self).map_err(|_| Fault::Form)
+    }
+
+    /// One field, decoded.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        field(&self.0, name)
+    }
+
+    /// All fields as a type.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        web::Query::from_query(&self.0).map(web::Query::into_inner).map_err(|_| Fault::Form)
+    }
+}
+
+/// Reads a body of at most so many bytes.
+pub(crate) async fn read_body(mut payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        body.extend_from_slice(&chunk.map_err(|_| Fault::Form)?);
+        if body.len() > bytes_max {
+            return Err(Fault::TooLarge);
+        }
+    }
+    Ok(body)
+}
+
+/// One field of an urlencoded string.
+pub(crate) fn field(encoded: &str, name: &str) -> Option<String> {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(encoded).ok()?;
+    pairs.into_inner().into_iter().find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// Appends a field to an address whose values need no encoding (ids, times, tags), or encodes them.
+pub(crate) fn push_field(address: &mut String, name: &str, value: &str) {
+    address.push(if address.contains('?') { '&' } else { '?' });
+    address.push_str(name);
+    address.push('=');
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            address.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The HTML face: sign-in, the console's pages and their live stream; actix translates here and decides nothing elsewhere.
+mod answer;
+mod assets;
+mod attempts;
+mod console;
+mod cookie;
+mod csp;
+mod csrf;
+mod fault;
+mod form;
+mod preferences;
+mod routes;
+mod session;
+mod sign_in;
+mod site;
+mod stream;
+mod usage;
+mod visit;
+
+#[cfg(test)]
+mod face;
+
+pub use console::{Console, Live, Ports};
+pub use routes::{ROUTES, RouteSpec, Verb, Who, configure};

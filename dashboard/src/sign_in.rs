@@ -1,0 +1,142 @@
+//! Sign-in and sign-out.
+use std::sync::PoisonError;
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+use serde::Deserialize;
+use tokenim_control::{
+    password::CHARS_MAX,
+    sign_in::{check_password, normal},
+};
+use tokenim_domain::{Code, secret::Secret};
+use tokenim_templates::page::sign_in::{Problem, SignInPage};
+
+use crate::{
+    answer,
+    attempts::Caller,
+    cookie::Cookie,
+    fault::Fault,
+    form::{self, Form},
+    session,
+    visit::Visit,
+};
+
+/// Where a sign-in without an address to return to leads.
+pub(crate) const FIRST_PAGE: &str = "/console/usage";
+/// Bytes of an email address (RFC 5321 §4.5.3.1.3).
+const EMAIL_BYTES_MAX: usize = 254;
+/// Bytes of a return address.
+const NEXT_BYTES_MAX: usize = 2048;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignInForm {
+    #[serde(rename = "csrf")]
+    _csrf: Option<String>,
+    email: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `/` and `/console`: the first page, or sign-in.
+pub(crate) fn home(visit: &Visit<'_>) -> HttpResponse {
+    answer::see_other(if visit.session.is_some() { FIRST_PAGE } else { "/sign-in" })
+}
+
+/// The empty form.
+pub(crate) fn show(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
+    let next = form::field(visit.request.query_string(), "next").unwrap_or_default();
+    if visit.session.is_some() {
+        return Ok(answer::see_other(safe_next(&next)));
+    }
+    form_page(visit, StatusCode::OK, "", &next, None)
+}
+
+/// Checks the password and begins a session.
+pub(crate) async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
+    let SignInForm { email, password, next, .. } = form.parse()?;
+    let email = normal(&email);
+    let caller = Caller::new(&email, visit.address());
+    let taken = visit.console.attempts.lock().unwrap_or_else(PoisonError::into_inner).take(&caller, visit.now_ms);
+    if let Err(wait_s) = taken {
+        let mut page =
+            form_page(visit, StatusCode::TOO_MANY_REQUESTS, &email, &next, Some(Problem::Limited { wait_s }))?;
+        page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait_s));
+        return Ok(page);
+    }
+    let is_readable = email.len() <= EMAIL_BYTES_MAX && password.chars().count() <= CHARS_MAX;
+    let password = Secret::new(if is_readable { password } else { String::new() });
+    let console = visit.console;
+    match check_password(&console.store, &email, &password).await {
+        Ok(Some(signed_in)) => {
+            console.attempts.lock().unwrap_or_else(PoisonError::into_inner).forgive(&caller);
+            session::begin(visit, signed_in.account, signed_in.org).await?;
+            remember_language(visit);
+            Ok(answer::see_other(safe_next(&next)))
+        }
+        Ok(None) => form_page(visit, StatusCode::UNAUTHORIZED, &email, &next, Some(Problem::Mismatch)),
+        Err(error) if error.code == Code::Overloaded => {
+            form_page(visit, StatusCode::SERVICE_UNAVAILABLE, &email, &next, Some(Problem::Busy))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends the session.
+pub(crate) async fn sign_out(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
+    session::end(visit).await?;
+    visit.cookies.push(Cookie::Session.remove(&visit.console.site));
+    Ok(answer::see_other("/sign-in"))
+}
+
+/// A language chosen on the sign-in page holds after it.
+fn remember_language(visit: &mut Visit<'_>) {
+    if let Some(language) = visit.asked_language() {
+        visit.cookies.push(Cookie::Language.set(language.tag(), &visit.console.site));
+    }
+}
+
+fn form_page(
+    visit: &mut Visit<'_>,
+    status: StatusCode,
+    email: &str,
+    next: &str,
+    problem: Option<Problem>,
+) -> Result<HttpResponse, Fault> {
+    let token = visit.form_token();
+    let page = SignInPage { frame: visit.frame(&token, None), email, next: safe_next(next), problem };
+    answer::page(status, &page, visit)
+}
+
+/// A return address inside the console, or the first page: never another site's.
+pub(crate) fn safe_next(next: &str) -> &str {
+    let is_inside = next == "/console" || next.starts_with("/console/") || next.starts_with("/console?");
+    let is_plain = next.len() <= NEXT_BYTES_MAX && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_inside && is_plain { next } else { FIRST_PAGE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_return_address_stays_inside_the_console() {
+        for next in ["/console/usage?range=7d&app=app_1", "/console"] {
+            assert_eq!(safe_next(next), next);
+        }
+        for next in [
+            "",
+            "//evil.example",
+            "https://evil.example/console/",
+            "/consolex",
+            "/console/\\evil",
+            "/console/\r\nSet-Cookie: a=b",
+            "/v1/usage",
+        ] {
+            assert_eq!(safe_next(next), FIRST_PAGE, "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What surrounds every page: language, theme, form token and who is signed in.
+use crate::{assets::Assets, language::Language, text::Text};
+
+/// How light or dark the pages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the visitor's system says.
+    #[default]
+    System,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
+impl Theme {
+    /// Every theme, in the order the menu shows them.
+    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// The theme's name in forms, in the cookie and in `data-theme`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// Reads a name that [`Self::name`] gave.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.name() == name)
+    }
+}
+
+/// Which apps a page shows; test and live differ in colour, label, icon and title (CONSOLE UI-12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Traffic that is billed.
+    Live,
+    /// Traffic that is never billed.
+    Test,
+}
+
+impl Mode {
+    /// The mode's name in `data-mode`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+
+    /// The mode as a word of the interface.
+    #[must_use]
+    pub fn label(self, text: &Text) -> String {
+        match self {
+            Self::Live => text.get("frame-mode-live"),
+            Self::Test => text.get("frame-mode-test"),
+        }
+    }
+}
+
+/// The person the page is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Viewer<'a> {
+    /// Email address of the account.
+    pub email: &'a str,
+    /// Name of the org.
+    pub org_name: &'a str,
+}
+
+/// What every page needs besides its own matter.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// Texts in the visitor's language.
+    pub text: Text,
+    /// The visitor's theme.
+    pub theme: Theme,
+    /// Addresses of the static files.
+    pub assets: &'a Assets,
+    /// The form token, masked for this answer.
+    pub csrf: &'a str,
+    /// Path and query of this page, to which forms return.
+    pub here: &'a str,
+    /// Who is signed in, if anybody.
+    pub viewer: Option<Viewer<'a>>,
+    /// The mode of the app shown, where a page shows one.
+    pub mode: Option<Mode>,
+}
+
+impl Frame<'_> {
+    /// The document's title for a page of that name.
+    #[must_use]
+    pub fn title(&self, page: &str) -> String {
+        match self.mode {
+            None => self.text.with("frame-title", "page", page),
+            Some(Mode::Live) => self.text.with("frame-title-live", "page", page),
+            Some(Mode::Test) => self.text.with("frame-title-test", "page", page),
+        }
+    }
+
+    /// This page's address in another language.
+    #[must_use]
+    pub fn in_language(&self, language: &Language) -> String {
+        let (path, query) = self.here.split_once('?').unwrap_or((self.here, ""));
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang="));
+        let pairs: Vec<String> = kept.map(str::to_owned).chain([format!("lang={}", language.tag())]).collect();
+        format!("{path}?{}", pairs.join("&"))
+    }
+}

@@ -1,0 +1,189 @@
+//! Rules that templates and message files keep, checked on their sources: what the CSP would break silently, bare text, missing keys.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Words that are the same in every language.
+const PRODUCT_NOUNS: [&str; 1] = ["TokenIM"];
+/// Attributes whose value a person reads or hears.
+const SPOKEN: [&str; 6] = ["alt", "title", "placeholder", "aria-label", "aria-description", "data-sentence"];
+
+fn files(folder: &str, extension: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, extension: &str, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).expect("folder of this package") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                walk(&path, extension, found);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let content = fs::read_to_string(&path).expect("utf-8");
+                found.push((path, content));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), extension, &mut found);
+    assert!(!found.is_empty(), "{folder} holds no .{extension}");
+    found
+}
+
+/// Replaces every `{{ }}`, `{% %}` and `{# #}` by nothing.
+fn without_expressions(template: &str) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some(start) = ["{{", "{%", "{#"].iter().filter_map(|mark| rest.find(mark)).min() {
+        out.push_str(&rest[..start]);
+        let close = match &rest[start..start + 2] {
+            "{{" => "}}",
+            "{%" => "%}",
+            _ => "#}",
+        };
+        let end = rest[start..].find(close).expect("every expression ends");
+        rest = &rest[start + end + 2..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Splits markup into its tags and the text between them.
+fn tags_and_text(markup: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut tags, mut text) = (Vec::new(), Vec::new());
+    for piece in markup.split('<') {
+        match piece.split_once('>') {
+            Some((tag, after)) => {
+                tags.push(tag);
+                text.push(after);
+            }
+            None => text.push(piece),
+        }
+    }
+    (tags, text)
+}
+
+#[test]
+fn no_template_holds_what_the_content_security_policy_blocks() {
+    for (path, template) in files("pages", "html") {
+        let (tags, _) = tags_and_text(&template);
+        for tag in tags {
+            let lower = tag.to_ascii_lowercase();
+            let refused = [" style=", " on", " hx-on", " hx-live", "js:", "javascript:"]
+                .into_iter()
+                .find(|mark| lower.contains(mark));
+            assert!(
+                refused.is_none_or(|mark| mark == " on" && !has_event_attribute(&lower)),
+                "{}: {refused:?} in <{tag}>",
+                path.display()
+            );
+            assert!(!lower.starts_with("style"), "{}: inline style", path.display());
+            assert!(!lower.starts_with("script") || lower.contains(" src="), "{}: inline script", path.display());
+            assert!(
+                !(lower.contains("hx-trigger=") && lower.contains('[')),
+                "{}: a trigger filter needs eval",
+                path.display()
+            );
+        }
+        assert!(!template.contains("|safe") && !template.contains("| safe"), "{}: unescaped output", path.display());
+    }
+}
+
+fn has_event_attribute(tag: &str) -> bool {
+    tag.split_whitespace().any(|word| word.starts_with("on") && word.contains('='))
+}
+
+#[test]
+fn no_template_holds_bare_text() {
+    let is_bare = |text: &str| {
+        let rest = PRODUCT_NOUNS.iter().fold(text.to_owned(), |rest, noun| rest.replace(noun, ""));
+        rest.chars().any(char::is_alphabetic)
+    };
+    for (path, template) in files("pages", "html") {
+        let markup = without_expressions(&template);
+        let (tags, text) = tags_and_text(&markup);
+        for text in text {
+            assert!(!is_bare(text), "{}: bare text {:?}", path.display(), text.trim());
+        }
+        for tag in tags {
+            for name in SPOKEN {
+                let Some((_, value)) = tag.split_once(&format!(" {name}=\"")) else { continue };
+                let value = value.split('"').next().unwrap_or_default();
+                assert!(!is_bare(value), "{}: bare text {value:?} in {name}", path.display());
+            }
+        }
+    }
+}
+
+/// Each message's key with the placeables it uses.
+fn messages(language: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+    for (_, source) in files(&format!("locales/{language}"), "ftl") {
+        let mut key = String::new();
+        for line in source.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((name, _)) = line.split_once(" =").filter(|(name, _)| !name.starts_with([' ', '}'])) {
+                key = name.to_owned();
+                assert!(found.insert(key.clone(), BTreeSet::new()).is_none(), "{language}: {key} twice");
+            }
+            for placeable in line.split('$').skip(1) {
+                let name: String =
+                    placeable.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+                found.get_mut(&key).expect("a placeable belongs to a message").insert(name);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn languages_have_the_same_messages_with_the_same_placeables() {
+    let (english, chinese) = (messages("en"), messages("zh-CN"));
+    for (key, placeables) in &english {
+        assert_eq!(Some(placeables), chinese.get(key), "{key} in zh-CN");
+    }
+    assert_eq!(english.len(), chinese.len(), "zh-CN has messages that en lacks");
+}
+
+/// Keys by their shape: a lower-case literal that starts with the name of a message file.
+fn keys_used() -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (path, source) in files("pages", "html").into_iter().chain(files("src", "rs")) {
+        if path.ends_with("lint.rs") {
+            continue;
+        }
+        for literal in source.split('"') {
+            let is_key = ["frame-", "sign-in-", "notice-", "usage-"].iter().any(|file| literal.starts_with(file));
+            if is_key
+                && literal.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+            {
+                used.insert(literal.to_owned());
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn every_message_is_used_and_every_used_message_exists() {
+    let messages = messages("en");
+    let used = keys_used();
+    let called: BTreeSet<String> = files("pages", "html")
+        .iter()
+        .chain(&files("src", "rs"))
+        .flat_map(|(_, source)| {
+            ["get(\"", "with(\"", "with_two(\"", "count(\"", "fill(\""].map(|call| (call, source.clone()))
+        })
+        .flat_map(|(call, source)| {
+            source
+                .split(call)
+                .skip(1)
+                .map(|rest| rest.split('"').next().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .filter(|key| key.contains('-') && !key.contains(['/', '.', ' ', '{']))
+        .collect();
+    for key in called {
+        assert!(messages.contains_key(&key), "{key} has no message");
+    }
+    for key in messages.keys() {
+        assert!(used.contains(key), "{key} is used nowhere");
+    }
+}

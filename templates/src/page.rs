@@ -1,0 +1,7 @@
+//! The pages: one file per page, each a template with the data it shows.
+pub mod notice;
+pub mod sign_in;
+pub mod usage;
+
+#[cfg(test)]
+mod samples;

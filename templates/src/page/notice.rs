@@ -1,0 +1,110 @@
+//! Pages that say what happened, what to do, and the request id.
+use askama::Template;
+
+use crate::{
+    frame::{Frame, Theme},
+    language::Language,
+    text::Text,
+    time::Utc,
+};
+
+/// What the notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No such page or object, or somebody else's.
+    NotFound,
+    /// A form without a valid token or from another site.
+    Csrf,
+    /// A filter in the address that cannot be read.
+    Filter {
+        /// Longest span of a range, in days.
+        days_max: i64,
+    },
+    /// The page exists, the method does not.
+    Method,
+    /// A form above the size limit.
+    TooLarge,
+    /// A limit of the console session is reached.
+    Limited,
+    /// The store cannot be reached.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+    /// A host name that is not the console's.
+    Host,
+}
+
+impl Kind {
+    /// One of each, for tests and samples.
+    pub const SAMPLES: [Self; 9] = [
+        Self::NotFound,
+        Self::Csrf,
+        Self::Filter { days_max: 92 },
+        Self::Method,
+        Self::TooLarge,
+        Self::Limited,
+        Self::Unavailable,
+        Self::Internal,
+        Self::Host,
+    ];
+
+    fn title(self, text: &Text) -> String {
+        text.get(match self {
+            Self::NotFound => "notice-not-found-title",
+            Self::Csrf => "notice-csrf-title",
+            Self::Filter { .. } => "notice-filter-title",
+            Self::Method => "notice-method-title",
+            Self::TooLarge => "notice-too-large-title",
+            Self::Limited => "notice-limited-title",
+            Self::Unavailable => "notice-unavailable-title",
+            Self::Internal => "notice-internal-title",
+            Self::Host => "notice-host-title",
+        })
+    }
+
+    fn body(self, text: &Text) -> String {
+        match self {
+            Self::NotFound => text.get("notice-not-found-body"),
+            Self::Csrf => text.get("notice-csrf-body"),
+            Self::Filter { days_max } => text.with("notice-filter-body", "days", days_max),
+            Self::Method => text.get("notice-method-body"),
+            Self::TooLarge => text.get("notice-too-large-body"),
+            Self::Limited => text.get("notice-limited-body"),
+            Self::Unavailable => text.get("notice-unavailable-body"),
+            Self::Internal => text.get("notice-internal-body"),
+            Self::Host => text.get("notice-host-body"),
+        }
+    }
+
+    fn action(self, text: &Text) -> String {
+        text.get(match self {
+            Self::NotFound => "notice-not-found-action",
+            Self::Csrf => "notice-csrf-action",
+            Self::Filter { .. } => "notice-filter-action",
+            Self::Method => "notice-method-action",
+            Self::TooLarge => "notice-too-large-action",
+            Self::Limited => "notice-limited-action",
+            Self::Unavailable => "notice-unavailable-action",
+            Self::Internal => "notice-internal-action",
+            Self::Host => "notice-host-action",
+        })
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "notice.html")]
+pub struct NoticePage<'a> {
+    /// What surrounds it.
+    pub frame: Frame<'a>,
+    /// What it is about.
+    pub kind: Kind,
+    /// Where its one action leads.
+    pub action: &'a str,
+    /// The stable error code.
+    pub code: &'a str,
+    /// The id that finds the request in our logs.
+    pub request_id: &'a str,
+    /// When it happened.
+    pub at: Utc,
+}

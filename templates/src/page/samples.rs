@@ -1,0 +1,171 @@
+//! Samples of every page, rendered in both languages and all themes, and what must hold for each.
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::{
+    notice::{Kind, NoticePage},
+    sign_in::{Problem, SignInPage},
+    usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*},
+};
+use crate::{
+    assets::Assets,
+    frame::{Frame, Mode, Theme, Viewer},
+    language::Language,
+    text::Text,
+    time::{HOUR_MS, Utc},
+};
+
+const AT_MS: i64 = 1_795_615_503_000;
+const HOSTILE: &str = "<script>alert(1)</script>\"'&";
+
+fn view(units: Vec<i64>) -> UsageView {
+    let from_ms = AT_MS.div_euclid(HOUR_MS) * HOUR_MS - HOUR_MS * (units.len() as i64 - 1);
+    let total = units.iter().sum();
+    let app = |name: &str, mode| AppUnits {
+        id: format!("app_{}", mode as u8),
+        name: name.to_owned(),
+        mode,
+        units: total / 2,
+    };
+    let row = |at_ms| HourRow {
+        at: Utc::from_ms(at_ms),
+        at_ms,
+        app_id: "app_0".into(),
+        app_name: HOSTILE.into(),
+        units: 1204,
+        complete: false,
+    };
+    UsageView {
+        total,
+        test_total: total / 2,
+        complete_to: Utc::from_ms(AT_MS),
+        connections: 4096,
+        apps: vec![app(HOSTILE, Mode::Live), app("Shop", Mode::Test)],
+        rows: if total > 0 { vec![row(from_ms), row(from_ms + HOUR_MS)] } else { Vec::new() },
+        chart: Chart { from_ms, step_ms: HOUR_MS, complete: units.len() - 1, units },
+    }
+}
+
+fn filter() -> Filter {
+    Filter {
+        app: String::new(),
+        apps: vec![AppOption { id: "app_0".into(), name: HOSTILE.into(), mode: Mode::Live, chosen: true }],
+        presets: Span::ALL
+            .map(|span| Preset { span, href: "/console/usage?range=24h".into(), chosen: span == Span::Day })
+            .to_vec(),
+        custom: false,
+        range_fields: vec![("range", "24h".into())],
+    }
+}
+
+fn usage_page(frame: Frame<'_>, view: &UsageView) -> String {
+    let links = Links {
+        here: "/console/usage".into(),
+        csv: "/console/usage.csv".into(),
+        older: "/console/usage?after=1".into(),
+        ..Links::default()
+    };
+    let page = UsagePage {
+        text: &frame.text,
+        heading: usage::heading(frame.text, Some(HOSTILE)),
+        view,
+        filter: filter(),
+        links: &links,
+        stream: "/console/stream?topics=figures".into(),
+        sampled_at: Utc::from_ms(AT_MS),
+        chart_json: "{\"units\":[1]}".into(),
+        snippet: "curl".into(),
+        moving_states: usage::moving_states(frame.text),
+        frame,
+    };
+    page.render().expect("renders")
+}
+
+fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
+    let mut pages = vec![
+        ("usage".to_owned(), usage_page(frame, &view(vec![0, 7, 1_204_331, 35]))),
+        ("usage-empty".to_owned(), usage_page(frame, &view(vec![0, 0]))),
+    ];
+    for problem in [None, Some(Problem::Mismatch), Some(Problem::Limited { wait_s: 1 }), Some(Problem::Busy)] {
+        let page = SignInPage { frame, email: HOSTILE, next: "/console/usage", problem };
+        pages.push((format!("sign-in {problem:?}"), page.render().expect("renders")));
+    }
+    for kind in Kind::SAMPLES {
+        let page = NoticePage {
+            frame,
+            kind,
+            action: "/console",
+            code: "not_found",
+            request_id: "req_1",
+            at: Utc::from_ms(AT_MS),
+        };
+        pages.push((format!("notice {kind:?}"), page.render().expect("renders")));
+    }
+    pages
+}
+
+fn in_every_dress(check: impl Fn(&str, Language, Theme, &str)) {
+    let assets = Assets::embedded();
+    for language in Language::ALL {
+        for theme in Theme::ALL {
+            let viewer = Some(Viewer { email: "dev@example.com", org_name: HOSTILE });
+            let frame = Frame {
+                text: Text::new(language),
+                theme,
+                assets: &assets,
+                csrf: "token",
+                here: "/console/usage?a=1&lang=en",
+                viewer,
+                mode: Some(Mode::Test),
+            };
+            for (name, html) in every_page(frame) {
+                check(&name, language, theme, &html);
+            }
+        }
+    }
+}
+
+/// Values of an attribute, in order of the document.
+fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
+    html.split(&format!(" {attribute}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn every_page_speaks_its_language_and_wears_its_theme() {
+    in_every_dress(|name, language, theme, html| {
+        assert!(!html.contains("Unknown localization"), "{name}");
+        assert!(!html.contains("{ $") && !html.contains("{$"), "{name}: a placeable was not filled");
+        assert!(html.contains(&format!("<html lang=\"{}\"", language.tag())), "{name}");
+        assert_eq!(html.contains("data-theme="), theme != Theme::System, "{name}");
+    });
+}
+
+#[test]
+fn ids_are_unique_and_references_resolve() {
+    in_every_dress(|name, _, _, html| {
+        let ids = values(html, "id");
+        let unique: BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), unique.len(), "{name}: {ids:?}");
+        for attribute in ["for", "aria-labelledby", "aria-describedby"] {
+            for reference in values(html, attribute) {
+                assert!(unique.contains(reference), "{name}: {attribute}={reference}");
+            }
+        }
+    });
+}
+
+#[test]
+fn foreign_text_is_never_markup() {
+    in_every_dress(|name, _, _, html| assert!(!html.contains("<script>"), "{name}"));
+}
+
+#[test]
+fn forms_that_post_carry_the_token() {
+    in_every_dress(|name, _, _, html| {
+        for form in html.split("<form").skip(1).filter(|form| form.contains("method=\"post\"")) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            assert!(form.contains("name=\"csrf\" value=\"token\""), "{name}");
+        }
+    });
+}

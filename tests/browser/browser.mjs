@@ -1,0 +1,76 @@
+// A browser without a network of its own, visits that watch for everything that must not happen, and the accessibility check.
+import { readFile, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { EMAIL, PASSWORD } from "./server.mjs";
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+export const pictures = process.env.TOKENIM_PICTURES ?? join(tmpdir(), "tokenim-pictures");
+await mkdir(pictures, { recursive: true });
+
+/** Chromium as Debian ships it, with a fresh profile. */
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+
+/** One visitor: a fresh context that collects console errors, policy reports and failed requests. */
+export class Visitor {
+  static async arrive(browser, server, { theme = "light", language = "en", width = 1280, javaScript = true } = {}) {
+    const visitor = new Visitor();
+    const context = await browser.newContext({
+      colorScheme: theme, locale: language, viewport: { width, height: 900 }, reducedMotion: "reduce", javaScriptEnabled: javaScript,
+    });
+    const page = await context.newPage();
+    Object.assign(visitor, { server, context, page, problems: [], requests: [], allowed: [] });
+    page.on("console", (message) => { if (["error", "warning"].includes(message.type())) visitor.problems.push(`console: ${message.text()}`); });
+    page.on("pageerror", (error) => visitor.problems.push(`page error: ${error.message}`));
+    page.on("request", (request) => {
+      visitor.requests.push(request);
+      if (request.url().endsWith("/csp-report")) visitor.problems.push(`policy report: ${request.postData()}`);
+      if (!request.url().startsWith(server.base)) visitor.problems.push(`request to ${request.url()}`);
+    });
+    return visitor;
+  }
+
+  goto(path) { return this.page.goto(this.server.base + path); }
+
+  async signIn(next = "") {
+    await this.goto(`/sign-in${next && `?next=${encodeURIComponent(next)}`}`);
+    await this.page.fill("#email", EMAIL);
+    await this.page.fill("#password", PASSWORD);
+    await Promise.all([this.page.waitForURL("**/console/**"), this.page.click("main button")]);
+  }
+
+  state() { return this.page.locator("#live-state").getAttribute("data-state"); }
+  waitForState(state) { return this.page.waitForSelector(`#live-state[data-state="${state}"]`); }
+  async figure(id) { return Number((await this.page.locator(id).innerText()).replaceAll(",", "")); }
+  waitForFigure(id, value) {
+    return this.page.waitForFunction(([id, value]) => Number(document.querySelector(id).textContent.replaceAll(",", "")) === value, [id, value], { timeout: 10_000 });
+  }
+
+  /** No violation of WCAG 2.2 AA, no overflow to the side; a picture for people to look at. */
+  async check(name) {
+    const { page } = this;
+    await page.evaluate(axeSource);
+    const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), WCAG);
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`), [], `axe on ${name}`);
+    await this.checkWidth(name);
+    await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  }
+
+  async checkWidth(name) {
+    const [scroll, client] = await this.page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+    assert.ok(scroll <= client, `${name} is ${scroll} wide in ${client}`);
+  }
+
+  /** Ends the visit; anything unexpected that was collected fails the test. */
+  async leave() {
+    const unexpected = this.problems.filter((problem) => !this.allowed.some((pattern) => pattern.test(problem)));
+    await this.context.close();
+    assert.deepEqual(unexpected, []);
+  }
+}
