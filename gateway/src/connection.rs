@@ -329,7 +329,7 @@ impl Connection {
         let silent = now.saturating_sub(self.heard.load(Ordering::Relaxed));
         let mut state = self.state();
         match state.phase {
-            Phase::New | Phase::Attaching if u64::from(now - state.opened) >= limits::CONNECT_SECONDS_MAX => {
+            Phase::New | Phase::Attaching if u64::from(now - state.opened) > limits::CONNECT_SECONDS_MAX => {
                 state.close(Code::Unauthenticated, None, now)
             }
             Phase::New | Phase::Attaching => return Tick::Nothing,

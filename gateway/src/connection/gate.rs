@@ -1,4 +1,4 @@
-//! The attach gate: live events wait while the backlog is read, so that a connection sees each seq once and in order.
+//! The attach gate: live events wait while the backlog is read, so that no seq is missed between the two.
 
 use super::Chunk;
 use tokenim_domain::name::Conversation;
