@@ -1,0 +1,285 @@
+"""One device of a chaos client: pipelined sends with retries, the SDK's gap rule, reconnects with heads."""
+
+import asyncio
+import json
+import time
+import uuid
+
+from rest import body_digest, compact, event_digest
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+GAP_SECONDS = 0.2
+RECEIVED_SECONDS = 0.2
+PAGE = 200
+WINDOW = 24
+CONNECT_SECONDS = 10
+REPLY_SECONDS = 10
+OPEN_OUTCOMES = ("outcome_unknown", "internal", "unavailable")
+
+
+class Pending:
+    """One message that has no final answer yet."""
+
+    __slots__ = ("cmid", "text", "digest", "flying")
+
+    def __init__(self, cmid, body):
+        self.cmid, self.text, self.digest, self.flying = cmid, compact(body), body_digest(body), False
+
+
+class Lane:
+    """What a device knows of one conversation: its cursor, events held over a gap, messages to send in order."""
+
+    def __init__(self, conv):
+        self.conv, self.epoch, self.last, self.received = conv, 1, 0, 0
+        self.held, self.waiting, self.known_head = {}, None, 0
+        self.queue, self.stalled_until = [], None
+
+
+class Device:
+    """Speaks the protocol for one (user, device) and records what it invoked, learned and delivered."""
+
+    def __init__(self, config, url, note, on_ack):
+        self.name, self.token, self.url = config["dev"], config["token"], url
+        self.short = self.name.split("/")[1]
+        self.lanes = {conv: Lane(conv) for conv in config["convs"]}
+        self._note, self.on_ack = note, on_ack
+        self.ws, self.up, self.stopping, self.connects = None, False, False, 0
+        self.calls, self.next_id, self.first_ack = {}, 1, False
+
+    def note(self, kind, **fields):
+        self._note({"e": kind, "t": time.monotonic_ns(), "dev": self.name, **fields})
+
+    def idle(self):
+        return not any(lane.queue for lane in self.lanes.values())
+
+    # --- connection
+
+    async def run(self, rng):
+        while not self.stopping:
+            try:
+                async with connect(self.url, subprotocols=["tokenim.v1.json"], compression=None, ping_interval=None,
+                                   open_timeout=CONNECT_SECONDS, close_timeout=1, max_size=2**20) as ws:
+                    self.ws = ws
+                    await self.session()
+            except (OSError, WebSocketException, asyncio.TimeoutError) as error:
+                self.note("down", why=type(error).__name__)
+            self.lost()
+            if not self.stopping:
+                await asyncio.sleep(rng.uniform(0.02, 0.12))
+
+    async def session(self):
+        tasks = [asyncio.create_task(self.read()), asyncio.create_task(self.keep())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def lost(self):
+        """Every unanswered send has an open outcome now; it is repeated with the same id on the next connection."""
+        self.ws, self.up, self.first_ack = None, False, False
+        for future in self.calls.values():
+            if isinstance(future, asyncio.Future) and not future.done():
+                future.cancel()
+        self.calls = {}
+        for lane in self.lanes.values():
+            for pending in lane.queue:
+                if pending.flying:
+                    pending.flying = False
+                    self.note("unknown", conv=lane.conv, cmid=pending.cmid)
+            lane.stalled_until = None
+
+    async def read(self):
+        async for text in self.ws:
+            self.take(json.loads(text))
+
+    async def keep(self):
+        """Connects, then sends `received` watermarks until the connection ends."""
+        heads = {lane.conv: [lane.epoch, lane.last] for lane in self.lanes.values()}
+        reply = await self.call("connect", {"token": self.token, "device": self.short, "heads": heads})
+        self.connects += 1
+        self.up = True
+        for outcome in reply["sync"]:
+            self.synced(outcome)
+        for lane in self.lanes.values():
+            self.pump(lane)
+        while True:
+            await asyncio.sleep(RECEIVED_SECONDS)
+            for lane in self.lanes.values():
+                if lane.last > lane.received:
+                    lane.received = lane.last
+                    await self.call("received", {"conversation": lane.conv, "seq": lane.last})
+
+    def synced(self, outcome):
+        conv = outcome["conversation"]
+        lane = self.lanes[conv]
+        self.note("sync", conv=conv, outcome=outcome["outcome"])
+        if "head" in outcome:
+            self.note("head", conv=conv, seq=outcome["head"], epoch=outcome.get("epoch", 1))
+            lane.known_head = max(lane.known_head, outcome["head"])
+        if outcome["outcome"] != "recovered":
+            lane.known_head = max(lane.known_head, lane.last + 1)
+            self.look_again(lane)
+
+    def write(self, command, fields, answer):
+        """Queues one frame; the transport keeps the order of calls."""
+        ident, self.next_id = self.next_id, self.next_id + 1
+        self.calls[ident] = answer
+        body = fields if isinstance(fields, str) else compact(fields)
+        self.post(f'{{"id":{ident},"{command}":{body}}}')
+
+    def post(self, text):
+        """Hands one frame to the transport at once, so that frames of one device keep their order."""
+        asyncio.ensure_future(self._post(self.ws, text))
+
+    @staticmethod
+    async def _post(ws, text):
+        try:
+            await ws.send(text)
+        except (OSError, WebSocketException):
+            pass  # the reader sees the end of the connection and settles every open call
+
+    async def call(self, command, fields):
+        answer = asyncio.get_running_loop().create_future()
+        self.write(command, fields, answer)
+        reply = await asyncio.wait_for(answer, REPLY_SECONDS)
+        if "ok" not in reply:
+            raise OSError(f"{command}: {reply}")
+        return reply["ok"]
+
+    # --- incoming
+
+    def take(self, frame):
+        push = frame.get("push")
+        if push is not None:
+            self.pushed(push)
+            return
+        answer = self.calls.pop(frame["id"])
+        if isinstance(answer, asyncio.Future):
+            if not answer.done():
+                answer.set_result(frame)
+        else:
+            self.answered(*answer, frame)
+
+    def pushed(self, push):
+        kind = push["type"]
+        if "seq" in push and "conversation" in push and kind not in ("receipt", "head"):
+            lane, digest = self.lanes[push["conversation"]], event_digest(push)
+            self.note("wire", conv=lane.conv, seq=push["seq"], epoch=push["epoch"], id=push.get("id", ""), hash=digest)
+            lane.epoch = push["epoch"]
+            self.apply(lane, push["seq"], push.get("id", ""), digest)
+        elif kind == "ping":
+            self.post('{"pong":{}}')
+            for conv, (_, seq) in push.get("heads", {}).items():
+                self.saw_head(conv, seq)
+        elif kind == "head":
+            self.saw_head(push["conversation"], push["seq"])
+        elif kind == "resync":
+            self.note("resync", conv=push["conversation"])
+            lane = self.lanes[push["conversation"]]
+            lane.known_head = max(lane.known_head, lane.last + 1)
+            self.look_again(lane)
+
+    def saw_head(self, conv, seq):
+        lane = self.lanes[conv]
+        lane.known_head = max(lane.known_head, seq)
+        self.look_again(lane)
+
+    def apply(self, lane, seq, ident, digest):
+        """The gap rule: next is delivered, older is dropped, later is held and the gap is read after 200 ms."""
+        if seq <= lane.last:
+            return
+        lane.held[seq] = (ident, digest)
+        while lane.last + 1 in lane.held:
+            lane.last += 1
+            ident, digest = lane.held.pop(lane.last)
+            self.note("app", conv=lane.conv, seq=lane.last, id=ident, hash=digest)
+        self.look_again(lane)
+
+    def look_again(self, lane):
+        if (lane.held or lane.known_head > lane.last) and lane.waiting is None:
+            lane.waiting = asyncio.create_task(self.fill(lane))
+
+    async def fill(self, lane):
+        """Waits out the gap, then reads the missing range; a lost connection leaves it to the next one."""
+        try:
+            await asyncio.sleep(GAP_SECONDS)
+            while self.up and (lane.held or lane.known_head > lane.last):
+                after = lane.last
+                page = await self.call("history", {"conversation": lane.conv, "after": after, "limit": PAGE})
+                items = [[e["seq"], e.get("id", ""), event_digest(e)] for e in page["items"]]
+                self.note("read", conv=lane.conv, after=after, items=items, head=page["head"])
+                lane.epoch, lane.known_head = page["epoch"], page["head"]
+                for seq, ident, digest in items:
+                    self.apply(lane, seq, ident, digest)
+                if not items:
+                    return
+        except (OSError, WebSocketException, asyncio.CancelledError, asyncio.TimeoutError) as error:
+            self.note("read_failed", conv=lane.conv, why=str(error)[:200])
+        finally:
+            lane.waiting = None
+
+    # --- outgoing
+
+    def send(self, conv, body):
+        """Accepts one message for sending; it stays queued until it has a definite answer."""
+        lane = self.lanes[conv]
+        lane.queue.append(Pending(str(uuid.uuid4()), body))
+        self.pump(lane)
+
+    def pump(self, lane):
+        """Puts queued messages on the wire in order, at most WINDOW unanswered per conversation."""
+        if not self.up or lane.stalled_until is not None:
+            return
+        flying, before = sum(p.flying for p in lane.queue), None
+        for pending in lane.queue:
+            if not pending.flying:
+                if flying >= WINDOW:
+                    return
+                flying += 1
+                self.launch(lane, pending, before)
+            before = pending
+
+    def launch(self, lane, pending, before):
+        pending.flying = True
+        prev = f',"prev":"{before.cmid}"' if before is not None else ""
+        self.note("invoke", conv=lane.conv, cmid=pending.cmid, hash=pending.digest)
+        self.write("send", f'{{"conversation":"{lane.conv}","client_msg_id":"{pending.cmid}","kind":"text"{prev},'
+                           f'"body":{pending.text}}}', (lane, pending))
+
+    def answered(self, lane, pending, frame):
+        pending.flying, ok = False, frame.get("ok")
+        if ok is not None:
+            lane.queue.remove(pending)
+            self.note("ok", conv=lane.conv, cmid=pending.cmid, seq=ok["seq"], epoch=ok["epoch"], dup=ok["duplicate"],
+                      billed=ok["billed"], id=ok["id"])
+            if not self.first_ack:
+                self.first_ack = True
+                self.on_ack()
+            self.apply(lane, ok["seq"], ok["id"], pending.digest)
+        else:
+            self.refused(lane, pending, frame["error"])
+        if lane.stalled_until is None:
+            self.pump(lane)
+        elif not any(p.flying for p in lane.queue):
+            asyncio.create_task(self.resume(lane, lane.stalled_until))
+
+    def refused(self, lane, pending, error):
+        if error["code"] in OPEN_OUTCOMES:
+            self.note("unknown", conv=lane.conv, cmid=pending.cmid)
+        else:
+            self.note("fail", conv=lane.conv, cmid=pending.cmid, code=error["code"])
+        if error["retryable"]:
+            lane.stalled_until = max(lane.stalled_until or 0, time.monotonic() + error.get("retry_after_ms", 50) / 1000)
+        else:
+            lane.queue.remove(pending)
+
+    async def resume(self, lane, until):
+        await asyncio.sleep(max(0, until - time.monotonic()))
+        if lane.stalled_until == until:
+            lane.stalled_until = None
+            self.pump(lane)

@@ -1,0 +1,270 @@
+"""The checks C1 to C13 of RELIABILITY section 5 on one indexed history, each linear in its input after one sort."""
+
+from collections import Counter
+
+TEN_SECONDS_NS = 10_000_000_000
+WIRE_DUPLICATES_MAX = 0.01
+UNIT_BYTES = 5120
+BILLED_TYPES = ("message", "edited", "reaction")
+
+
+class Violations:
+    """Collects findings as (code, text)."""
+
+    def __init__(self):
+        self.found = []
+
+    def add(self, code, text):
+        self.found.append((code, text))
+
+    def codes(self):
+        return Counter(code for code, _ in self.found)
+
+
+class Index:
+    """What the final read says: event by (conversation, seq), seqs by client message."""
+
+    def __init__(self, history):
+        self.at, self.seqs = {}, {}
+        for conv, log in history.final.items():
+            for event in log["events"]:
+                self.at[(conv, event["seq"])] = event
+                if event["type"] == "message":
+                    self.seqs.setdefault((conv, event["sender"], event["cmid"]), []).append(event["seq"])
+
+
+def check(history):
+    """Runs every check and returns the violations found."""
+    out, index = Violations(), Index(history)
+    check_acks(history, index, out)
+    check_once(history, index, out)
+    check_dense(history, out)
+    check_real_time(history, index, out)
+    check_lanes(history, index, out)
+    check_outcomes(history, index, out)
+    check_agreement(history, index, out)
+    check_app(history, out)
+    check_wire_duplicates(history, out)
+    check_reads(history, out)
+    check_converged(history, index, out)
+    check_membership(history, out)
+    check_usage(history, out)
+    return out
+
+
+def check_acks(history, index, out):
+    """C1: every ok send is in the final log at its acked seq, with the body that was sent."""
+    for key, message in history.messages.items():
+        for ok in message.oks:
+            if message.conv in history.final and ok["seq"] not in index.seqs.get(key, ()):
+                out.add("C1", f"{message.name} acked at seq {ok['seq']}, stored at {index.seqs.get(key, 'none')}")
+        for seq in index.seqs.get(key, ()):
+            if index.at[(message.conv, seq)]["hash"] != message.hash:
+                out.add("C1", f"{message.name} seq {seq} holds another body than was sent")
+
+
+def check_once(history, index, out):
+    """C2: a client message is stored once, has one fresh ack, and only a retry can be a duplicate."""
+    for key, seqs in index.seqs.items():
+        if len(seqs) > 1:
+            out.add("C2", f"{'/'.join(key)} stored {len(seqs)} times at {seqs}")
+    for message in history.messages.values():
+        fresh = sum(1 for ok in message.oks if not ok["dup"])
+        if fresh > 1:
+            out.add("C2", f"{message.name} acked {fresh} times as new")
+        if message.oks and len(message.invokes) == 1 and not fresh:
+            out.add("C2", f"{message.name} called a duplicate at its only attempt")
+    ids = Counter(event["id"] for event in index.at.values() if event["type"] == "message")
+    for ident, count in ids.items():
+        if count > 1:
+            out.add("C2", f"message id {ident} used {count} times")
+
+
+def check_dense(history, out):
+    """C3: the final log is 1..last without gap or reuse, its head is last, and no epoch ever changed."""
+    epochs = {}
+    for conv, log in history.final.items():
+        epochs[conv] = log["epoch"]
+        for place, event in enumerate(log["events"], 1):
+            if event["seq"] != place:
+                out.add("C3", f"{conv} has seq {event['seq']} at place {place}")
+                break
+        if log["head"] != len(log["events"]):
+            out.add("C3", f"{conv} head {log['head']}, {len(log['events'])} events")
+    for message in history.messages.values():
+        for ok in message.oks:
+            if ok["epoch"] != epochs.get(message.conv, ok["epoch"]):
+                out.add("C3", f"{message.name} acked in epoch {ok['epoch']}, log is {epochs[message.conv]}")
+
+
+def check_real_time(history, index, out):
+    """C4: walking down in seq order, no message completed before one with a smaller seq was invoked."""
+    for conv, log in history.final.items():
+        earliest, holder = None, None
+        for event in reversed(log["events"]):
+            message = history.messages.get((conv, event.get("sender"), event.get("cmid")))
+            if message is None:
+                continue
+            if earliest is not None and earliest < min(message.invokes):
+                out.add("C4", f"{conv} seq {holder} was complete before seq {event['seq']} was invoked")
+            done = min((ok["t"] for ok in message.oks), default=None)
+            if done is not None and (earliest is None or done < earliest):
+                earliest, holder = done, event["seq"]
+
+
+def check_lanes(history, index, out):
+    """C4-lane (PROTOCOL section 13): messages of one device to one conversation commit in the order the device first sent them."""
+    lanes = {}
+    for key, message in history.messages.items():
+        if key in index.seqs:
+            lanes.setdefault((message.device, message.conv), []).append((min(message.invokes), index.seqs[key][0]))
+    for (device, conv), sent in lanes.items():
+        sent.sort()
+        for (_, before), (_, after) in zip(sent, sent[1:]):
+            if after < before:
+                out.add("C4-lane", f"{device} in {conv}: sent seq {before} before seq {after}")
+
+
+def check_outcomes(history, index, out):
+    """C5: definite failures are absent, and nothing is stored that nobody sent."""
+    for key, message in history.messages.items():
+        if message.state == "fail" and key in index.seqs:
+            out.add("C5", f"{message.name} was refused ({message.fails[-1]}) but is stored at {index.seqs[key]}")
+    for key, seqs in index.seqs.items():
+        if key not in history.messages:
+            out.add("C5", f"{key} stored at {seqs}, sent by nobody")
+
+
+def check_agreement(history, index, out):
+    """C6: every reader saw the same id and body at each seq as the final read."""
+    def compare(where, conv, seq, ident, digest):
+        event = index.at.get((conv, seq))
+        if event is None:
+            if conv in history.final:
+                out.add("C6", f"{where} saw {conv} seq {seq}, which the final log lacks")
+        elif (event["id"], event["hash"]) != (ident, digest):
+            out.add("C6", f"{where} saw another event at {conv} seq {seq}: {ident} {digest}")
+
+    for name, table in (("wire", history.wire), ("app", history.app)):
+        for (device, conv), records in table.items():
+            for r in records:
+                compare(f"{name} of {device}", conv, r["seq"], r["id"], r["hash"])
+    for r in history.reads:
+        for seq, ident, digest in r["items"]:
+            compare(f"read of {r['dev']}", r["conv"], seq, ident, digest)
+    for message in history.messages.values():
+        for ok in message.oks:
+            event = index.at.get((message.conv, ok["seq"]))
+            if event is not None and ok.get("id", event["id"]) != event["id"]:
+                out.add("C6", f"{message.name} acked as {ok['id']}, stored as {event['id']}")
+
+
+def check_app(history, out):
+    """C7: what a device hands to its application is the contiguous continuation of its cursor."""
+    for lane, records in history.app.items():
+        cursor = history.cursors.get(lane, 0)
+        for r in records:
+            if r["seq"] != cursor + 1:
+                out.add("C7", f"{lane[0]} in {lane[1]} delivered seq {r['seq']} after {cursor}")
+            cursor = r["seq"]
+
+
+def wire_duplicates(history):
+    """Returns (duplicates, deliveries) over all devices."""
+    total = repeated = 0
+    for records in history.wire.values():
+        seen = bytearray(max(r["seq"] for r in records) // 8 + 1)
+        for r in records:
+            byte, bit = r["seq"] >> 3, 1 << (r["seq"] & 7)
+            repeated += bool(seen[byte] & bit)
+            seen[byte] |= bit
+        total += len(records)
+    return repeated, total
+
+
+def check_wire_duplicates(history, out):
+    """C8: at most 1 % of the deliveries on the wire repeat an earlier one to the same device."""
+    repeated, total = wire_duplicates(history)
+    if repeated > WIRE_DUPLICATES_MAX * total:
+        out.add("C8", f"{repeated} of {total} wire deliveries were duplicates")
+
+
+def check_reads(history, out):
+    """C9: every read is the contiguous slice after its cursor, and a device's head never moves back."""
+    for r in history.reads:
+        expected = r["after"]
+        for seq, _, _ in r["items"]:
+            expected += 1
+            if seq != expected:
+                out.add("C9", f"{r['dev']} read {r['conv']} after {r['after']}: seq {seq} where {expected} was due")
+                break
+    for (device, conv), heads in history.heads.items():
+        for (_, before), (_, after) in zip(heads, heads[1:]):
+            if after < before:
+                out.add("C9", f"{device} in {conv}: head went from {before} back to {after}")
+
+
+def check_converged(history, index, out):
+    """C10: ten seconds after healing, or after its ack if later, an event has reached every online member."""
+    heal = history.run.get("heal", 0)
+    done = {}
+    for key, message in history.messages.items():
+        for seq in index.seqs.get(key, ()):
+            done[(message.conv, seq)] = min((ok["t"] for ok in message.oks), default=0)
+    for device in sorted(history.online):
+        user = history.run["devices"][device]
+        for conv, members in history.run["members"].items():
+            if user in members and conv in history.final:
+                converge_one(history, done, heal, (device, conv), out)
+
+
+def converge_one(history, done, heal, lane, out):
+    """C10 for one device in one conversation; the first miss is reported, the rest follow from it."""
+    device, conv = lane
+    arrived = {r["seq"]: r["t"] for r in history.app.get(lane, ())}
+    for seq in range(history.cursors.get(lane, 0) + 1, history.final[conv]["head"] + 1):
+        due = max(heal, done.get((conv, seq), 0)) + TEN_SECONDS_NS
+        if seq not in arrived:
+            out.add("C10", f"{device} never got {conv} seq {seq} of {history.final[conv]['head']}")
+            return
+        if arrived[seq] > due:
+            out.add("C10", f"{device} got {conv} seq {seq} {(arrived[seq] - due) / 1e9:.1f} s too late")
+            return
+
+
+def check_membership(history, out):
+    """C11: nothing reaches a device whose user is not a member (members of a run are fixed)."""
+    for table in (history.wire, history.app):
+        for device, conv in table:
+            if history.run["devices"].get(device) not in history.run["members"].get(conv, ()):
+                out.add("C11", f"{device} received from {conv} without being a member")
+
+
+def units(event):
+    """Message units of one event by BILLING section 2: each started 5,120 B of a body, at least 1; others 0."""
+    if event["type"] not in BILLED_TYPES:
+        return 0
+    return max(1, -(-event["bytes"] // UNIT_BYTES))
+
+
+def check_usage(history, out):
+    """C13: `msg_sent` of every reading equals the recount of the final log, in sum and per hour; so does each ack."""
+    recount = Counter()
+    for log in history.final.values():
+        for event in log["events"]:
+            if units(event):
+                recount[event["at"][:13]] += units(event)
+    for reading in history.usage:
+        counted = Counter()
+        for item in reading["items"]:
+            if item["meter"] == "msg_sent" and item.get("app", history.run.get("app")) == history.run.get("app"):
+                counted[item["at"][:13]] += item["quantity"]
+        for hour in sorted(set(recount) | set(counted)):
+            if recount[hour] != counted[hour]:
+                out.add("C13", f"{reading['label']}: {counted[hour]} units billed in hour {hour}, recount {recount[hour]}")
+    by_place = {(conv, e["seq"]): e for conv, log in history.final.items() for e in log["events"]}
+    for message in history.messages.values():
+        for ok in message.oks:
+            event = by_place.get((message.conv, ok["seq"]))
+            if event is not None and not ok["dup"] and ok["billed"] != units(event):
+                out.add("C13", f"{message.name} acked {ok['billed']} units, recount {units(event)}")

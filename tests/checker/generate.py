@@ -1,0 +1,173 @@
+"""Generates clean histories from a seed: a model server with lost answers, retries, reconnects and late readers."""
+
+import hashlib
+import random
+
+MS = 1_000_000
+START_NS = 1_000_000_000_000
+BASE_HOUR = 10
+HOURS = 3
+DAY = "2026-11-26"
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Model:
+    """One generated run; `build` returns the same four parts that a run directory holds."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.now = START_NS
+        self.records, self.logs, self.last_invoke, self.done = {}, {}, {}, {}
+        self.acks, self.serial, self.used = [], 0, {}
+        rng = self.rng
+        users = [f"u{n}" for n in range(rng.randint(2, 5))]
+        self.devices = {f"{user}/d{n}": user for user in users for n in range(rng.choice((1, 1, 2)))}
+        self.members = {f"c{n}": sorted(rng.sample(users, rng.randint(2, len(users)))) for n in range(rng.randint(1, 4))}
+        for device in self.devices:
+            self.records[device] = []
+
+    def note(self, device, kind, at, **fields):
+        self.records[device].append({"e": kind, "t": at, "dev": device, **fields})
+
+    def commit(self, conv, kind, sender, cmid, size):
+        """Appends one event to a log at a fresh commit time and returns it."""
+        self.now += self.rng.randint(1, 5) * MS
+        log = self.logs.setdefault(conv, [])
+        self.serial += 1
+        hour = BASE_HOUR + min(HOURS - 1, self.serial // 60)
+        event = {"seq": len(log) + 1, "type": kind, "id": f"msg_{self.serial}" if kind == "message" else "", "sender": sender,
+                 "cmid": cmid, "hash": digest(f"{sender}{cmid}{kind}"), "bytes": size,
+                 "at": f"{DAY}T{hour:02}:{self.serial % 60:02}:00Z"}
+        log.append(event)
+        self.done[(conv, event["seq"])] = self.now
+        if kind == "message":
+            self.used[hour] = self.used.get(hour, 0) + max(1, (size + 5119) // 5120)
+        return event
+
+    def invoke(self, device, conv, cmid):
+        lane = (device, conv)
+        at = max(self.now - self.rng.randint(0, 3 * MS), self.last_invoke.get(lane, 0) + 1)
+        self.last_invoke[lane] = at
+        sender = self.devices[device]
+        self.note(device, "invoke", at, conv=conv, cmid=cmid, hash=digest(f"{sender}{cmid}message"))
+
+    def ack(self, device, conv, event, dup):
+        at = self.now + self.rng.randint(1, 5 * MS)
+        self.acks.append(at)
+        self.done[(conv, event["seq"])] = at
+        self.note(device, "ok", at, conv=conv, cmid=event["cmid"], seq=event["seq"], epoch=1, dup=dup,
+                  billed=max(1, (event["bytes"] + 5119) // 5120), id=event["id"])
+
+    def burst(self, device, conv):
+        """Pipelines a few sends; the connection may die among them, and what was open is retried in order."""
+        rng, sender = self.rng, self.devices[device]
+        batch, self.now = [], self.now + 10 * MS
+        for _ in range(rng.randint(1, 6)):
+            self.serial += 1
+            batch.append((f"m{self.serial}", rng.choice((1, 60, 60, 900, 5120, 5121, 20000))))
+            self.invoke(device, conv, batch[-1][0])
+        if rng.random() < 0.1:
+            for cmid, _ in batch:
+                self.note(device, "fail", self.now + 5 * MS, conv=conv, cmid=cmid, code="rate_limited")
+            self.now += 10 * MS
+            return
+        cut = rng.randint(0, len(batch)) if rng.random() < 0.3 else len(batch)
+        answered = rng.randint(0, cut) if cut < len(batch) else cut
+        stored = [self.commit(conv, "message", sender, cmid, size) for cmid, size in batch[:cut]]
+        for event in stored[:answered]:
+            self.ack(device, conv, event, False)
+        self.now += 6 * MS
+        for cmid, _ in batch[answered:]:
+            self.note(device, "unknown", self.now, conv=conv, cmid=cmid)
+        if rng.random() < 0.8:
+            self.retry(device, conv, batch, stored, answered)
+
+    def retry(self, device, conv, batch, stored, answered):
+        self.now += 20 * MS
+        sender = self.devices[device]
+        for place in range(answered, len(batch)):
+            cmid, size = batch[place]
+            self.invoke(device, conv, cmid)
+            known = place < len(stored)
+            event = stored[place] if known else self.commit(conv, "message", sender, cmid, size)
+            self.ack(device, conv, event, known)
+        self.now += 6 * MS
+
+    def deliver(self, device, conv, heal):
+        """One device's way through one log: wire pushes, reads after gaps and the contiguous app deliveries."""
+        rng, log, lane = self.rng, self.logs[conv], {"conv": conv}
+        cursor = rng.choice((0, 0, 0, rng.randint(0, len(log) - 1)))
+        if cursor:
+            self.note(device, "cursor", 0, seq=cursor, **lane)
+        at = START_NS
+        while cursor < len(log):
+            taken = log[cursor:cursor + rng.randint(1, 12)]
+            if rng.random() < 0.15:
+                at = max(at, self.done[(conv, taken[-1]["seq"])]) + MS
+                items = [[e["seq"], e["id"], e["hash"]] for e in taken]
+                self.note(device, "read", at, after=cursor, items=items, head=taken[-1]["seq"], **lane)
+            else:
+                shown = [e for e in taken if e["sender"] != self.devices[device] or rng.random() < 0.3]
+                rng.shuffle(shown)
+                for e in shown:
+                    at = max(at, self.done[(conv, e["seq"])]) + rng.randint(1, MS)
+                    self.note(device, "wire", at, seq=e["seq"], epoch=1, id=e["id"], hash=e["hash"], **lane)
+            for e in taken:
+                at = max(at, self.done[(conv, e["seq"])]) + 1
+                self.note(device, "app", at, seq=e["seq"], id=e["id"], hash=e["hash"], **lane)
+            cursor = taken[-1]["seq"]
+            if device not in self.online and rng.random() < 0.2:
+                return
+
+    def repeat_on_wire(self):
+        """Repeats under 1 % of the wire deliveries, as a reconnect does."""
+        pushes = [(device, r) for device, records in self.records.items() for r in records if r["e"] == "wire"]
+        for device, r in self.rng.sample(pushes, len(pushes) // 150):
+            self.records[device].append(dict(r, t=r["t"] + MS))
+
+    def build(self):
+        rng = self.rng
+        for conv, members in self.members.items():
+            for member in members:
+                self.commit(conv, "member", member, "", 0)
+        homes = [(d, conv) for d, user in self.devices.items() for conv, members in self.members.items() if user in members]
+        for _ in range(rng.randint(8, 60)):
+            self.burst(*rng.choice(homes))
+        while len(self.acks) < 3:
+            self.burst(*rng.choice(homes))
+        heal = self.now
+        self.online = {device for device in self.devices if rng.random() < 0.8}
+        self.online.add(homes[0][0])
+        for device, conv in homes:
+            self.deliver(device, conv, heal)
+        self.repeat_on_wire()
+        for device, records in self.records.items():
+            records.sort(key=lambda r: r["t"])
+            self.note(device, "end", heal + 20_000 * MS, online=device in self.online)
+        final = {conv: {"head": len(log), "epoch": 1, "events": log} for conv, log in self.logs.items()}
+        items = [{"at": f"{DAY}T{hour:02}:00:00Z", "app": "app_1", "meter": "msg_sent", "quantity": quantity}
+                 for hour, quantity in sorted(self.used.items())]
+        items.append({"at": f"{DAY}T10:00:00Z", "app": "app_1", "meter": "msg_delivered", "quantity": 7})
+        usage = [{"label": label, "items": [dict(item) for item in items]} for label in ("live", "after restart")]
+        return self.processes(), final, usage, self.facts(heal)
+
+    def processes(self):
+        procs = {}
+        for number, device in enumerate(sorted(self.records)):
+            procs.setdefault(f"client-{number % 3}", []).extend(self.records[device])
+        return procs
+
+    def facts(self, heal):
+        times = sorted(set(self.acks))
+        cuts = sorted(self.rng.sample(times, min(len(times), self.rng.randint(1, 5))))
+        rounds = [{"start": start, "kill": kill} for start, kill in zip([START_NS] + [c + 1 for c in cuts], cuts)]
+        return {"rounds": rounds, "rounds_min": 1, "heal": heal, "members": self.members, "devices": self.devices,
+                "app": "app_1"}
+
+
+def clean(seed):
+    """Returns (procs, final, usage, run) of one clean history."""
+    return Model(seed).build()
