@@ -324,16 +324,18 @@ impl Connection {
         self.state().phase == Phase::Gone
     }
 
-    /// The node's tick, once a second: deadlines, silence, expiry, and the server's ping.
+    /// The node's tick, once a second; `now` may be a second older than the connection. Deadlines, silence, expiry, and the server's ping.
     pub fn tick(&self, now: u32, wall_ms: i64) -> Tick {
         let silent = now.saturating_sub(self.heard.load(Ordering::Relaxed));
         let mut state = self.state();
         match state.phase {
-            Phase::New | Phase::Attaching if u64::from(now - state.opened) > limits::CONNECT_SECONDS_MAX => {
+            Phase::New | Phase::Attaching
+                if u64::from(now.saturating_sub(state.opened)) > limits::CONNECT_SECONDS_MAX =>
+            {
                 state.close(Code::Unauthenticated, None, now)
             }
             Phase::New | Phase::Attaching => return Tick::Nothing,
-            Phase::Closing { since } if now - since >= CLOSING_SECONDS_MAX => state.phase = Phase::Gone,
+            Phase::Closing { since } if now.saturating_sub(since) >= CLOSING_SECONDS_MAX => state.phase = Phase::Gone,
             Phase::Closing { .. } | Phase::Gone => return Tick::Nothing,
             Phase::Ready if state.session.as_ref().is_some_and(|session| session.identity.expires_ms <= wall_ms) => {
                 state.close(Code::TokenExpired, None, now)

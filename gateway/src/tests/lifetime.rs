@@ -20,7 +20,9 @@ impl Client {
 async fn a_socket_that_does_not_authenticate_in_time_is_closed() {
     let world = World::new();
     let node = world.node();
+    world.clock.advance(Duration::from_secs(1));
     let client = Client::open(&node);
+    client.connection.tick(0, 0);
     world.clock.advance(Duration::from_millis(5_900));
     client.tick(&world);
     assert!(client.drain().is_empty());
