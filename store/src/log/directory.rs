@@ -11,16 +11,27 @@ use tokenim_domain::{Error, Result};
 /// Bytes of a last event's body that the directory shows; a longer one is left to `history`, so that a page stays small.
 const LAST_BODY_BYTES_MAX: i64 = 512;
 
-/// The columns of an entry; the aliases of the last event are those of a message row.
-const ENTRY: &str = "
-SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, c.last_seq, c.last_msg_no,
-    c.member_version, c.last_ms, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no,
-    l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms
-FROM member m
-JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
-LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = m.read_seq
-LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq AND octet_length(l.body) <= ?3
-WHERE m.app_id = ?1 AND m.user = ?2 ";
+/// An entry of each member row `m`; the aliases of the last event are those of a message row.
+macro_rules! entry_of {
+    ($member:literal) => {
+        concat!(
+            "SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, ",
+            "c.last_seq, c.last_msg_no, c.member_version, c.last_ms, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no, ",
+            "l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms ",
+            "FROM ", $member,
+            " JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id ",
+            "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = m.read_seq ",
+            "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq ",
+            "AND octet_length(l.body) <= ?3 WHERE m.app_id = ?1 AND m.user = ?2 AND "
+        )
+    };
+}
+const NAMED: &str = concat!(entry_of!("member m"), "m.conversation_id IN (SELECT value FROM json_each(?4))");
+/// The index is named, because without statistics SQLite prefers the primary key's first column: every member of the app.
+const PAGE: &str = concat!(
+    entry_of!("member m INDEXED BY member_by_user"),
+    "(c.last_ms < ?4 OR (c.last_ms = ?4 AND c.id > ?5)) ORDER BY c.last_ms DESC, c.id LIMIT ?6"
+);
 
 /// Entries of the named conversations that the user is a member of.
 pub(super) async fn entries(
@@ -30,9 +41,8 @@ pub(super) async fn entries(
     of: &[Conversation],
 ) -> Result<Vec<Entry>> {
     let names = serde_json::Value::from(of.iter().map(Conversation::as_str).collect::<Vec<_>>()).to_string();
-    let text = format!("{ENTRY} AND m.conversation_id IN (SELECT value FROM json_each(?4))");
     let rows =
-        sql::rows(on, &text, [app.app.into(), user.as_str().into(), LAST_BODY_BYTES_MAX.into(), names.into()]).await?;
+        sql::rows(on, NAMED, [app.app.into(), user.as_str().into(), LAST_BODY_BYTES_MAX.into(), names.into()]).await?;
     rows.iter().map(|found| entry(app, found)).collect()
 }
 
@@ -46,9 +56,6 @@ pub(super) async fn page(
 ) -> Result<Vec<Entry>> {
     let (last_ms, last_id) =
         after.map_or((i64::MAX, String::new()), |cursor| (cursor.last_ms, cursor.conversation.as_str().to_owned()));
-    let text = format!(
-        "{ENTRY} AND (c.last_ms < ?4 OR (c.last_ms = ?4 AND c.id > ?5)) ORDER BY c.last_ms DESC, c.id LIMIT ?6"
-    );
     let values = [
         app.app.into(),
         user.as_str().into(),
@@ -57,7 +64,7 @@ pub(super) async fn page(
         last_id.into(),
         (limit as i64).into(),
     ];
-    let rows = sql::rows(on, &text, values).await?;
+    let rows = sql::rows(on, PAGE, values).await?;
     rows.iter().map(|found| entry(app, found)).collect()
 }
 
