@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error};
+use tokenim_protocol::limits::JSON_KEYS_MAX;
 use tokenim_protocol::strict;
 
 /// Bytes of a request body (SECURITY.md §5).
@@ -112,7 +113,7 @@ fn parse<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, Fault> {
     if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
         return Err(Fault::malformed("the request body must be a JSON object", None));
     }
-    strict::check(text).map_err(|error| Fault::malformed(format!("malformed JSON: {error}"), None))?;
+    strict::check(text, JSON_KEYS_MAX).map_err(|error| Fault::malformed(format!("malformed JSON: {error}"), None))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|error| {
         let path = error.path().to_string();
         Fault::malformed(error.into_inner().to_string(), (path != ".").then_some(path))

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tokenim_protocol::Code;
-use tokenim_protocol::limits::FRAME_BYTES_MAX;
+use tokenim_protocol::limits::{FRAME_BYTES_MAX, JSON_KEYS_MAX};
 use tokenim_protocol::strict;
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub fn check(kind: &str, body: &str) -> Result<ContentKind> {
     if body.len() > FRAME_BYTES_MAX {
         return Err(Error::new(Code::PayloadTooLarge).says("a message body holds at most 64 KiB"));
     }
-    strict::check(body).map_err(|error| Error::invalid("body", error.to_string()))?;
+    strict::check(body, JSON_KEYS_MAX).map_err(|error| Error::invalid("body", error.to_string()))?;
     let fits = match kind {
         ContentKind::Text => serde_json::from_str::<Text<'_>>(body).is_ok(),
         ContentKind::File => serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(body).is_ok(),

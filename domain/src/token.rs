@@ -4,7 +4,7 @@ pub mod caps;
 pub mod session;
 
 use crate::error::{Error, Result};
-use crate::id::{AppId, KeyId};
+use crate::id::KeyId;
 use crate::log::AppRef;
 use crate::name::{Device, User};
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokenim_protocol::Code;
 use tokenim_protocol::grammar;
-use tokenim_protocol::limits::{TOKEN_BYTES_MAX, TOKEN_LEEWAY_SECONDS, TOKEN_SECONDS_MAX};
+use tokenim_protocol::limits::{JSON_KEYS_MAX, TOKEN_BYTES_MAX, TOKEN_LEEWAY_SECONDS, TOKEN_SECONDS_MAX};
 
 /// One signing key of one app, as the store holds it. The app comes from here, never from a claim.
 #[derive(Debug, Clone)]
@@ -146,12 +146,6 @@ pub struct Grant {
     pub label: Option<String>,
 }
 
-/// The app an `aud` claim names; used by tests and tools only to explain a refusal.
-#[must_use]
-pub fn audience(app: AppId) -> String {
-    app.to_string()
-}
-
 fn header(token: &str) -> Result<Header> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(invalid("the token is longer than 4 KiB"));
@@ -164,7 +158,7 @@ fn refuse_repeated_claims(token: &str) -> Result<()> {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|error| invalid("").because(error))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| invalid("").because(error))?;
-    tokenim_protocol::strict::check(text).map_err(|error| invalid("").because(error))
+    tokenim_protocol::strict::check(text, JSON_KEYS_MAX).map_err(|error| invalid("").because(error))
 }
 
 fn check_times(claims: &Claims, now_s: i64) -> Result<()> {

@@ -3,16 +3,20 @@
 use crate::connection::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokenim_domain::log::{Commit, MessageLog, Outcome, Write};
+use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Write};
+use tokenim_domain::name::Conversation;
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Writes of one batch.
-const BATCH_WRITES_MAX: usize = 512;
-/// Bytes of bodies of one batch.
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
+const BATCH_WRITES_MAX: usize = 256;
+/// Bytes of events of one batch. A batch reaches a reader's queue in one piece, before its socket can write: so it is a
+/// quarter of what a queue holds, and a burst does not make a prompt reader look slow.
+const BATCH_BYTES_MAX: usize = 128 * 1024;
+/// What an event's ids, names and numbers add to its body, about.
+const EVENT_OVERHEAD_BYTES: usize = 400;
 /// Writes that may wait for their batch; beyond it senders are told to wait.
 const QUEUE_WRITES_MAX: usize = 16 * 1024;
 /// Bytes of bodies that may wait.
@@ -52,6 +56,8 @@ pub struct Committed {
     pub results: Vec<(Origin, Result<Outcome>)>,
     /// Beside each result, the write where it was a watermark: receipts are made of it.
     pub moves: Vec<Option<Write>>,
+    /// Conversations whose writes may be stored or not: nobody knows what to deliver, so members are told to look.
+    pub unknown: Vec<(AppRef, Conversation)>,
 }
 
 /// The way into the batcher.
@@ -97,6 +103,9 @@ impl Appender {
         stop: CancellationToken,
     ) {
         loop {
+            if stop.is_cancelled() {
+                jobs.close();
+            }
             let first = tokio::select! {
                 biased;
                 first = jobs.recv() => first,
@@ -123,11 +132,12 @@ pub fn committed() -> (mpsc::Sender<Committed>, mpsc::Receiver<Committed>) {
 }
 
 fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let mut bytes = body_bytes(&first.write);
+    let weight = |write: &Write| body_bytes(write) + EVENT_OVERHEAD_BYTES;
+    let mut bytes = weight(&first.write);
     let mut batch = vec![first];
     while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
         let Ok(job) = jobs.try_recv() else { break };
-        bytes += body_bytes(&job.write);
+        bytes += weight(&job.write);
         batch.push(job);
     }
     batch
@@ -136,12 +146,19 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 async fn commit<L: MessageLog>(log: &L, batch: Vec<Job>) -> Committed {
     let (writes, origins): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.write, job.origin)).unzip();
     let moves = writes.iter().map(|write| matches!(write, Write::Move(_)).then(|| write.clone())).collect();
+    let mut touched: Vec<_> = writes.iter().map(place).collect();
+    let mut unknown = Vec::new();
     let results = match log.append(writes).await {
         Commit::Committed(outcomes) => origins.into_iter().zip(outcomes).map(settle).collect(),
         Commit::Failed(error) => refuse_all(origins, &error),
-        Commit::Unknown(error) => refuse_all(origins, &error),
+        Commit::Unknown(error) => {
+            touched.sort_unstable();
+            touched.dedup();
+            unknown = touched;
+            refuse_all(origins, &error)
+        }
     };
-    Committed { results, moves }
+    Committed { results, moves, unknown }
 }
 
 fn settle((origin, outcome): (Origin, Outcome)) -> (Origin, Result<Outcome>) {
@@ -155,6 +172,15 @@ fn settle((origin, outcome): (Origin, Outcome)) -> (Origin, Result<Outcome>) {
 fn refuse_all(origins: Vec<Origin>, error: &Error) -> Vec<(Origin, Result<Outcome>)> {
     tracing::error!(code = error.code.as_str(), source = ?std::error::Error::source(error), writes = origins.len(), "a batch did not commit");
     origins.into_iter().map(|origin| (origin, Err(error.public_copy()))).collect()
+}
+
+fn place(write: &Write) -> (AppRef, Conversation) {
+    match write {
+        Write::Send(draft) => (draft.app, draft.conversation.clone()),
+        Write::Create(new) => (new.app, new.id.clone()),
+        Write::Change(change) => (change.app, change.conversation.clone()),
+        Write::Move(watermark) => (watermark.app, watermark.conversation.clone()),
+    }
 }
 
 fn body_bytes(write: &Write) -> usize {

@@ -2,13 +2,15 @@
 
 pub mod gate;
 pub mod outbox;
+mod state;
 
 use crate::frame;
 use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
-use gate::Gate;
-use outbox::{Outbox, Queued};
+use outbox::Outbox;
+use state::{Phase, State};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -17,11 +19,7 @@ use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error};
-use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS};
-use tokenim_protocol::{limits, reply};
-
-/// Seconds a closing connection is given to drain its queue and answer the close.
-const CLOSING_SECONDS_MAX: u32 = 5;
+use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -65,30 +63,6 @@ impl Session {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    New,
-    Attaching,
-    Ready,
-    Closing { since: u32 },
-    Gone,
-}
-
-#[derive(Debug)]
-struct State {
-    phase: Phase,
-    opened: u32,
-    next_ping: u32,
-    open_commands: u32,
-    session: Option<Arc<Session>>,
-    outbox: Outbox,
-    /// Shut from registration until the backlog is queued.
-    gate: Option<Box<Gate>>,
-    /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
-    heads: Vec<(Conversation, i64, i64)>,
-    heads_more: bool,
-}
-
 /// Events of one conversation, encoded, to be queued together.
 #[derive(Debug, Clone)]
 pub struct Chunk {
@@ -117,20 +91,12 @@ impl Connection {
     /// A connection that was just accepted; `now` is the second of the node's monotonic clock.
     #[must_use]
     pub fn new(id: u64, now: u32) -> Arc<Self> {
-        // The id spreads the pings of connections that arrived together.
-        let next_ping = now + 1 + (id % PING_INTERVAL_SECONDS) as u32;
-        let state = State {
-            phase: Phase::New,
-            opened: now,
-            next_ping,
-            open_commands: 0,
-            session: None,
-            outbox: Outbox::default(),
-            gate: None,
-            heads: Vec::new(),
-            heads_more: false,
-        };
-        Arc::new(Connection { id, waker: AtomicWaker::new(), heard: AtomicU32::new(now), state: Mutex::new(state) })
+        Arc::new(Connection {
+            id,
+            waker: AtomicWaker::new(),
+            heard: AtomicU32::new(now),
+            state: Mutex::new(State::new(id, now)),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -165,7 +131,7 @@ impl Connection {
         matches!(self.state().phase, Phase::Closing { .. } | Phase::Gone)
     }
 
-    /// Whether a command was accepted before and is still without a session.
+    /// Whether it has no session yet.
     #[must_use]
     pub fn is_unauthenticated(&self) -> bool {
         matches!(self.state().phase, Phase::New | Phase::Attaching)
@@ -177,8 +143,28 @@ impl Connection {
         let may = state.phase == Phase::New;
         if may {
             state.phase = Phase::Attaching;
+            state.held = Some(VecDeque::new());
         }
         may
+    }
+
+    /// Keeps a message that came while the connection attaches, so that it is handled after the reply to `connect`; false
+    /// where it may be handled now.
+    pub fn hold(&self, text: &str) -> bool {
+        let mut state = self.state();
+        let Some(held) = &mut state.held else { return false };
+        held.push_back(text.into());
+        true
+    }
+
+    /// The next kept message. With the last one taken, those that come are handled as they come.
+    pub fn next_held(&self) -> Option<Box<str>> {
+        let mut state = self.state();
+        let next = state.held.as_mut()?.pop_front();
+        if next.is_none() {
+            state.held = None;
+        }
+        next
     }
 
     /// Gives the right to attach back: the client may try again within its deadline.
@@ -210,7 +196,7 @@ impl Connection {
         }
         let gate = state.gate.take().unwrap_or_default();
         state.open_commands = state.open_commands.saturating_sub(1);
-        state.outbox.reply(reply);
+        state.reply(reply);
         backlog.into_iter().for_each(|frames| state.outbox.backlog(frames));
         match gate.above(heads) {
             Some(waiting) => {
@@ -223,9 +209,13 @@ impl Connection {
         self.wake();
     }
 
-    /// Replaces the session by one of a newer token of the same user.
+    /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
     pub fn renew(&self, session: Arc<Session>) {
-        self.state().session = Some(session);
+        let mut state = self.state();
+        let ends = |session: &Arc<Session>| session.identity.expires_ms;
+        if state.session.as_ref().is_some_and(|old| ends(old) <= ends(&session)) {
+            state.session = Some(session);
+        }
     }
 
     /// Counts a command as unanswered; false at the limit.
@@ -240,12 +230,12 @@ impl Connection {
     pub fn answer(&self, frame: Bytes) {
         let mut state = self.state();
         state.open_commands = state.open_commands.saturating_sub(1);
-        state.outbox.reply(frame);
+        state.reply(frame);
     }
 
     /// Queues a frame that answers no command (pongs, refusals over the limit).
     pub fn reply(&self, frame: Bytes) {
-        self.state().outbox.reply(frame);
+        self.state().reply(frame);
     }
 
     /// Queues sequenced events; true where the socket must be woken.
@@ -277,7 +267,7 @@ impl Connection {
     pub fn push(&self, frame: Bytes) {
         let mut state = self.state();
         if state.phase == Phase::Ready {
-            state.outbox.reply(frame);
+            state.reply(frame);
         }
     }
 
@@ -302,6 +292,7 @@ impl Connection {
         state.phase = Phase::Gone;
         state.outbox = Outbox::default();
         state.gate = None;
+        state.held = None;
         state.heads = Vec::new();
         state.session.take()
     }
@@ -327,63 +318,6 @@ impl Connection {
     /// The node's tick, once a second; `now` may be a second older than the connection. Deadlines, silence, expiry, and the server's ping.
     pub fn tick(&self, now: u32, wall_ms: i64) -> Tick {
         let silent = now.saturating_sub(self.heard.load(Ordering::Relaxed));
-        let mut state = self.state();
-        match state.phase {
-            Phase::New | Phase::Attaching
-                if u64::from(now.saturating_sub(state.opened)) > limits::CONNECT_SECONDS_MAX =>
-            {
-                state.close(Code::Unauthenticated, None, now)
-            }
-            Phase::New | Phase::Attaching => return Tick::Nothing,
-            Phase::Closing { since } if now.saturating_sub(since) >= CLOSING_SECONDS_MAX => state.phase = Phase::Gone,
-            Phase::Closing { .. } | Phase::Gone => return Tick::Nothing,
-            Phase::Ready if state.session.as_ref().is_some_and(|session| session.identity.expires_ms <= wall_ms) => {
-                state.close(Code::TokenExpired, None, now)
-            }
-            Phase::Ready if u64::from(silent) > PING_INTERVAL_SECONDS + PING_GRACE_SECONDS => {
-                state.close(Code::Silent, None, now)
-            }
-            Phase::Ready if now >= state.next_ping => state.ping(now),
-            Phase::Ready => return Tick::Nothing,
-        }
-        Tick::Wake
-    }
-}
-
-impl State {
-    /// Tokens without `caps`, nearly all, cost one comparison.
-    fn may_read(&self, conversation: &Conversation) -> bool {
-        let caps = self.session.as_ref().and_then(|session| session.identity.caps.as_deref());
-        caps.is_none_or(|caps| caps.allow(conversation.as_str(), Cap::Read))
-    }
-
-    fn deliver(&mut self, chunk: Chunk, now: u32) {
-        if let Some(head) = self.heads.iter_mut().find(|head| head.0 == chunk.conversation) {
-            (head.1, head.2) = (chunk.epoch, chunk.last);
-        } else if self.heads.len() < PING_HEADS_MAX {
-            self.heads.push((chunk.conversation.clone(), chunk.epoch, chunk.last));
-        } else {
-            self.heads_more = true;
-        }
-        if self.outbox.event(Queued::from(chunk), now).is_err() {
-            self.close(Code::SlowConsumer, None, now);
-        }
-    }
-
-    fn ping(&mut self, now: u32) {
-        let heads = self.heads.iter().map(|(conversation, epoch, seq)| (conversation.as_str(), *epoch, *seq));
-        let text = reply::ping(heads, self.heads_more);
-        (self.heads, self.heads_more) = (Vec::new(), false);
-        self.next_ping = now + PING_INTERVAL_SECONDS as u32;
-        self.outbox.reply(frame::encode_text(&text));
-    }
-
-    fn close(&mut self, code: Code, retry_after_ms: Option<u64>, now: u32) {
-        if matches!(self.phase, Phase::Closing { .. } | Phase::Gone) {
-            return;
-        }
-        self.phase = Phase::Closing { since: now };
-        self.gate = None;
-        self.outbox.finish(frame::encode_close(code.row().close, &reply::close_reason(code, retry_after_ms)));
+        self.state().tick(now, wall_ms, silent)
     }
 }

@@ -5,37 +5,58 @@ use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::connection::Connection;
 use crate::gateway::Counters;
-use crate::registry::Registry;
+use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, frame, reply};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokenim_domain::Result;
+use std::time::Duration;
 use tokenim_domain::log::{AppRef, Event, EventBody, From, MessageLog, Outcome, RangeQuery, Watermark, Write};
-use tokenim_domain::name::Conversation;
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::Change;
+use tokenim_domain::{Code, Result};
 use tokenim_protocol::reply::Receipt;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Members up to which a moved watermark is told to the others at once; in larger ones it is asked for.
 const RECEIPT_MEMBERS_MAX: usize = 128;
-/// Events read at a time to close a gap.
-const GAP_PAGE: u32 = 200;
-/// Bytes read at a time to close a gap.
-const GAP_BYTES: usize = 1024 * 1024;
+/// Events that a gap is closed with; a larger one is told as `resync`, and clients page it.
+const GAP_EVENTS_MAX: u32 = 200;
+/// Bytes that a gap is closed with.
+const GAP_BYTES_MAX: usize = 128 * 1024;
+/// Conversations whose members are read at a time, so that what is read is used before it can be pushed out.
+const LOAD_MAX: usize = 32;
+/// First wait after members could not be read; it doubles up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// Longest wait between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// The one task that fans out on a node; being one, it keeps every conversation in order.
 #[derive(Debug)]
 pub struct Delivery<L, B> {
     log: Arc<L>,
     bus: B,
-    node: u64,
-    registry: Arc<Registry>,
-    seconds: Seconds,
-    counters: Arc<Counters>,
+    node: Node,
     audiences: Audiences,
     /// Connections with something queued, to be woken together.
     touched: Vec<Arc<Connection>>,
+}
+
+/// What the delivery shares with the rest of its node.
+#[derive(Debug)]
+pub struct Node {
+    /// The node's number on the bus.
+    pub id: u64,
+    /// Who is connected.
+    pub registry: Arc<Registry>,
+    /// The node's seconds.
+    pub seconds: Seconds,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// Cancelled when the node stops.
+    pub stop: CancellationToken,
 }
 
 /// One event on its way to its members.
@@ -48,20 +69,13 @@ struct Item {
 
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
-    pub fn new(
-        log: Arc<L>,
-        bus: B,
-        node: u64,
-        registry: Arc<Registry>,
-        seconds: Seconds,
-        counters: Arc<Counters>,
-    ) -> Self {
-        Delivery { log, bus, node, registry, seconds, counters, audiences: Audiences::new(), touched: Vec::new() }
+    pub fn new(log: Arc<L>, bus: B, node: Node) -> Self {
+        Delivery { log, bus, node, audiences: Audiences::new(), touched: Vec::new() }
     }
 
     /// Runs until the batcher is gone.
     pub async fn run(mut self, mut committed: mpsc::Receiver<Committed>) {
-        let mut remote = self.bus.subscribe(self.node);
+        let mut remote = self.bus.subscribe(self.node.id);
         loop {
             tokio::select! {
                 biased;
@@ -76,7 +90,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     async fn local(&mut self, committed: Committed) {
         let refusals = committed.results.iter().filter(|(_, result)| result.is_err()).count();
-        self.counters.commit(committed.results.len() as u64, refusals as u64);
+        self.node.counters.commit(committed.results.len() as u64, refusals as u64);
         let (mut events, mut receipts) = (Vec::new(), Vec::new());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
             if let (Ok(Outcome::Moved(true)), Some(Write::Move(watermark))) = (&result, moved) {
@@ -89,16 +103,17 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             self.answer(origin, result);
         }
         let published: Vec<_> = events.iter().map(|(event, _)| event.clone()).collect();
-        self.fan_out(events, &receipts).await;
-        receipts.iter().for_each(|(watermark, origin)| self.receipt(watermark, *origin));
+        self.fan_out(events).await;
+        self.tell_watermarks(&receipts).await;
+        self.tell_unknown(&committed.unknown).await;
         self.wake();
         if !published.is_empty() {
-            self.bus.publish(Arc::new(Published { node: self.node, events: published })).await;
+            self.bus.publish(Arc::new(Published { node: self.node.id, events: published })).await;
         }
     }
 
     async fn remote(&mut self, published: &Published) {
-        self.fan_out(published.events.iter().map(|event| (event.clone(), None)).collect(), &[]).await;
+        self.fan_out(published.events.iter().map(|event| (event.clone(), None)).collect()).await;
         self.wake();
     }
 
@@ -121,7 +136,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.touched.drain(..).for_each(|connection| connection.wake());
     }
 
-    async fn fan_out(&mut self, events: Vec<(Arc<Event>, Option<u64>)>, receipts: &[(Watermark, Option<u64>)]) {
+    async fn fan_out(&mut self, events: Vec<(Arc<Event>, Option<u64>)>) {
         let mut order: Vec<(Key, Vec<Item>)> = Vec::new();
         let mut places: HashMap<Key, usize> = HashMap::new();
         for (event, origin) in events {
@@ -133,32 +148,59 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             let frame = encode::push(&event);
             order[place].1.push(Item { event, frame, origin });
         }
-        if let Err(error) = self.know(&order, receipts).await {
-            tracing::error!(%error, source = ?std::error::Error::source(&error), "members could not be read: clients will find the gap by seq");
-        }
-        for (key, items) in order {
-            self.conversation(&key, items).await;
+        let mut order = order.into_iter().peekable();
+        while order.peek().is_some() {
+            let portion: Vec<_> = order.by_ref().take(LOAD_MAX).collect();
+            let first = portion.iter().filter_map(|(_, items)| items.first());
+            self.know(first.map(|item| (item.event.app, item.event.conversation.clone())).collect()).await;
+            for (key, items) in portion {
+                self.conversation(&key, items).await;
+            }
         }
     }
 
-    /// Reads the members of conversations this node does not remember. Those who wait for an ack do not wait for that.
-    async fn know(&mut self, order: &[(Key, Vec<Item>)], receipts: &[(Watermark, Option<u64>)]) -> Result<()> {
-        let of_events = order
-            .iter()
-            .filter_map(|(_, items)| items.first())
-            .map(|item| (item.event.app, item.event.conversation.clone()));
-        let of_receipts = receipts.iter().map(|(watermark, _)| (watermark.app, watermark.conversation.clone()));
-        let mut wanted: Vec<(AppRef, Conversation)> = of_events
-            .chain(of_receipts)
-            .filter(|(app, name)| !self.audiences.knows(&(app.app, name.clone())))
-            .collect();
+    /// Reads the members of conversations this node does not remember, for as long as it takes: an event that is committed
+    /// reaches its members. Meanwhile the batcher waits behind this task. Who waits for an ack does not wait for that.
+    async fn know(&mut self, wanted: Vec<(AppRef, Conversation)>) {
+        let mut wanted: Vec<_> =
+            wanted.into_iter().filter(|(app, name)| !self.audiences.knows(&(app.app, name.clone()))).collect();
         if wanted.is_empty() {
-            return Ok(());
+            return;
         }
         self.wake();
         wanted.sort_unstable();
         wanted.dedup();
-        self.audiences.load(&*self.log, &self.registry, wanted).await
+        let mut wait = RETRY_FIRST;
+        while let Err(error) = self.audiences.load(&*self.log, &self.node.registry, wanted.clone()).await {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "members could not be read; trying again");
+            if self.node.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
+            }
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// A lost answer to COMMIT: the events are in the log or not. Members are told to look.
+    async fn tell_unknown(&mut self, unknown: &[(AppRef, Conversation)]) {
+        for portion in unknown.chunks(LOAD_MAX) {
+            self.know(portion.to_vec()).await;
+            for (app, conversation) in portion {
+                self.resync(&(app.app, conversation.clone()), Code::OutcomeUnknown);
+            }
+        }
+    }
+
+    fn resync(&mut self, key: &Key, reason: Code) {
+        let Some(audience) = self.audiences.get(key) else { return };
+        // What comes next is delivered from where it stands.
+        audience.delivered = None;
+        let frame = frame::encode_text(&tokenim_protocol::reply::resync(key.1.as_str(), reason));
+        for (slot, _) in &audience.members {
+            slot.each(|connection| {
+                connection.push(frame.clone());
+                self.touched.push(connection.clone());
+            });
+        }
     }
 
     async fn conversation(&mut self, key: &Key, mut items: Vec<Item>) {
@@ -167,48 +209,39 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         items.retain(|item| delivered.is_none_or(|seq| item.event.seq > seq));
         let Some(first) = items.first() else { return };
         if let Some(seq) = delivered.filter(|seq| *seq + 1 < first.event.seq) {
-            let mut missing = self.read_gap(first.event.app, &first.event.conversation, seq, first.event.seq).await;
-            missing.append(&mut items);
-            items = missing;
+            match self.read_gap(first.event.app, &first.event.conversation, seq, first.event.seq).await {
+                Some(missing) => items.splice(0..0, missing).for_each(drop),
+                None => self.resync(key, Code::Overloaded),
+            }
         }
         let mut rest = items.as_slice();
         while let Some(item) = rest.first() {
             let messages = rest.iter().take_while(|item| matches!(item.event.body, EventBody::Message { .. })).count();
             let (run, later) = rest.split_at(messages.max(1));
             rest = later;
-            self.audiences.join(&self.registry, &item.event);
+            self.audiences.join(&self.node.registry, &item.event);
             self.run_of(key, run);
             self.audiences.leave(&item.event);
         }
     }
 
-    /// Events between what was fanned out and what came: the bus lost or reordered them, the log has them.
-    async fn read_gap(&self, app: AppRef, conversation: &Conversation, above: i64, below: i64) -> Vec<Item> {
-        let (mut items, mut above) = (Vec::new(), above);
-        while above + 1 < below {
-            let from = From::After(above);
-            let query = RangeQuery {
-                app,
-                conversation: conversation.clone(),
-                viewer: None,
-                from,
-                limit: GAP_PAGE,
-                bytes_max: GAP_BYTES,
-            };
-            match self.log.read_range(query).await {
-                Ok(page) if !page.events.is_empty() => {
-                    let events = page.events.into_iter().filter(|event| event.seq < below).map(Arc::new);
-                    items.extend(events.map(|event| Item { frame: encode::push(&event), event, origin: None }));
-                    above = items.last().map_or(below, |item: &Item| item.event.seq);
-                }
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::error!(%error, "a gap could not be read: clients will find it by seq");
-                    break;
-                }
-            }
-        }
-        items
+    /// Events between what was fanned out and what came: the bus lost or reordered them, the log has them. `None` where
+    /// they are too many, or can't be read.
+    async fn read_gap(&self, app: AppRef, conversation: &Conversation, above: i64, below: i64) -> Option<Vec<Item>> {
+        let from = From::After(above);
+        let query = RangeQuery {
+            app,
+            conversation: conversation.clone(),
+            viewer: None,
+            from,
+            limit: GAP_EVENTS_MAX,
+            bytes_max: GAP_BYTES_MAX,
+        };
+        let page = self.log.read_range(query).await.ok()?;
+        let missing: Vec<_> = page.events.into_iter().filter(|event| event.seq < below).map(Arc::new).collect();
+        let whole = missing.last().is_some_and(|event| event.seq + 1 == below);
+        let item = |event: Arc<Event>| Item { frame: encode::push(&event), event, origin: None };
+        whole.then(|| missing.into_iter().map(item).collect())
     }
 
     /// Gives consecutive events to every member's connections.
@@ -217,7 +250,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
         let pairs: Vec<_> = run.iter().map(|item| (item.event.clone(), item.frame.clone())).collect();
         let Some(whole) = encode::chunk(&pairs) else { return };
-        let now = self.seconds.now();
+        let now = self.node.seconds.now();
         let before = self.touched.len();
         for (slot, joined) in &audience.members {
             slot.each(|connection| {
@@ -232,8 +265,23 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 }
             });
         }
+        for slot in removed_elsewhere(&self.node.registry, &first.event, audience) {
+            slot.each(|connection| {
+                if connection.deliver(whole.clone(), now) {
+                    self.touched.push(connection.clone());
+                }
+            });
+        }
         audience.delivered = Some(last.event.seq);
-        self.counters.deliver((self.touched.len() - before) as u64);
+        self.node.counters.deliver((self.touched.len() - before) as u64);
+    }
+
+    async fn tell_watermarks(&mut self, receipts: &[(Watermark, Option<u64>)]) {
+        for portion in receipts.chunks(LOAD_MAX) {
+            self.know(portion.iter().map(|(watermark, _)| (watermark.app, watermark.conversation.clone())).collect())
+                .await;
+            portion.iter().for_each(|(watermark, origin)| self.receipt(watermark, *origin));
+        }
     }
 
     fn receipt(&mut self, watermark: &Watermark, origin: Option<u64>) {
@@ -252,12 +300,22 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 }
 
+/// Users a removal names whom the list does not hold any more, because it was read after the removal was committed.
+fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) -> Vec<Arc<Slot>> {
+    let EventBody::Member { change: Change::Removed, users, .. } = &event.body else { return Vec::new() };
+    let is_listed = |user: &User| audience.members.iter().any(|(slot, _)| slot.user == *user);
+    users.iter().filter(|(user, _)| !is_listed(user)).map(|(user, _)| registry.slot(event.app, user)).collect()
+}
+
+/// For a connection that sees only some of the run: what stands together goes together.
 fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, now: u32) -> bool {
-    let theirs = run.iter().filter(|item| item.origin != Some(connection.id) && item.event.seq >= joined);
-    let chunks = theirs.filter_map(|item| encode::chunk(&[(item.event.clone(), item.frame.clone())]));
+    let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
     let mut woken = false;
-    for chunk in chunks {
-        woken |= connection.deliver(chunk, now);
+    for part in run.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
+        let pairs: Vec<_> = part.iter().map(|item| (item.event.clone(), item.frame.clone())).collect();
+        if let Some(chunk) = encode::chunk(&pairs) {
+            woken |= connection.deliver(chunk, now);
+        }
     }
     woken
 }

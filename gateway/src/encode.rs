@@ -130,7 +130,8 @@ pub fn conversation(view: &ConversationView) -> String {
         .int(view.last_seq)
         .raw(",\"messages\":")
         .int(view.last_msg_no);
-    out.raw(",\"created_at\":").time(view.created_ms).raw("}");
+    out.raw(",\"created_at\":").time(view.created_ms);
+    out.raw(",\"existed\":").raw(if view.existed { "true" } else { "false" }).raw("}");
     out
 }
 

@@ -3,7 +3,7 @@
 use crate::appender::{self, Appender, Job, Origin};
 use crate::bus::Bus;
 use crate::connection::Connection;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Node};
 use crate::frame;
 use crate::registry::{AppStats, Registry};
 use crate::ticker::{self, Minutes, Seconds};
@@ -89,7 +89,19 @@ pub(crate) struct Inner<L> {
     minutes: Arc<Minutes>,
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// Cancelled when a task without which the node is none has ended, by a panic too.
+    died: CancellationToken,
     draining: AtomicBool,
+}
+
+impl<L> Inner<L> {
+    fn vital(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let guard = self.died.clone().drop_guard();
+        self.tracker.spawn(async move {
+            let _guard = guard;
+            task.await;
+        });
+    }
 }
 
 /// What a gateway is made of.
@@ -121,6 +133,7 @@ impl<L: MessageLog> Gateway<L> {
         let seconds = Seconds::new(parts.clock.clone());
         let node = u64::from_le_bytes(parts.rng.bytes());
         let counters = Arc::new(Counters::default());
+        let (stop, died) = (CancellationToken::new(), CancellationToken::new());
         let inner = Arc::new(Inner {
             counters: counters.clone(),
             log: parts.log.clone(),
@@ -132,13 +145,15 @@ impl<L: MessageLog> Gateway<L> {
             seconds: seconds.clone(),
             minutes: Arc::default(),
             tracker: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop: stop.clone(),
+            died: died.clone(),
             draining: AtomicBool::new(false),
         });
-        let delivery = Delivery::new(parts.log.clone(), parts.bus, node, registry.clone(), seconds, counters);
-        inner.tracker.spawn(appender.run(parts.log, jobs, out, inner.stop.clone()));
-        inner.tracker.spawn(delivery.run(committed));
-        inner.tracker.spawn(ticker::run(registry, inner.minutes.clone(), parts.clock, inner.stop.clone()));
+        let here = Node { id: node, registry: registry.clone(), seconds, counters, stop: stop.clone() };
+        let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
+        inner.vital(appender.run(parts.log, jobs, out, stop.clone()));
+        inner.vital(delivery.run(committed));
+        inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
         Gateway { inner }
     }
 
@@ -161,6 +176,11 @@ impl<L: MessageLog> Gateway<L> {
     /// Runs a command's task; the drain waits for it.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.inner.tracker.spawn(task);
+    }
+
+    /// Waits until one of the node's own tasks has ended. Before a drain that is a fault, and the process should end too.
+    pub async fn died(&self) {
+        self.inner.died.cancelled().await;
     }
 
     /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read.

@@ -16,6 +16,20 @@ impl<L: MessageLog> Gateway<L> {
     ///
     /// Errors: the code to close with, for an envelope that can't even be answered.
     pub fn receive(&self, connection: &Arc<Connection>, text: &str) -> Result<(), Code> {
+        if connection.hold(text) { Ok(()) } else { self.handle(connection, text) }
+    }
+
+    /// Handles what came while the connection attached, in order.
+    pub(crate) fn receive_held(&self, connection: &Arc<Connection>) {
+        while let Some(text) = connection.next_held() {
+            if let Err(code) = self.handle(connection, &text) {
+                self.close(connection, code);
+            }
+        }
+        connection.wake();
+    }
+
+    fn handle(&self, connection: &Arc<Connection>, text: &str) -> Result<(), Code> {
         match envelope::read(text) {
             Ok(Incoming::Pong) => Ok(()),
             Ok(Incoming::Command { id, name, body }) => {
@@ -54,7 +68,7 @@ impl<L: MessageLog> Gateway<L> {
             .session()
             .ok_or_else(|| Error::new(Code::Unauthenticated).says("the first command must be `connect`"))?;
         let call = command::Call { gateway: self, connection, session, id, body };
-        match command.ok_or(Code::UnknownCommand)? {
+        match command.ok_or_else(|| Error::new(Code::UnknownCommand).says(format!("there is no command `{name}`")))? {
             Command::Connect => Err(Code::InvalidRequest.into()),
             Command::Refresh => command::refresh::run(&call),
             Command::Send => command::send::run(&call),

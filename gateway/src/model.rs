@@ -1,6 +1,7 @@
 //! The message log in memory: the port's second implementation, with faults that a test injects.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
@@ -29,6 +30,7 @@ pub enum Fault {
 pub struct ModelLog {
     state: Mutex<HashMap<(AppId, Conversation), Log>>,
     faults: Mutex<VecDeque<Fault>>,
+    failing_lists: AtomicUsize,
     /// Permits to read a range; a test that holds them all stops readers where it wants them.
     pub reads: Semaphore,
 }
@@ -41,12 +43,22 @@ struct Log {
 
 impl ModelLog {
     pub fn new() -> Arc<Self> {
-        Arc::new(ModelLog { state: Mutex::default(), faults: Mutex::default(), reads: Semaphore::new(1_000) })
+        Arc::new(ModelLog {
+            state: Mutex::default(),
+            faults: Mutex::default(),
+            failing_lists: AtomicUsize::new(0),
+            reads: Semaphore::new(1_000),
+        })
     }
 
     /// The next batch meets this fault.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// The next readings of member lists fail.
+    pub fn fail_lists(&self, times: usize) {
+        self.failing_lists.store(times, Ordering::SeqCst);
     }
 
     /// All events of a conversation.
@@ -223,6 +235,10 @@ impl MessageLog for ModelLog {
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
+        let fails = self.failing_lists.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if fails.is_ok() {
+            return Err(Code::Unavailable.into());
+        }
         let state = self.state.lock().unwrap();
         let list = |(app, name): (AppRef, Conversation)| {
             let log = state.get(&(app.app, name)).cloned().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Reading what a client sends: one envelope, one command (PROTOCOL.md §4).
 
+use crate::limits::HEADS_KEYS_MAX;
 use crate::{Code, strict};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -45,7 +46,7 @@ pub fn read(text: &str) -> Result<Incoming<'_>, Malformed> {
     let raw: Raw<'_> =
         serde_json::from_str(text).map_err(|error| Malformed { id: None, message: error.to_string() })?;
     let fail = |message: &str| Malformed { id: raw.id, message: message.to_owned() };
-    if let Err(error) = strict::check(text) {
+    if let Err(error) = strict::check(text, HEADS_KEYS_MAX) {
         return Err(fail(&error.to_string()));
     }
     let mut keys = raw.keys;

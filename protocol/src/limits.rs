@@ -12,8 +12,11 @@ pub const SERVER_FRAME_BYTES_MAX: usize = 256 * 1024;
 pub const OPEN_COMMANDS_MAX: u32 = 256;
 /// Nesting of arrays and objects in what a client sends.
 pub const JSON_DEPTH_MAX: usize = 32;
-/// Keys of one JSON object in what a client sends.
+/// Keys of one JSON object in a message body or a REST request.
 pub const JSON_KEYS_MAX: usize = 64;
+/// Keys of one JSON object in a socket envelope: `heads` names up to [`DIRECTORY_PAGE_MAX`] conversations, and a few more
+/// are read so that the answer can say which limit it was.
+pub const HEADS_KEYS_MAX: usize = 256;
 /// Characters of an id made by an app (users, conversations, `client_msg_id`).
 pub const ID_CHARS_MAX: usize = 64;
 /// Bytes of a user token.

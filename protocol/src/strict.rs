@@ -1,22 +1,23 @@
 //! Checks what serde does not: nesting, number of keys and repeated keys of untrusted JSON.
 
-use crate::limits::{JSON_DEPTH_MAX, JSON_KEYS_MAX};
+use crate::limits::JSON_DEPTH_MAX;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Walks one JSON text and refuses more than 32 levels, more than 64 keys in an object, and a key given twice.
+/// Walks one JSON text and refuses more than 32 levels, more than `keys_max` keys in an object, and a key given twice.
 ///
 /// Errors: the parser's message, with line and column.
-pub fn check(json: &str) -> Result<(), serde_json::Error> {
+pub fn check(json: &str, keys_max: usize) -> Result<(), serde_json::Error> {
     let mut parser = serde_json::Deserializer::from_str(json);
-    Walk { depth: 0 }.deserialize(&mut parser)?;
+    Walk { depth: 0, keys_max }.deserialize(&mut parser)?;
     parser.end()
 }
 
 #[derive(Clone, Copy)]
 struct Walk {
     depth: usize,
+    keys_max: usize,
 }
 
 impl Walk {
@@ -24,7 +25,7 @@ impl Walk {
         if self.depth >= JSON_DEPTH_MAX {
             return Err(E::custom("nested too deeply"));
         }
-        Ok(Walk { depth: self.depth + 1 })
+        Ok(Walk { depth: self.depth + 1, ..self })
     }
 }
 
@@ -75,7 +76,7 @@ impl<'de> Visitor<'de> for Walk {
             if seen.contains(&key.0) {
                 return Err(A::Error::custom("a key is given twice"));
             }
-            if seen.len() == JSON_KEYS_MAX {
+            if seen.len() == self.keys_max {
                 return Err(A::Error::custom("an object has too many keys"));
             }
             seen.push(key.0);
@@ -93,16 +94,17 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::JSON_KEYS_MAX;
 
     #[test]
     fn refuses_depth_width_and_repetition() {
-        assert!(check(r#"{"a":[1,-2.5,true,null,"x",{"b":{}}]}"#).is_ok());
-        assert!(check(&format!("{}{}", "[".repeat(32), "]".repeat(32))).is_ok());
-        assert!(check(&format!("{}{}", "[".repeat(33), "]".repeat(33))).is_err());
-        assert!(check(r#"{"a":1,"\u0061":2}"#).is_err());
+        assert!(check(r#"{"a":[1,-2.5,true,null,"x",{"b":{}}]}"#, JSON_KEYS_MAX).is_ok());
+        assert!(check(&format!("{}{}", "[".repeat(32), "]".repeat(32)), JSON_KEYS_MAX).is_ok());
+        assert!(check(&format!("{}{}", "[".repeat(33), "]".repeat(33)), JSON_KEYS_MAX).is_err());
+        assert!(check(r#"{"a":1,"\u0061":2}"#, JSON_KEYS_MAX).is_err());
         let keys = |n: usize| format!("{{{}}}", (0..n).map(|i| format!("\"k{i}\":0")).collect::<Vec<_>>().join(","));
-        assert!(check(&keys(64)).is_ok());
-        assert!(check(&keys(65)).is_err());
-        assert!(check("{} x").is_err());
+        assert!(check(&keys(64), JSON_KEYS_MAX).is_ok());
+        assert!(check(&keys(65), JSON_KEYS_MAX).is_err());
+        assert!(check("{} x", JSON_KEYS_MAX).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Database errors as the domain's errors.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr};
 use tokenim_domain::{Code, Error};
 
 /// A query that failed: the store can't be reached or is broken; nothing was acknowledged.
@@ -15,3 +15,24 @@ pub(crate) fn query(error: DbErr) -> Error {
 const ACQUIRE_RETRY_MS: u64 = 1_000;
 /// Milliseconds a caller waits after a query failed.
 const FAULT_RETRY_MS: u64 = 2_000;
+
+/// SQLite's codes of a flush that failed: SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC (sqlite.org/rescode.html).
+const FLUSH_FAILED: [&str; 2] = ["1034", "1290"];
+
+/// Ends the process where a flush failed. The kernel may have dropped the pages it could not write, and the next flush would
+/// succeed without them: only reading the file anew tells what is there.
+///
+/// Source: RELIABILITY.md §7.
+pub(crate) fn end_if_flush_failed(error: &DbErr) {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return;
+    };
+    let code = cause.as_database_error().and_then(|error| error.code());
+    if code.is_some_and(|code| FLUSH_FAILED.contains(&code.as_ref())) {
+        tracing::error!(%error, "a flush to the disk failed: the process ends, because what was written is not known any more");
+        std::process::abort();
+    }
+}

@@ -25,6 +25,7 @@ pub use usage::{UsageHour, UsageHours};
 
 use sea_orm::DatabaseConnection;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::MasterKey;
@@ -34,6 +35,10 @@ use tokenim_domain::secret::MasterKey;
 pub struct Store {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    /// What the delivery reads members and gaps with.
+    fan_out: DatabaseConnection,
+    /// When the batch that is being committed began, milliseconds since 1970; `i64::MAX` = none is.
+    in_flight: Arc<AtomicI64>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     master: MasterKey,

@@ -36,7 +36,9 @@ impl MessageLog for Store {
     }
 
     async fn read_range(&self, query: RangeQuery) -> Result<Page> {
-        range::read(&self.readers, &query).await
+        // Only the delivery reads as nobody through the port; it has a connection of its own.
+        let on = if query.viewer.is_some() { &self.readers } else { &self.fan_out };
+        range::read(on, &query).await
     }
 
     async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
@@ -54,7 +56,7 @@ impl MessageLog for Store {
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
-        members::lists(&self.readers, &of).await
+        members::lists(&self.fan_out, &of).await
     }
 
     async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {

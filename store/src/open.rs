@@ -1,6 +1,7 @@
 //! Opening the SQLite file: durability asked for and read back, the master key, migrations.
 
 use crate::{Store, sql};
+use sea_orm::sqlx::{self, Connection, SqliteConnection};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
 use std::fs;
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
@@ -15,6 +17,8 @@ use tokenim_domain::secret::MasterKey;
 use tokenim_domain::{Error, Result};
 use tokenim_migrations::Migrator;
 
+/// Reading connections of the delivery, so that busy faces can't hold up the fan-out.
+const FAN_OUT_READERS_MAX: u32 = 1;
 /// Reading connections; SQLite readers do not block each other or the writer in WAL mode.
 const READERS_MAX: u32 = 4;
 /// How long a connection is waited for before the caller is told `overloaded`.
@@ -72,8 +76,10 @@ impl Store {
         Migrator::up(&writer, None).await.map_err(crate::fault::query)?;
         verify_pragmas(&writer, settings.durability).await?;
         let readers = connect(&file, READERS_MAX, settings.durability).await?;
+        let fan_out = connect(&file, FAN_OUT_READERS_MAX, settings.durability).await?;
         drop(turn);
-        Ok(Opened { store: Store { writer, readers, clock, rng, master }, migrated })
+        let in_flight = Arc::new(AtomicI64::new(i64::MAX));
+        Ok(Opened { store: Store { writer, readers, fan_out, in_flight, clock, rng, master }, migrated })
     }
 
     /// Whether the database answers a read.
@@ -85,7 +91,7 @@ impl Store {
 
     /// Closes every connection; the last one checkpoints the write-ahead log.
     pub async fn close(&self) {
-        for pool in [&self.readers, &self.writer] {
+        for pool in [&self.readers, &self.fan_out, &self.writer] {
             if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "closing the database");
             }
@@ -98,6 +104,9 @@ async fn connect(file: &Path, connections: u32, durability: Durability) -> Resul
     options.max_connections(connections).min_connections(1).sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT);
     // Local connections do not break: pinging each before use would cost a statement.
     options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+    options.map_sqlx_sqlite_pool_opts(|pool| {
+        pool.before_acquire(|connection, _| Box::pin(is_outside_transaction(connection)))
+    });
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .pragma("journal_mode", "WAL")
@@ -108,6 +117,14 @@ async fn connect(file: &Path, connections: u32, durability: Durability) -> Resul
             .pragma("temp_store", "MEMORY")
     });
     Database::connect(options).await.map_err(crate::fault::query)
+}
+
+/// Whether a pooled connection may be used again. When a COMMIT or ROLLBACK fails (disk full, I/O error), SQLite has rolled
+/// back by itself but the driver still counts an open transaction: what is then begun on that connection is a savepoint,
+/// and its commit flushes nothing. Such a connection is replaced. The ping waits for a rollback that is still under way.
+async fn is_outside_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// The driver leaves the journal mode as it found it, and a build of SQLite may know other defaults: so read both back.

@@ -3,6 +3,7 @@
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use tokenim_domain::id::AppId;
 use tokenim_domain::meter::{HOUR_MS, Meter, hour_of};
 use tokenim_domain::{Error, Result};
@@ -73,7 +74,8 @@ impl OrgScope<'_> {
         if to <= from || (to - from) / HOUR_MS > HOURS_MAX {
             return Err(Error::invalid("to", "the range must hold at least one hour and at most 366 days"));
         }
-        let complete_to_ms = self.store.clock.now_ms();
+        let now = self.store.clock.now_ms();
+        let complete_to_ms = now.min(self.store.in_flight.load(Ordering::SeqCst));
         let rows = sql::rows(&self.store.readers, HOURS, [self.org.into(), from.into(), to.into()]).await?;
         let item = |row| -> Result<UsageHour> {
             let (app, at_ms, quantity) =

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::id::OrgId;
+use crate::id::{AppId, OrgId};
 use crate::rng::SystemRng;
 use serde_json::{Value, json};
 

@@ -37,12 +37,16 @@ pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id
     if !connection.begin_attach() {
         return Err(Error::new(Code::InvalidRequest).says("this connection is connected already"));
     }
-    let wanted = wanted(body).inspect_err(|_| connection.abandon_attach())?;
+    let wanted = wanted(body).inspect_err(|_| {
+        connection.abandon_attach();
+        gateway.receive_held(connection);
+    })?;
     let (task_gateway, connection) = (gateway.clone(), connection.clone());
     gateway.spawn(async move {
         if let Err(error) = task_gateway.attach(&connection, id, wanted).await {
             refuse(&task_gateway, &connection, id, &error);
         }
+        task_gateway.receive_held(&connection);
     });
     Ok(())
 }
@@ -52,7 +56,7 @@ fn wanted(body: &RawValue) -> Result<Wanted> {
     let credential = match (connect.token, connect.session) {
         (Some(token), None) => Credential::Token(token.into_owned()),
         (None, Some(session)) => Credential::Session(session.into_owned()),
-        _ => return Err(Error::new(Code::InvalidRequest).says("`connect` needs either `token` or `session`")),
+        _ => return Err(Error::new(Code::InvalidRequest).says("`connect` takes one of `token` and `session`")),
     };
     let device = connect.device.as_deref().map(Device::parse).transpose()?;
     let heads: Heads =
@@ -115,7 +119,7 @@ impl<L: MessageLog> Gateway<L> {
             }
         };
         let text = ok(id, &self.welcome(&session, signed.expose(), resumed, &recovery));
-        connection.open_gate(recover::text_frame(&text), recovery.backlog, &recovery.heads, inner.seconds.now());
+        connection.open_gate(frame::encode_text(&text), recovery.backlog, &recovery.heads, inner.seconds.now());
         Ok(())
     }
 

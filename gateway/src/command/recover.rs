@@ -1,12 +1,12 @@
 //! Recovery: per conversation an explicit outcome, and the backlog where it is whole (PROTOCOL.md §7).
 
-use crate::{encode, frame};
+use crate::encode;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, HashMap};
-use tokenim_domain::Result;
 use tokenim_domain::log::{AppRef, Entry, From, MessageLog, RangeQuery};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::token::caps::{Cap, Caps};
+use tokenim_domain::{Code, Result};
 use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX};
 use tokenim_protocol::reply::Json;
 
@@ -76,7 +76,11 @@ pub(super) async fn recover<L: MessageLog>(
     for (name, at) in heads {
         recovery.sync.raw(if recovery.sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
         let outcome = match entries.get(name.as_str()) {
-            Some(entry) => recovery.one(log, app, user, entry, *at, &mut budget).await?,
+            Some(entry) => match recovery.one(log, app, user, entry, *at, &mut budget).await {
+                // Removed since the entries were read.
+                Err(error) if error.code == Code::NotFound => Outcome::NotMember,
+                other => other?,
+            },
             None => Outcome::NotMember,
         };
         recovery.sync.raw(",\"outcome\":").quoted(outcome.as_str()).raw("}");
@@ -133,9 +137,4 @@ impl Recovery {
 /// The seq before which the client may keep what it has: nothing above the head is real, whatever the epoch says.
 fn epoch_first(entry: &Entry, at: (i64, i64)) -> i64 {
     if at.0 == entry.epoch { entry.head + 1 } else { entry.epoch_first }
-}
-
-/// A frame's text as a frame.
-pub(super) fn text_frame(text: &str) -> Bytes {
-    frame::encode_text(text)
 }

@@ -4,9 +4,9 @@ use super::Chunk;
 use tokenim_domain::name::Conversation;
 
 /// Chunks that may wait.
-const CHUNKS_MAX: usize = 512;
+const CHUNKS_MAX: usize = 2_048;
 /// Bytes that may wait.
-const BYTES_MAX: usize = 256 * 1024;
+const BYTES_MAX: usize = 1024 * 1024;
 
 /// Events that came while the connection attached.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ mod tests {
         assert!(gate.waiting.is_empty());
         assert!(gate.above(&[]).is_none());
         let mut gate = Gate::default();
-        (1..=513).for_each(|seq| gate.wait(chunk("a", seq, seq, 1)));
+        (1..=2_049).for_each(|seq| gate.wait(chunk("a", seq, seq, 1)));
         assert!(gate.above(&[]).is_none());
     }
 }

@@ -9,9 +9,9 @@ use tokenim_domain::name::Conversation;
 use tokenim_protocol::reply;
 
 /// Bytes of live events that may be queued; replies are bounded by the open commands instead.
-const EVENT_BYTES_MAX: usize = 256 * 1024;
+const EVENT_BYTES_MAX: usize = 512 * 1024;
 /// Frames of live events that may be queued.
-const EVENT_FRAMES_MAX: usize = 512;
+const EVENT_FRAMES_MAX: usize = 1_024;
 /// Bytes of replies that may be queued: a client that asks for pages and never reads them is closed.
 const REPLY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Share of the event budget above which pushes that may be dropped are.
@@ -60,17 +60,18 @@ impl From<Chunk> for Queued {
 
 impl Outbox {
     /// Queues a reply or a control push.
-    pub fn reply(&mut self, frame: Bytes) {
+    ///
+    /// Errors: [`TooSlow`].
+    pub fn reply(&mut self, frame: Bytes) -> Result<(), TooSlow> {
         if self.finishing {
-            return;
+            return Ok(());
         }
         if self.reply_bytes + frame.len() > REPLY_BYTES_MAX {
-            let code = Code::SlowConsumer;
-            self.finish(frame::encode_close(code.row().close, &reply::close_reason(code, None)));
-            return;
+            return Err(TooSlow);
         }
         self.reply_bytes += frame.len();
         self.replies.push_back(frame);
+        Ok(())
     }
 
     /// Queues the backlog of an attach, which has a budget of its own.
@@ -169,10 +170,9 @@ impl Outbox {
         if again || lost.len() > RESYNC_MAX {
             return Err(TooSlow);
         }
-        for conversation in lost {
-            self.reply(frame::encode_text(&reply::resync(conversation.as_str(), Code::SlowConsumer)));
-        }
-        Ok(())
+        let resync =
+            |conversation: Conversation| frame::encode_text(&reply::resync(conversation.as_str(), Code::SlowConsumer));
+        lost.into_iter().map(resync).try_for_each(|frame| self.reply(frame))
     }
 }
 
@@ -194,9 +194,9 @@ mod tests {
     fn replies_go_before_events_and_the_close_goes_last() {
         let mut outbox = Outbox::default();
         outbox.event(queued("a", 3), 0).unwrap();
-        outbox.reply(Bytes::from_static(b"r"));
+        outbox.reply(Bytes::from_static(b"r")).unwrap();
         outbox.finish(Bytes::from_static(b"c"));
-        outbox.reply(Bytes::from_static(b"late"));
+        outbox.reply(Bytes::from_static(b"late")).unwrap();
         assert!(!outbox.is_finished());
         assert_eq!(drained(&mut outbox), ["r", "xxx", "c"].map(Bytes::from));
         assert!(outbox.is_finished() && drained(&mut outbox).is_empty());
@@ -205,13 +205,13 @@ mod tests {
     #[test]
     fn a_slow_reader_is_told_to_resync_and_the_second_time_closed() {
         let mut outbox = Outbox::default();
-        outbox.event(queued("a", 200 * 1024), 10).unwrap();
-        outbox.event(queued("b", 100 * 1024), 10).unwrap();
+        outbox.event(queued("a", 400 * 1024), 10).unwrap();
+        outbox.event(queued("b", 200 * 1024), 10).unwrap();
         let out = drained(&mut outbox);
         assert_eq!(out.len(), 2);
         assert!(out.iter().all(|frame| frame.windows(6).any(|window| window == b"resync")));
-        outbox.event(queued("a", 200 * 1024), 20).unwrap();
-        assert_eq!(outbox.event(queued("a", 100 * 1024), 20), Err(TooSlow));
+        outbox.event(queued("a", 400 * 1024), 20).unwrap();
+        assert_eq!(outbox.event(queued("a", 200 * 1024), 20), Err(TooSlow));
     }
 
     #[test]
@@ -221,9 +221,7 @@ mod tests {
             outbox.event(queued("a", 1), 0).unwrap();
         }
         assert!(outbox.events.is_empty(), "collapsed");
-        for _ in 0..100 {
-            outbox.reply(Bytes::from(vec![0; 64 * 1024]));
-        }
-        assert!(outbox.reply_bytes <= REPLY_BYTES_MAX && outbox.finishing);
+        let refused = (0..100).filter(|_| outbox.reply(Bytes::from(vec![0; 64 * 1024])).is_err()).count();
+        assert!(outbox.reply_bytes <= REPLY_BYTES_MAX && refused > 0);
     }
 }

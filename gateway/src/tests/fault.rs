@@ -11,10 +11,13 @@ async fn an_unknown_outcome_is_never_told_as_failed_and_the_repeat_stores_once()
         let node = world.node();
         world.group(&node, "c", &["alice", "bob"]).await;
         let mut alice = world.connect(&node, "alice", json!({})).await;
+        let bob = world.connect(&node, "bob", json!({})).await;
         world.log.fail_next(fault);
         alice.send("c", "m1");
         let error = alice.reply().await["error"].take();
         assert_eq!((error["code"].as_str(), error["retryable"].as_bool()), (Some("outcome_unknown"), Some(true)));
+        let resync = bob.wait(|message| message["push"]["type"] == "resync").await;
+        assert_eq!(resync["push"], json!({"type": "resync", "conversation": "c", "reason": "outcome_unknown"}));
         alice.send("c", "m1");
         let ack = alice.reply().await["ok"].take();
         assert_eq!((ack["seq"].as_i64(), ack["duplicate"].as_bool()), (Some(2), Some(fault == Fault::AnswerLost)));
@@ -56,4 +59,24 @@ async fn a_pipelined_message_is_not_stored_before_its_refused_predecessor() {
         .command("send", json!({"conversation": "c", "client_msg_id": "b", "prev": "a", "kind": "text", "body": body}));
     let seqs = [alice.reply().await, alice.reply().await].map(|reply| reply["ok"]["seq"].as_i64());
     assert_eq!(seqs, [Some(2), Some(3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_list_that_cannot_be_read_delays_the_push_and_loses_none() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
+    // Two nodes share nothing but the log, so this one has not read the members yet.
+    let other = world.node();
+    let mut carol = world.connect(&other, "alice", json!({})).await;
+    world.log.fail_lists(3);
+    carol.send("c", "m1");
+    assert_eq!(carol.reply().await["ok"]["seq"], 2);
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    assert_eq!(bob.message().await["client_msg_id"], "m1");
+    assert_eq!(alice.message().await["client_msg_id"], "m1");
+    alice.send("c", "m2");
+    assert_eq!(carol.message().await["client_msg_id"], "m2");
 }

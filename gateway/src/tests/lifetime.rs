@@ -88,8 +88,9 @@ async fn an_expired_token_closes_4101_unless_it_was_refreshed() {
     client.command("connect", json!({"token": world.token("alice", 60)}));
     client.reply().await;
     world.clock.advance(Duration::from_secs(50));
+    client.connection.hear(node.now_seconds());
     client.command("refresh", json!({"token": world.token("alice", 600)}));
-    assert!(client.reply().await["ok"]["expires_in_s"].as_i64().unwrap() >= 600);
+    assert_eq!(client.reply().await["ok"]["expires_in_s"], 600);
     client.command("refresh", json!({"token": world.token("bob", 600)}));
     assert_eq!(client.reply().await["error"]["code"], "token_invalid");
     for (seconds, closed) in [(100, false), (600, true)] {
@@ -110,7 +111,7 @@ async fn a_slow_reader_is_told_to_resync_then_closed_and_its_neighbour_is_unmove
     let (slow, quick) = (world.connect(&node, "slow", json!({})).await, world.connect(&node, "quick", json!({})).await);
     let body = json!({"text": "x".repeat(60_000)});
     let mut seqs = Vec::new();
-    for n in 0..12 {
+    for n in 0..20 {
         alice.command(
             "send",
             json!({"conversation": "c", "client_msg_id": format!("m{n}"), "kind": "text", "body": body}),
@@ -118,7 +119,7 @@ async fn a_slow_reader_is_told_to_resync_then_closed_and_its_neighbour_is_unmove
         assert!(alice.reply().await["ok"].is_object());
         seqs.push(quick.message().await["seq"].as_i64().unwrap());
     }
-    assert_eq!(seqs, (2..=13).collect::<Vec<_>>());
+    assert_eq!(seqs, (2..=21).collect::<Vec<_>>());
     assert_eq!(slow.closed().await, 4008);
     let resync = slow.wait(|message| message["push"]["type"] == "resync").await;
     assert_eq!(resync["push"], json!({"type": "resync", "conversation": "c", "reason": "slow_consumer"}));
@@ -173,4 +174,26 @@ fn draft_of(world: &World) -> tokenim_domain::log::Write {
         read: Some(1),
         received: None,
     })
+}
+
+#[tokio::test]
+async fn commands_behind_connect_are_handled_after_it_in_order() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice"]).await;
+    let mut alice = Client::open(&node);
+    let token = world.token("alice", 600);
+    alice.command("connect", json!({"token": token}));
+    let ids: Vec<_> = (0..5).map(|n| alice.send("c", &format!("m{n}"))).collect();
+    assert!(alice.reply().await["ok"]["session"].is_string());
+    for (at, id) in ids.into_iter().enumerate() {
+        let reply = alice.reply().await;
+        assert_eq!((reply["id"].as_u64(), reply["ok"]["seq"].as_i64()), (Some(id), Some(at as i64 + 2)));
+    }
+    let mut forged = Client::open(&node);
+    forged.command("connect", json!({"token": "x"}));
+    forged.send("c", "m9");
+    assert_eq!(forged.reply().await["error"]["code"], "token_invalid");
+    assert_eq!(forged.closed().await, 4401);
+    assert_eq!(world.log.events(world.key.app, "c").len(), 6);
 }

@@ -4,15 +4,13 @@ use actix_http::Request;
 use actix_http::header::{HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use tokenim_domain::Code;
+use tokenim_domain::{Code, grammar};
 
 /// The path of WebSocket connections.
 pub const PATH: &str = "/v1/connect";
 const PROTOCOL_JSON: &str = "tokenim.v1.json";
 /// RFC 6455 §1.3.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// Query names that people put credentials under.
-const CREDENTIAL_NAMES: [&str; 7] = ["token", "access_token", "session", "key", "api_key", "jwt", "authorization"];
 
 /// What becomes of a request that asked for an upgrade.
 pub enum Verdict {
@@ -49,7 +47,8 @@ pub fn judge(request: &Request) -> Verdict {
     let speaks = offered.is_empty() || offered.contains(&PROTOCOL_JSON);
     let protocol =
         if speaks { offered.contains(&PROTOCOL_JSON).then_some(PROTOCOL_JSON) } else { offered.first().copied() };
-    let refuse = match (speaks, has_credential(request)) {
+    let refuse = match (speaks, grammar::url_has_credential(request.path(), request.uri().query().unwrap_or_default()))
+    {
         (_, true) => Some(Code::TokenInUrl),
         (false, false) => Some(Code::VersionUnsupported),
         (true, false) => None,
@@ -59,12 +58,6 @@ pub fn judge(request: &Request) -> Verdict {
 
 fn header(request: &Request, name: HeaderName) -> Option<&str> {
     request.head().headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-fn has_credential(request: &Request) -> bool {
-    let names =
-        request.uri().query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
-    names.into_iter().any(|name| CREDENTIAL_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
 }
 
 fn accept(key: &str, protocol: Option<&str>) -> Bytes {

@@ -100,8 +100,12 @@ impl Socket {
 
     /// Writes what is queued. Ready when nothing is left to do: the peer is gone, or both sides have closed.
     fn write_turn(&mut self, connection: &Connection, context: &mut Context<'_>) -> Poll<()> {
+        // A peer that reads nothing never lets the queue empty: the node's tick has given it up.
+        if connection.is_gone() {
+            return Poll::Ready(());
+        }
         match self.flush(connection, context) {
-            Ok(true) if connection.is_finished() => self.linger(connection, context),
+            Ok(true) if connection.is_finished() => self.linger(context),
             Ok(_) => Poll::Pending,
             Err(_) => Poll::Ready(()),
         }
@@ -220,8 +224,8 @@ impl Socket {
 
     /// Everything is written, the close too. Shuts our side, then reads on until the peer has shut its own: unread bytes
     /// would make the kernel reset the connection and our close with it. The node's tick bounds the wait.
-    fn linger(&mut self, connection: &Connection, context: &mut Context<'_>) -> Poll<()> {
-        if self.peer_closed || connection.is_gone() {
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.peer_closed {
             return Poll::Ready(());
         }
         if !self.shut {

@@ -151,10 +151,9 @@ CREATE INDEX usage_append_unrolled ON usage_append (app_id, event_ms) WHERE roll
 
 CREATE TABLE usage_clock (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    last INTEGER NOT NULL,
-    complete_to_ms INTEGER NOT NULL
+    last INTEGER NOT NULL
 ) STRICT;
-INSERT INTO usage_clock VALUES (1, 0, 0);
+INSERT INTO usage_clock VALUES (1, 0);
 
 CREATE TABLE usage_bucket (
     app_id BLOB NOT NULL,

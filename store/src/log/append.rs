@@ -6,6 +6,7 @@ use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{AppRef, Commit, Credential, Event, EventBody, Outcome, Watermark, Write};
 use tokenim_domain::meter::RULE_VERSION;
@@ -46,17 +47,24 @@ pub(super) struct Placed {
 pub(super) async fn append(store: &Store, batch: Vec<Write>) -> Commit {
     let prepared = async {
         let tx = sql::begin(&store.writer).await?;
+        // Told before the batch's own time is taken: a reading that misses this has an earlier time than the batch.
+        store.in_flight.store(store.clock.now_ms(), Ordering::SeqCst);
         let batch_tx = Batch { store, tx, now_ms: store.clock.now_ms() };
         let outcomes = batch_tx.apply(batch).await?;
         Ok::<_, Error>((batch_tx.tx, outcomes))
     };
-    match prepared.await {
+    let commit = match prepared.await {
         Err(error) => Commit::Failed(error),
         Ok((tx, outcomes)) => match tx.commit().await {
             Ok(()) => Commit::Committed(outcomes),
-            Err(error) => Commit::Unknown(Error::new(Code::OutcomeUnknown).because(error)),
+            Err(error) => {
+                fault::end_if_flush_failed(&error);
+                Commit::Unknown(Error::new(Code::OutcomeUnknown).because(error))
+            }
         },
-    }
+    };
+    store.in_flight.store(i64::MAX, Ordering::SeqCst);
+    commit
 }
 
 impl Batch<'_> {

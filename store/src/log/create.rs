@@ -4,7 +4,7 @@ use super::append::{Batch, Head};
 use super::members;
 use crate::entity::{conversation, member};
 use crate::{fault, sql};
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +25,13 @@ pub(super) async fn create(batch: &Batch<'_>, new: NewConversation) -> Result<Ou
         let creator = new.members.first().map(User::as_str);
         let same_group = existing.kind == new.kind.as_str() && existing.creator.as_deref() == creator;
         // Of direct conversations the pair decides alone: the same id with another partner must not lead to the first one.
-        return Ok(if existing.pair == pair && (pair.is_some() || same_group) {
+        let same = existing.pair == pair && (pair.is_some() || same_group);
+        // Who made it and was removed since sees it no more than anybody else.
+        let visible = match &new.actor {
+            Some(actor) => is_member(&batch.tx, new.app, &existing.id, actor).await?,
+            None => true,
+        };
+        return Ok(if same && visible {
             Outcome::Created(view(existing, true)?, None)
         } else {
             Outcome::Refused(
@@ -105,16 +111,15 @@ fn fixed_if_direct(row: &conversation::Model) -> Result<()> {
 }
 
 async fn roles_of(batch: &Batch<'_>, change: &MemberChange) -> Result<HashMap<User, MemberRole>> {
-    let names = change.users.iter().map(User::as_str);
-    let rows = member::Entity::find()
-        .filter(member::Column::AppId.eq(change.app.app))
-        .filter(member::Column::ConversationId.eq(change.conversation.as_str()))
-        .filter(member::Column::User.is_in(names))
-        .all(&batch.tx)
-        .await
-        .map_err(fault::query)?;
-    let role = |row: &member::Model| MemberRole::find(&row.role).ok_or_else(|| Error::internal("unknown member role"));
-    rows.iter().map(|row| Ok((User::trusted(&row.user), role(row)?))).collect()
+    let names = serde_json::Value::from(change.users.iter().map(User::as_str).collect::<Vec<_>>()).to_string();
+    let values = [change.app.app.into(), change.conversation.as_str().into(), names.into()];
+    let rows = sql::rows(&batch.tx, FIND_ROLES, values).await?;
+    let role = |row| -> Result<(User, MemberRole)> {
+        let role = MemberRole::find(&sql::get::<String>(row, "role")?);
+        let role = role.ok_or_else(|| Error::internal("unknown member role"))?;
+        Ok((User::trusted(&sql::get::<String>(row, "user")?), role))
+    };
+    rows.iter().map(role).collect()
 }
 
 fn added(change: &MemberChange, present: &HashMap<User, MemberRole>) -> Vec<(User, MemberRole)> {
@@ -237,13 +242,15 @@ pub(super) async fn find_view(
 ) -> Result<Option<ConversationView>> {
     let key = (app.app, id.as_str().to_owned());
     let Some(row) = conversation::Entity::find_by_id(key).one(on).await.map_err(fault::query)? else { return Ok(None) };
-    if let Some(viewer) = viewer {
-        let key = (app.app, id.as_str().to_owned(), viewer.as_str().to_owned());
-        if member::Entity::find_by_id(key).one(on).await.map_err(fault::query)?.is_none() {
-            return Ok(None);
-        }
+    match viewer {
+        Some(viewer) if !is_member(on, app, id.as_str(), viewer).await? => Ok(None),
+        _ => view(row, true).map(Some),
     }
-    view(row, true).map(Some)
+}
+
+async fn is_member(on: &impl ConnectionTrait, app: AppRef, conversation: &str, user: &User) -> Result<bool> {
+    let key = (app.app, conversation.to_owned(), user.as_str().to_owned());
+    Ok(member::Entity::find_by_id(key).one(on).await.map_err(fault::query)?.is_some())
 }
 
 /// The conversation of a row, as REST shows it.
@@ -268,4 +275,6 @@ INSERT INTO member (app_id, conversation_id, user, role, joined_seq, read_seq, r
 SELECT ?1, ?2, value->>0, value->>1, ?4, ?4, ?4 FROM json_each(?3)";
 const DELETE_MEMBERS: &str = "
 DELETE FROM member WHERE app_id = ?1 AND conversation_id = ?2 AND user IN (SELECT value->>0 FROM json_each(?3)) AND joined_seq <= ?4";
+const FIND_ROLES: &str = "
+SELECT user, role FROM member WHERE app_id = ?1 AND conversation_id = ?2 AND user IN (SELECT value FROM json_each(?3))";
 const SET_VERSION: &str = "UPDATE conversation SET member_version = ?3 WHERE app_id = ?1 AND id = ?2";

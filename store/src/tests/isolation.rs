@@ -128,13 +128,17 @@ async fn a_scope_finds_only_its_own_apps() {
 #[tokio::test]
 async fn an_idempotency_key_is_the_apps_own() {
     let (world, other) = two_orgs().await;
-    assert_eq!(world.store.begin_idempotent(world.app(), "k", [1; 32]).await.unwrap(), Begun::Fresh);
-    world
-        .store
-        .finish_idempotent(world.app(), "k", &Remembered { status: 201, body: b"secret".to_vec() })
-        .await
-        .unwrap();
-    assert_eq!(world.store.begin_idempotent(other.app, "k", [1; 32]).await.unwrap(), Begun::Fresh);
+    for (app, secret) in [(world.app(), "ours"), (other.app, "theirs")] {
+        assert_eq!(world.store.begin_idempotent(app, "k", [1; 32]).await.unwrap(), Begun::Fresh);
+        let answer = Remembered { status: 201, body: secret.into() };
+        world.store.finish_idempotent(app, "k", &answer).await.unwrap();
+    }
+    for (app, secret) in [(world.app(), "ours"), (other.app, "theirs")] {
+        let Begun::Done(answer) = world.store.begin_idempotent(app, "k", [1; 32]).await.unwrap() else {
+            panic!("done")
+        };
+        assert_eq!(answer.body, secret.as_bytes());
+    }
 }
 
 #[tokio::test]

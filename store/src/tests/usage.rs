@@ -183,6 +183,22 @@ async fn a_message_of_a_turned_back_clock_counts_in_the_hour_it_shows() {
 }
 
 #[tokio::test]
+async fn an_hour_holds_its_first_millisecond_and_not_the_next_hours() {
+    let world = World::with_group().await;
+    let hour = hour_of(START_MS) + HOUR_MS;
+    world.clock.shift(hour - START_MS);
+    world.send("c1", "alice", "m1").await;
+    let scope = world.store.org(world.app().org);
+    for rolled in [false, true] {
+        if rolled {
+            roll_all(&world.store).await;
+        }
+        let total = async |from: i64| scope.usage_hours(from, from + HOUR_MS).await.unwrap().total();
+        assert_eq!((total(hour - HOUR_MS).await, total(hour).await, total(hour + HOUR_MS).await), (0, 1, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_range_is_cut_to_whole_hours_and_is_bounded() {
     let world = World::with_group().await;
     world.send("c1", "alice", "m1").await;

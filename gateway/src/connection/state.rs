@@ -1,0 +1,135 @@
+//! What a connection's lock guards: its phase, session and queues, and what the node's tick does to them.
+
+use super::gate::Gate;
+use super::outbox::{Outbox, Queued};
+use super::{Chunk, Session, Tick};
+use crate::frame;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokenim_domain::Code;
+use tokenim_domain::name::Conversation;
+use tokenim_domain::token::caps::Cap;
+use tokenim_protocol::limits::{CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS};
+use tokenim_protocol::reply;
+
+/// Seconds a closing connection is given to drain its queue and answer the close.
+const CLOSING_SECONDS_MAX: u32 = 5;
+/// Seconds an attach may take once its credential is there: what an SDK waits for an attempt (SDK.md CONN-1).
+const ATTACH_SECONDS_MAX: u64 = 15;
+/// Milliseconds a client waits after an attach that took too long: the node is busy.
+const ATTACH_RETRY_MS: u64 = 5_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    New,
+    Attaching,
+    Ready,
+    Closing { since: u32 },
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// The last second that was told.
+    now: u32,
+    opened: u32,
+    next_ping: u32,
+    pub(super) open_commands: u32,
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) outbox: Outbox,
+    /// Shut from registration until the backlog is queued.
+    pub(super) gate: Option<Box<Gate>>,
+    /// Messages that came behind a `connect` that is not answered yet; bounded by the bytes allowed before authentication.
+    pub(super) held: Option<VecDeque<Box<str>>>,
+    /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
+    pub(super) heads: Vec<(Conversation, i64, i64)>,
+    heads_more: bool,
+}
+
+impl State {
+    pub(super) fn new(id: u64, now: u32) -> Self {
+        State {
+            phase: Phase::New,
+            now,
+            opened: now,
+            // The id spreads the pings of connections that arrived together.
+            next_ping: now + 1 + (id % PING_INTERVAL_SECONDS) as u32,
+            open_commands: 0,
+            session: None,
+            outbox: Outbox::default(),
+            gate: None,
+            held: None,
+            heads: Vec::new(),
+            heads_more: false,
+        }
+    }
+
+    /// Queues a reply or a control push; a reader that leaves too many unread is closed.
+    pub(super) fn reply(&mut self, frame: Bytes) {
+        if self.outbox.reply(frame).is_err() {
+            self.close(Code::SlowConsumer, None, self.now);
+        }
+    }
+
+    /// Tokens without `caps`, nearly all, cost one comparison.
+    pub(super) fn may_read(&self, conversation: &Conversation) -> bool {
+        let caps = self.session.as_ref().and_then(|session| session.identity.caps.as_deref());
+        caps.is_none_or(|caps| caps.allow(conversation.as_str(), Cap::Read))
+    }
+
+    pub(super) fn deliver(&mut self, chunk: Chunk, now: u32) {
+        if let Some(head) = self.heads.iter_mut().find(|head| head.0 == chunk.conversation) {
+            (head.1, head.2) = (chunk.epoch, chunk.last);
+        } else if self.heads.len() < PING_HEADS_MAX {
+            self.heads.push((chunk.conversation.clone(), chunk.epoch, chunk.last));
+        } else {
+            self.heads_more = true;
+        }
+        if self.outbox.event(Queued::from(chunk), now).is_err() {
+            self.close(Code::SlowConsumer, None, now);
+        }
+    }
+
+    fn ping(&mut self, now: u32) {
+        let heads = self.heads.iter().map(|(conversation, epoch, seq)| (conversation.as_str(), *epoch, *seq));
+        let text = reply::ping(heads, self.heads_more);
+        (self.heads, self.heads_more) = (Vec::new(), false);
+        self.next_ping = now + PING_INTERVAL_SECONDS as u32;
+        self.reply(frame::encode_text(&text));
+    }
+
+    pub(super) fn tick(&mut self, now: u32, wall_ms: i64, silent: u32) -> Tick {
+        self.now = now;
+        let open = u64::from(now.saturating_sub(self.opened));
+        match self.phase {
+            Phase::New if open > CONNECT_SECONDS_MAX => self.close(Code::Unauthenticated, None, now),
+            Phase::Attaching if open > ATTACH_SECONDS_MAX => {
+                self.close(Code::InsufficientState, Some(ATTACH_RETRY_MS), now)
+            }
+            Phase::New | Phase::Attaching => return Tick::Nothing,
+            Phase::Closing { since } if now.saturating_sub(since) >= CLOSING_SECONDS_MAX => self.phase = Phase::Gone,
+            Phase::Closing { .. } | Phase::Gone => return Tick::Nothing,
+            Phase::Ready if self.session.as_ref().is_some_and(|session| session.identity.expires_ms <= wall_ms) => {
+                self.close(Code::TokenExpired, None, now);
+            }
+            Phase::Ready if u64::from(silent) > PING_INTERVAL_SECONDS + PING_GRACE_SECONDS => {
+                self.close(Code::Silent, None, now);
+            }
+            Phase::Ready if now >= self.next_ping => self.ping(now),
+            Phase::Ready => return Tick::Nothing,
+        }
+        Tick::Wake
+    }
+
+    pub(super) fn close(&mut self, code: Code, retry_after_ms: Option<u64>, now: u32) {
+        if matches!(self.phase, Phase::Closing { .. } | Phase::Gone) {
+            return;
+        }
+        self.phase = Phase::Closing { since: now };
+        self.gate = None;
+        self.held = None;
+        self.outbox.finish(frame::encode_close(code.row().close, &reply::close_reason(code, retry_after_ms)));
+    }
+}
