@@ -82,7 +82,7 @@ pub fn build(config: &Config, store: Store, listeners: Listeners) -> Result<App,
     let console = web::Data::new(Console::new(Ports {
         store: store.clone(),
         live: Arc::new(LiveConnections(gateway.clone())),
-        public_origin: Some(config.server.public_origin.clone()).filter(|origin| !origin.is_empty()),
+        public_origin: config.server.public_origin(),
         stop: stop.clone(),
     })?);
     let ready = Arc::new(AtomicBool::new(true));

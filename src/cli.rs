@@ -76,8 +76,12 @@ pub enum Failure {
 
 /// At the terminal the cause may be told: whoever runs the binary owns the machine.
 fn explain(error: &tokenim_domain::Error) -> String {
-    let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{}{cause}", error.message)
+    match std::error::Error::source(error).map(ToString::to_string) {
+        // A fault of ours tells the person who runs the binary nothing but its cause.
+        Some(cause) if error.message == error.code.row().meaning => cause,
+        Some(cause) if !error.message.contains(&cause) => format!("{} ({cause})", error.message),
+        _ => error.message.to_string(),
+    }
 }
 
 /// Runs a command.

@@ -98,6 +98,13 @@ pub enum Fault {
     },
 }
 
+impl Server {
+    /// The public origin, if one is set.
+    pub fn public_origin(&self) -> Option<String> {
+        Some(self.public_origin.clone()).filter(|origin| !origin.is_empty())
+    }
+}
+
 impl Config {
     /// Reads the configuration of this process.
     ///

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Within this time a further signal is the same wish: a terminal and a supervisor may both pass it on.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// How long the drain may last beyond its window before the process ends regardless.
 const HARD_STOP: Duration = Duration::from_secs(15);
 
@@ -26,6 +28,7 @@ pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure>
     tokio::select! {
         ended = &mut servers => return Err(died(ended.err())),
         _ = tasks.join_next() => return Err(died(None)),
+        () = gateway.died() => return Err(died(None)),
         () = signals.next() => {}
     }
     tracing::info!("draining");
@@ -43,7 +46,7 @@ pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure>
     tokio::select! {
         // The servers must be polled for their stop to happen.
         ((), _) = async { tokio::join!(drain, servers) } => Ok(()),
-        () = signals.next() => Err(hard("a second signal came")),
+        () = signals.next_after(SAME_SIGNAL) => Err(hard("a second signal came")),
         () = tokio::time::sleep(window + HARD_STOP) => Err(hard("the drain did not end in time")),
     }
 }
@@ -69,6 +72,18 @@ impl Signals {
         let listen =
             |kind| signal(kind).map_err(|source| Failure::Io { what: "listening for signals".to_owned(), source });
         Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The next signal that comes after a while; those before are ignored.
+    async fn next_after(&mut self, while_: Duration) {
+        let early = async {
+            loop {
+                self.next().await;
+            }
+        };
+        // Only the time can end this.
+        let _: Result<(), _> = tokio::time::timeout(while_, early).await;
+        self.next().await;
     }
 
     async fn next(&mut self) {

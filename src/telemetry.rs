@@ -9,12 +9,22 @@ use tracing_subscriber::EnvFilter;
 ///
 /// Errors: a filter that can't be read.
 pub fn start(log: &Log) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .map_err(|error| Fault::Content { origin: "log.filter".to_owned(), message: error.to_string() })?;
+    let filter = filter(log)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
     match log.format {
         Format::Text => lines.init(),
         Format::Json => lines.json().init(),
     }
     Ok(())
+}
+
+/// The filter of a configuration.
+///
+/// Errors: text that is none.
+pub fn filter(log: &Log) -> Result<EnvFilter, Failure> {
+    let fault = |error: tracing_subscriber::filter::ParseError| Fault::Content {
+        origin: "log.filter".to_owned(),
+        message: error.to_string(),
+    };
+    Ok(EnvFilter::try_new(&log.filter).map_err(fault)?)
 }

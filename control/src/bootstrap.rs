@@ -80,7 +80,7 @@ fn check_email(email: &str) -> Result<()> {
         || email.chars().count() > EMAIL_CHARS_MAX
         || email.chars().any(|c| c.is_whitespace() || c.is_control())
     {
-        return Err(Error::invalid("email", "this is not an e-mail address"));
+        return Err(Error::invalid("email", format!("{email:?} is not an e-mail address")));
     }
     Ok(())
 }

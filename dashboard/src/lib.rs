@@ -22,3 +22,4 @@ mod face;
 
 pub use console::{Console, Live, Ports};
 pub use routes::{ROUTES, RouteSpec, Verb, Who, configure};
+pub use site::check_public_origin;

@@ -15,6 +15,13 @@ pub(crate) enum Site {
     Loopback,
 }
 
+/// Checks a public origin as the console would at its start.
+///
+/// Errors: `invalid_field` where it is no origin, or plain HTTP on an address that is not loopback.
+pub fn check_public_origin(public_origin: Option<String>) -> Result<(), Error> {
+    Site::new(public_origin).map(drop)
+}
+
 impl Site {
     pub(crate) fn new(public_origin: Option<String>) -> Result<Self, Error> {
         let Some(origin) = public_origin else { return Ok(Self::Loopback) };

@@ -32,7 +32,13 @@ pub fn check(kind: &str, body: &str) -> Result<ContentKind> {
         ContentKind::File => serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(body).is_ok(),
         ContentKind::Json => true,
     };
-    if fits { Ok(kind) } else { Err(Error::invalid("body", format!("this is not the body of kind {}", kind.as_str()))) }
+    match (fits, kind) {
+        (true, kind) => Ok(kind),
+        (false, ContentKind::Text) => {
+            Err(Error::invalid("body", "the body of `text` is an object with a string `text`"))
+        }
+        (false, _) => Err(Error::invalid("body", "the body of `file` is an object")),
+    }
 }
 
 #[cfg(test)]

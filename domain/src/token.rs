@@ -150,6 +150,9 @@ fn header(token: &str) -> Result<Header> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(invalid("the token is longer than 4 KiB"));
     }
+    if token.starts_with("tim_") {
+        return Err(invalid("this is a server key; a device needs a user token (POST /v1/tokens)"));
+    }
     jsonwebtoken::decode_header(token).map_err(|error| invalid("the token is not a JWT").because(error))
 }
 

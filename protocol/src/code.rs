@@ -59,12 +59,12 @@ codes! {
     TokenInUrl              "token_in_url"              false 400 4400 "Credentials never travel in a URL.";
     OriginNotAllowed        "origin_not_allowed"        false 403 4403 "The page's origin is not on the app's list.";
     Forbidden               "forbidden"                 false 403 4403 "The credential is valid but may not do this.";
-    NotFound                "not_found"                 false 404 0 "No such object in this app.";
+    NotFound                "not_found"                 false 404 0 "No such object in this app, or none that you may see.";
     MethodNotAllowed        "method_not_allowed"        false 405 0 "The path exists but not with this method.";
     Conflict                "conflict"                  false 409 0 "The same id was used before with other content.";
     IdempotencyMismatch     "idempotency_mismatch"      false 409 0 "The Idempotency-Key was used before with another request.";
     IdempotencyInProgress   "idempotency_in_progress"   true  409 0 "A request with this Idempotency-Key is still running.";
-    PreviousRefused         "previous_refused"          true  409 0 "The message named by `prev` was refused, so this one was not stored; send both again in order.";
+    PreviousRefused         "previous_refused"          true  409 0 "The message named by `prev` is not stored, so this one was not stored either; send both again in order.";
     LimitReached            "limit_reached"             false 422 0 "A named limit would be passed; nothing was changed.";
     TooManyOpenCommands     "too_many_open_commands"    true  429 0 "Too many commands of this connection are unanswered.";
     RateLimited             "rate_limited"              true  429 0 "Too many requests; wait as told.";

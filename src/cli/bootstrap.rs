@@ -37,10 +37,13 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let wanted = Bootstrap { email: flags.email.clone(), org: flags.org, app: flags.app, password };
     let made = bootstrap(&store, wanted).await?;
     store.close().await;
+    if !made.tenant.account_is_new {
+        say(&format!("{} has an account already and keeps its password; this is another org of it", flags.email))?;
+    }
     if let Some(password) = &made.password {
         say(&format!("console password of {} (shown once): {}", flags.email, password.expose()))?;
     }
-    if flags.json { say(&as_json(&made)) } else { as_text(&made) }
+    if flags.json { say(&as_json(&made)) } else { as_text(&made, &config) }
 }
 
 fn as_json(made: &Bootstrapped) -> String {
@@ -55,8 +58,9 @@ fn as_json(made: &Bootstrapped) -> String {
     .to_string()
 }
 
-fn as_text(made: &Bootstrapped) -> Result<(), Failure> {
+fn as_text(made: &Bootstrapped, config: &Config) -> Result<(), Failure> {
     let tenant = &made.tenant;
+    say(&format!("data folder    {}", config.data.dir.display()))?;
     say(&format!("account        {}", tenant.account))?;
     say(&format!("org            {}", tenant.app.org))?;
     say(&format!("app            {}", tenant.app.app))?;

@@ -24,12 +24,14 @@ pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
     telemetry::start(&config.log)?;
     let listeners = Listeners { public: bind(config.server.listen)?, private: bind(config.server.private_listen)? };
     let (public, private) = (address(&listeners.public)?, address(&listeners.private)?);
+    let _serving = tokenim_store::lock_for_serving(&config.data.dir)?;
     let opened = open(&config).await?;
     let has_accounts = opened.store.has_accounts().await?;
     let app = app::build(&config, opened.store, listeners)?;
     say(&format!("listening on http://{public}"))?;
     say(&format!("private on http://{private}"))?;
-    say(&next_step(has_accounts, public))?;
+    say(&format!("data in {}", config.data.dir.display()))?;
+    say(&next_step(has_accounts, public, &config))?;
     lifecycle::run_until_stopped(app, &config).await
 }
 
@@ -54,13 +56,13 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
     listener.local_addr().map_err(|source| Failure::Io { what: "reading the address".to_owned(), source })
 }
 
-fn next_step(has_accounts: bool, public: SocketAddr) -> String {
+fn next_step(has_accounts: bool, public: SocketAddr, config: &Config) -> String {
     if has_accounts {
         return format!("next: open http://{public}/ and sign in");
     }
-    let bootstrap = "tokenim admin bootstrap --email you@example.com --org Acme --app Chat";
+    let data = config.data.dir.display();
     format!(
-        "next: no account exists yet; make one in another terminal with\n  cargo run --release -- {}",
-        bootstrap.trim_start_matches("tokenim ")
+        "next: no account exists yet; make one in another terminal, in this folder, with\n  \
+         cargo run --release -- admin bootstrap --email you@example.com --org Acme --app Chat --data {data}"
     )
 }

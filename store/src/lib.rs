@@ -19,7 +19,7 @@ pub use bootstrap::{NewTenant, Tenant};
 pub use console::{ConsoleSession, NewConsoleSession};
 pub use idempotency::{Begun, Remembered};
 pub use keys::ApiKey;
-pub use open::{Durability, Opened, Settings};
+pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};
 pub use scope::{App, OrgScope};
 pub use usage::{UsageHour, UsageHours};
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::MasterKey;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Code, Error, Result};
 use tokenim_migrations::Migrator;
 
 /// Reading connections of the delivery, so that busy faces can't hold up the fan-out.
@@ -60,7 +60,7 @@ impl Store {
     /// Errors: `unavailable` or `internal` with the cause: folder not writable, file not a database, key file readable by others.
     /// Source: ARCHITECTURE.md decision 5; SEC-14 (file modes).
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Opened> {
-        make_private_folder(&settings.data).map_err(|error| io_fault(&settings.data, error))?;
+        make_private_folder(&settings.data).map_err(|error| unusable(&settings.data, &error))?;
         let turn = take_turn(&settings.data.join("open.lock")).await?;
         let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
         if file.exists() && !key.exists() {
@@ -179,6 +179,32 @@ async fn take_turn(file: &Path) -> Result<fs::File> {
     locked.map_err(fail)
 }
 
+/// Held by the one process that serves a data folder; ends with the value, also when the process dies.
+#[derive(Debug)]
+pub struct ServeLock(#[expect(dead_code, reason = "the lock lives as long as the handle")] fs::File);
+
+/// Takes the right to serve a data folder: live events go from process to process over no bus yet, so two would each
+/// miss the other's. Administration beside a serving process needs no such right.
+///
+/// Errors: `conflict` where another process has it; `internal` where the folder can't be used.
+pub fn lock_for_serving(data: &Path) -> Result<ServeLock> {
+    make_private_folder(data).map_err(|error| unusable(data, &error))?;
+    let file = data.join("serve.lock");
+    let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file);
+    let lock = lock.map_err(|error| io_fault(&file, error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(ServeLock(lock)),
+        Err(fs::TryLockError::WouldBlock) => {
+            let message = format!(
+                "another `tokenim serve` uses {}; stop it, or choose another folder with --data",
+                data.display()
+            );
+            Err(Error::new(Code::Conflict).says(message))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(io_fault(&file, error)),
+    }
+}
+
 /// Makes the database file, for its owner only; SQLite gives the files beside it the same mode.
 fn make_private_file(file: &Path) -> Result<()> {
     if !file.exists() {
@@ -223,5 +249,11 @@ fn master_key(file: &Path, rng: &dyn Rng) -> Result<MasterKey> {
 }
 
 fn io_fault(path: &Path, error: io::Error) -> Error {
-    Error::internal(format!("{}: {error}", path.display()))
+    let message = format!("{}: {error}", path.display());
+    Error::internal(error).says(message)
+}
+
+fn unusable(data: &Path, error: &io::Error) -> Error {
+    let message = format!("the data folder {} can't be used: {error}; choose another with --data", data.display());
+    Error::internal(error.to_string()).says(message)
 }
