@@ -53,6 +53,13 @@ impl Audiences {
         self.known.get_mut(key)
     }
 
+    /// Forgets a list that may be out of date.
+    pub fn forget(&mut self, key: &Key) {
+        if let Some(old) = self.known.pop(key) {
+            self.members -= old.members.len();
+        }
+    }
+
     /// Reads the lists of conversations that are not remembered, in one query.
     ///
     /// Errors: the store's; then nobody is told live, and each client finds the gap by seq.

@@ -180,9 +180,10 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
     }
 
-    /// A lost answer to COMMIT: the events are in the log or not. Members are told to look.
+    /// A lost answer to COMMIT: the events are in the log or not. Members are told to look, and who they are is read anew.
     async fn tell_unknown(&mut self, unknown: &[(AppRef, Conversation)]) {
         for portion in unknown.chunks(LOAD_MAX) {
+            portion.iter().for_each(|(app, conversation)| self.audiences.forget(&(app.app, conversation.clone())));
             self.know(portion.to_vec()).await;
             for (app, conversation) in portion {
                 self.resync(&(app.app, conversation.clone()), Code::OutcomeUnknown);
@@ -252,9 +253,12 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let Some(whole) = encode::chunk(&pairs) else { return };
         let now = self.node.seconds.now();
         let before = self.touched.len();
+        let mut senders: Vec<u64> = run.iter().filter_map(|item| item.origin).collect();
+        senders.sort_unstable();
+        senders.dedup();
         for (slot, joined) in &audience.members {
             slot.each(|connection| {
-                let own = run.iter().any(|item| item.origin == Some(connection.id));
+                let own = senders.contains(&connection.id);
                 let woken = if !own && *joined <= first.event.seq {
                     connection.deliver(whole.clone(), now)
                 } else {

@@ -80,3 +80,22 @@ async fn a_member_list_that_cannot_be_read_delays_the_push_and_loses_none() {
     alice.send("c", "m2");
     assert_eq!(carol.message().await["client_msg_id"], "m2");
 }
+
+#[tokio::test]
+async fn a_removal_whose_answer_was_lost_still_ends_the_pushes() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob", "carol"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let (bob, carol) = (world.connect(&node, "bob", json!({})).await, world.connect(&node, "carol", json!({})).await);
+    alice.send("c", "m1");
+    alice.reply().await;
+    bob.message().await;
+    world.log.fail_next(Fault::AnswerLost);
+    alice.command("conversation.remove", json!({"conversation": "c", "members": ["bob"]}));
+    assert_eq!(alice.reply().await["error"]["code"], "outcome_unknown");
+    alice.send("c", "secret");
+    assert!(alice.reply().await["ok"].is_object());
+    carol.wait(|message| message["push"]["client_msg_id"] == "secret").await;
+    assert!(bob.drain().is_empty());
+}
