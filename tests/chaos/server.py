@@ -1,4 +1,4 @@
-"""One tokenim server process under test: bootstrap, start on port 0, restart on the same port, kill -9, SIGTERM."""
+"""One tokenim server process under test: bootstrap, start on port 0, restart on the same ports, kill -9, SIGTERM."""
 
 import json
 import os
@@ -52,7 +52,8 @@ class Server:
 
     def spawn(self):
         """Starts the process without waiting for it."""
-        command = [*self.prefix, self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data)]
+        command = [*self.prefix, self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
+                   "--private-listen", f"127.0.0.1:{self.private}", "--data", str(self.data)]
         self.seen = {}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=self.env, start_new_session=True)

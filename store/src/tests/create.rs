@@ -63,6 +63,16 @@ async fn creating_twice_returns_the_first_one() {
 }
 
 #[tokio::test]
+async fn a_creator_who_was_removed_does_not_get_it_back_by_creating_again() {
+    let world = World::with_group().await;
+    world.change("c1", None, Change::Removed, &["alice"]).await;
+    let again = new_group(world.app(), "c1", &["alice"]);
+    assert_eq!(code(world.commit_one(Write::Create(again.clone())).await), Code::Conflict);
+    let by_server = NewConversation { actor: None, ..again };
+    assert!(create(&world, by_server).await.0.existed, "the app's server sees all");
+}
+
+#[tokio::test]
 async fn creating_twice_in_one_batch_creates_once() {
     let world = World::new().await;
     let new = || Write::Create(new_group(world.app(), "c1", &["alice"]));

@@ -181,7 +181,9 @@ impl Model {
             return Told::Created { id: id.clone(), last_seq: found.last_seq(), existed: true };
         }
         if let Some(found) = self.conversations.get(new.id.as_str()) {
-            let same = !is_direct && found.kind == new.kind.as_str() && found.creator == names[0];
+            // Whoever made it and was removed since sees it no more than anybody else.
+            let sees = new.actor.as_ref().is_none_or(|actor| found.members.contains_key(actor.as_str()));
+            let same = sees && !is_direct && found.kind == new.kind.as_str() && found.creator == names[0];
             return if same {
                 Told::Created { id: new.id.to_string(), last_seq: found.last_seq(), existed: true }
             } else {

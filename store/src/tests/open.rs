@@ -28,7 +28,7 @@ async fn every_connection_runs_with_the_pragmas_asked_for() {
     let world = World::new().await;
     let page = |text: &'static str| sql::statement(text, []);
     use sea_orm::ConnectionTrait;
-    for on in [&world.store.writer, &world.store.readers] {
+    for on in [&world.store.writer, &world.store.readers, &world.store.fan_out] {
         for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("cache_size", -65_536), ("temp_store", 2)]
         {
             let row = on.query_one_raw(sql::statement(&format!("PRAGMA {pragma}"), [])).await.unwrap().unwrap();
@@ -108,6 +108,17 @@ async fn a_lost_master_key_is_not_replaced_by_another() {
     fs::remove_file(folder.path().join("data/master.key")).unwrap();
     assert!(cause(&open(&folder).await.expect_err("no key")).contains("master.key is missing"));
     assert!(!folder.path().join("data/master.key").exists());
+}
+
+#[tokio::test]
+async fn one_process_serves_a_folder_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = settings(&folder).data;
+    let serving = crate::lock_for_serving(&data).unwrap();
+    assert_eq!(crate::lock_for_serving(&data).unwrap_err().code, Code::Conflict);
+    open(&folder).await.expect("administration goes on beside it");
+    drop(serving);
+    crate::lock_for_serving(&data).unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,103 @@
+//! `Idempotency-Key` on every POST.
+
+use crate::support::TestServer;
+use crate::support::rest::answer;
+use serde_json::json;
+use tokenim_api::{ROUTES, Verb, Who};
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let rest = server.rest();
+    let posts = [
+        ("/v1/tokens", json!({"user": "alice"})),
+        ("/v1/conversations", json!({"kind": "group", "members": ["alice"]})),
+        (
+            "/v1/conversations/c1/messages",
+            json!({"sender": "alice", "client_msg_id": "m1", "kind": "text", "body": {"text": "x"}}),
+        ),
+        ("/v1/conversations/c1/members", json!({"members": ["bob"]})),
+    ];
+    assert_eq!(
+        posts.len(),
+        ROUTES.iter().filter(|route| route.verb == Verb::Post && route.who != Who::Public).count(),
+        "every POST route"
+    );
+    for (path, body) in posts {
+        let first = rest.post_once(path, path, &body).await;
+        assert!(first.headers.get("idempotent-replayed").is_none());
+        let again = rest.post_once(path, path, &body).await;
+        assert_eq!((again.ok(), again.header("idempotent-replayed")), (first.ok(), "true"), "{path}");
+        assert_ne!(first.header("x-request-id"), again.header("x-request-id"));
+        assert_ne!(rest.post_once(path, &format!("{path}-2"), &body).await.status, 409, "{path}");
+        let mut other = body.clone();
+        other["members"] = json!(["someone", "else"]);
+        if path.ends_with("messages") || path.ends_with("tokens") {
+            other = json!({"user": "bob", "sender": "bob"});
+        }
+        // A body that cannot be read is refused before its key is looked at.
+        let refused = rest.post_once(path, path, &other).await.refusal();
+        assert!(["idempotency_mismatch", "invalid_request"].contains(&refused.1.as_str()), "{path}: {refused:?}");
+    }
+    assert_eq!(server.rest().log("c1").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_is_of_one_request_and_of_one_caller() {
+    let server = TestServer::spawn().await;
+    let group = json!({"kind": "group", "members": ["alice"]});
+    let first = server.rest().post_once("/v1/conversations", "k", &group).await.ok();
+    let other = json!({"kind": "group", "members": ["bob"]});
+    assert_eq!(
+        server.rest().post_once("/v1/conversations", "k", &other).await.refusal(),
+        (409, "idempotency_mismatch".to_owned())
+    );
+    for user in ["alice", "bob"] {
+        let own = server.rest_as(&server.token(user)).post_once("/v1/conversations", "k", &group).await.ok();
+        assert_ne!(own["id"], first["id"], "{user}'s key is its own");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_remembered_too() {
+    let server = TestServer::spawn().await;
+    let rest = server.rest();
+    let message = json!({"sender": "alice", "client_msg_id": "m1", "kind": "text", "body": {"text": "x"}});
+    assert_eq!(rest.post_once("/v1/conversations/c1/messages", "k", &message).await.refusal().0, 404);
+    server.group("c1", &["alice"]).await;
+    let again = rest.post_once("/v1/conversations/c1/messages", "k", &message).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (404, "true"));
+    rest.post_once("/v1/conversations/c1/messages", "k2", &message).await.ok();
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_runs() {
+    let server = TestServer::spawn().await;
+    let rest = server.rest();
+    let body = json!({"kind": "group", "members": ["alice"]});
+    let ask = || rest.post_once("/v1/conversations", "k", &body);
+    let answers = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask());
+    let mut ids = Vec::new();
+    for answer in <[_; 6]>::from(answers) {
+        match answer.status {
+            200 => ids.push(answer.ok()["id"].as_str().unwrap().to_owned()),
+            _ => assert_eq!(answer.refusal(), (409, "idempotency_in_progress".to_owned())),
+        }
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_key_is_refused() {
+    let server = TestServer::spawn().await;
+    let rest = server.rest();
+    for key in ["".to_owned(), "a b".to_owned(), "k".repeat(256)] {
+        let request = rest
+            .request(reqwest::Method::POST, "/v1/tokens")
+            .header("idempotency-key", &key)
+            .json(&json!({"user": "a"}));
+        assert_eq!(answer(request).await.refusal(), (422, "invalid_field".to_owned()), "{key:?}");
+    }
+}

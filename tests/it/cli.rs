@@ -1,0 +1,246 @@
+//! The command line: what each command prints, and how a server begins and ends.
+
+use crate::support::template::{Tenant, bootstrap, run, tokenim};
+use crate::support::{Client, TestServer, until};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    (folder, data)
+}
+
+fn command(words: &[&str], data: &Path) -> Command {
+    let mut command = tokenim();
+    command.args(words).arg("--data").arg(data);
+    command
+}
+
+/// Runs a command that must fail; returns what it said.
+fn failure(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert_eq!(status.code(), Some(1), "{command:?}: {}", String::from_utf8_lossy(&stdout));
+    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
+    String::from_utf8(stderr).unwrap()
+}
+
+#[test]
+fn bootstrap_prints_ids_and_secrets_as_its_last_line() {
+    let (_folder, data) = folder();
+    let tenant = bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
+    for (text, prefix) in [
+        (&tenant.account, "acc_"),
+        (&tenant.org, "org_"),
+        (&tenant.app, "app_"),
+        (&tenant.key, "tim_live_sk_"),
+        (&tenant.signing.kid, "key_"),
+    ] {
+        assert!(text.starts_with(prefix), "{text}");
+    }
+    assert!(tenant.signing.secret.len() >= 43);
+    assert_eq!(fs::metadata(data.join("master.key")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn bootstrap_without_a_given_password_shows_one_once_before_the_json() {
+    let (_folder, data) = folder();
+    let words = ["admin", "bootstrap", "--email", "ada@example.com", "--org", "Ada", "--app", "Chat", "--json"];
+    let out = run(&mut command(&words, &data));
+    assert!(out.contains("ada@example.com (shown once): "), "{out}");
+    serde_json::from_str::<Tenant>(out.lines().last().unwrap()).unwrap();
+    let again = run(&mut command(&words, &data));
+    assert!(!again.contains("shown once"), "an account that exists keeps its password: {again}");
+}
+
+#[test]
+fn bootstrap_refuses_what_is_no_address_or_name() {
+    let (_folder, data) = folder();
+    for (email, org) in [("", "Ada"), ("no address", "Ada"), ("a@example.com", ""), ("a@example.com", "a\u{7}b")] {
+        failure(&mut command(
+            &["admin", "bootstrap", "--email", email, "--org", org, "--app", "Chat", "--json"],
+            &data,
+        ));
+    }
+}
+
+#[test]
+fn migrate_says_what_it_did() {
+    let (_folder, data) = folder();
+    assert!(run(&mut command(&["migrate"], &data)).contains("migration"));
+    assert_eq!(run(&mut command(&["migrate"], &data)).trim(), "the schema is up to date");
+}
+
+#[test]
+fn check_shows_what_is_in_force_and_makes_nothing() {
+    let (folder, data) = folder();
+    let file = folder.path().join("tokenim.toml");
+    fs::write(&file, "[gateway]\ndrain_ms = 1234\n[log]\nfilter = \"debug\"\n").unwrap();
+    let mut check = command(&["check"], &data);
+    let out = run(check.arg("--config").arg(&file).env("TOKENIM_LOG__FILTER", "warn"));
+    assert!(
+        out.contains("drain_ms = 1234") && out.contains("filter = \"warn\""),
+        "file over default, environment over file: {out}"
+    );
+    assert!(out.contains(&data.display().to_string()), "{out}");
+    assert!(!data.exists());
+    bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
+    assert!(run(&mut command(&["check"], &data)).contains("up to date"));
+}
+
+#[test]
+fn an_unknown_key_or_a_wrong_value_is_an_error_that_names_it() {
+    let (folder, data) = folder();
+    let file = folder.path().join("tokenim.toml");
+    for (text, named) in [
+        ("[server]\nlistn = \"127.0.0.1:1\"", "server.listn"),
+        ("[nonsense]\na = 1", "nonsense"),
+        ("[server]\nworkers = \"many\"", "usize"),
+        ("[gateway]\ndrain_ms = 999999999", "drain_ms"),
+        ("[server", "tokenim.toml"),
+    ] {
+        fs::write(&file, text).unwrap();
+        for words in [["check"], ["serve"], ["migrate"]] {
+            let said = failure(command(&words, &data).arg("--config").arg(&file));
+            assert!(said.contains(named), "{words:?} {text:?}: {said}");
+        }
+    }
+    for (variable, value, named) in [
+        ("TOKENIM_SERVER__LISTN", "127.0.0.1:1", "TOKENIM_SERVER__LISTN"),
+        ("TOKENIM_SERVER__WORKERS", "many", "TOKENIM_SERVER__WORKERS"),
+        ("TOKENIM_SERVER__LISTEN", "nowhere", "socket address"),
+    ] {
+        let said = failure(command(&["check"], &data).env(variable, value));
+        assert!(said.contains(named), "{variable}: {said}");
+    }
+    assert!(failure(command(&["check"], &data).args(["--config", "/nowhere.toml"])).contains("/nowhere.toml"));
+}
+
+#[test]
+fn a_folder_that_others_may_read_into_is_refused() {
+    let (_folder, data) = folder();
+    bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
+    fs::set_permissions(data.join("master.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    for words in [&["serve", "--listen", "127.0.0.1:0"][..], &["check"], &["migrate"]] {
+        let said = command(words, &data).output().unwrap();
+        assert!(
+            !said.status.success() && String::from_utf8_lossy(&said.stderr).contains("chmod 600"),
+            "{words:?}: {said:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_servers_on_port_0_run_side_by_side() {
+    let (one, two) = (TestServer::spawn().await, TestServer::spawn().await);
+    let addresses = [&one.url, &one.private_url, &two.url, &two.private_url];
+    assert!(addresses.iter().all(|address| address.starts_with("http://127.0.0.1:") && !address.ends_with(":0")));
+    let mut distinct = addresses.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 4);
+}
+
+#[tokio::test]
+async fn a_folder_is_served_by_one_process_at_a_time() {
+    let mut server = TestServer::spawn().await;
+    let second = &["serve", "--listen", "127.0.0.1:0"];
+    let said = failure(&mut command(second, &server.data));
+    assert!(said.contains("another `tokenim serve`"), "{said}");
+    server.kill();
+    server.start().await;
+    server.rest().get("/v1/stats").await.ok();
+}
+
+#[test]
+fn check_refuses_what_serve_would() {
+    let (_folder, data) = folder();
+    for (variable, value) in
+        [("TOKENIM_LOG__FILTER", "tokenim=loudly"), ("TOKENIM_SERVER__PUBLIC_ORIGIN", "http://chat.example")]
+    {
+        for words in [&["check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+            let said = command(words, &data).env(variable, value).output().unwrap();
+            assert_eq!(said.status.code(), Some(1), "{words:?} {variable}: {said:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error_that_names_it() {
+    let server = TestServer::spawn().await;
+    let (_folder, data) = folder();
+    let said = failure(&mut command(&["serve", "--listen", &server.url["http://".len()..]], &data));
+    assert!(said.contains(&server.port().to_string()), "{said}");
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_on_the_private_port_only() {
+    let server = TestServer::spawn().await;
+    let mut client = server.connect("alice").await;
+    let private = crate::support::Rest::new(&server.private_url, "");
+    assert_eq!(private.get("/healthz").await.status, 200);
+    assert_eq!(private.get("/readyz").await.text, "ready\n");
+    let metrics = private.get("/metrics").await.text;
+    assert!(metrics.lines().any(|line| line == "tokenim_connections 1"), "{metrics}");
+    for secret in [server.tenant.org.as_str(), server.tenant.app.as_str(), "alice"] {
+        assert!(!metrics.contains(secret));
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(server.rest().get(path).await.status, 404);
+    }
+    client.ok("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn sigterm_sends_everybody_away_and_exits_0() {
+    let mut server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let mut alice = server.connect("alice").await;
+    let mut unauthenticated = Client::open(&server).await;
+    alice.send("c1", "m1", "last words").await;
+    server.terminate();
+    let drain = alice.push_of("drain").await;
+    assert!(drain["retry_after_ms"].as_u64().unwrap() <= 300, "{drain}");
+    let closed = alice.closed().await;
+    assert_eq!((closed.code, closed.why().as_str()), (4001, "draining"));
+    assert_eq!(unauthenticated.closed().await.code, 4001);
+    assert_eq!(server.ended().await.code(), Some(0));
+    server.start().await;
+    assert_eq!(server.rest().log("c1").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_draining_server_is_not_ready_and_commits_what_was_sent() {
+    let mut server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let mut alice = server.connect("alice").await;
+    let mut ids = Vec::new();
+    for at in 0..50 {
+        ids.push(alice.start("send", crate::support::client::text_message("c1", &format!("m{at}"), "x")).await);
+    }
+    server.terminate();
+    let mut acked = 0;
+    for id in ids {
+        let reply = alice.reply(id).await;
+        acked += i64::from(reply.get("ok").is_some());
+    }
+    assert_eq!(alice.closed().await.code, 4001);
+    assert_eq!(server.ended().await.code(), Some(0));
+    server.start().await;
+    assert_eq!((acked, server.rest().log("c1").await.len()), (50, 51));
+}
+
+#[tokio::test]
+async fn bootstrap_works_beside_a_running_server() {
+    let server = TestServer::spawn().await;
+    let tenant = bootstrap(&server.data, ("eve@example.com", "Eve", "Late"));
+    let rest = server.rest_as(&tenant.key);
+    until(async || (rest.get("/v1/stats").await.status == 200).then_some(())).await;
+    rest.create_group("c1", &["eve"]).await;
+    let mut eve = Client::connect(&server, &crate::support::token::user_token(&tenant, "eve")).await;
+    assert_eq!(eve.send("c1", "m1", "hello").await["seq"], 2);
+}

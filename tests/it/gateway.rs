@@ -1,0 +1,11 @@
+//! The gateway over WebSockets: each command, what it pushes to whom, and what ends a connection.
+
+mod connect;
+mod conversation;
+mod history;
+mod liveness;
+mod receipt;
+mod recover;
+mod send;
+mod slow;
+mod sync;

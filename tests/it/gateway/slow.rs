@@ -1,0 +1,69 @@
+//! A slow reader is helped once, then closed; nobody else waits for it.
+
+use crate::support::client::text_message;
+use crate::support::{Client, TestServer};
+use serde_json::json;
+
+/// Enough to fill the kernel's buffers of one connection and then its queue twice.
+const MESSAGES: i64 = 250;
+const BYTES: usize = 60_000;
+
+#[tokio::test]
+async fn a_slow_reader_is_resynced_or_closed_and_others_get_everything() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "slow", "quick"]).await;
+    server.group("c2", &["alice", "quick"]).await;
+    let mut slow = Client::open_narrow(&server).await;
+    slow.welcome = slow.ok("connect", json!({"token": server.token("slow")})).await;
+    let (mut alice, mut quick) = (server.connect("alice").await, server.connect("quick").await);
+    let text = "x".repeat(BYTES);
+    for at in 0..MESSAGES {
+        let id = alice.start("send", text_message("c1", &format!("m{at}"), &text)).await;
+        assert_eq!(quick.push().await["seq"], at + 2, "the quick one hears each at once");
+        alice.ok_of(id).await;
+    }
+    alice.send("c2", "m1", "aside").await;
+    assert_eq!(quick.push().await["conversation"], "c2");
+
+    let closed = slow.closed().await;
+    assert_eq!((closed.code, closed.why().as_str()), (4008, "slow_consumer"));
+    let (mut last, mut resyncs, mut events) = (1, 0, 0);
+    for text in &slow.heard {
+        let push = serde_json::from_str::<serde_json::Value>(text).unwrap()["push"].take();
+        match push["type"].as_str() {
+            Some("message") => {
+                let seq = push["seq"].as_i64().unwrap();
+                assert!(seq == last + 1 || (resyncs > 0 && seq > last), "a gap nobody told of: {seq} after {last}");
+                (last, events) = (seq, events + 1);
+            }
+            Some("resync") => {
+                assert_eq!((&push["conversation"], &push["reason"]), (&json!("c1"), &json!("slow_consumer")));
+                resyncs += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(events < MESSAGES && resyncs == 1, "{events} events and {resyncs} resyncs");
+    let mut again =
+        Client::connect_with(&server, json!({"token": server.token("slow"), "heads": {"c1": [1, MESSAGES + 1]}})).await;
+    assert_eq!(again.outcome("c1")["outcome"], "recovered");
+    assert!(again.pushes_so_far().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_asks_and_never_reads_is_closed() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let mut alice = server.connect("alice").await;
+    for at in 0..4 {
+        alice.send("c1", &format!("m{at}"), &"x".repeat(BYTES)).await;
+    }
+    let mut greedy = Client::open_narrow(&server).await;
+    greedy.ok("connect", json!({"token": server.token("alice")})).await;
+    for _ in 0..100 {
+        greedy.start("history", json!({"conversation": "c1"})).await;
+    }
+    let closed = greedy.closed().await;
+    assert_eq!((closed.code, closed.why().as_str()), (4008, "slow_consumer"));
+    alice.ok("ping", json!({})).await;
+}

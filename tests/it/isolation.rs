@@ -1,0 +1,154 @@
+//! SEC-1: nothing of one org is seen, told from nothing, or changed with the credentials of another, on any face.
+
+mod commands;
+mod pages;
+mod routes;
+
+use crate::support::token::{now_s, sign};
+use crate::support::{Rest, TestServer};
+use serde_json::{Value, json};
+
+/// What every text of org B that A never names contains; it must not be in anything A receives.
+pub const CANARY: &str = "canary-";
+
+/// Ids that A puts into its requests: B's real ones, or ones of nothing. Both have the same lengths.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    /// Of a conversation A is not in: B's, or nobody's.
+    pub conversation: String,
+    /// One to create in A's app: taken in B's, or nowhere.
+    pub fresh: String,
+    /// A conversation of A's own, for requests that change one.
+    pub own: String,
+    pub user: String,
+    pub client_msg_id: String,
+    pub app: String,
+    pub kid: String,
+    pub email: String,
+}
+
+/// Two orgs, and what B looked like before A tried anything.
+pub struct Orgs {
+    pub server: TestServer,
+    pub foreign: Ids,
+    pub nothing: Ids,
+    before: Value,
+}
+
+impl Orgs {
+    pub async fn new() -> Orgs {
+        let server = TestServer::spawn().await;
+        let (a, b) = (server.rest(), server.rest_as(&server.other.key));
+        let foreign = Ids {
+            conversation: "of-b-1".into(),
+            fresh: "of-b-2".into(),
+            own: "own-b".into(),
+            user: "user-b".into(),
+            client_msg_id: "msg-b".into(),
+            app: server.other.app.clone(),
+            kid: server.other.signing.kid.clone(),
+            email: server.other.email.clone(),
+        };
+        let nothing = Ids {
+            conversation: "of-z-1".into(),
+            fresh: "of-z-2".into(),
+            own: "own-z".into(),
+            user: "user-z".into(),
+            client_msg_id: "msg-z".into(),
+            app: like(&server.other.app),
+            kid: like(&server.other.signing.kid),
+            email: "zoe@example.com".into(),
+        };
+        for (at, id) in [&foreign.conversation, &foreign.fresh].into_iter().enumerate() {
+            b.post("/v1/conversations", &json!({"kind": "group", "id": id, "name": "canary-name", "members": ["alice", foreign.user, "canary-user"]})).await.ok();
+            b.send(id, &foreign.user, &foreign.client_msg_id, &format!("canary-body-{at}")).await;
+        }
+        for ids in [&foreign, &nothing] {
+            a.create_group(&ids.own, &["alice", "bob"]).await;
+        }
+        let before = snapshot(&b, &foreign).await;
+        Orgs { server, foreign, nothing, before }
+    }
+
+    /// Both sets of ids, B's first.
+    pub fn both(&self) -> [&Ids; 2] {
+        [&self.foreign, &self.nothing]
+    }
+
+    /// A token that names a signing key by its kid but is signed with A's secret.
+    pub fn forged(&self, ids: &Ids) -> String {
+        let tenant = &self.server.tenant;
+        let claims = json!({"iss": ids.kid, "aud": ids.app, "sub": "alice", "iat": now_s(), "exp": now_s() + 600});
+        sign(&ids.kid, &claims, &tenant.signing.secret)
+    }
+
+    /// B is as it was before.
+    pub async fn assert_unchanged(&self) {
+        let b = self.server.rest_as(&self.server.other.key);
+        assert_eq!(snapshot(&b, &self.foreign).await, self.before, "A changed something of B");
+    }
+}
+
+/// Another id of the same length.
+fn like(id: &str) -> String {
+    let (head, last) = id.split_at(id.len() - 1);
+    format!("{head}{}", if last == "0" { "1" } else { "0" })
+}
+
+/// Everything of B that can be asked for.
+async fn snapshot(b: &Rest, ids: &Ids) -> Value {
+    let mut seen = Vec::new();
+    for id in [&ids.conversation, &ids.fresh] {
+        for path in ["", "/messages?after=0&limit=200", "/members?limit=200"] {
+            seen.push(b.get(&format!("/v1/conversations/{id}{path}")).await.ok());
+        }
+    }
+    seen.push(b.get("/v1/usage?from=2020-01-01&to=2020-01-02").await.ok()["items"].take());
+    json!({"seen": seen, "units": b.units().await})
+}
+
+/// A text with the ids that were asked for, and values that differ between any two answers, masked.
+pub fn masked(text: &str, ids: &Ids) -> String {
+    let mut out = text.to_owned();
+    let value = serde_json::from_str::<Value>(text).unwrap_or_default();
+    for volatile in [
+        "token",
+        "session",
+        "expires_at",
+        "created_at",
+        "as_of",
+        "server_time",
+        "complete_to",
+        "at",
+        "id",
+        "device",
+        "request_id",
+    ] {
+        for found in values_of(&value, volatile) {
+            out = out.replace(&found, "~");
+        }
+    }
+    for id in [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.app, &ids.kid, &ids.email] {
+        out = out.replace(id.as_str(), "#");
+    }
+    out
+}
+
+/// The strings under a key, anywhere in a value.
+fn values_of(value: &Value, key: &str) -> Vec<String> {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(name, inner)| {
+                inner.as_str().filter(|_| name == key).map(str::to_owned).into_iter().chain(values_of(inner, key))
+            })
+            .collect(),
+        Value::Array(list) => list.iter().flat_map(|inner| values_of(inner, key)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Nothing of B is in a text that A received.
+pub fn assert_clean(text: &str) {
+    assert!(!text.contains(CANARY), "something of B reached A: {text}");
+}

@@ -1,0 +1,112 @@
+//! Every page of the console, with ids of another org.
+
+use super::{Ids, Orgs, assert_clean};
+use crate::support::page::{Console, token};
+use crate::support::rest::Answer;
+use tokenim_dashboard::{ROUTES, RouteSpec, Verb};
+
+/// How a page is asked for with these ids.
+enum Case {
+    /// Asked for and compared.
+    Get(String),
+    /// A form, sent with the page's own token.
+    Post(Vec<(&'static str, String)>),
+    /// Takes nothing that could name something of an org.
+    NoId,
+}
+
+/// A page without a line here fails the test.
+fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
+    let app = &ids.app;
+    match (route.verb, route.path) {
+        (Verb::Get, "/console/usage" | "/console/usage.csv") => ["", "&range=7d", "&range=30d", "&lang=zh-CN"]
+            .map(|more| Case::Get(format!("{}?app={app}{more}", route.path)))
+            .into(),
+        (Verb::Get, "/console/stream") => vec![Case::Get(format!("/console/stream?app={app}"))],
+        (Verb::Get, "/sign-in") => vec![Case::Get(format!("/sign-in?next=/console/usage?app={app}"))],
+        (Verb::Post, "/sign-in") => {
+            vec![Case::Post(vec![("email", ids.email.clone()), ("password", "wrong horse battery staple".to_owned())])]
+        }
+        (Verb::Get, "/" | "/console")
+        | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
+        | (Verb::Get, "/assets/{name}") => vec![Case::NoId],
+        (verb, path) => panic!("{verb:?} {path} has no case in this table"),
+    }
+}
+
+/// Status, headers and page, with ids, form tokens and nonces masked.
+fn comparable(answer: &Answer, ids: &Ids) -> String {
+    assert_clean(&answer.text);
+    let mut words = vec![ids.app.clone(), ids.email.clone(), ids.email.replace('@', "&#64;")];
+    for (start, end) in [
+        ("name=\"csrf\" value=\"", "\""),
+        ("nonce-", "'"),
+        ("datetime=\"", "\""),
+        ("nonce=\"", "\""),
+        ("X-CSRF-Token\":\"", "\""),
+        ("x-csrf-token&quot;:&quot;", "&"),
+        ("x-csrf-token\": \"", "\""),
+        ("tim_dev_form=", ";"),
+    ] {
+        let text = answer.masked(&[]);
+        words.extend(
+            text.split(start)
+                .skip(1)
+                .map(|rest| rest.split(end).next().unwrap_or_default().to_owned())
+                .filter(|word| word.len() > 8),
+        );
+    }
+    answer.masked(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn every_page_answers_a_foreign_id_like_one_of_nothing() {
+    let orgs = Orgs::new().await;
+    for route in ROUTES {
+        let [foreign, nothing] = orgs.both().map(|ids| cases(route, ids));
+        for (one, two) in foreign.into_iter().zip(nothing) {
+            let one = shown(&orgs, one, &orgs.foreign).await;
+            let two = shown(&orgs, two, &orgs.nothing).await;
+            assert_eq!(one, two, "{:?} {}", route.verb, route.path);
+        }
+    }
+    orgs.assert_unchanged().await;
+}
+
+async fn shown(orgs: &Orgs, case: Case, ids: &Ids) -> String {
+    let server = &orgs.server;
+    match case {
+        Case::NoId => String::new(),
+        Case::Get(path) => {
+            let mut console = Console::sign_in(server, &server.tenant).await;
+            comparable(&console.get(&path).await, ids)
+        }
+        Case::Post(fields) => {
+            let mut console = Console::new(server);
+            let form = console.get("/sign-in").await;
+            let mut fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            fields.push(("csrf", token(&form)));
+            comparable(&console.post("/sign-in", &fields).await, ids)
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_console_of_one_org_shows_nothing_of_another() {
+    let orgs = Orgs::new().await;
+    let mut ours = Console::sign_in(&orgs.server, &orgs.server.tenant).await;
+    let page = ours.get("/console/usage").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("Ada App"));
+    assert_clean(&page.text);
+    assert!(!page.text.contains(&orgs.server.other.app) && !page.text.contains(&orgs.server.other.org));
+    let csv = ours.get("/console/usage.csv").await;
+    assert!(!csv.text.contains(&orgs.server.other.app));
+    let mut theirs = Console::sign_in(&orgs.server, &orgs.server.other).await;
+    let page = theirs.get("/console/usage").await;
+    assert!(
+        page.text.contains("canary-app-of-b")
+            && !page.text.contains("Ada App")
+            && !page.text.contains(&orgs.server.tenant.app)
+    );
+}

@@ -1,0 +1,133 @@
+//! Every REST route, with ids of another org.
+
+use super::{Ids, Orgs, assert_clean, masked};
+use crate::support::Rest;
+use crate::support::rest::{Answer, answer};
+use serde_json::{Value, json};
+use tokenim_api::{ROUTES, RouteSpec, Verb};
+
+/// Requests of a route that name something by these ids. A route without a line here fails the test.
+fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
+    let Ids { conversation, fresh, own, user, client_msg_id, app, .. } = ids;
+    let get = |paths: &[String]| paths.iter().map(|path| (path.clone(), None)).collect();
+    let of = |id: &str| route.path.replace("{id}", id).replace("{user}", user);
+    let message =
+        |sender: &str| json!({"sender": sender, "client_msg_id": client_msg_id, "kind": "text", "body": {"text": "x"}});
+    match (route.verb, route.path) {
+        (Verb::Post, "/v1/tokens") => vec![
+            (of(""), Some(json!({"user": user}))),
+            (of(""), Some(json!({"user": user, "caps": {conversation: ["read"]}}))),
+        ],
+        (Verb::Post, "/v1/conversations") => vec![
+            (of(""), Some(json!({"kind": "group", "id": fresh, "members": ["alice", user]}))),
+            (of(""), Some(json!({"kind": "group", "id": fresh, "members": ["bob"]}))),
+            (of(""), Some(json!({"kind": "direct", "members": ["bob", user]}))),
+        ],
+        (Verb::Get, "/v1/conversations/{id}") => get(&[of(conversation)]),
+        (Verb::Get, "/v1/conversations/{id}/messages") => {
+            get(&[of(conversation), of(conversation) + "?after=0&limit=200", of(conversation) + "?around=2"])
+        }
+        (Verb::Post, "/v1/conversations/{id}/messages") => vec![
+            (of(conversation), Some(message("alice"))),
+            (of(conversation), Some(message(user))),
+            (of(own), Some(message(user))),
+            (of(own), Some(message("alice"))),
+        ],
+        (Verb::Get, "/v1/conversations/{id}/members") => {
+            get(&[of(conversation), of(conversation) + "?limit=200", format!("{}?cursor=cur_{user}", of(own))])
+        }
+        (Verb::Post, "/v1/conversations/{id}/members") => {
+            vec![(of(conversation), Some(json!({"members": ["alice"]}))), (of(own), Some(json!({"members": [user]})))]
+        }
+        (Verb::Delete, "/v1/conversations/{id}/members/{user}") => get(&[of(conversation), of(own)]),
+        (Verb::Get, "/v1/usage") => get(&[of(""), format!("/v1/usage?app={app}"), "/v1/usage?group=day".to_owned()]),
+        (Verb::Get, "/v1/stats") => get(&[of(""), format!("/v1/stats?app={app}")]),
+        (Verb::Get, "/v1/stats/series") => get(&[
+            "/v1/stats/series?metric=msg_sent".to_owned(),
+            format!("/v1/stats/series?metric={app}"),
+            format!("/v1/stats/series?metric=connections&app={app}"),
+        ]),
+        (Verb::Get, "/v1/openapi.json") => get(&[of("")]),
+        (verb, path) => panic!("{verb:?} {path} has no case in this table"),
+    }
+}
+
+async fn ask(rest: &Rest, route: &RouteSpec, (path, body): &(String, Option<Value>)) -> Answer {
+    let mut request = rest.request(route.verb.method().as_str().parse().unwrap(), path);
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    let answer = answer(request).await;
+    assert_clean(&answer.text);
+    answer
+}
+
+/// Status, headers and body with ids masked; lengths of bodies with masked values may differ.
+fn comparable(answer: &Answer, ids: &Ids) -> String {
+    let body = masked(&answer.text, ids);
+    let head = Answer { text: String::new(), ..answer.clone() }.masked(&[]);
+    format!("{head}{body}")
+}
+
+#[tokio::test]
+async fn every_route_answers_a_foreign_id_like_one_of_nothing() {
+    let orgs = Orgs::new().await;
+    let tokens = [
+        orgs.server.tenant.key.clone(),
+        orgs.server.token("alice"),
+        orgs.server.connect("alice").await.session().to_owned(),
+    ];
+    for credential in tokens {
+        let rest = orgs.server.rest_as(&credential);
+        for route in ROUTES {
+            let [foreign, nothing] = orgs.both().map(|ids| cases(route, ids));
+            for (foreign, nothing) in foreign.iter().zip(&nothing) {
+                let one = comparable(&ask(&rest, route, foreign).await, &orgs.foreign);
+                let two = comparable(&ask(&rest, route, nothing).await, &orgs.nothing);
+                assert_eq!(one, two, "{:?} {} {foreign:?}", route.verb, route.path);
+            }
+        }
+    }
+    orgs.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn a_forged_token_with_a_foreign_kid_is_like_any_bad_one() {
+    let orgs = Orgs::new().await;
+    let [one, two] = orgs.both().map(|ids| (orgs.server.rest_as(&orgs.forged(ids)), ids));
+    for path in ["/v1/conversations/of-b-1", "/v1/stats", "/v1/usage"] {
+        let (a, b) = (one.0.get(path).await, two.0.get(path).await);
+        assert_eq!(comparable(&a, one.1), comparable(&b, two.1), "{path}");
+        assert_eq!(a.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_used_by_another_org_is_free() {
+    let orgs = Orgs::new().await;
+    let body = json!({"kind": "group", "members": ["canary-user"]});
+    let theirs = orgs.server.rest_as(&orgs.server.other.key).post_once("/v1/conversations", "shared", &body).await.ok();
+    let ours = orgs
+        .server
+        .rest()
+        .post_once("/v1/conversations", "shared", &json!({"kind": "group", "members": ["bob"]}))
+        .await;
+    assert!(ours.headers.get("idempotent-replayed").is_none());
+    assert_ne!(ours.ok()["id"], theirs["id"]);
+}
+
+#[tokio::test]
+async fn figures_are_of_the_own_app_only() {
+    let orgs = Orgs::new().await;
+    let (a, b) = (orgs.server.rest(), orgs.server.rest_as(&orgs.server.other.key));
+    assert_eq!((a.units().await, b.units().await), (0, 2));
+    let _online =
+        crate::support::Client::connect(&orgs.server, &crate::support::token::user_token(&orgs.server.other, "alice"))
+            .await;
+    let stats = |rest: Rest| async move { rest.get("/v1/stats").await.ok() };
+    let (ours, theirs) = (stats(a).await, stats(b).await);
+    assert_eq!(
+        (&ours["connections"], &theirs["connections"], &ours["msg_sent"], &theirs["msg_sent"]),
+        (&json!(0), &json!(1), &json!(0), &json!(2))
+    );
+}

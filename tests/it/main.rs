@@ -1,0 +1,12 @@
+//! The integration tests: the real binary, over real sockets on free ports, with a data folder of its own per test.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod cli;
+mod docs;
+mod gateway;
+mod hostile;
+mod isolation;
+mod restart;
+mod support;
+mod tidy;

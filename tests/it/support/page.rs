@@ -1,0 +1,82 @@
+//! The console without a browser: signing in by its form, and asking for pages with the cookies it set.
+
+use super::rest::{Answer, answer};
+use super::server::TestServer;
+use super::template::{PASSWORD, Tenant};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
+use std::collections::BTreeMap;
+
+/// One browser session.
+pub struct Console {
+    client: Client,
+    url: String,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Console {
+    /// A browser that has not been here before.
+    pub fn new(server: &TestServer) -> Console {
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        Console { client, url: server.url.clone(), cookies: BTreeMap::new() }
+    }
+
+    /// Signs in as the owner of an org.
+    pub async fn sign_in(server: &TestServer, tenant: &Tenant) -> Console {
+        let mut console = Self::new(server);
+        let form = console.get("/sign-in").await;
+        let answer =
+            console.post("/sign-in", &[("csrf", token(&form)), ("email", &tenant.email), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        console
+    }
+
+    /// A page.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[]).await
+    }
+
+    /// A form sent from one of the console's own pages.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.ask(Method::POST, path, fields).await
+    }
+
+    /// The `Cookie` header it sends.
+    pub fn cookie(&self) -> String {
+        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut request =
+            self.client.request(method.clone(), format!("{}{path}", self.url)).header("cookie", self.cookie());
+        if method == Method::POST {
+            let body: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+            request = request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("sec-fetch-site", "same-origin")
+                .body(body.join("&"));
+        }
+        let answer = answer(request).await;
+        for line in answer.headers.get_all("set-cookie") {
+            let (name, value) = line.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+}
+
+/// The form token of a page.
+pub fn token(page: &Answer) -> &str {
+    let input = page
+        .text
+        .split('<')
+        .find(|tag| tag.starts_with("input") && tag.contains("name=\"csrf\""))
+        .unwrap_or_else(|| panic!("{}", page.text));
+    input.split("value=\"").nth(1).unwrap().split('"').next().unwrap()
+}
+
+fn escape(text: &str) -> String {
+    let one =
+        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}

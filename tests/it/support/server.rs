@@ -1,0 +1,168 @@
+//! A server process per test, on free ports and a fresh copy of the template; it ends with the test.
+
+use super::client::Client;
+use super::rest::Rest;
+use super::template::{Tenant, run, template, tokenim};
+use super::token::user_token;
+use super::wait::{DEADLINE, within};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use tempfile::TempDir;
+
+/// A running server and its data.
+pub struct TestServer {
+    /// Console, REST and gateway.
+    pub url: String,
+    /// Metrics and health.
+    pub private_url: String,
+    /// The org most tests use.
+    pub tenant: Tenant,
+    /// Another one.
+    pub other: Tenant,
+    pub data: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+    _folder: TempDir,
+}
+
+struct Process {
+    child: Child,
+    /// Kept open: a server whose output nobody takes would fail to print.
+    stdout: BufReader<ChildStdout>,
+}
+
+impl TestServer {
+    /// Starts a server with its two orgs.
+    pub async fn spawn() -> TestServer {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        template().copy_to(&data);
+        let [tenant, other] = template().tenants.clone();
+        let log = folder.path().join("server.log");
+        let mut server = TestServer {
+            url: String::new(),
+            private_url: String::new(),
+            tenant,
+            other,
+            data,
+            log,
+            process: None,
+            _folder: folder,
+        };
+        server.start().await;
+        server
+    }
+
+    /// Starts the process again on the same data; the ports are others.
+    pub async fn start(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
+        let mut command = tokenim();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.env("TOKENIM_GATEWAY__DRAIN_MS", "300").spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let read = tokio::task::spawn_blocking(move || {
+            let lines = ["listening on ", "private on "].map(|start| line_after(&mut stdout, start));
+            (stdout, lines)
+        });
+        let (stdout, [url, private_url]) = within(read).await.unwrap();
+        (self.url, self.private_url) = (url, private_url);
+        self.process = Some(Process { child, stdout });
+    }
+
+    /// The port of the public address.
+    pub fn port(&self) -> u16 {
+        self.url.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+    }
+
+    /// Asks the process to end.
+    pub fn terminate(&self) {
+        let pid = self.process.as_ref().unwrap().child.id();
+        run(Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")));
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        within(tokio::task::spawn_blocking(move || {
+            let status = process.child.wait();
+            let mut rest = String::new();
+            process.stdout.read_to_string(&mut rest).unwrap();
+            status
+        }))
+        .await
+        .unwrap()
+        .unwrap()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// REST with the app's server key.
+    pub fn rest(&self) -> Rest {
+        self.rest_as(&self.tenant.key)
+    }
+
+    /// REST with any credential.
+    pub fn rest_as(&self, credential: &str) -> Rest {
+        Rest::new(&self.url, credential)
+    }
+
+    /// A token for a user.
+    pub fn token(&self, user: &str) -> String {
+        user_token(&self.tenant, user)
+    }
+
+    /// A connected client of a user, on a device that the server names.
+    pub async fn connect(&self, user: &str) -> Client {
+        Client::connect(self, &self.token(user)).await
+    }
+
+    /// Makes a group; the first member owns it.
+    pub async fn group(&self, id: &str, members: &[&str]) {
+        self.rest().create_group(id, members).await;
+    }
+}
+
+/// Reads lines up to one with that start; returns what follows it.
+fn line_after(stdout: &mut impl BufRead, start: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(
+            stdout.read_line(&mut line).unwrap() > 0,
+            "the server ended before it printed {start:?}; patience is {DEADLINE:?}"
+        );
+        if let Some(rest) = line.trim_end().strip_prefix(start) {
+            return rest.to_owned();
+        }
+    }
+}
+
+impl Drop for TestServer {
+    #[expect(clippy::print_stderr, reason = "whoever reads a failure needs the server's side of it")]
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended already.
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{log}---");
+        } else {
+            let errors: Vec<_> =
+                log.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked at")).collect();
+            assert!(errors.is_empty(), "the server logged errors: {errors:#?}");
+        }
+    }
+}

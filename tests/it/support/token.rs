@@ -1,0 +1,35 @@
+//! User tokens, signed as an app's backend would sign them.
+
+use super::template::Tenant;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Seconds a token of the tests lives.
+const TTL_S: u64 = 3_600;
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "tokens must be valid on the server's clock, which is the machine's")]
+pub fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// A token for a user of the tenant's app.
+pub fn user_token(tenant: &Tenant, user: &str) -> String {
+    with_claims(tenant, user, json!({}))
+}
+
+/// The same with more or other claims.
+pub fn with_claims(tenant: &Tenant, user: &str, more: Value) -> String {
+    let kid = &tenant.signing.kid;
+    let mut claims = json!({"iss": kid, "aud": tenant.app, "sub": user, "iat": now_s(), "exp": now_s() + TTL_S});
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    sign(kid, &claims, &tenant.signing.secret)
+}
+
+/// Any claims under any key.
+pub fn sign(kid: &str, claims: &Value, secret: &str) -> String {
+    let mut header = Header::new(Algorithm::HS256);
+    header.kid = Some(kid.to_owned());
+    jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
