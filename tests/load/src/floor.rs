@@ -1,0 +1,4 @@
+//! The floors: what the machine can do with nothing of ours in between.
+
+pub mod append;
+pub mod fanout;

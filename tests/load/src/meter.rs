@@ -1,0 +1,86 @@
+//! What a stretch of load cost: the server's CPU by thread, its commits, and how busy everybody else was meanwhile.
+
+use crate::process;
+use crate::report::Failure;
+use crate::server::Server;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// Readings at the beginning of a stretch.
+pub struct Meter {
+    began: Instant,
+    server_us: u64,
+    own_us: u64,
+    machine: (u64, u64),
+    threads: BTreeMap<String, u64>,
+    commits: u64,
+    writes: u64,
+}
+
+/// What a stretch cost.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cost {
+    /// Wall time.
+    pub seconds: f64,
+    /// Server CPU of all threads, microseconds, from /proc/PID/stat.
+    pub server_us: u64,
+    /// The load generator's own CPU, microseconds.
+    pub client_us: u64,
+    /// Server CPU by thread name, microseconds.
+    pub threads_us: BTreeMap<String, u64>,
+    /// Batches committed.
+    pub commits: u64,
+    /// Writes per batch.
+    pub writes_per_commit: f64,
+    /// Share of the machine that neither server nor generator used but somebody else did: noise.
+    pub others_share: f64,
+}
+
+impl Meter {
+    /// Reads everything once.
+    pub async fn start(server: &Server) -> Result<Self, Failure> {
+        Ok(Meter {
+            commits: server.counted("tokenim_commits_total").await?,
+            writes: server.counted("tokenim_writes_total").await?,
+            threads: process::threads_us(server.pid())?,
+            own_us: process::cpu_us(std::process::id())?,
+            machine: process::machine_ticks()?,
+            server_us: process::cpu_us(server.pid())?,
+            began: Instant::now(),
+        })
+    }
+
+    /// Reads everything again.
+    pub async fn stop(self, server: &Server) -> Result<Cost, Failure> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let server_us = process::cpu_us(server.pid())? - self.server_us;
+        let client_us = process::cpu_us(std::process::id())? - self.own_us;
+        let (busy, all) = process::machine_ticks()?;
+        let (busy_us, all_us) = ((busy - self.machine.0) as f64 * 10_000.0, (all - self.machine.1) as f64 * 10_000.0);
+        let mut threads_us = process::threads_us(server.pid())?;
+        threads_us.iter_mut().for_each(|(name, us)| *us -= self.threads.get(name).copied().unwrap_or(0).min(*us));
+        let commits = server.counted("tokenim_commits_total").await? - self.commits;
+        let writes = server.counted("tokenim_writes_total").await? - self.writes;
+        Ok(Cost {
+            seconds,
+            server_us,
+            client_us,
+            threads_us,
+            commits,
+            writes_per_commit: writes as f64 / commits.max(1) as f64,
+            others_share: ((busy_us - (server_us + client_us) as f64) / all_us.max(1.0)).max(0.0),
+        })
+    }
+}
+
+impl Cost {
+    /// The threads' shares of the server's CPU for each of `count` things, as a line; those below 1 % are left out.
+    pub fn threads_per(&self, count: u64) -> String {
+        let all: u64 = self.threads_us.values().sum();
+        let shares = self.threads_us.iter().filter(|(_, us)| **us * 100 > all);
+        let shares: Vec<_> =
+            shares.map(|(name, us)| format!("{name} {:.2}", *us as f64 / count.max(1) as f64)).collect();
+        shares.join(", ")
+    }
+}

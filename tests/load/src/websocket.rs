@@ -1,0 +1,186 @@
+//! A WebSocket client that costs little: raw frames, one read buffer for all connections of the thread.
+
+use crate::report::Failure;
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Bytes of one read, and of the one buffer the thread keeps.
+const READ_BYTES: usize = 256 * 1024;
+/// Bytes of a handshake answer.
+const HEAD_BYTES_MAX: usize = 4 * 1024;
+/// RFC 6455 §5.3 wants masks nobody can guess, for the sake of proxies. There is none on loopback, and the server's work is the same.
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING_PUSH: &str = "{\"push\":{\"type\":\"ping\"";
+const PONG: &str = "{\"pong\":{}}";
+/// How every delivered message begins.
+pub const MESSAGE_PUSH: &str = "{\"push\":{\"type\":\"message\"";
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// An authenticated connection.
+pub struct Connection {
+    stream: TcpStream,
+    /// Bytes of a frame that is not whole yet.
+    partial: Vec<u8>,
+    /// Frames to be written.
+    out: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects and authenticates; `heads` is the JSON of the field, or empty.
+    pub async fn open(address: SocketAddr, token: &str, heads: &str) -> Result<Self, Failure> {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let request = "GET /v1/connect HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: tokenim.v1.json\r\n\r\n";
+        stream.write_all(request.as_bytes()).await?;
+        let rest = handshake_answer(&mut stream).await?;
+        let mut connection = Connection { stream, partial: rest, out: Vec::new() };
+        let heads = if heads.is_empty() { String::new() } else { format!(",\"heads\":{heads}") };
+        connection.queue(&format!("{{\"id\":1,\"connect\":{{\"token\":\"{token}\",\"sdk\":\"load/1\"{heads}}}}}"));
+        let mut answer = None;
+        while answer.is_none() {
+            connection.flush().await?;
+            connection.read(|text| answer = answer.take().or_else(|| Some(text.to_owned()))).await?;
+        }
+        match answer {
+            Some(text) if text.starts_with("{\"id\":1,\"ok\"") => Ok(connection),
+            other => Err(Failure::new(format!("connect was answered {}", other.unwrap_or_default()))),
+        }
+    }
+
+    /// Queues a text frame, masked.
+    pub fn queue(&mut self, text: &str) {
+        self.out.push(TEXT);
+        match text.len() {
+            len @ 0..=125 => self.out.push(0x80 | len as u8),
+            len => {
+                self.out.push(0x80 | 126);
+                let len = u16::try_from(len).expect("commands of a load run are short");
+                self.out.extend_from_slice(&len.to_be_bytes());
+            }
+        }
+        self.out.extend_from_slice(&MASK);
+        self.out.extend(text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    }
+
+    /// Writes what is queued. May be dropped while it waits: what is written has left the queue.
+    pub async fn flush(&mut self) -> Result<(), Failure> {
+        while !self.out.is_empty() {
+            self.stream.writable().await?;
+            match self.stream.try_write(&self.out) {
+                Ok(written) => drop(self.out.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits, reads once and hands on each whole text; pings are answered (queued: flush before the next read).
+    ///
+    /// Errors: the server closed, with its reason.
+    pub async fn read(&mut self, mut on: impl FnMut(&str)) -> Result<(), Failure> {
+        if !self.partial.is_empty() && self.take_partial(&mut on)? {
+            return Ok(());
+        }
+        self.stream.readable().await?;
+        BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
+            Ok(0) => Err(Failure::new("the server ended a connection")),
+            Ok(bytes) => self.take(&buffer[..bytes], &mut on),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// Frames that came with the handshake's answer.
+    fn take_partial(&mut self, on: &mut impl FnMut(&str)) -> Result<bool, Failure> {
+        let joined = std::mem::take(&mut self.partial);
+        let used = self.frames(&joined, on)?;
+        self.partial.extend_from_slice(&joined[used..]);
+        Ok(used > 0)
+    }
+
+    fn take(&mut self, bytes: &[u8], on: &mut impl FnMut(&str)) -> Result<(), Failure> {
+        if self.partial.is_empty() {
+            let used = self.frames(bytes, on)?;
+            self.partial.extend_from_slice(&bytes[used..]);
+            return Ok(());
+        }
+        self.partial.extend_from_slice(bytes);
+        self.take_partial(on).map(drop)
+    }
+
+    fn frames(&mut self, bytes: &[u8], on: &mut impl FnMut(&str)) -> Result<usize, Failure> {
+        let mut used = 0;
+        while let Some((opcode, start, end)) = frame(&bytes[used..]) {
+            let payload = &bytes[used + start..used + end];
+            used += end;
+            match opcode {
+                TEXT => {
+                    let text = std::str::from_utf8(payload).map_err(|_| Failure::new("a text frame is not UTF-8"))?;
+                    if text.starts_with(PING_PUSH) {
+                        self.queue(PONG);
+                    } else {
+                        on(text);
+                    }
+                }
+                CLOSE => {
+                    return Err(Failure::new(format!(
+                        "the server closed: {}",
+                        String::from_utf8_lossy(payload.get(2..).unwrap_or_default())
+                    )));
+                }
+                other => return Err(Failure::new(format!("a frame of kind {other:#x} was not expected"))),
+            }
+        }
+        Ok(used)
+    }
+}
+
+async fn handshake_answer(stream: &mut TcpStream) -> Result<Vec<u8>, Failure> {
+    let mut answer = Vec::new();
+    while answer.len() < HEAD_BYTES_MAX {
+        if stream.read_buf(&mut answer).await? == 0 {
+            break;
+        }
+        if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
+            if !answer.starts_with(b"HTTP/1.1 101") {
+                break;
+            }
+            return Ok(answer.split_off(end + 4));
+        }
+    }
+    Err(Failure::new(format!("the handshake was answered {}", String::from_utf8_lossy(&answer))))
+}
+
+/// The first frame of `bytes`: its first byte, where its payload starts and where it ends; `None` until it is whole.
+fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+    let (first, short) = (*bytes.first()?, usize::from(*bytes.get(1)?));
+    let (start, length) = match short {
+        126 => (4, bytes.get(2..4)?.iter().fold(0, |n, byte| n << 8 | usize::from(*byte))),
+        127 => (10, bytes.get(2..10)?.iter().fold(0, |n, byte| n << 8 | usize::from(*byte))),
+        short => (2, short),
+    };
+    (bytes.len() >= start + length).then_some((first, start, start + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_found_once_they_are_whole() {
+        let long = [vec![TEXT, 126, 1, 0], vec![b'x'; 256]].concat();
+        assert_eq!(frame(&long), Some((TEXT, 4, 260)));
+        assert_eq!((frame(&long[..259]), frame(&long[..3]), frame(&[])), (None, None, None));
+        assert_eq!(frame(&[TEXT, 1, b'a', TEXT]), Some((TEXT, 2, 3)));
+    }
+}
