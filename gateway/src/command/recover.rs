@@ -101,18 +101,21 @@ impl Recovery {
         budget: &mut usize,
     ) -> Result<Outcome> {
         let (mut outcome, mut head) = (outcome(entry, at), entry.head);
-        if outcome == Outcome::Recovered {
-            let from = From::After(at.1.max(entry.first - 1));
+        let above = at.1.max(entry.first - 1);
+        if outcome == Outcome::Recovered && above == head {
+            // Nothing was missed, as in most conversations of most reconnects.
+            self.heads.push((entry.conversation.clone(), head));
+        } else if outcome == Outcome::Recovered {
             let query = RangeQuery {
                 app,
                 conversation: entry.conversation.clone(),
                 viewer: Some(user.clone()),
-                from,
+                from: From::After(above),
                 limit: BACKLOG_EVENTS_MAX,
                 bytes_max: *budget,
             };
             let page = log.read_range(query).await?;
-            let last = page.events.last().map_or(at.1.max(entry.first - 1), |event| event.seq);
+            let last = page.events.last().map_or(above, |event| event.seq);
             let mut frames = BytesMut::new();
             page.events.iter().for_each(|event| frames.extend_from_slice(&encode::push(event)));
             if last < entry.head || frames.len() > *budget {
