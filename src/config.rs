@@ -141,7 +141,7 @@ impl Config {
         }
         let config: Config = Value::Table(table)
             .try_into()
-            .map_err(|error: toml::de::Error| content("configuration", error.message()))?;
+            .map_err(|error: toml::de::Error| content("configuration", error.to_string().trim()))?;
         config.check()
     }
 

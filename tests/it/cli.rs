@@ -99,7 +99,7 @@ fn an_unknown_key_or_a_wrong_value_is_an_error_that_names_it() {
     for (text, named) in [
         ("[server]\nlistn = \"127.0.0.1:1\"", "server.listn"),
         ("[nonsense]\na = 1", "nonsense"),
-        ("[server]\nworkers = \"many\"", "usize"),
+        ("[server]\nworkers = \"many\"", "server.workers"),
         ("[gateway]\ndrain_ms = 999999999", "drain_ms"),
         ("[server", "tokenim.toml"),
     ] {
@@ -112,7 +112,7 @@ fn an_unknown_key_or_a_wrong_value_is_an_error_that_names_it() {
     for (variable, value, named) in [
         ("TOKENIM_SERVER__LISTN", "127.0.0.1:1", "TOKENIM_SERVER__LISTN"),
         ("TOKENIM_SERVER__WORKERS", "many", "TOKENIM_SERVER__WORKERS"),
-        ("TOKENIM_SERVER__LISTEN", "nowhere", "socket address"),
+        ("TOKENIM_SERVER__LISTEN", "nowhere", "server.listen"),
     ] {
         let said = failure(command(&["check"], &data).env(variable, value));
         assert!(said.contains(named), "{variable}: {said}");
