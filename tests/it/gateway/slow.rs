@@ -1,7 +1,7 @@
 //! A slow reader is helped once, then closed; nobody else waits for it.
 
 use crate::support::client::text_message;
-use crate::support::{Client, TestServer};
+use crate::support::{Client, TestServer, until};
 use serde_json::json;
 
 /// Enough to fill the kernel's buffers of one connection and then its queue twice.
@@ -66,4 +66,43 @@ async fn a_client_that_asks_and_never_reads_is_closed() {
     let closed = greedy.closed().await;
     assert_eq!((closed.code, closed.why().as_str()), (4008, "slow_consumer"));
     alice.ok("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_burst_of_one_sender_does_not_make_a_prompt_reader_look_slow() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let (mut alice, mut bob) = (server.connect("alice").await, server.connect("bob").await);
+    let text = "x".repeat(4_000);
+    let mut ids = Vec::new();
+    for at in 0..200 {
+        ids.push(alice.start("send", text_message("c1", &format!("m{at}"), &text)).await);
+    }
+    for at in 0..200 {
+        let push = bob.push().await;
+        assert_eq!((push["type"].as_str(), push["seq"].as_i64()), (Some("message"), Some(at + 2)));
+    }
+    for id in ids {
+        alice.ok_of(id).await;
+    }
+}
+
+/// It has a session, so only its silence can end it; and its queue is full, so nothing can be written to it either.
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_forgotten_all_the_same() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let mut alice = server.connect("alice").await;
+    for at in 0..4 {
+        alice.send("c1", &format!("m{at}"), &"x".repeat(BYTES)).await;
+    }
+    let mut dead = Client::open_narrow(&server).await;
+    dead.ok("connect", json!({"token": server.token("alice")})).await;
+    for _ in 0..60 {
+        dead.start("history", json!({"conversation": "c1"})).await;
+    }
+    alice.close().await;
+    let rest = server.rest();
+    let gone = async || (rest.get("/v1/stats").await.ok()["connections"] == 0).then_some(());
+    until(gone).await;
 }
