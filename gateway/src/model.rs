@@ -23,6 +23,8 @@ pub enum Fault {
     CommitLost,
     /// It does not commit, and that is known.
     Failed,
+    /// The log has a bug.
+    Panic,
 }
 
 /// Conversations in memory.
@@ -199,6 +201,7 @@ impl MessageLog for ModelLog {
         match fault {
             Some(Fault::Failed) => return Commit::Failed(Code::Unavailable.into()),
             Some(Fault::CommitLost) => return Commit::Unknown(Code::OutcomeUnknown.into()),
+            Some(Fault::Panic) => panic!("the test asked for it"),
             Some(Fault::AnswerLost) | None => {}
         }
         let mut state = self.state.lock().unwrap();

@@ -99,3 +99,17 @@ async fn a_removal_whose_answer_was_lost_still_ends_the_pushes() {
     carol.wait(|message| message["push"]["client_msg_id"] == "secret").await;
     assert!(bob.drain().is_empty());
 }
+
+#[tokio::test]
+async fn a_task_that_panics_is_noticed_and_nothing_is_acknowledged_afterwards() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    world.log.fail_next(Fault::Panic);
+    alice.send("c", "m1");
+    tokio::time::timeout(std::time::Duration::from_secs(5), node.died()).await.expect("the process can end");
+    alice.send("c", "m2");
+    assert_eq!(alice.reply().await["error"]["retryable"], true);
+    assert_eq!(world.log.events(world.key.app, "c").len(), 1);
+}

@@ -222,6 +222,18 @@ async fn a_range_is_cut_to_whole_hours_and_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_batch_under_way_is_not_claimed_to_be_complete() {
+    let world = World::with_group().await;
+    let scope = world.store.org(world.app().org);
+    let complete = async || scope.usage_hours(START_MS, START_MS + 1).await.unwrap().complete_to_ms;
+    world.store.in_flight.store(START_MS - 700, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(complete().await, START_MS - 700);
+    // The end of a batch, refused or not, gives the present back.
+    world.send("c1", "alice", "m1").await;
+    assert_eq!(complete().await, START_MS);
+}
+
+#[tokio::test]
 async fn running_totals_of_the_log_rise_by_each_message() {
     let world = World::with_group().await;
     world
