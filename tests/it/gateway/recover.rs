@@ -22,6 +22,7 @@ async fn with_messages(count: usize) -> TestServer {
             alice.ok_of(id).await;
         }
     }
+    server.settled("c1", &["alice", "bob"]).await;
     server
 }
 

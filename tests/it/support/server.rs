@@ -128,8 +128,17 @@ impl TestServer {
         Client::connect(self, &self.token(user)).await
     }
 
-    /// Makes a group; the first member owns it.
+    /// Makes a group whose creation nobody is still to hear of; the first member owns it.
     pub async fn group(&self, id: &str, members: &[&str]) {
+        self.rest().create_group(id, members).await;
+        self.settled(id, members).await;
+    }
+
+    /// Waits until everything answered so far is fanned out as well, by creating a group once more.
+    ///
+    /// A write is answered before it is fanned out, so whoever connects at once could still be told of it. One task
+    /// answers and fans out batch after batch: with a later answer, the earlier fan-outs are over.
+    pub async fn settled(&self, id: &str, members: &[&str]) {
         self.rest().create_group(id, members).await;
     }
 }
