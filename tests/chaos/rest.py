@@ -43,10 +43,18 @@ class Rest:
         return self.call("POST", "/v1/tokens", {"user": user, **more})["token"]
 
     def create(self, kind, members, ident=None):
+        """Creates a conversation; who connects afterwards is not pushed its creation."""
         body = {"kind": kind, "members": members}
         if ident is not None:
             body["id"] = ident
-        return self.call("POST", "/v1/conversations", body)
+        made = self.call("POST", "/v1/conversations", body)
+        self.settle(kind, members, made["id"])
+        return made
+
+    def settle(self, kind, members, ident):
+        """Waits until what is answered is fanned out too: one task does both in turn, so a later answer says so."""
+        named = {} if kind == "direct" else {"id": ident}
+        self.call("POST", "/v1/conversations", {"kind": kind, "members": members, **named})
 
     def read_log(self, conv):
         """Reads a whole conversation, page by page; returns (events, head, epoch)."""

@@ -86,6 +86,7 @@ def test_what_was_missed_comes_in_order_before_what_is_live(server, rest, pair):
     missed = [alice.send(conv, f"missed {n}")["seq"] for n in range(20)]
     rest.call("POST", f"/v1/conversations/{conv}/messages",
               {"sender": "alice", "client_msg_id": "by-rest", "kind": "json", "body": [1, None, "x"]})
+    rest.settle("group", ["alice", "bob"], conv)
     bob, reply = dial(server, rest.token("bob"), "d1", {conv: [1, last]})
     with bob:
         assert outcomes(reply)[conv] == "recovered"
