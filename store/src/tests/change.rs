@@ -3,7 +3,7 @@
 use super::world::{World, code, new_direct};
 use std::sync::Arc;
 use tokenim_domain::Code;
-use tokenim_domain::log::{Event, EventBody, From, Member, MembersQuery, MessageLog, Outcome, RangeQuery, Write};
+use tokenim_domain::log::{Event, EventBody, From, MembersQuery, MessageLog, Outcome, RangeQuery, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, MemberRole};
 
@@ -14,22 +14,8 @@ fn changed(outcome: Outcome) -> Option<Arc<Event>> {
     }
 }
 
-fn members_query(world: &World, viewer: Option<&str>) -> MembersQuery {
-    MembersQuery {
-        app: world.app(),
-        conversation: Conversation::trusted("c1"),
-        viewer: viewer.map(User::trusted),
-        after: None,
-        limit: 100,
-    }
-}
-
-async fn members(world: &World) -> Vec<Member> {
-    world.store.members(members_query(world, None)).await.unwrap()
-}
-
 async fn names(world: &World) -> Vec<String> {
-    members(world).await.iter().map(|member| member.user.to_string()).collect()
+    world.members("c1").await.iter().map(|member| member.user.to_string()).collect()
 }
 
 fn shown(event: &Event) -> (Change, Option<&str>, Vec<(&str, MemberRole)>) {
@@ -101,7 +87,7 @@ async fn a_member_sees_the_log_from_its_joining_on() {
     world.send("c1", "alice", "m1").await;
     let joined = changed(world.change("c1", Some("alice"), Change::Added, &["carol"]).await).unwrap().seq;
     world.send("c1", "alice", "m2").await;
-    let carol = members(&world).await.into_iter().find(|member| member.user.as_str() == "carol").unwrap();
+    let carol = world.members("c1").await.into_iter().find(|member| member.user.as_str() == "carol").unwrap();
     assert_eq!((carol.role, carol.joined, carol.read, carol.received), (MemberRole::Member, joined, joined, joined));
     let query = |from| RangeQuery { viewer: Some(User::trusted("carol")), ..world.range("c1", from) };
     for from in [From::After(0), From::Before(100), From::Newest, From::Around(1), From::Around(4)] {
@@ -140,16 +126,16 @@ async fn members_are_listed_by_name_in_pages_to_members_and_the_server() {
     let world = World::new().await;
     let all: Vec<String> = (0..25).map(|at| format!("u{at:02}")).collect();
     world.group("c1", &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let seen_by = |viewer| MembersQuery { viewer: Some(User::trusted(viewer)), ..world.members_query("c1") };
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
-        let page =
-            world.store.members(MembersQuery { after, limit: 10, ..members_query(&world, Some("u03")) }).await.unwrap();
+        let page = world.store.members(MembersQuery { after, limit: 10, ..seen_by("u03") }).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.user.clone());
         listed.extend(page.iter().map(|member| member.user.to_string()));
     }
     assert_eq!(listed, all);
-    assert_eq!(world.store.members(members_query(&world, Some("mallory"))).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(world.store.members(seen_by("mallory")).await.unwrap_err().code, Code::NotFound);
 }
 
 #[tokio::test]

@@ -3,10 +3,8 @@
 use super::world::{World, code, new_direct, new_group};
 use std::sync::Arc;
 use tokenim_domain::Code;
-use tokenim_domain::log::{
-    ConversationView, Event, EventBody, MembersQuery, MessageLog, NewConversation, Outcome, Write,
-};
-use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::log::{ConversationView, Event, EventBody, MessageLog, NewConversation, Outcome, Write};
+use tokenim_domain::name::User;
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 
 async fn create(world: &World, new: NewConversation) -> (ConversationView, Option<Arc<Event>>) {
@@ -51,14 +49,7 @@ async fn creating_twice_returns_the_first_one() {
     assert!(view.existed && event.is_none());
     assert_eq!((view.last_seq, view.last_msg_no), (2, 1));
     assert_eq!(world.log("c1").await.head, 2, "nothing was appended");
-    let query = MembersQuery {
-        app: world.app(),
-        conversation: Conversation::trusted("c1"),
-        viewer: None,
-        after: None,
-        limit: 9,
-    };
-    let members = world.store.members(query).await.unwrap();
+    let members = world.members("c1").await;
     assert_eq!(members.iter().map(|member| member.user.as_str()).collect::<Vec<_>>(), ["alice", "bob"]);
 }
 

@@ -41,7 +41,7 @@ async fn a_foreign_conversation_does_not_exist() {
     for viewer in [None, Some(User::trusted("alice"))] {
         let range = RangeQuery { app, viewer: viewer.clone(), ..world.range("c1", From::After(0)) };
         assert_eq!(world.store.read_range(range).await.unwrap_err().code, Code::NotFound);
-        let query = MembersQuery { app, conversation: c1(), viewer, after: None, limit: 10 };
+        let query = MembersQuery { app, viewer, ..world.members_query("c1") };
         assert_eq!(world.store.members(query).await.unwrap_err().code, Code::NotFound);
     }
     assert!(world.store.entries(app, User::trusted("alice"), vec![c1()]).await.unwrap().is_empty());
@@ -71,8 +71,7 @@ async fn the_same_names_in_two_apps_are_two_conversations() {
     assert_eq!(seqs, [2, 2, 3, 2]);
     world.commit_one(Write::Move(watermark(app, "c1", "bob", Some(2), None))).await;
     let read = |app| {
-        let query =
-            MembersQuery { app, conversation: Conversation::trusted("c1"), viewer: None, after: None, limit: 10 };
+        let query = MembersQuery { app, ..world.members_query("c1") };
         let members = world.store.members(query);
         async { members.await.unwrap()[1].read }
     };

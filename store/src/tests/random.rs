@@ -160,7 +160,7 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
 
 async fn compare_members(world: &World, app: AppRef, id: &str, expected: &Conversation) {
     let conversation = tokenim_domain::name::Conversation::trusted(id);
-    let query = MembersQuery { app, conversation: conversation.clone(), viewer: None, after: None, limit: 100 };
+    let query = MembersQuery { app, ..world.members_query(id) };
     let members = world.store.members(query).await.unwrap();
     let as_model = |member: &tokenim_domain::log::Member| {
         (

@@ -2,8 +2,7 @@
 
 use super::world::{World, code, refused, watermark};
 use tokenim_domain::Code;
-use tokenim_domain::log::{MembersQuery, MessageLog, Outcome, Write};
-use tokenim_domain::name::Conversation;
+use tokenim_domain::log::{Outcome, Write};
 
 /// A world whose `c1` has head 5.
 async fn five() -> World {
@@ -23,14 +22,7 @@ fn moved(outcome: Outcome) -> bool {
 
 /// Bob's read and received watermark.
 async fn of_bob(world: &World) -> (i64, i64) {
-    let query = MembersQuery {
-        app: world.app(),
-        conversation: Conversation::trusted("c1"),
-        viewer: None,
-        after: None,
-        limit: 9,
-    };
-    let members = world.store.members(query).await.unwrap();
+    let members = world.members("c1").await;
     (members[1].read, members[1].received)
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, Credential, Draft, Event, From, MemberChange, MessageLog, NewConversation,
-    Outcome, Page, RangeQuery, Sent, Watermark, Write,
+    AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange, MembersQuery, MessageLog,
+    NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::rng::Rng;
@@ -153,6 +153,16 @@ impl World {
 
     pub async fn log(&self, conversation: &str) -> Page {
         self.store.read_range(self.range(conversation, From::After(0))).await.unwrap()
+    }
+
+    /// What asks for the members of a conversation as the server.
+    pub fn members_query(&self, conversation: &str) -> MembersQuery {
+        let conversation = Conversation::trusted(conversation);
+        MembersQuery { app: self.app(), conversation, viewer: None, after: None, limit: 100 }
+    }
+
+    pub async fn members(&self, conversation: &str) -> Vec<Member> {
+        self.store.members(self.members_query(conversation)).await.unwrap()
     }
 
     /// One number of the database.
