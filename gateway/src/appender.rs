@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Write};
-use tokenim_domain::name::Conversation;
+use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -17,9 +17,11 @@ const BATCH_WRITES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 128 * 1024;
 /// What an event's ids, names and numbers add to its body, about.
 const EVENT_OVERHEAD_BYTES: usize = 400;
+/// What a member event adds to the name of each user it tells of.
+const MEMBER_OVERHEAD_BYTES: usize = 32;
 /// Writes that may wait for their batch; beyond it senders are told to wait.
 const QUEUE_WRITES_MAX: usize = 16 * 1024;
-/// Bytes of bodies that may wait.
+/// Bytes of writes that may wait.
 const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
 const COMMITTED_MAX: usize = 4;
@@ -80,7 +82,7 @@ impl Appender {
     /// Errors: `overloaded`; `draining` once the node stops. The job is dropped then: whoever queued it tells its origin.
     pub fn submit(&self, job: Job) -> Result<()> {
         let refuse = |code: Code| Error::new(code).retry_after(OVERLOADED_RETRY_MS);
-        let bytes = body_bytes(&job.write);
+        let bytes = write_bytes(&job.write);
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(refuse(Code::Overloaded));
@@ -116,7 +118,7 @@ impl Appender {
             };
             let Some(first) = first else { return };
             let batch = gather(first, &mut jobs);
-            self.bytes.fetch_sub(batch.iter().map(|job| body_bytes(&job.write)).sum(), Ordering::Relaxed);
+            self.bytes.fetch_sub(batch.iter().map(|job| write_bytes(&job.write)).sum(), Ordering::Relaxed);
             let committed = commit(&*log, batch).await;
             if out.send(committed).await.is_err() {
                 return;
@@ -132,12 +134,11 @@ pub fn committed() -> (mpsc::Sender<Committed>, mpsc::Receiver<Committed>) {
 }
 
 fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let weight = |write: &Write| body_bytes(write) + EVENT_OVERHEAD_BYTES;
-    let mut bytes = weight(&first.write);
+    let mut bytes = write_bytes(&first.write);
     let mut batch = vec![first];
     while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
         let Ok(job) = jobs.try_recv() else { break };
-        bytes += weight(&job.write);
+        bytes += write_bytes(&job.write);
         batch.push(job);
     }
     batch
@@ -183,9 +184,43 @@ fn place(write: &Write) -> (AppRef, Conversation) {
     }
 }
 
-fn body_bytes(write: &Write) -> usize {
-    match write {
-        Write::Send(draft) => draft.body.len(),
-        Write::Create(_) | Write::Change(_) | Write::Move(_) => 0,
+/// About what a write takes here and in the queues of those who hear of it.
+fn write_bytes(write: &Write) -> usize {
+    let names = |users: &[User]| users.iter().map(|user| user.as_str().len() + MEMBER_OVERHEAD_BYTES).sum();
+    EVENT_OVERHEAD_BYTES
+        + match write {
+            Write::Send(draft) => draft.body.len(),
+            Write::Create(new) => names(&new.members),
+            Write::Change(change) => names(&change.users),
+            Write::Move(_) => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokenim_domain::id::{AppId, OrgId};
+    use tokenim_domain::log::NewConversation;
+    use tokenim_domain::role::ConversationKind;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_batch_of_large_groups_is_as_bounded_as_one_of_large_bodies() {
+        let (queue, mut jobs) = mpsc::channel(100);
+        for at in 0..100 {
+            let members =
+                (0..1_000).map(|user| User::trusted(&format!("somebody_with_a_long_name_{user:04}"))).collect();
+            let new = NewConversation {
+                app: AppRef { org: OrgId(Uuid::nil()), app: AppId(Uuid::nil()) },
+                id: Conversation::trusted(&format!("c{at}")),
+                kind: ConversationKind::Group,
+                name: None,
+                members,
+                actor: None,
+            };
+            queue.try_send(Job { write: Write::Create(new), origin: Origin::Call(oneshot::channel().0) }).unwrap();
+        }
+        let first = jobs.try_recv().unwrap();
+        assert!((2..=4).contains(&gather(first, &mut jobs).len()));
     }
 }
