@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::rng::Rng;
+use std::fmt::Write;
 use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -17,7 +18,11 @@ pub fn uuid_v7(clock: &dyn Clock, rng: &dyn Rng) -> Uuid {
 /// 26 characters of Crockford base32, most significant bits first, so that text sorts as the number does.
 #[must_use]
 pub fn encode(number: u128) -> String {
-    (0..TEXT_CHARS).rev().map(|place| char::from(ALPHABET[(number >> (5 * place)) as usize & 31])).collect()
+    digits(number).collect()
+}
+
+fn digits(number: u128) -> impl Iterator<Item = char> {
+    (0..TEXT_CHARS).rev().map(move |place| char::from(ALPHABET[(number >> (5 * place)) as usize & 31]))
 }
 
 /// The number of [`encode`]'s text; `None` for any other text, upper case included, so that an id has one spelling.
@@ -48,7 +53,8 @@ macro_rules! ids {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(out, concat!($prefix, "_{}"), encode(self.0.as_u128()))
+                out.write_str(concat!($prefix, "_"))?;
+                digits(self.0.as_u128()).try_for_each(|digit| out.write_char(digit))
             }
         }
 

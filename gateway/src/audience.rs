@@ -62,16 +62,13 @@ impl Audiences {
 
     /// Reads the lists of conversations that are not remembered, in one query.
     ///
-    /// Errors: the store's; then nobody is told live, and each client finds the gap by seq.
+    /// Errors: the store's; the caller tries again.
     pub async fn load<L: MessageLog>(
         &mut self,
         log: &L,
         registry: &Registry,
         wanted: Vec<(AppRef, Conversation)>,
     ) -> Result<()> {
-        if wanted.is_empty() {
-            return Ok(());
-        }
         let lists = log.member_lists(wanted.clone()).await?;
         for ((app, conversation), list) in wanted.into_iter().zip(lists) {
             self.remember(registry, app, conversation, list);

@@ -10,7 +10,6 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use outbox::Outbox;
 use state::{Phase, State};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -70,8 +69,6 @@ pub struct Chunk {
     pub conversation: Conversation,
     /// Its epoch.
     pub epoch: i64,
-    /// Seq of the first event.
-    pub first: i64,
     /// Seq of the last event.
     pub last: i64,
     /// Whole frames.
@@ -137,15 +134,17 @@ impl Connection {
         matches!(self.state().phase, Phase::New | Phase::Attaching)
     }
 
-    /// Takes the right to attach; false where it is attached or attaching.
-    pub fn begin_attach(&self) -> bool {
+    /// Takes the right to attach: the number of this try, `None` where it is attached or attaching.
+    pub fn begin_attach(&self) -> Option<u32> {
         let mut state = self.state();
-        let may = state.phase == Phase::New;
-        if may {
-            state.phase = Phase::Attaching;
-            state.held = Some(VecDeque::new());
+        if state.phase != Phase::New {
+            return None;
         }
-        may
+        state.phase = Phase::Attaching;
+        // A try that failed may have left messages, this `connect` having been one of them.
+        state.held.get_or_insert_default();
+        state.attaches += 1;
+        Some(state.attaches)
     }
 
     /// Keeps a message that came while the connection attaches, so that it is handled after the reply to `connect`; false
@@ -157,9 +156,13 @@ impl Connection {
         true
     }
 
-    /// The next kept message. With the last one taken, those that come are handled as they come.
-    pub fn next_held(&self) -> Option<Box<str>> {
+    /// The next message kept by that try to attach. With the last one taken, those that come are handled as they come;
+    /// with a later try begun, what is left is for that one to take.
+    pub fn next_held(&self, attach: u32) -> Option<Box<str>> {
         let mut state = self.state();
+        if state.attaches != attach {
+            return None;
+        }
         let next = state.held.as_mut()?.pop_front();
         if next.is_none() {
             state.held = None;

@@ -3,12 +3,12 @@
 use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
-use crate::connection::Connection;
+use crate::connection::{Chunk, Connection};
 use crate::gateway::Counters;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, frame, reply};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,8 +249,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     fn run_of(&mut self, key: &Key, run: &[Item]) {
         let Some(audience) = self.audiences.get(key) else { return };
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
-        let pairs: Vec<_> = run.iter().map(|item| (item.event.clone(), item.frame.clone())).collect();
-        let Some(whole) = encode::chunk(&pairs) else { return };
+        let Some(whole) = chunk(run) else { return };
         let now = self.node.seconds.now();
         let before = self.touched.len();
         let mut senders: Vec<u64> = run.iter().filter_map(|item| item.origin).collect();
@@ -311,13 +310,26 @@ fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) ->
     users.iter().filter(|(user, _)| !is_listed(user)).map(|(user, _)| registry.slot(event.app, user)).collect()
 }
 
+/// Frames of consecutive events as one chunk: one reference and one write per connection.
+fn chunk(run: &[Item]) -> Option<Chunk> {
+    let (first, last) = (run.first()?, run.last()?);
+    let bytes = if run.len() == 1 {
+        first.frame.clone()
+    } else {
+        let mut joined = BytesMut::with_capacity(run.iter().map(|item| item.frame.len()).sum());
+        run.iter().for_each(|item| joined.extend_from_slice(&item.frame));
+        joined.freeze()
+    };
+    let conversation = first.event.conversation.clone();
+    Some(Chunk { conversation, epoch: first.event.epoch, last: last.event.seq, bytes })
+}
+
 /// For a connection that sees only some of the run: what stands together goes together.
 fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, now: u32) -> bool {
     let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
     let mut woken = false;
     for part in run.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
-        let pairs: Vec<_> = part.iter().map(|item| (item.event.clone(), item.frame.clone())).collect();
-        if let Some(chunk) = encode::chunk(&pairs) {
+        if let Some(chunk) = chunk(part) {
             woken |= connection.deliver(chunk, now);
         }
     }

@@ -1,10 +1,7 @@
 //! Domain events and entries as the wire's JSON; each event is encoded once, however many receive it.
 
-use crate::connection::Chunk;
 use crate::frame;
-use bytes::{Bytes, BytesMut};
-use std::sync::Arc;
-use tokenim_domain::id::encode as encode_id;
+use bytes::Bytes;
 use tokenim_domain::log::{ConversationView, Entry, Event, EventBody, Member, Page, Sent};
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -21,7 +18,7 @@ pub fn write_event(out: &mut String, event: &Event) {
     };
     match &event.body {
         EventBody::Message { id, sender, client_msg_id, kind, body } => {
-            let id = format!("msg_{}", encode_id(id.0.as_u128()));
+            let id = id.to_string();
             let (sender, client_msg_id) = (sender.as_str(), client_msg_id.as_str());
             event::write_message(
                 out,
@@ -59,36 +56,11 @@ pub fn push(event: &Event) -> Bytes {
     frame::encode_text(&text)
 }
 
-/// Frames of consecutive events as one chunk: one reference and one write per connection.
-#[must_use]
-pub fn chunk(events: &[(Arc<Event>, Bytes)]) -> Option<Chunk> {
-    let ((first, frame), (last, _)) = (events.first()?, events.last()?);
-    let bytes = if events.len() == 1 {
-        frame.clone()
-    } else {
-        let mut joined = BytesMut::with_capacity(events.iter().map(|(_, frame)| frame.len()).sum());
-        events.iter().for_each(|(_, frame)| joined.extend_from_slice(frame));
-        joined.freeze()
-    };
-    Some(Chunk {
-        conversation: first.conversation.clone(),
-        epoch: first.epoch,
-        first: first.seq,
-        last: last.seq,
-        bytes,
-    })
-}
-
 /// The ok value of `send`.
 #[must_use]
 pub fn sent(sent: &Sent) -> String {
     let mut out = String::with_capacity(160);
-    out.raw("{\"id\":\"msg_")
-        .raw(&encode_id(sent.id.0.as_u128()))
-        .raw("\",\"seq\":")
-        .int(sent.seq)
-        .raw(",\"epoch\":")
-        .int(sent.epoch);
+    out.raw("{\"id\":\"").raw(&sent.id.to_string()).raw("\",\"seq\":").int(sent.seq).raw(",\"epoch\":").int(sent.epoch);
     out.raw(",\"at\":").time(sent.at_ms).raw(",\"duplicate\":").raw(if sent.event.is_none() {
         "true"
     } else {
@@ -161,8 +133,8 @@ pub fn members(members: &[Member], next: Option<&User>) -> String {
     out
 }
 
-/// One entry of the directory; `outcome` where the client said where it stands.
-pub fn write_entry(out: &mut String, entry: &Entry, outcome: Option<&str>) {
+/// One entry of the directory, its object left open.
+pub fn write_entry(out: &mut String, entry: &Entry) {
     out.raw("{\"conversation\":").quoted(entry.conversation.as_str()).raw(",\"kind\":").quoted(entry.kind.as_str());
     if let Some(name) = &entry.name {
         out.raw(",\"name\":").text(name);
@@ -175,12 +147,8 @@ pub fn write_entry(out: &mut String, entry: &Entry, outcome: Option<&str>) {
         .raw(",\"unread\":")
         .int(entry.msg_no - entry.read_msg_no);
     out.raw(",\"member_version\":").int(entry.member_version).raw(",\"at\":").time(entry.last_ms);
-    if let Some(outcome) = outcome {
-        out.raw(",\"outcome\":").quoted(outcome);
-    }
     if let Some(last) = &entry.last {
         out.raw(",\"last\":");
         write_event(out, last);
     }
-    out.raw("}");
 }

@@ -19,9 +19,9 @@ impl<L: MessageLog> Gateway<L> {
         if connection.hold(text) { Ok(()) } else { self.handle(connection, text) }
     }
 
-    /// Handles what came while the connection attached, in order.
-    pub(crate) fn receive_held(&self, connection: &Arc<Connection>) {
-        while let Some(text) = connection.next_held() {
+    /// Handles what came while the connection tried to attach, in order.
+    pub(crate) fn receive_held(&self, connection: &Arc<Connection>, attach: u32) {
+        while let Some(text) = connection.next_held(attach) {
             if let Err(code) = self.handle(connection, &text) {
                 self.close(connection, code);
             }

@@ -33,6 +33,7 @@ pub struct ModelLog {
     state: Mutex<HashMap<(AppId, Conversation), Log>>,
     faults: Mutex<VecDeque<Fault>>,
     failing_lists: AtomicUsize,
+    failing_users: AtomicUsize,
     /// Permits to read a range; a test that holds them all stops readers where it wants them.
     pub reads: Semaphore,
 }
@@ -49,6 +50,7 @@ impl ModelLog {
             state: Mutex::default(),
             faults: Mutex::default(),
             failing_lists: AtomicUsize::new(0),
+            failing_users: AtomicUsize::new(0),
             reads: Semaphore::new(1_000),
         })
     }
@@ -61,6 +63,11 @@ impl ModelLog {
     /// The next readings of member lists fail.
     pub fn fail_lists(&self, times: usize) {
         self.failing_lists.store(times, Ordering::SeqCst);
+    }
+
+    /// The next connects fail, not by their credential.
+    pub fn fail_users(&self, times: usize) {
+        self.failing_users.store(times, Ordering::SeqCst);
     }
 
     /// All events of a conversation.
@@ -238,10 +245,7 @@ impl MessageLog for ModelLog {
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
-        let fails = self.failing_lists.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if fails.is_ok() {
-            return Err(Code::Unavailable.into());
-        }
+        fail(&self.failing_lists)?;
         let state = self.state.lock().unwrap();
         let list = |(app, name): (AppRef, Conversation)| {
             let log = state.get(&(app.app, name)).cloned().unwrap_or_default();
@@ -258,6 +262,13 @@ impl MessageLog for ModelLog {
     }
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
-        Ok(())
+        fail(&self.failing_users)
+    }
+}
+
+fn fail(times: &AtomicUsize) -> Result<()> {
+    match times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+        Ok(_) => Err(Code::Unavailable.into()),
+        Err(_) => Ok(()),
     }
 }

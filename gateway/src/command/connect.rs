@@ -34,19 +34,16 @@ enum Credential {
 
 /// Starts attaching. The reply comes once the backlog is read.
 pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id: u64, body: &RawValue) -> Result<()> {
-    if !connection.begin_attach() {
-        return Err(Error::new(Code::InvalidRequest).says("this connection is connected already"));
-    }
-    let wanted = wanted(body).inspect_err(|_| {
-        connection.abandon_attach();
-        gateway.receive_held(connection);
-    })?;
+    let wanted = wanted(body)?;
+    let attach = connection
+        .begin_attach()
+        .ok_or_else(|| Error::new(Code::InvalidRequest).says("this connection is connected already"))?;
     let (task_gateway, connection) = (gateway.clone(), connection.clone());
     gateway.spawn(async move {
         if let Err(error) = task_gateway.attach(&connection, id, wanted).await {
             refuse(&task_gateway, &connection, id, &error);
         }
-        task_gateway.receive_held(&connection);
+        task_gateway.receive_held(&connection, attach);
     });
     Ok(())
 }
@@ -89,7 +86,7 @@ fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64,
 impl<L: MessageLog> Gateway<L> {
     /// Verifies, registers behind the gate, reads what was missed, and opens the gate.
     ///
-    /// Source: PROTOCOL.md §7.2; registering before reading is what leaves no hole between backlog and live events.
+    /// Source: docs/PROTOCOL.md §6; registering before reading is what leaves no hole between backlog and live events.
     async fn attach(&self, connection: &Arc<Connection>, id: u64, wanted: Wanted) -> Result<()> {
         let inner = &self.inner;
         let (identity, resumed) = match &wanted.credential {

@@ -37,6 +37,8 @@ pub(super) struct State {
     opened: u32,
     next_ping: u32,
     pub(super) open_commands: u32,
+    /// Tries to attach so far.
+    pub(super) attaches: u32,
     pub(super) session: Option<Arc<Session>>,
     pub(super) outbox: Outbox,
     /// Shut from registration until the backlog is queued.
@@ -57,6 +59,7 @@ impl State {
             // The id spreads the pings of connections that arrived together.
             next_ping: now + 1 + (id % PING_INTERVAL_SECONDS) as u32,
             open_commands: 0,
+            attaches: 0,
             session: None,
             outbox: Outbox::default(),
             gate: None,

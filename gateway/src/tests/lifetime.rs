@@ -46,6 +46,35 @@ async fn commands_before_connect_and_bad_tokens_close_4401() {
 }
 
 #[tokio::test]
+async fn whatever_is_pipelined_behind_a_connect_that_failed_is_answered_once() {
+    let world = World::new();
+    for failures in 0..4 {
+        let node = world.node();
+        let mut client = Client::open(&node);
+        world.log.fail_users(failures);
+        let mut ids = Vec::new();
+        for _ in 0..=failures {
+            ids.push(client.command("connect", json!({"token": world.token("alice", 3_600)})));
+            ids.push(client.command("connect", json!({"token": 1})));
+        }
+        ids.push(client.command("sync", json!({})));
+        ids.push(client.command("connect", json!({"token": world.token("alice", 3_600)})));
+        ids.push(client.command("ping", json!({})));
+        let mut replies = Vec::new();
+        while replies.len() < ids.len() {
+            let reply = client.reply().await;
+            replies.push((reply["id"].as_u64().unwrap(), reply["error"]["code"].as_str().map(str::to_owned)));
+        }
+        replies.sort();
+        let failed = std::iter::repeat_n([Some("unavailable"), Some("invalid_request")], failures).flatten();
+        let done = [None, Some("invalid_request"), None, Some("invalid_request"), None];
+        let expected: Vec<_> = ids.into_iter().zip(failed.chain(done).map(|code| code.map(str::to_owned))).collect();
+        assert_eq!(replies, expected);
+        assert!(client.drain().is_empty(), "each is answered once");
+    }
+}
+
+#[tokio::test]
 async fn silence_closes_and_any_byte_counts() {
     let world = World::new();
     let node = world.node();
