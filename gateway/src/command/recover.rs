@@ -1,4 +1,4 @@
-//! Recovery: per conversation an explicit outcome, and the backlog where it is whole (PROTOCOL.md §7).
+//! Recovery: per conversation an explicit outcome, and the backlog where it is whole (docs/PROTOCOL.md §6).
 
 use crate::encode;
 use bytes::{Bytes, BytesMut};
@@ -138,6 +138,6 @@ impl Recovery {
 }
 
 /// The seq before which the client may keep what it has: nothing above the head is real, whatever the epoch says.
-fn epoch_first(entry: &Entry, at: (i64, i64)) -> i64 {
+pub(super) fn epoch_first(entry: &Entry, at: (i64, i64)) -> i64 {
     if at.0 == entry.epoch { entry.head + 1 } else { entry.epoch_first }
 }

@@ -1,7 +1,7 @@
 //! `sync`: the directory of the user's conversations, the most recently changed first.
 
 use super::Call;
-use super::recover::outcome;
+use super::recover::{Outcome, epoch_first, outcome};
 use crate::encode;
 use std::collections::HashMap;
 use tokenim_domain::log::{DirectoryCursor, Entry, MessageLog};
@@ -37,8 +37,11 @@ fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn
     let mut out = String::from("{\"conversations\":[");
     for (at, entry) in entries.iter().filter(|entry| visible(entry)).enumerate() {
         out.raw(if at > 0 { "," } else { "" });
-        let outcome = heads.get(entry.conversation.as_str()).map(|head| outcome(entry, *head).as_str());
-        encode::write_entry(&mut out, entry, outcome);
+        encode::write_entry(&mut out, entry);
+        if let Some(at) = heads.get(entry.conversation.as_str()) {
+            write_outcome(&mut out, entry, *at);
+        }
+        out.raw("}");
     }
     let more = entries.last().filter(|_| entries.len() == DIRECTORY_PAGE_MAX);
     out.raw("],\"done\":").raw(if more.is_none() { "true" } else { "false" });
@@ -47,6 +50,18 @@ fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn
     }
     out.raw("}");
     out
+}
+
+/// What a client that stands there has to do. Nothing follows a `sync`, so whoever is behind pages what it missed.
+fn write_outcome(out: &mut String, entry: &Entry, at: (i64, i64)) {
+    let outcome = match outcome(entry, at) {
+        Outcome::Recovered if at.1.max(entry.first - 1) < entry.head => Outcome::TooFar,
+        outcome => outcome,
+    };
+    out.raw(",\"outcome\":").quoted(outcome.as_str());
+    if outcome == Outcome::EpochChanged {
+        out.raw(",\"epoch_first\":").int(epoch_first(entry, at));
+    }
 }
 
 /// A cursor is `<last_ms>:<conversation>`; it names nothing the user can't see.

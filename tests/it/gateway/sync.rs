@@ -83,6 +83,6 @@ async fn heads_in_a_sync_are_answered_with_outcomes() {
     };
     assert_eq!(
         ["here", "behind", "ahead", "epoch", "foreign"].map(outcome),
-        [json!("recovered"), json!("recovered"), json!("epoch_changed"), json!("epoch_changed"), json!(null)]
+        [json!("recovered"), json!("too_far"), json!("epoch_changed"), json!("epoch_changed"), json!(null)]
     );
 }
