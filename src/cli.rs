@@ -1,4 +1,4 @@
-//! The commands of `tokenim` (PROTOCOL.md §12): what each prints and returns.
+//! The commands of `tokenim` (docs/PROTOCOL.md §11): what each prints and returns.
 
 mod bootstrap;
 mod check;
@@ -115,9 +115,12 @@ fn say(line: &str) -> Result<(), Failure> {
         .map_err(|source| Failure::Io { what: "writing to stdout".to_owned(), source })
 }
 
+fn settings(config: &Config) -> Settings {
+    Settings { data: config.data.dir.clone(), durability: durability() }
+}
+
 async fn open(config: &Config) -> Result<Opened, Failure> {
-    let settings = Settings { data: config.data.dir.clone(), durability: durability() };
-    Ok(Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?)
+    Ok(Store::open(&settings(config), Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?)
 }
 
 #[cfg(not(feature = "sabotage"))]

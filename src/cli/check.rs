@@ -1,20 +1,19 @@
 //! `tokenim check`.
 
-use super::{Failure, open, say};
+use super::{Failure, say, settings};
 use crate::config::Config;
+use tokenim_store::Store;
 
 /// By now the configuration has been read, so it is valid; what is left is to show it and to try the data folder.
 pub async fn run(config: Config) -> Result<(), Failure> {
     crate::telemetry::filter(&config.log)?;
     tokenim_dashboard::check_public_origin(config.server.public_origin())?;
     say(&config.to_toml())?;
-    if config.data.dir.exists() {
-        let store = open(&config).await?.store;
-        store.ping().await?;
-        store.close().await;
-        say(&format!("# {} opens, and its schema is up to date", config.data.dir.display()))?;
-    } else {
-        say(&format!("# {} does not exist yet; the first start makes it", config.data.dir.display()))?;
-    }
+    let data = config.data.dir.display();
+    say(&match Store::pending_migrations(&settings(&config)).await? {
+        None => format!("# {data} holds no database yet; the first start makes it"),
+        Some(0) => format!("# {data} opens, and its schema is up to date"),
+        Some(pending) => format!("# {data} opens; the next start applies {pending} migrations to it"),
+    })?;
     say("# the configuration is valid")
 }

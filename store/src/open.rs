@@ -58,18 +58,15 @@ impl Store {
     /// Opens or makes the database of a data folder, checks its durability and brings its schema up to date.
     ///
     /// Errors: `unavailable` or `internal` with the cause: folder not writable, file not a database, key file readable by others.
-    /// Source: ARCHITECTURE.md decision 5; SEC-14 (file modes).
+    /// Source: docs/ARCHITECTURE.md, invariants.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Opened> {
         make_private_folder(&settings.data).map_err(|error| unusable(&settings.data, &error))?;
         let turn = take_turn(&settings.data.join("open.lock")).await?;
         let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
-        if file.exists() && !key.exists() {
-            return Err(Error::internal(format!(
-                "{} is missing; without it the database beside it can't be read",
-                key.display()
-            )));
+        if !file.exists() {
+            make_master_key(&key, rng.as_ref())?;
         }
-        let master = master_key(&key, rng.as_ref())?;
+        let master = read_master_key(&key)?;
         make_private_file(&file)?;
         let writer = connect(&file, 1, settings.durability).await?;
         let migrated = Migrator::get_pending_migrations(&writer).await.map_err(crate::fault::query)?.len();
@@ -80,6 +77,24 @@ impl Store {
         drop(turn);
         let in_flight = Arc::new(AtomicI64::new(i64::MAX));
         Ok(Opened { store: Store { writer, readers, fan_out, in_flight, clock, rng, master }, migrated })
+    }
+
+    /// How many migrations a data folder's database lacks, applying none; `None` where there is no database yet.
+    ///
+    /// Errors: as [`Store::open`].
+    pub async fn pending_migrations(settings: &Settings) -> Result<Option<usize>> {
+        let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
+        if !file.exists() {
+            return Ok(None);
+        }
+        check_private(&file)?;
+        read_master_key(&key)?;
+        let _turn = take_turn(&settings.data.join("open.lock")).await?;
+        let database = connect(&file, 1, settings.durability).await?;
+        let pending = Migrator::get_pending_migrations(&database).await.map_err(crate::fault::query)?.len();
+        verify_pragmas(&database, settings.durability).await?;
+        database.close().await.map_err(crate::fault::query)?;
+        Ok(Some(pending))
     }
 
     /// Whether the database answers a read.
@@ -102,7 +117,7 @@ impl Store {
 async fn connect(file: &Path, connections: u32, durability: Durability) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
     options.max_connections(connections).min_connections(1).sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT);
-    // Local connections do not break: pinging each before use would cost a statement.
+    // Local connections do not break, so none is tried before its use.
     options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
     options.map_sqlx_sqlite_pool_opts(|pool| {
         pool.before_acquire(|connection, _| Box::pin(is_outside_transaction(connection)))
@@ -226,20 +241,25 @@ fn check_private(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads the master key, or makes one on first use. It is written whole under another name first: a crash leaves no half key.
-fn master_key(file: &Path, rng: &dyn Rng) -> Result<MasterKey> {
-    let fail = |error| io_fault(file, error);
-    if !file.exists() {
-        let fresh = file.with_extension("new");
-        let _ = fs::remove_file(&fresh);
-        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(fail)?;
-        out.write_all(&rng.bytes::<{ MasterKey::BYTES }>()).and_then(|()| out.sync_all()).map_err(fail)?;
-        // A hard link fails where the name exists: two first starts at once agree on one key.
-        match fs::hard_link(&fresh, file) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fail(error)),
-            _ => fs::remove_file(&fresh).map_err(fail)?,
-        }
+/// Makes the master key where there is none yet. It is written whole under another name first: a crash leaves no half key.
+fn make_master_key(file: &Path, rng: &dyn Rng) -> Result<()> {
+    if file.exists() {
+        return Ok(());
     }
+    let fail = |error| io_fault(file, error);
+    let fresh = file.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(fail)?;
+    out.write_all(&rng.bytes::<{ MasterKey::BYTES }>()).and_then(|()| out.sync_all()).map_err(fail)?;
+    fs::rename(&fresh, file).map_err(fail)
+}
+
+fn read_master_key(file: &Path) -> Result<MasterKey> {
+    if !file.exists() {
+        let message = format!("{} is missing; without it the database beside it can't be read", file.display());
+        return Err(Error::internal(message));
+    }
+    let fail = |error| io_fault(file, error);
     check_private(file)?;
     let bytes = fs::read(file).map_err(fail)?;
     let bytes = bytes

@@ -88,6 +88,9 @@ fn check_shows_what_is_in_force_and_makes_nothing() {
     );
     assert!(out.contains(&data.display().to_string()), "{out}");
     assert!(!data.exists());
+    fs::create_dir(&data).unwrap();
+    assert!(run(&mut command(&["check"], &data)).contains("no database yet"));
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
     bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
     assert!(run(&mut command(&["check"], &data)).contains("up to date"));
 }
@@ -216,6 +219,10 @@ async fn sigterm_sends_everybody_away_and_exits_0() {
 #[tokio::test]
 async fn a_draining_server_is_not_ready_and_commits_what_was_sent() {
     let mut server = TestServer::spawn().await;
+    // The window is the time in which all of it has to be committed.
+    server.kill();
+    server.drain_ms = 3_000;
+    server.start().await;
     server.group("c1", &["alice"]).await;
     let mut alice = server.connect("alice").await;
     let mut ids = Vec::new();

@@ -51,6 +51,23 @@ async fn migrations_run_once() {
 }
 
 #[tokio::test]
+async fn what_is_pending_is_told_and_not_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder);
+    let pending = || Store::pending_migrations(&settings);
+    assert_eq!(pending().await.unwrap(), None);
+    let store = open(&folder).await.unwrap().store;
+    assert_eq!(pending().await.unwrap(), Some(0), "beside a process that has it open");
+    sql::run(&store.writer, "DELETE FROM seaql_migrations", []).await.unwrap();
+    store.close().await;
+    let all = pending().await.unwrap();
+    assert!(all > Some(0));
+    assert_eq!(pending().await.unwrap(), all);
+    fs::remove_file(settings.data.join("master.key")).unwrap();
+    assert!(pending().await.is_err());
+}
+
+#[tokio::test]
 async fn two_first_starts_at_once_agree() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = tokio::join!(open(&folder), open(&folder));
