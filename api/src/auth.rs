@@ -55,19 +55,17 @@ impl Caller {
     pub(crate) fn credential(&self) -> Credential {
         match self {
             Caller::Server(key) => Credential { key: key.id, label: None },
-            Caller::User(identity) => Credential { key: identity.key, label: identity.label.clone() },
+            Caller::User(identity) => identity.credential(),
         }
     }
 
-    /// Whether the token's capabilities allow this; asked before the store, so a refusal tells nothing of what exists.
+    /// Whether the credential's capabilities allow this; a server key's allow all.
     ///
     /// Errors: `forbidden`.
     pub(crate) fn allow(&self, conversation: &str, cap: Cap) -> Result<()> {
         match self {
-            Caller::User(Identity { caps: Some(caps), .. }) if !caps.allow(conversation, cap) => {
-                Err(Error::new(Code::Forbidden).says("the token's `caps` do not allow this"))
-            }
-            Caller::User(_) | Caller::Server(_) => Ok(()),
+            Caller::User(identity) => identity.allow(conversation, cap),
+            Caller::Server(_) => Ok(()),
         }
     }
 }
@@ -133,7 +131,7 @@ pub(crate) fn api(request: &HttpRequest) -> Result<&web::Data<Api>> {
 ///
 /// Errors: `unauthenticated`, `key_malformed`, `key_unknown`, `key_revoked`, `secret_key_in_browser`, `token_invalid`,
 /// `token_expired`, `token_revoked`, `session_invalid`, `forbidden`; `unavailable`, `overloaded`.
-/// Source: SECURITY.md §2, §3.
+/// Source: docs/PROTOCOL.md §8, §9.
 pub(crate) async fn authorize<A: Authority>(api: &Api, headers: &HeaderMap) -> Result<A> {
     let text = bearer(headers)?;
     let caller = if text.starts_with(KEY_PREFIX) {

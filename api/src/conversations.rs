@@ -10,7 +10,7 @@ use crate::query::Query;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::{MEMBERS_PER_COMMAND_MAX, NAME_CHARS_MAX};
-use tokenim_domain::log::{AppRef, ConversationView, From, MessageLog, Outcome, Page, RangeQuery, Write};
+use tokenim_domain::log::{ConversationView, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::ConversationKind;
 use tokenim_domain::token::caps::Cap;
@@ -83,7 +83,7 @@ async fn make(api: web::Data<Api>, job: Job<Caller, NewConversation>) -> Result<
     let new = draft(&api, job)?;
     match api.gateway.write(Write::Create(new)).await? {
         Outcome::Created(view, _) => answer::json(&reply(&view, Some(view.existed))),
-        Outcome::Sent(_) | Outcome::Changed(_) | Outcome::Moved(_) | Outcome::Refused(_) => Err(unexpected()),
+        Outcome::Sent(_) | Outcome::Changed(_) | Outcome::Moved(_) => Err(unexpected()),
     }
 }
 
@@ -91,7 +91,8 @@ fn draft(api: &Api, job: Job<Caller, NewConversation>) -> Result<tokenim_domain:
     let Job { caller, body, seed } = job;
     let id = match &body.id {
         Some(id) => Conversation::parse(id).map_err(|error| error.at("id"))?,
-        None => Conversation::parse(&made_id(api, seed))?,
+        // A repeated idempotent request makes the same id again, and so finds what its first run made.
+        None => Conversation::made(seed.unwrap_or_else(|| id::uuid_v7(api.clock(), api.rng()).as_u128())),
     };
     caller.allow(id.as_str(), Cap::Create)?;
     let kind = ConversationKind::find(&body.kind)
@@ -107,12 +108,6 @@ fn draft(api: &Api, job: Job<Caller, NewConversation>) -> Result<tokenim_domain:
         .into());
     }
     Ok(tokenim_domain::log::NewConversation { app: caller.app(), id, kind, members, name: body.name, actor })
-}
-
-/// A repeated idempotent request makes the same id again, and so finds what its first run made.
-fn made_id(api: &Api, seed: Option<u128>) -> String {
-    let number = seed.unwrap_or_else(|| id::uuid_v7(api.clock(), api.rng()).as_u128());
-    format!("conv_{}", id::encode(number))
 }
 
 fn check_count(kind: ConversationKind, members: usize) -> Result<(), Fault> {
@@ -162,19 +157,6 @@ pub(crate) async fn show(
     let view = api.store.find_conversation(caller.0.app(), &conversation, caller.0.viewer().as_ref()).await?;
     let view = view.ok_or_else(|| Error::new(Code::NotFound))?;
     answer::json(&reply(&view, None)).map(answer::ok)
-}
-
-/// The head of a conversation, with its last event.
-///
-/// Errors: `not_found` for no such conversation or a viewer who is no member of it.
-pub(crate) async fn head(
-    api: &Api,
-    app: AppRef,
-    viewer: Option<User>,
-    conversation: Conversation,
-) -> Result<Page, Fault> {
-    let query = RangeQuery { app, conversation, viewer, from: From::Newest, limit: 1, bytes_max: 1 };
-    Ok(api.store.read_range(query).await?)
 }
 
 fn reply(view: &ConversationView, existed: Option<bool>) -> ConversationReply {

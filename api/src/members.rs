@@ -10,15 +10,14 @@ use crate::post::Post;
 use crate::query::Query;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use tokenim_domain::Error;
+use tokenim_domain::limits::MEMBERS_PAGE_MAX;
 use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
 use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error};
 use utoipa::ToSchema;
 
-/// Members of a page (PROTOCOL.md §11).
-const PAGE_MAX: u32 = 200;
 /// Members of a page when the call names no `limit`.
 const PAGE_DEFAULT: u32 = 50;
 const CURSOR_PREFIX: &str = "cur_";
@@ -86,11 +85,14 @@ pub(crate) async fn list(
     let caller = caller.0;
     let conversation = Conversation::parse(&path)?;
     caller.allow(conversation.as_str(), Cap::Read)?;
-    let (limit, after) = (query.limit(PAGE_DEFAULT, PAGE_MAX)?, query.text("cursor").map(read_cursor).transpose()?);
+    let (limit, after) =
+        (query.limit(PAGE_DEFAULT, MEMBERS_PAGE_MAX)?, query.text("cursor").map(read_cursor).transpose()?);
     // The head is read first: the list is then never older than the place it is told to be of.
-    let head = conversations::head(&api, caller.app(), caller.viewer(), conversation.clone()).await?;
-    let page = MembersQuery { app: caller.app(), conversation, viewer: caller.viewer(), after, limit: limit + 1 };
-    let page = page_of(api.store.members(page).await?, limit as usize, AsOf { epoch: head.epoch, seq: head.head });
+    let viewer = caller.viewer();
+    let view = api.store.find_conversation(caller.app(), &conversation, viewer.as_ref()).await?;
+    let view = view.ok_or_else(|| Error::new(Code::NotFound))?;
+    let page = MembersQuery { app: caller.app(), conversation, viewer, after, limit: limit + 1 };
+    let page = page_of(api.store.members(page).await?, limit as usize, AsOf { epoch: view.epoch, seq: view.last_seq });
     answer::json(&page).map(answer::ok)
 }
 
@@ -167,7 +169,7 @@ pub(crate) async fn remove(
 async fn commit(api: &Api, change: MemberChange) -> Result<String, Fault> {
     let event = match api.gateway.write(Write::Change(change)).await? {
         Outcome::Changed(event) => event,
-        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) | Outcome::Refused(_) => {
+        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) => {
             return Err(conversations::unexpected());
         }
     };

@@ -10,8 +10,10 @@ use crate::{answer, conversations, cursor, event};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokenim_domain::limits::{HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
-use tokenim_domain::log::{Draft, From, MessageLog, Outcome, Page, RangeQuery, Sent, Write};
+use tokenim_domain::limits::{
+    EVENT_OVERHEAD_BYTES_MAX, HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX,
+};
+use tokenim_domain::log::{Draft, From, Outcome, Page, RangeQuery, Sent, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, content};
@@ -20,12 +22,8 @@ use tokenim_protocol::reply::Json;
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
 
-/// Events of a page when the call names no `limit`.
-const PAGE_DEFAULT: u32 = 50;
-/// Bytes of an event beside its body: four ids of 64 characters, and names and numbers.
-const EVENT_BYTES_MAX: usize = 512;
-/// Bytes of bodies in one page, so that the page stays within the size of any server frame (PROTOCOL.md §13).
-const PAGE_BODY_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX - HISTORY_PAGE_MAX as usize * EVENT_BYTES_MAX;
+/// Bytes of bodies in one page, so that the page stays within the size of any server frame (docs/PROTOCOL.md §3).
+const PAGE_BODY_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX - HISTORY_PAGE_MAX as usize * EVENT_OVERHEAD_BYTES_MAX;
 
 /// A message to send.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -105,7 +103,7 @@ pub(crate) async fn list(
     let caller = caller.0;
     let conversation = Conversation::parse(&path)?;
     caller.allow(conversation.as_str(), Cap::Read)?;
-    let (from, limit) = (place(&query)?, query.limit(PAGE_DEFAULT, HISTORY_PAGE_MAX)?);
+    let (from, limit) = (place(&query)?, query.limit(HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX)?);
     let range = RangeQuery {
         app: caller.app(),
         conversation,
@@ -114,7 +112,7 @@ pub(crate) async fn list(
         limit,
         bytes_max: PAGE_BODY_BYTES_MAX,
     };
-    let page = api.store.read_range(range).await?;
+    let page = api.store.list_events(&range).await?;
     Ok(answer::ok(page_json(from, &page)))
 }
 
@@ -169,9 +167,7 @@ async fn deliver(api: web::Data<Api>, path: String, job: Job<Caller, NewMessage>
     let conversation = draft.conversation.clone();
     match api.gateway.write(Write::Send(draft)).await {
         Ok(Outcome::Sent(sent)) => answer::json(&reply(&sent)),
-        Ok(Outcome::Created(..) | Outcome::Changed(_) | Outcome::Moved(_) | Outcome::Refused(_)) => {
-            Err(conversations::unexpected())
-        }
+        Ok(Outcome::Created(..) | Outcome::Changed(_) | Outcome::Moved(_)) => Err(conversations::unexpected()),
         Err(error) if error.code == Code::NotFound => Err(explain(&api, &caller, conversation, error).await),
         Err(error) => Err(error.into()),
     }
@@ -180,9 +176,11 @@ async fn deliver(api: web::Data<Api>, path: String, job: Job<Caller, NewMessage>
 /// The log says `not_found` both for no such conversation and for a sender who is no member. An app's server, which sees
 /// all conversations of its app, is told which; a user is not.
 async fn explain(api: &Api, caller: &Caller, conversation: Conversation, error: Error) -> Fault {
-    let exists =
-        matches!(caller, Caller::Server(_)) && conversations::head(api, caller.app(), None, conversation).await.is_ok();
-    if exists {
+    let seen = match caller {
+        Caller::Server(key) => api.store.find_conversation(key.app, &conversation, None).await.ok().flatten(),
+        Caller::User(_) => None,
+    };
+    if seen.is_some() {
         return Fault::from(Error::new(Code::Forbidden).says("`sender` is not a member of this conversation"))
             .at("sender");
     }

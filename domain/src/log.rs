@@ -117,16 +117,14 @@ pub enum Outcome {
     Changed(Option<Arc<Event>>),
     /// The watermark stands at least there; true where it moved.
     Moved(bool),
-    /// Nothing was changed by this write.
-    Refused(Error),
 }
 
 /// What became of a batch.
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
-    /// Durably committed: one outcome per write, in the same order.
-    Committed(Vec<Outcome>),
+    /// Durably committed: one outcome per write, in the same order; an error is of a write that changed nothing.
+    Committed(Vec<Result<Outcome>>),
     /// Definitely not committed, not one of them.
     Failed(Error),
     /// The answer to COMMIT was lost: it may be stored or not. Never to be told as failed; a repeat with the same ids is safe.
@@ -331,8 +329,7 @@ pub trait MessageLog: Send + Sync + 'static {
     /// Commits writes in one transaction and says what became of each.
     ///
     /// Shapes: any number of writes; the caller bounds a batch.
-    /// Errors: see [`Commit`]; a single write that may not be done is [`Outcome::Refused`] and leaves the others alone.
-    /// Source: RELIABILITY.md G1–G3, G6.
+    /// Errors: see [`Commit`]; a single write that may not be done is refused and leaves the others alone.
     fn append(&self, batch: Vec<Write>) -> impl Future<Output = Commit> + Send;
 
     /// Reads a range. Errors: `not_found` for a conversation that does not exist or that the viewer is no member of.

@@ -12,7 +12,7 @@ macro_rules! names {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Parses text by the grammar of PROTOCOL.md §12.
+            /// Parses text by the grammar of docs/PROTOCOL.md §1.
             ///
             /// Errors: `invalid_field`.
             pub fn parse(text: &str) -> Result<Self> {
@@ -59,4 +59,12 @@ names! {
     Device "device";
     /// The sender's id of a message, unique per app, conversation and sender.
     ClientMsgId "client_msg_id";
+}
+
+impl Conversation {
+    /// The id of a conversation that its app gave none; the number is a UUIDv7's, or made from an idempotency key.
+    #[must_use]
+    pub fn made(number: u128) -> Self {
+        Self(format!("conv_{}", crate::id::encode(number)).into())
+    }
 }

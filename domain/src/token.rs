@@ -1,16 +1,16 @@
-//! User tokens: the rules every face applies to a JWT an app's backend signed (SECURITY.md §2).
+//! User tokens: the rules every face applies to a JWT an app's backend signed.
 
 pub mod caps;
 pub mod session;
 
 use crate::error::{Error, Result};
 use crate::id::KeyId;
-use crate::log::AppRef;
+use crate::log::{AppRef, Credential};
 use crate::name::{Device, User};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use caps::Caps;
+use caps::{Cap, Caps};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -50,6 +50,28 @@ pub struct Identity {
     pub expires_ms: i64,
 }
 
+impl Identity {
+    /// What usage is counted under.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        Credential { key: self.key, label: self.label.clone() }
+    }
+
+    /// Whether the token's capabilities allow this. Tokens without `caps`, nearly all, cost one comparison.
+    #[must_use]
+    pub fn allows(&self, conversation: &str, cap: Cap) -> bool {
+        self.caps.as_ref().is_none_or(|caps| caps.allow(conversation, cap))
+    }
+
+    /// Asks [`Identity::allows`] before the store is asked, so that a refusal tells nothing of what exists.
+    ///
+    /// Errors: `forbidden`.
+    pub fn allow(&self, conversation: &str, cap: Cap) -> Result<()> {
+        let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow this");
+        self.allows(conversation, cap).then_some(()).ok_or_else(refusal)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -80,7 +102,7 @@ pub fn key_of(token: &str) -> Result<KeyId> {
 ///
 /// Units: `now_ms` is milliseconds since 1970; claims are seconds (RFC 7519 §2).
 /// Errors: `token_invalid` (one code for signature, shape and claims), `token_expired`, `token_revoked`.
-/// Source: SECURITY.md §2; the measured traps there are why exp, nbf, iat and crit are checked here and not by the library.
+/// The library skips a wrong-typed time, an unknown `crit` and claims of ours: so exp, nbf, iat and crit are checked here.
 pub fn verify(token: &str, key: &SigningKey, now_ms: i64) -> Result<Identity> {
     let header = header(token)?;
     if header.alg != Algorithm::HS256 || header.crit.is_some() {

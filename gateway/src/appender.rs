@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Write};
+use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::mpsc::error::TrySendError;
@@ -56,8 +56,8 @@ pub struct Job {
 pub struct Committed {
     /// Who waits for what.
     pub results: Vec<(Origin, Result<Outcome>)>,
-    /// Beside each result, the write where it was a watermark: receipts are made of it.
-    pub moves: Vec<Option<Write>>,
+    /// Beside each result, the watermark it moved: receipts are made of it.
+    pub moves: Vec<Option<Watermark>>,
     /// Conversations whose writes may be stored or not: nobody knows what to deliver, so members are told to look.
     pub unknown: Vec<(AppRef, Conversation)>,
 }
@@ -146,11 +146,11 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 
 async fn commit<L: MessageLog>(log: &L, batch: Vec<Job>) -> Committed {
     let (writes, origins): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.write, job.origin)).unzip();
-    let moves = writes.iter().map(|write| matches!(write, Write::Move(_)).then(|| write.clone())).collect();
+    let moves = writes.iter().map(moved).collect();
     let mut touched: Vec<_> = writes.iter().map(place).collect();
     let mut unknown = Vec::new();
     let results = match log.append(writes).await {
-        Commit::Committed(outcomes) => origins.into_iter().zip(outcomes).map(settle).collect(),
+        Commit::Committed(outcomes) => origins.into_iter().zip(outcomes).collect(),
         Commit::Failed(error) => refuse_all(origins, &error),
         Commit::Unknown(error) => {
             touched.sort_unstable();
@@ -162,10 +162,10 @@ async fn commit<L: MessageLog>(log: &L, batch: Vec<Job>) -> Committed {
     Committed { results, moves, unknown }
 }
 
-fn settle((origin, outcome): (Origin, Outcome)) -> (Origin, Result<Outcome>) {
-    match outcome {
-        Outcome::Refused(error) => (origin, Err(error)),
-        done => (origin, Ok(done)),
+fn moved(write: &Write) -> Option<Watermark> {
+    match write {
+        Write::Move(watermark) => Some(watermark.clone()),
+        Write::Send(_) | Write::Create(_) | Write::Change(_) => None,
     }
 }
 

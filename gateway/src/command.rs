@@ -19,7 +19,8 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use tokenim_domain::log::{MessageLog, Write};
-use tokenim_domain::name::User;
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::limits::MEMBERS_PER_COMMAND_MAX;
 use tokenim_protocol::{envelope, reply::ok};
@@ -43,6 +44,11 @@ impl<'a, L: MessageLog> Call<'a, L> {
     /// The command's fields. Errors: `invalid_request`.
     fn fields<T: Deserialize<'a>>(&self) -> Result<T> {
         fields(self.body)
+    }
+
+    /// Whether the token allows this in a conversation. Errors: `forbidden`.
+    fn allow(&self, conversation: &Conversation, cap: Cap) -> Result<()> {
+        self.session.identity.allow(conversation.as_str(), cap)
     }
 
     /// Answers now.

@@ -13,11 +13,9 @@ use state::{Phase, State};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
-use tokenim_domain::log::Credential;
+use tokenim_domain::Code;
 use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
-use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
 
 /// A client's connection.
@@ -40,26 +38,6 @@ pub struct Session {
     pub device: Device,
     /// The user's place in the registry.
     pub slot: Arc<Slot>,
-}
-
-impl Session {
-    /// What usage of this session is counted under.
-    #[must_use]
-    pub fn credential(&self) -> Credential {
-        Credential { key: self.identity.key, label: self.identity.label.clone() }
-    }
-
-    /// Whether the token's capabilities allow this.
-    ///
-    /// Errors: `forbidden`.
-    pub fn allow(&self, conversation: &Conversation, cap: Cap) -> Result<(), Error> {
-        match &self.identity.caps {
-            Some(caps) if !caps.allow(conversation.as_str(), cap) => {
-                Err(Error::new(Code::Forbidden).says("the token's `caps` do not allow this"))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Events of one conversation, encoded, to be queued together.

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokenim_domain::log::{AppRef, Event, EventBody, From, MessageLog, Outcome, RangeQuery, Watermark, Write};
+use tokenim_domain::log::{AppRef, Event, EventBody, From, MessageLog, Outcome, RangeQuery, Watermark};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
 use tokenim_domain::{Code, Result};
@@ -93,7 +93,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.node.counters.commit(committed.results.len() as u64, refusals as u64);
         let (mut events, mut receipts) = (Vec::new(), Vec::new());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
-            if let (Ok(Outcome::Moved(true)), Some(Write::Move(watermark))) = (&result, moved) {
+            if let (Ok(Outcome::Moved(true)), Some(watermark)) = (&result, moved) {
                 receipts.push((watermark, connection_of(&origin)));
             }
             if let Some(event) = result.as_ref().ok().and_then(event_of) {
@@ -357,6 +357,6 @@ fn event_of(outcome: &Outcome) -> Option<&Arc<Event>> {
     match outcome {
         Outcome::Sent(sent) => sent.event.as_ref(),
         Outcome::Created(_, event) | Outcome::Changed(event) => event.as_ref(),
-        Outcome::Moved(_) | Outcome::Refused(_) => None,
+        Outcome::Moved(_) => None,
     }
 }

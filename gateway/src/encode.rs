@@ -107,9 +107,9 @@ pub fn conversation(view: &ConversationView) -> String {
     out
 }
 
-/// The ok value of `conversation.members`; `next` is the last user of a full page.
+/// The ok value of `conversation.members`; `next` is the last user of a page that others follow.
 #[must_use]
-pub fn members(members: &[Member], next: Option<&User>) -> String {
+pub fn members(members: &[Member], has_more: bool) -> String {
     let mut out = String::from("{\"items\":[");
     for (at, member) in members.iter().enumerate() {
         out.raw(if at > 0 { "," } else { "" })
@@ -126,8 +126,8 @@ pub fn members(members: &[Member], next: Option<&User>) -> String {
             .raw("}");
     }
     out.raw("]");
-    if let Some(next) = next {
-        out.raw(",\"next\":").quoted(next.as_str());
+    if let Some(last) = members.last().filter(|_| has_more) {
+        out.raw(",\"next\":").quoted(last.user.as_str());
     }
     out.raw("}");
     out

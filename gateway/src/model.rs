@@ -77,12 +77,12 @@ impl ModelLog {
     }
 }
 
-fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Outcome {
+fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Result<Outcome> {
     match write {
-        Write::Send(draft) => send(state, draft).map_or_else(Outcome::Refused, Outcome::Sent),
-        Write::Create(new) => create(state, new),
-        Write::Change(change) => change_members(state, change).map_or_else(Outcome::Refused, Outcome::Changed),
-        Write::Move(watermark) => advance(state, &watermark).map_or_else(Outcome::Refused, Outcome::Moved),
+        Write::Send(draft) => send(state, draft).map(Outcome::Sent),
+        Write::Create(new) => Ok(create(state, new)),
+        Write::Change(change) => change_members(state, change).map(Outcome::Changed),
+        Write::Move(watermark) => advance(state, &watermark).map(Outcome::Moved),
     }
 }
 

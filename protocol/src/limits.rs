@@ -21,7 +21,7 @@ pub const HEADS_KEYS_MAX: usize = 256;
 pub const ID_CHARS_MAX: usize = 64;
 /// Bytes of a user token.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
-/// Characters of a device name, an SDK name, a conversation name and a token label.
+/// Characters of an SDK name, a conversation name and a token label.
 pub const NAME_CHARS_MAX: usize = 64;
 /// Members named in one create or add command.
 pub const MEMBERS_PER_COMMAND_MAX: usize = 1_000;
@@ -29,6 +29,12 @@ pub const MEMBERS_PER_COMMAND_MAX: usize = 1_000;
 pub const MEMBERS_MAX: usize = 10_000;
 /// Events of one history page.
 pub const HISTORY_PAGE_MAX: u32 = 200;
+/// Events of a history page when the client names no limit.
+pub const HISTORY_PAGE_DEFAULT: u32 = 50;
+/// Bytes an event of a page takes beside its body, at most: ids of 64 characters and numbers.
+pub const EVENT_OVERHEAD_BYTES_MAX: usize = 512;
+/// Members of one page of a conversation's members.
+pub const MEMBERS_PAGE_MAX: u32 = 200;
 /// Conversations of one directory page, and heads in one `connect` or `sync`.
 pub const DIRECTORY_PAGE_MAX: usize = 200;
 /// Events of one conversation that a connect replays itself; beyond it the outcome is `too_far`.
@@ -51,12 +57,12 @@ pub const TOKEN_SECONDS_MAX: i64 = 24 * 3600;
 pub const TOKEN_SECONDS_DEFAULT: i64 = 3600;
 /// Seconds of clock difference forgiven between us and whoever signed a token.
 pub const TOKEN_LEEWAY_SECONDS: i64 = 60;
-/// Bytes of one message unit, the unit that is metered (BILLING.md §2).
+/// Bytes of one message unit, the unit that is metered.
 pub const MESSAGE_UNIT_BYTES: usize = 5_120;
 /// Conversation patterns in the `caps` of one token.
 pub const CAPS_MAX: usize = 32;
 
-/// Reconnect timings announced by the connect reply, in milliseconds (SDK.md CONN-2, CONN-3).
+/// Reconnect timings announced by the connect reply, in milliseconds.
 pub mod reconnect {
     /// First retry after an abnormal end: uniform in `0..FIRST_MS`.
     pub const FIRST_MS: u64 = 2_000;

@@ -3,13 +3,13 @@
 use crate::entity::{account, api_key, app, org, org_member, signing_key};
 use crate::keys::SEAL_PURPOSE;
 use crate::{Store, fault, sql};
-use sea_orm::{ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tokenim_domain::Result;
 use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
 use tokenim_domain::key;
 use tokenim_domain::log::AppRef;
 use tokenim_domain::role::{Mode, OrgRole};
-use tokenim_domain::secret::{Secret, sha256};
+use tokenim_domain::secret::Secret;
 use tokenim_domain::token::SigningKey;
 
 /// Characters of a signing secret: 43 of base62 are 256 bits.
@@ -64,12 +64,12 @@ impl Store {
         let account_is_new = existing.is_none();
         let account = existing.map_or_else(|| AccountId::new(&*self.clock, &*self.rng), |row| row.id);
         if account_is_new {
-            insert(&tx, account_row(account, new, now)).await?;
+            sql::insert(&tx, account_row(account, new, now)).await?;
         }
         let app = AppRef { org: OrgId::new(&*self.clock, &*self.rng), app: AppId::new(&*self.clock, &*self.rng) };
-        insert(&tx, org::Model { id: app.org, name: new.org.clone(), plan: new.plan.to_owned(), created_ms: now })
+        sql::insert(&tx, org::Model { id: app.org, name: new.org.clone(), plan: new.plan.to_owned(), created_ms: now })
             .await?;
-        insert(
+        sql::insert(
             &tx,
             org_member::Model {
                 org_id: app.org,
@@ -79,7 +79,7 @@ impl Store {
             },
         )
         .await?;
-        insert(
+        sql::insert(
             &tx,
             app::Model {
                 org_id: app.org,
@@ -91,24 +91,24 @@ impl Store {
         )
         .await?;
         let key = key::generate(new.mode, &*self.rng);
-        insert(&tx, self.api_key_row(app, &key, now)).await?;
+        sql::insert(&tx, self.api_key_row(app, &key, now)?).await?;
         let secret = Secret::new(key::random_base62(SIGNING_SECRET_CHARS, &*self.rng));
         let signing = SigningKey { id: KeyId::new(&*self.clock, &*self.rng), app, secret, revoked: false };
-        insert(&tx, self.signing_key_row(&signing, now)?).await?;
+        sql::insert(&tx, self.signing_key_row(&signing, now)?).await?;
         tx.commit().await.map_err(fault::query)?;
         Ok(Tenant { account, account_is_new, app, key, signing })
     }
 
-    fn api_key_row(&self, app: AppRef, key: &Secret, now: i64) -> api_key::Model {
-        api_key::Model {
+    fn api_key_row(&self, app: AppRef, key: &Secret, now: i64) -> Result<api_key::Model> {
+        Ok(api_key::Model {
             app_id: app.app,
             id: KeyId::new(&*self.clock, &*self.rng),
             name: "first key".to_owned(),
             hint: key::hint(key),
-            hash: sha256(key.expose().as_bytes()).to_vec(),
+            hash: key::hash(key.expose())?.to_vec(),
             created_ms: now,
             revoked_ms: None,
-        }
+        })
     }
 
     fn signing_key_row(&self, signing: &SigningKey, now: i64) -> Result<signing_key::Model> {
@@ -133,21 +133,4 @@ fn account_row(id: AccountId, new: &NewTenant, now: i64) -> account::Model {
         language: None,
         created_ms: now,
     }
-}
-
-/// Inserts a whole row; the keys are ours, so nothing is read back.
-async fn insert<M, A, E>(tx: &sea_orm::DatabaseTransaction, model: M) -> Result<()>
-where
-    M: sea_orm::IntoActiveModel<A> + sea_orm::ModelTrait<Entity = E>,
-    A: sea_orm::ActiveModelTrait<Entity = E>,
-    E: EntityTrait<Model = M>,
-{
-    let active = model.into_active_model();
-    let mut whole = A::default();
-    for column in <E::Column as sea_orm::Iterable>::iter() {
-        if let ActiveValue::Set(value) | ActiveValue::Unchanged(value) = active.get(column) {
-            whole.set(column, value);
-        }
-    }
-    E::insert(whole).exec_without_returning(tx).await.map(drop).map_err(fault::query)
 }

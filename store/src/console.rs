@@ -1,9 +1,9 @@
 //! Accounts and console sessions: the look-ups that precede the org.
 
 use crate::entity::{account, console_session, org, org_member};
-use crate::{Store, fault};
+use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Error, Result};
@@ -103,12 +103,7 @@ impl Store {
             seen_ms: now,
             expires_ms: new.expires_at,
         };
-        let active = row.into_active_model().reset_all();
-        console_session::Entity::insert(active)
-            .exec_without_returning(&self.writer)
-            .await
-            .map(drop)
-            .map_err(fault::query)
+        sql::insert(&self.writer, row).await
     }
 
     /// The login of a cookie, with its account, org and role as they are now: a removed member has none.

@@ -3,8 +3,10 @@
 use sea_orm::{DbErr, RuntimeErr};
 use tokenim_domain::{Code, Error};
 
-/// A query that failed: the store can't be reached or is broken; nothing was acknowledged.
+/// A query that failed: the store can't be reached or is broken; nothing was acknowledged. Does not return where it was a
+/// flush that failed: a statement outside a transaction flushes too.
 pub(crate) fn query(error: DbErr) -> Error {
+    end_if_flush_failed(&error);
     match error {
         DbErr::ConnectionAcquire(_) => Error::new(Code::Overloaded).retry_after(ACQUIRE_RETRY_MS).because(error),
         other => Error::new(Code::Unavailable).retry_after(FAULT_RETRY_MS).because(other),
@@ -22,7 +24,7 @@ const FLUSH_FAILED: [&str; 2] = ["1034", "1290"];
 /// Ends the process where a flush failed. The kernel may have dropped the pages it could not write, and the next flush would
 /// succeed without them: only reading the file anew tells what is there.
 ///
-/// Source: RELIABILITY.md §7.
+/// Source: the fsync semantics of Linux, "Can applications recover from fsync failures?" (USENIX ATC 2020).
 pub(crate) fn end_if_flush_failed(error: &DbErr) {
     let (DbErr::Exec(RuntimeErr::SqlxError(cause))
     | DbErr::Query(RuntimeErr::SqlxError(cause))

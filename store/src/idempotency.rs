@@ -8,6 +8,8 @@ use tokenim_domain::log::AppRef;
 const KEPT_MS: i64 = 24 * 3_600_000;
 /// After this long a request that left no answer is taken for dead, and the key may run again.
 const RUNNING_MS_MAX: i64 = 60_000;
+/// Expired keys that a request forgets on its way: more than it adds, so that what piled up is worked off.
+const FORGOTTEN_MAX: i64 = 16;
 const SEAL_PURPOSE: &str = "idempotency";
 
 /// What is known of a key.
@@ -39,7 +41,9 @@ WHERE status IS NULL AND created_ms <= ?5";
 const FIND: &str = "SELECT request_hash, status, sealed_body FROM idempotency WHERE app_id = ?1 AND key = ?2";
 const FINISH: &str = "UPDATE idempotency SET status = ?3, sealed_body = ?4 WHERE app_id = ?1 AND key = ?2";
 const ABANDON: &str = "DELETE FROM idempotency WHERE app_id = ?1 AND key = ?2 AND status IS NULL";
-const FORGET: &str = "DELETE FROM idempotency WHERE created_ms < ?1";
+const FORGET: &str = "
+DELETE FROM idempotency
+WHERE (app_id, key) IN (SELECT app_id, key FROM idempotency WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2)";
 
 impl Store {
     /// Claims a key for a request, or tells what became of the request that has it.
@@ -47,15 +51,15 @@ impl Store {
     /// Errors: `unavailable`, `overloaded`.
     pub async fn begin_idempotent(&self, app: AppRef, key: &str, request_hash: [u8; 32]) -> Result<Begun> {
         let now = self.clock.now_ms();
-        sql::run(&self.writer, FORGET, [(now - KEPT_MS).into()]).await.map_err(fault::query)?;
+        let tx = sql::begin(&self.writer).await?;
+        sql::run(&tx, FORGET, [(now - KEPT_MS).into(), FORGOTTEN_MAX.into()]).await.map_err(fault::query)?;
         let values =
             [app.app.into(), key.into(), request_hash.to_vec().into(), now.into(), (now - RUNNING_MS_MAX).into()];
-        if sql::run(&self.writer, TAKE, values).await.map_err(fault::query)? == 1 {
-            return Ok(Begun::Fresh);
-        }
-        let Some(row) = sql::row(&self.readers, FIND, [app.app.into(), key.into()]).await? else {
-            return Ok(Begun::Running);
-        };
+        let taken = sql::run(&tx, TAKE, values).await.map_err(fault::query)? == 1;
+        let found = if taken { None } else { sql::row(&tx, FIND, [app.app.into(), key.into()]).await? };
+        tx.commit().await.map_err(fault::query)?;
+        // What is not taken stands there.
+        let Some(row) = found else { return Ok(Begun::Fresh) };
         if sql::get::<Vec<u8>>(&row, "request_hash")? != request_hash {
             return Ok(Begun::Mismatch);
         }

@@ -28,6 +28,14 @@ impl Store {
     ) -> Result<Option<ConversationView>> {
         create::find_view(&self.readers, app, id, viewer).await
     }
+
+    /// A range of a conversation as [`MessageLog::read_range`] reads it, for the faces: without a viewer the app's server
+    /// asks, which must not stand in the delivery's way.
+    ///
+    /// Errors: `not_found`, `unavailable`, `overloaded`.
+    pub async fn list_events(&self, query: &RangeQuery) -> Result<Page> {
+        range::read(&self.readers, query).await
+    }
 }
 
 impl MessageLog for Store {
@@ -36,7 +44,7 @@ impl MessageLog for Store {
     }
 
     async fn read_range(&self, query: RangeQuery) -> Result<Page> {
-        // Only the delivery reads as nobody through the port; it has a connection of its own.
+        // Only the delivery reads as nobody through the port (faces call `list_events`); it has a connection of its own.
         let on = if query.viewer.is_some() { &self.readers } else { &self.fan_out };
         range::read(on, &query).await
     }

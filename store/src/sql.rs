@@ -2,8 +2,9 @@
 
 use crate::fault;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait, Value,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, ModelTrait, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    Value,
 };
 use tokenim_domain::Result;
 
@@ -37,6 +38,16 @@ pub(crate) async fn run(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<u64, DbErr> {
     on.execute_raw(statement(sql, values)).await.map(|done| done.rows_affected())
+}
+
+/// Inserts a whole row; keys are made by us or by apps, so nothing is read back.
+pub(crate) async fn insert<M, A, E>(on: &impl ConnectionTrait, row: M) -> Result<()>
+where
+    M: IntoActiveModel<A> + ModelTrait<Entity = E>,
+    A: ActiveModelTrait<Entity = E>,
+    E: EntityTrait<Model = M>,
+{
+    E::insert(row.into_active_model()).exec_without_returning(on).await.map(drop).map_err(fault::query)
 }
 
 /// A write transaction, which takes SQLite's write lock at once: a deferred one could fail at its first write.

@@ -102,10 +102,7 @@ impl<L: MessageLog> Gateway<L> {
             return Ok(());
         }
         inner.registry.attach(&session.slot, connection);
-        let identity = &session.identity;
-        let recovered =
-            recover::recover(&*inner.log, identity.app, &identity.user, identity.caps.as_deref(), &wanted.heads).await;
-        let recovery = match recovered {
+        let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads).await {
             Ok(recovery) => recovery,
             Err(error) => {
                 // The gate is shut and the client is registered: neither can be taken back, so it starts over.

@@ -2,7 +2,7 @@
 
 use super::{Call, users};
 use crate::encode;
-use tokenim_domain::id::{encode as encode_id, uuid_v7};
+use tokenim_domain::id::uuid_v7;
 use tokenim_domain::log::{MemberChange, MembersQuery, MessageLog, NewConversation, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, ConversationKind};
@@ -10,9 +10,7 @@ use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
 use tokenim_protocol::command::{ConversationCreate, MemberChange as ChangeFields, Members};
 use tokenim_protocol::grammar;
-
-/// Members of a page at most, and when the client names no limit.
-const PAGE_MAX: u32 = 200;
+use tokenim_protocol::limits::MEMBERS_PAGE_MAX;
 
 /// Creates a conversation with the caller as its owner.
 pub fn create<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
@@ -30,12 +28,9 @@ pub fn create<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     }
     let id = match &fields.id {
         Some(id) => Conversation::parse(id).map_err(|error| error.at("id"))?,
-        None => Conversation::trusted(&format!(
-            "conv_{}",
-            encode_id(uuid_v7(&*call.gateway.inner.clock, &*call.gateway.inner.rng).as_u128())
-        )),
+        None => Conversation::made(uuid_v7(&*call.gateway.inner.clock, &*call.gateway.inner.rng).as_u128()),
     };
-    call.session.allow(&id, Cap::Create)?;
+    call.allow(&id, Cap::Create)?;
     let name = fields.name.map(Into::into);
     call.write(Write::Create(NewConversation {
         app: call.session.identity.app,
@@ -64,7 +59,7 @@ fn change<L: MessageLog>(call: &Call<'_, L>, change: Change) -> Result<()> {
     if users.is_empty() {
         return Err(Error::invalid("members", "name at least one member"));
     }
-    call.session.allow(&conversation, Cap::Moderate)?;
+    call.allow(&conversation, Cap::Moderate)?;
     let identity = &call.session.identity;
     call.write(Write::Change(MemberChange {
         app: identity.app,
@@ -78,25 +73,27 @@ fn change<L: MessageLog>(call: &Call<'_, L>, change: Change) -> Result<()> {
 /// Lists members by user id.
 pub fn members<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: Members<'_> = call.fields()?;
-    let limit = fields.limit.unwrap_or(PAGE_MAX);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Error::invalid("limit", format!("`limit` must be 1 to {PAGE_MAX}")));
+    let limit = fields.limit.unwrap_or(MEMBERS_PAGE_MAX);
+    if !(1..=MEMBERS_PAGE_MAX).contains(&limit) {
+        return Err(Error::invalid("limit", format!("`limit` must be 1 to {MEMBERS_PAGE_MAX}")));
     }
     let conversation = Conversation::parse(&fields.conversation)?;
-    call.session.allow(&conversation, Cap::Read)?;
+    call.allow(&conversation, Cap::Read)?;
     let after = fields.page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?;
     let query = MembersQuery {
         app: call.session.identity.app,
         conversation,
         viewer: Some(call.session.identity.user.clone()),
         after,
-        limit,
+        limit: limit + 1,
     };
     let log = call.gateway.inner.log.clone();
     call.later(async move {
-        let page = log.members(query).await?;
-        let next = (page.len() == limit as usize).then(|| page.last()).flatten().map(|member| &member.user);
-        Ok(encode::members(&page, next))
+        let mut page = log.members(query).await?;
+        // One more than the page holds was asked for: it tells whether there is another page.
+        let has_more = page.len() > limit as usize;
+        page.truncate(limit as usize);
+        Ok(encode::members(&page, has_more))
     });
     Ok(())
 }

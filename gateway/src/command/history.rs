@@ -7,19 +7,16 @@ use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
 use tokenim_protocol::command::History;
-use tokenim_protocol::limits::{HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
-
-/// Events of a page when the client names no limit.
-const PAGE_DEFAULT: u32 = 50;
-/// Bytes an event takes beside its body, at most: ids of 64 characters and numbers.
-const EVENT_BYTES: usize = 512;
+use tokenim_protocol::limits::{
+    EVENT_OVERHEAD_BYTES_MAX, HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX,
+};
 
 /// Reads a page that fits one server frame.
 pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let history: History<'_> = call.fields()?;
     let conversation = Conversation::parse(&history.conversation)?;
-    call.session.allow(&conversation, Cap::Read)?;
-    let limit = history.limit.unwrap_or(PAGE_DEFAULT);
+    call.allow(&conversation, Cap::Read)?;
+    let limit = history.limit.unwrap_or(HISTORY_PAGE_DEFAULT);
     if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
         return Err(Error::invalid("limit", format!("`limit` must be 1 to {HISTORY_PAGE_MAX}")));
     }
@@ -29,7 +26,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         viewer: Some(call.session.identity.user.clone()),
         from: from(&history)?,
         limit,
-        bytes_max: SERVER_FRAME_BYTES_MAX - limit as usize * EVENT_BYTES,
+        bytes_max: SERVER_FRAME_BYTES_MAX - limit as usize * EVENT_OVERHEAD_BYTES_MAX,
     };
     let log = call.gateway.inner.log.clone();
     call.later(async move { Ok(encode::page(&log.read_range(query).await?)) });

@@ -3,9 +3,10 @@
 use crate::encode;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, HashMap};
-use tokenim_domain::log::{AppRef, Entry, From, MessageLog, RangeQuery};
-use tokenim_domain::name::{Conversation, User};
-use tokenim_domain::token::caps::{Cap, Caps};
+use tokenim_domain::log::{Entry, From, MessageLog, RangeQuery};
+use tokenim_domain::name::Conversation;
+use tokenim_domain::token::Identity;
+use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Result};
 use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX};
 use tokenim_protocol::reply::Json;
@@ -59,24 +60,17 @@ pub(super) struct Recovery {
 }
 
 /// Reads what was missed. The connection is registered already, so nothing falls between this reading and the live events.
-pub(super) async fn recover<L: MessageLog>(
-    log: &L,
-    app: AppRef,
-    user: &User,
-    caps: Option<&Caps>,
-    heads: &Heads,
-) -> Result<Recovery> {
-    let readable = |name: &str| caps.is_none_or(|caps| caps.allow(name, Cap::Read));
-    let names =
-        heads.keys().filter(|name| readable(name)).map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
-    let entries = log.entries(app, user.clone(), names).await?;
+pub(super) async fn recover<L: MessageLog>(log: &L, identity: &Identity, heads: &Heads) -> Result<Recovery> {
+    let names = heads.keys().filter(|name| identity.allows(name, Cap::Read));
+    let names = names.map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
+    let entries = log.entries(identity.app, identity.user.clone(), names).await?;
     let entries: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.conversation.as_str(), entry)).collect();
     let mut recovery = Recovery { sync: String::from("["), backlog: Vec::new(), heads: Vec::new() };
     let mut budget = BACKLOG_BYTES_MAX;
     for (name, at) in heads {
         recovery.sync.raw(if recovery.sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
         let outcome = match entries.get(name.as_str()) {
-            Some(entry) => match recovery.one(log, app, user, entry, *at, &mut budget).await {
+            Some(entry) => match recovery.one(log, identity, entry, *at, &mut budget).await {
                 // Removed since the entries were read.
                 Err(error) if error.code == Code::NotFound => Outcome::NotMember,
                 other => other?,
@@ -94,8 +88,7 @@ impl Recovery {
     async fn one<L: MessageLog>(
         &mut self,
         log: &L,
-        app: AppRef,
-        user: &User,
+        identity: &Identity,
         entry: &Entry,
         at: (i64, i64),
         budget: &mut usize,
@@ -107,9 +100,9 @@ impl Recovery {
             self.heads.push((entry.conversation.clone(), head));
         } else if outcome == Outcome::Recovered {
             let query = RangeQuery {
-                app,
+                app: identity.app,
                 conversation: entry.conversation.clone(),
-                viewer: Some(user.clone()),
+                viewer: Some(identity.user.clone()),
                 from: From::After(above),
                 limit: BACKLOG_EVENTS_MAX,
                 bytes_max: *budget,

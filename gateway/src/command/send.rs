@@ -17,7 +17,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let client_msg_id = ClientMsgId::parse(&send.client_msg_id)?;
     let prev = send.prev.as_deref().map(ClientMsgId::parse).transpose().map_err(|error| error.at("prev"))?;
     let kind = content::check(&send.kind, send.body.get())?;
-    call.session.allow(&conversation, Cap::Send)?;
+    call.allow(&conversation, Cap::Send)?;
     call.write(Write::Send(Draft {
         app: call.session.identity.app,
         conversation,
@@ -26,7 +26,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         prev,
         kind,
         body: send.body.get().into(),
-        credential: call.session.credential(),
+        credential: call.session.identity.credential(),
     }))
 }
 

@@ -28,7 +28,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     call.later(async move {
         let identity = &session.identity;
         let entries = log.directory(identity.app, identity.user.clone(), after, DIRECTORY_PAGE_MAX).await?;
-        Ok(page(&entries, &heads, |entry| session.allow(&entry.conversation, Cap::Read).is_ok()))
+        Ok(page(&entries, &heads, |entry| identity.allows(entry.conversation.as_str(), Cap::Read)))
     });
     Ok(())
 }

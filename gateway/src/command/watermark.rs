@@ -20,7 +20,7 @@ pub fn received<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 fn advance<L: MessageLog>(call: &Call<'_, L>, set: fn(&mut Watermark, i64)) -> Result<()> {
     let fields: Fields<'_> = call.fields()?;
     let conversation = Conversation::parse(&fields.conversation)?;
-    call.session.allow(&conversation, Cap::Read)?;
+    call.allow(&conversation, Cap::Read)?;
     if fields.seq < 1 {
         return Err(Error::invalid("seq", "`seq` must be positive"));
     }

@@ -15,7 +15,7 @@ use tokenim_protocol::reply;
 
 /// Seconds a closing connection is given to drain its queue and answer the close.
 const CLOSING_SECONDS_MAX: u32 = 5;
-/// Seconds an attach may take once its credential is there: what an SDK waits for an attempt (SDK.md CONN-1).
+/// Seconds an attach may take once its credential is there: what an SDK waits for an attempt.
 const ATTACH_SECONDS_MAX: u64 = 15;
 /// Milliseconds a client waits after an attach that took too long: the node is busy.
 const ATTACH_RETRY_MS: u64 = 5_000;
@@ -76,10 +76,8 @@ impl State {
         }
     }
 
-    /// Tokens without `caps`, nearly all, cost one comparison.
     pub(super) fn may_read(&self, conversation: &Conversation) -> bool {
-        let caps = self.session.as_ref().and_then(|session| session.identity.caps.as_deref());
-        caps.is_none_or(|caps| caps.allow(conversation.as_str(), Cap::Read))
+        self.session.as_ref().is_none_or(|session| session.identity.allows(conversation.as_str(), Cap::Read))
     }
 
     pub(super) fn deliver(&mut self, chunk: Chunk, now: u32) {

@@ -67,9 +67,27 @@ pub(super) async fn append(store: &Store, batch: Vec<Write>) -> Commit {
     commit
 }
 
+/// Where a member's watermarks stand within a batch.
+struct Stand {
+    read: i64,
+    received: i64,
+    moved: bool,
+}
+
+impl Stand {
+    /// Moves them forward; what is read has been received. True where one moved.
+    fn advance(&mut self, read: i64, received: i64) -> bool {
+        let to = (self.read.max(read), self.received.max(received).max(read));
+        let moved = to != (self.read, self.received);
+        (self.read, self.received) = to;
+        self.moved |= moved;
+        moved
+    }
+}
+
 impl Batch<'_> {
-    /// Applies the writes in order; neighbours of one kind share their statements.
-    async fn apply(&self, batch: Vec<Write>) -> Result<Vec<Outcome>> {
+    /// Applies the writes in order; neighbours of one kind share their statements. The outer result is the database's.
+    async fn apply(&self, batch: Vec<Write>) -> Result<Vec<Result<Outcome>>> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut writes = batch.into_iter().peekable();
         while let Some(write) = writes.next() {
@@ -95,33 +113,39 @@ impl Batch<'_> {
         Ok(outcomes)
     }
 
-    async fn move_watermarks(&self, moves: &[Watermark]) -> Result<Vec<Outcome>> {
-        let keys = |with: fn(&Watermark) -> serde_json::Value| {
-            serde_json::Value::from(moves.iter().map(with).collect::<Vec<_>>()).to_string()
-        };
-        let json = keys(|w| {
-            json!([hex(w.app), w.conversation.as_str(), w.user.as_str(), w.read.unwrap_or(0), w.received.unwrap_or(0)])
-        });
-        let rows = sql::rows(&self.tx, FIND_WATERMARKS, [json.clone().into()]).await?;
-        let mut stands: HashMap<(AppId, &Conversation, &User), (i64, i64)> = HashMap::new();
+    async fn move_watermarks(&self, moves: &[Watermark]) -> Result<Vec<Result<Outcome>>> {
+        let wanted: Vec<_> =
+            moves.iter().map(|to| json!([hex(to.app.app.0), to.conversation.as_str(), to.user.as_str()])).collect();
+        let wanted = serde_json::Value::from(wanted).to_string();
+        let rows = sql::rows(&self.tx, FIND_WATERMARKS, [wanted.into()]).await?;
+        let mut stands: HashMap<(AppId, &Conversation, &User), Stand> = HashMap::new();
         let mut outcomes = Vec::with_capacity(moves.len());
         for (to, row) in moves.iter().zip(&rows) {
             let Some(last) = sql::get::<Option<i64>>(row, "last_seq")? else {
-                outcomes.push(Outcome::Refused(Code::NotFound.into()));
+                outcomes.push(Err(Code::NotFound.into()));
                 continue;
             };
             let (read, received) = (to.read.unwrap_or(0), to.received.unwrap_or(0));
             if read.max(received) > last {
-                outcomes.push(Outcome::Refused(Error::invalid("seq", "`seq` is beyond the conversation's last event")));
+                outcomes.push(Err(Error::invalid("seq", "`seq` is beyond the conversation's last event")));
                 continue;
             }
-            let stored = (sql::get(row, "read_seq")?, sql::get(row, "received_seq")?);
+            let stored =
+                Stand { read: sql::get(row, "read_seq")?, received: sql::get(row, "received_seq")?, moved: false };
             let stand = stands.entry((to.app.app, &to.conversation, &to.user)).or_insert(stored);
-            let moved = (stand.0.max(read), stand.1.max(received).max(read));
-            outcomes.push(Outcome::Moved(moved != *stand));
-            *stand = moved;
+            outcomes.push(Ok(Outcome::Moved(stand.advance(read, received))));
         }
-        sql::run(&self.tx, MOVE_WATERMARKS, [json.into()]).await.map_err(fault::query)?;
+        let moved: Vec<_> = stands
+            .iter()
+            .filter(|(_, stand)| stand.moved)
+            .map(|((app, conversation, user), stand)| {
+                json!([hex(app.0), conversation.as_str(), user.as_str(), stand.read, stand.received])
+            })
+            .collect();
+        if !moved.is_empty() {
+            let moved = serde_json::Value::from(moved).to_string();
+            sql::run(&self.tx, MOVE_WATERMARKS, [moved.into()]).await.map_err(fault::query)?;
+        }
         Ok(outcomes)
     }
 
@@ -167,7 +191,7 @@ impl Batch<'_> {
         let moved: Vec<_> = heads
             .iter()
             .map(|((app, conversation), h)| {
-                json!([app.0.simple().to_string(), conversation.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum])
+                json!([hex(app.0), conversation.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum])
             })
             .collect();
         sql::run(&self.tx, MOVE_HEADS, [serde_json::Value::from(moved).to_string().into()])
@@ -177,12 +201,12 @@ impl Batch<'_> {
     }
 }
 
-/// The app's id as statements take it inside JSON.
-pub(super) fn hex(app: AppRef) -> String {
-    app.app.0.simple().to_string()
+/// An id as statements take it inside JSON.
+pub(super) fn hex(id: Uuid) -> String {
+    id.simple().to_string()
 }
 
-/// One usage row per run of one credential in one conversation; the ranges tile the log (BILLING.md §3).
+/// One usage row per run of one credential in one conversation; the ranges tile the log.
 fn usage_json(placed: &[Placed]) -> String {
     struct Run<'a> {
         last: &'a Placed,
@@ -211,10 +235,10 @@ fn usage_json(placed: &[Placed]) -> String {
     }
     let row = |run: &Run<'_>| {
         let event = &run.last.event;
-        let key = run.last.credential.as_ref().map(|credential| key_hex(credential.key.0));
+        let key = run.last.credential.as_ref().map(|credential| hex(credential.key.0));
         let label = run.last.credential.as_ref().and_then(|credential| credential.label.as_deref());
         json!([
-            hex(event.app),
+            hex(event.app.app.0),
             event.conversation.as_str(),
             event.epoch,
             event.seq,
@@ -229,10 +253,6 @@ fn usage_json(placed: &[Placed]) -> String {
         ])
     };
     serde_json::Value::from(runs.iter().map(row).collect::<Vec<_>>()).to_string()
-}
-
-fn key_hex(id: Uuid) -> String {
-    id.simple().to_string()
 }
 
 fn insert_text(rows: usize) -> &'static str {
@@ -264,9 +284,6 @@ LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
 ORDER BY w.key";
 
 const MOVE_WATERMARKS: &str = "
-UPDATE member SET read_seq = max(read_seq, w.read), received_seq = max(received_seq, w.received, w.read)
-FROM (
-    SELECT unhex(value->>0) AS app_id, value->>1 AS conversation_id, value->>2 AS user, max(value->>3) AS read, max(value->>4) AS received
-    FROM json_each(?1) j JOIN conversation c ON c.app_id = unhex(value->>0) AND c.id = value->>1
-    WHERE max(value->>3, value->>4) <= c.last_seq GROUP BY 1, 2, 3
-) w WHERE member.app_id = w.app_id AND member.conversation_id = w.conversation_id AND member.user = w.user";
+UPDATE member SET read_seq = w.value->>3, received_seq = w.value->>4
+FROM json_each(?1) w
+WHERE member.app_id = unhex(w.value->>0) AND member.conversation_id = w.value->>1 AND member.user = w.value->>2";

@@ -16,10 +16,10 @@ use tokenim_domain::{Code, Error, Result};
 
 use tokenim_domain::limits::MEMBERS_MAX;
 
-/// Creates a conversation, or answers with the one that exists.
+/// Creates a conversation, or answers with the one that exists. The outer result is the database's, the inner one the answer.
 ///
-/// Source: PROTOCOL.md §13: a direct conversation is unique per pair; an existing id is returned if kind and creator are the same.
-pub(super) async fn create(batch: &Batch<'_>, new: NewConversation) -> Result<Outcome> {
+/// Source: docs/PROTOCOL.md §4: a direct conversation is unique per pair; an existing id is returned if kind and creator are the same.
+pub(super) async fn create(batch: &Batch<'_>, new: NewConversation) -> Result<Result<Outcome>> {
     let pair = pair(&new);
     if let Some(existing) = find(batch, &new, pair.as_deref()).await? {
         let creator = new.members.first().map(User::as_str);
@@ -32,31 +32,29 @@ pub(super) async fn create(batch: &Batch<'_>, new: NewConversation) -> Result<Ou
             None => true,
         };
         return Ok(if same && visible {
-            Outcome::Created(view(existing, true)?, None)
+            Ok(Outcome::Created(view(existing, true)?, None))
         } else {
-            Outcome::Refused(
-                Error::new(Code::Conflict).says("a conversation with this id exists, of another kind or creator"),
-            )
+            Err(Error::new(Code::Conflict).says("a conversation with this id exists, of another kind or creator"))
         });
     }
     members::insert_users(&batch.tx, new.app, &new.members, batch.now_ms).await?;
     let row = row(&new, pair, batch.now_ms);
-    sql::run(&batch.tx, INSERT, row_values(&row)).await.map_err(fault::query)?;
+    sql::insert(&batch.tx, row.clone()).await?;
     let users = new.members.iter().enumerate().map(|(at, user)| (user.clone(), role_at(at))).collect();
     let body = EventBody::Member { change: Change::Created, actor: new.actor.clone(), users };
     let event = append_event(batch, new.app, &row, body).await?;
     let created = ConversationView { last_seq: event.seq, ..view(row, false)? };
-    Ok(Outcome::Created(created, Some(event)))
+    Ok(Ok(Outcome::Created(created, Some(event))))
 }
 
-/// Adds or removes members, where the actor may.
-pub(super) async fn change(batch: &Batch<'_>, change: MemberChange) -> Result<Outcome> {
+/// Adds or removes members, where the actor may. The outer result is the database's, the inner one the answer.
+pub(super) async fn change(batch: &Batch<'_>, change: MemberChange) -> Result<Result<Outcome>> {
     let key = (change.app.app, change.conversation.as_str().to_owned());
     let Some(row) = conversation::Entity::find_by_id(key).one(&batch.tx).await.map_err(fault::query)? else {
-        return Ok(Outcome::Refused(Code::NotFound.into()));
+        return Ok(Err(Code::NotFound.into()));
     };
     if let Err(error) = may_change(batch, &change, &row).await? {
-        return Ok(Outcome::Refused(error));
+        return Ok(Err(error));
     }
     let present = roles_of(batch, &change).await?;
     let users = match change.change {
@@ -69,18 +67,17 @@ pub(super) async fn change(batch: &Batch<'_>, change: MemberChange) -> Result<Ou
             .collect(),
     };
     if users.is_empty() {
-        return Ok(Outcome::Changed(None));
+        return Ok(Ok(Outcome::Changed(None)));
     }
-    if change.change == Change::Added && too_many(batch, &change, users.len()).await? {
-        return Ok(Outcome::Refused(
-            Error::new(Code::LimitReached).says(format!("a conversation has at most {MEMBERS_MAX} members")),
-        ));
-    }
-    if change.change == Change::Added {
+    if change.change != Change::Removed {
+        if too_many(batch, &change, users.len()).await? {
+            let message = format!("a conversation has at most {MEMBERS_MAX} members");
+            return Ok(Err(Error::new(Code::LimitReached).says(message)));
+        }
         members::insert_users(&batch.tx, change.app, &change.users, batch.now_ms).await?;
     }
     let body = EventBody::Member { change: change.change, actor: change.actor.clone(), users };
-    Ok(Outcome::Changed(Some(append_event(batch, change.app, &row, body).await?)))
+    Ok(Ok(Outcome::Changed(Some(append_event(batch, change.app, &row, body).await?))))
 }
 
 /// The outer result is the database's, the inner one the answer.
@@ -111,8 +108,7 @@ fn fixed_if_direct(row: &conversation::Model) -> Result<()> {
 }
 
 async fn roles_of(batch: &Batch<'_>, change: &MemberChange) -> Result<HashMap<User, MemberRole>> {
-    let names = serde_json::Value::from(change.users.iter().map(User::as_str).collect::<Vec<_>>()).to_string();
-    let values = [change.app.app.into(), change.conversation.as_str().into(), names.into()];
+    let values = [change.app.app.into(), change.conversation.as_str().into(), members::names(&change.users).into()];
     let rows = sql::rows(&batch.tx, FIND_ROLES, values).await?;
     let role = |row| -> Result<(User, MemberRole)> {
         let role = MemberRole::find(&sql::get::<String>(row, "role")?);
@@ -220,19 +216,6 @@ fn row(new: &NewConversation, pair: Option<String>, now_ms: i64) -> conversation
     }
 }
 
-fn row_values(row: &conversation::Model) -> [sea_orm::Value; 7] {
-    let text = |text: &Option<String>| text.clone().into();
-    [
-        row.app_id.into(),
-        row.id.as_str().into(),
-        row.kind.as_str().into(),
-        text(&row.name),
-        text(&row.creator),
-        text(&row.pair),
-        row.created_ms.into(),
-    ]
-}
-
 /// A conversation that the viewer may see.
 pub(super) async fn find_view(
     on: &DatabaseConnection,
@@ -267,9 +250,6 @@ pub(super) fn view(row: conversation::Model, existed: bool) -> Result<Conversati
     })
 }
 
-const INSERT: &str = "
-INSERT INTO conversation (app_id, id, kind, name, creator, pair, epoch, epoch_first, last_seq, last_msg_no, last_ms, units_cum, member_version, created_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 1, 0, 0, ?7, 0, 0, ?7)";
 const INSERT_MEMBERS: &str = "
 INSERT INTO member (app_id, conversation_id, user, role, joined_seq, read_seq, received_seq)
 SELECT ?1, ?2, value->>0, value->>1, ?4, ?4, ?4 FROM json_each(?3)";

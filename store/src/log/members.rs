@@ -16,7 +16,7 @@ JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id";
 /// Member lists for the fan-out, in the order asked. One statement, so each list is of one moment.
 pub(super) async fn lists(on: &DatabaseConnection, of: &[(AppRef, Conversation)]) -> Result<Vec<MemberList>> {
     let wanted: Vec<_> =
-        of.iter().map(|(app, conversation)| json!([super::append::hex(*app), conversation.as_str()])).collect();
+        of.iter().map(|(app, conversation)| json!([super::append::hex(app.app.0), conversation.as_str()])).collect();
     let rows = sql::rows(on, LISTS, [serde_json::Value::from(wanted).to_string().into()]).await?;
     let mut lists: Vec<_> = of.iter().map(|_| MemberList { as_of: 0, members: Vec::new() }).collect();
     for row in &rows {
@@ -80,6 +80,7 @@ pub(super) async fn insert_users(on: &impl ConnectionTrait, app: AppRef, users: 
         .map_err(fault::query)
 }
 
-fn names(users: &[User]) -> String {
+/// The users as statements take them: a JSON list of texts.
+pub(super) fn names(users: &[User]) -> String {
     serde_json::Value::from(users.iter().map(User::as_str).collect::<Vec<_>>()).to_string()
 }

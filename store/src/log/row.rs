@@ -19,7 +19,7 @@ pub(super) const COLUMNS: &str =
 /// How many columns that are.
 pub(super) const COLUMN_COUNT: usize = 14;
 
-/// Message units an event counts (BILLING.md §2: member events count none).
+/// Message units an event counts (member events count none).
 pub(super) fn units(body: &EventBody) -> i64 {
     match body {
         EventBody::Message { body, .. } => meter::units(body.len()),

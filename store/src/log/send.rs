@@ -27,14 +27,13 @@ type Once = (AppId, Conversation, User, ClientMsgId);
 
 /// Stores what may be stored of the drafts.
 ///
-/// The order of checks is the protocol's (PROTOCOL.md §7.9): a repeat is answered before anything can refuse it.
-/// Source: RELIABILITY.md G2, G3.
-pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Outcome>> {
+/// The order of checks is the protocol's (docs/PROTOCOL.md §4): a repeat is answered before anything can refuse it.
+pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Result<Outcome>>> {
     let wanted: Vec<_> = drafts
         .iter()
         .map(|d| {
             json!([
-                hex(d.app),
+                hex(d.app.app.0),
                 d.conversation.as_str(),
                 d.sender.as_str(),
                 d.client_msg_id.as_str(),
@@ -46,10 +45,7 @@ pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Ou
     let mut run = Run { batch, heads: HashMap::new(), placed: Vec::with_capacity(drafts.len()), new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
     for (draft, row) in drafts.into_iter().zip(&rows) {
-        outcomes.push(match run.one(draft, row)? {
-            Ok(sent) => Outcome::Sent(sent),
-            Err(error) => Outcome::Refused(error),
-        });
+        outcomes.push(run.one(draft, row)?.map(Outcome::Sent));
     }
     if !run.placed.is_empty() {
         batch.write(&run.placed, &run.heads).await?;

@@ -173,11 +173,11 @@ async fn writes_of_all_kinds_commit_together_in_order() {
     let shown: Vec<_> = outcomes
         .iter()
         .map(|outcome| match outcome {
-            Outcome::Created(view, event) => format!("created {} {}", view.last_seq, event.as_ref().unwrap().seq),
-            Outcome::Sent(sent) => format!("sent {}", sent.seq),
-            Outcome::Changed(event) => format!("changed {}", event.as_ref().unwrap().seq),
-            Outcome::Moved(moved) => format!("moved {moved}"),
-            Outcome::Refused(error) => format!("refused {}", error.code.as_str()),
+            Ok(Outcome::Created(view, event)) => format!("created {} {}", view.last_seq, event.as_ref().unwrap().seq),
+            Ok(Outcome::Sent(sent)) => format!("sent {}", sent.seq),
+            Ok(Outcome::Changed(event)) => format!("changed {}", event.as_ref().unwrap().seq),
+            Ok(Outcome::Moved(moved)) => format!("moved {moved}"),
+            Err(error) => format!("refused {}", error.code.as_str()),
         })
         .collect();
     assert_eq!(

@@ -48,11 +48,11 @@ async fn pages_hold_every_conversation_once_the_newest_first() {
 async fn an_entry_tells_where_a_conversation_stands() {
     let world = World::with_group().await;
     world.send("c1", "alice", "m1").await;
-    world.change("c1", Some("alice"), Change::Added, &["carol"]).await;
+    world.change("c1", Some("alice"), Change::Added, &["carol"]).await.unwrap();
     for at in 2..6 {
         world.send("c1", "alice", &format!("m{at}")).await;
     }
-    world.move_to("c1", "carol", Some(5), None).await;
+    world.move_to("c1", "carol", Some(5), None).await.unwrap();
     let entry = directory(&world, "carol", 10).await.pop().unwrap();
     assert_eq!(
         (entry.kind, entry.epoch, entry.epoch_first, entry.head, entry.msg_no),
@@ -69,12 +69,12 @@ async fn unread_counts_messages_and_no_other_events() {
     let world = World::with_group().await;
     world.send("c1", "alice", "m1").await;
     for name in ["carol", "dave", "erin"] {
-        world.change("c1", Some("alice"), Change::Added, &[name]).await;
+        world.change("c1", Some("alice"), Change::Added, &[name]).await.unwrap();
     }
     let unread = |entries: Vec<Entry>| entries[0].msg_no - entries[0].read_msg_no;
     assert_eq!(unread(directory(&world, "bob", 10).await), 1);
     assert_eq!(unread(directory(&world, "erin", 10).await), 0);
-    world.move_to("c1", "bob", Some(2), None).await;
+    world.move_to("c1", "bob", Some(2), None).await.unwrap();
     assert_eq!(unread(directory(&world, "bob", 10).await), 0);
 }
 
@@ -82,7 +82,7 @@ async fn unread_counts_messages_and_no_other_events() {
 async fn a_large_last_body_is_left_to_history() {
     let world = World::with_group().await;
     let body = format!("{{\"text\":\"{}\"}}", "x".repeat(600));
-    world.commit_one(Write::Send(Draft { body: body.into(), ..world.draft("c1", "alice", "m1") })).await;
+    world.commit_one(Write::Send(Draft { body: body.into(), ..world.draft("c1", "alice", "m1") })).await.unwrap();
     let entry = directory(&world, "bob", 10).await.pop().unwrap();
     assert!(entry.last.is_none());
     assert_eq!((entry.head, entry.msg_no), (2, 1));
@@ -104,6 +104,6 @@ async fn entries_leave_out_what_the_user_is_no_member_of() {
 #[tokio::test]
 async fn whoever_left_has_no_entry() {
     let world = World::with_group().await;
-    world.change("c1", Some("bob"), Change::Removed, &["bob"]).await;
+    world.change("c1", Some("bob"), Change::Removed, &["bob"]).await.unwrap();
     assert!(directory(&world, "bob", 10).await.is_empty());
 }

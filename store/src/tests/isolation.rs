@@ -60,7 +60,7 @@ async fn the_same_names_in_two_apps_are_two_conversations() {
             Write::Create(new_direct(app, "d1", ["alice", "bob"])),
         ])
         .await;
-    assert!(created.iter().all(|outcome| matches!(outcome, Outcome::Created(view, Some(_)) if !view.existed)));
+    assert!(created.iter().all(|outcome| matches!(outcome, Ok(Outcome::Created(view, Some(_))) if !view.existed)));
     let batch = vec![
         draft_in(&world, world.app(), "m1"),
         draft_in(&world, app, "m1"),
@@ -69,7 +69,7 @@ async fn the_same_names_in_two_apps_are_two_conversations() {
     ];
     let seqs: Vec<_> = world.commit(batch).await.into_iter().map(|outcome| sent(outcome).seq).collect();
     assert_eq!(seqs, [2, 2, 3, 2]);
-    world.commit_one(Write::Move(watermark(app, "c1", "bob", Some(2), None))).await;
+    world.commit_one(Write::Move(watermark(app, "c1", "bob", Some(2), None))).await.unwrap();
     let read = |app| {
         let query = MembersQuery { app, ..world.members_query("c1") };
         let members = world.store.members(query);
@@ -83,7 +83,7 @@ async fn the_same_names_in_two_apps_are_two_conversations() {
 #[tokio::test]
 async fn a_repeated_id_of_another_app_is_no_repeat() {
     let (world, other) = two_orgs().await;
-    world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await;
+    world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await.unwrap();
     let first = world.send("c1", "alice", "m1").await;
     let draft =
         Draft { app: other.app, body: super::world::text_body("another body"), ..world.draft("c1", "alice", "m1") };
@@ -94,7 +94,7 @@ async fn a_repeated_id_of_another_app_is_no_repeat() {
 #[tokio::test]
 async fn usage_shows_the_orgs_own_apps_only() {
     let (world, other) = two_orgs().await;
-    world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await;
+    world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await.unwrap();
     world
         .commit(
             (0..3)
@@ -143,7 +143,7 @@ async fn an_idempotency_key_is_the_apps_own() {
 #[tokio::test]
 async fn a_batch_of_two_apps_keeps_their_bodies_apart() {
     let (world, other) = two_orgs().await;
-    world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await;
+    world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await.unwrap();
     let of = |app: AppRef, canary: &str, at: usize| {
         Write::Send(Draft {
             app,

@@ -1,6 +1,7 @@
 //! What the log must do, written again in the plainest way: the reference of the random test.
 
 use std::collections::BTreeMap;
+use tokenim_domain::Result;
 use tokenim_domain::log::{NewConversation, Outcome, Write};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
@@ -46,16 +47,16 @@ pub enum Told {
 }
 
 /// The store's outcome in the model's words.
-pub fn told(outcome: &Outcome) -> Told {
+pub fn told(outcome: &Result<Outcome>) -> Told {
     match outcome {
-        Outcome::Sent(sent) => Told::Sent { seq: sent.seq, at_ms: sent.at_ms, is_new: sent.event.is_some() },
-        Outcome::Created(view, event) => {
+        Ok(Outcome::Sent(sent)) => Told::Sent { seq: sent.seq, at_ms: sent.at_ms, is_new: sent.event.is_some() },
+        Ok(Outcome::Created(view, event)) => {
             assert_eq!(event.is_some(), !view.existed);
             Told::Created { id: view.id.to_string(), last_seq: view.last_seq, existed: view.existed }
         }
-        Outcome::Changed(event) => Told::Changed(event.as_ref().map(|event| event.seq)),
-        Outcome::Moved(moved) => Told::Moved(*moved),
-        Outcome::Refused(error) => Told::Refused(error.code.as_str()),
+        Ok(Outcome::Changed(event)) => Told::Changed(event.as_ref().map(|event| event.seq)),
+        Ok(Outcome::Moved(moved)) => Told::Moved(*moved),
+        Err(error) => Told::Refused(error.code.as_str()),
     }
 }
 

@@ -115,6 +115,6 @@ async fn only_members_and_the_server_read() {
     assert_eq!(world.store.read_range(as_viewer("bob", "c1")).await.unwrap().events.len(), 12);
     assert_eq!(world.store.read_range(as_viewer("mallory", "c1")).await.unwrap_err().code, Code::NotFound);
     assert_eq!(world.store.read_range(world.range("nowhere", From::Newest)).await.unwrap_err().code, Code::NotFound);
-    world.change("c1", None, Change::Removed, &["bob"]).await;
+    world.change("c1", None, Change::Removed, &["bob"]).await.unwrap();
     assert_eq!(world.store.read_range(as_viewer("bob", "c1")).await.unwrap_err().code, Code::NotFound);
 }

@@ -91,7 +91,7 @@ async fn an_id_is_the_senders_and_the_conversations_own() {
 async fn the_repeat_of_a_stored_message_succeeds_after_its_sender_was_removed() {
     let world = World::with_group().await;
     let first = world.send("c1", "bob", "m1").await;
-    world.change("c1", Some("alice"), Change::Removed, &["bob"]).await;
+    world.change("c1", Some("alice"), Change::Removed, &["bob"]).await.unwrap();
     assert_eq!(world.send("c1", "bob", "m1").await.seq, first.seq);
     assert_eq!(code(world.commit_one(Write::Send(world.draft("c1", "bob", "m2"))).await), Code::NotFound);
 }

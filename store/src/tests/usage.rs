@@ -241,7 +241,7 @@ async fn running_totals_of_the_log_rise_by_each_message() {
             (0..100).map(|at| Write::Send(world.draft("c1", ["alice", "bob"][at % 2], &format!("m{at}")))).collect(),
         )
         .await;
-    world.change("c1", None, Change::Removed, &["bob"]).await;
+    world.change("c1", None, Change::Removed, &["bob"]).await.unwrap();
     let wrong = "SELECT count(*) FROM (SELECT units_cum, sum(units) OVER (ORDER BY seq) AS expected FROM message) WHERE units_cum <> expected";
     assert_eq!(world.number(wrong).await, 0);
     let page = world.store.read_range(RangeQuery { limit: 1, ..world.range("c1", From::Newest) }).await.unwrap();

@@ -1,8 +1,8 @@
 //! Watermarks: forward only, never beyond the head, one answer per write in order.
 
-use super::world::{World, code, refused, watermark};
-use tokenim_domain::Code;
+use super::world::{World, code, watermark};
 use tokenim_domain::log::{Outcome, Write};
+use tokenim_domain::{Code, Result};
 
 /// A world whose `c1` has head 5.
 async fn five() -> World {
@@ -13,9 +13,9 @@ async fn five() -> World {
     world
 }
 
-fn moved(outcome: Outcome) -> bool {
+fn moved(outcome: Result<Outcome>) -> bool {
     match outcome {
-        Outcome::Moved(moved) => moved,
+        Ok(Outcome::Moved(moved)) => moved,
         other => panic!("not moved: {other:?}"),
     }
 }
@@ -53,7 +53,7 @@ async fn what_was_read_was_received() {
 async fn a_watermark_beyond_the_head_is_refused_and_moves_nothing() {
     let world = five().await;
     for (read, received) in [(Some(6), None), (None, Some(6)), (Some(i64::MAX), Some(1)), (Some(3), Some(6))] {
-        let error = refused(world.move_to("c1", "bob", read, received).await);
+        let error = world.move_to("c1", "bob", read, received).await.unwrap_err();
         assert_eq!((error.code, error.param), (Code::InvalidField, Some("seq")));
     }
     assert_eq!(of_bob(&world).await, (1, 1));
@@ -95,7 +95,7 @@ async fn a_batch_of_watermarks_answers_each_in_order() {
     let shown: Vec<_> = outcomes
         .into_iter()
         .map(|outcome| match outcome {
-            Outcome::Moved(moved) => Some(moved),
+            Ok(Outcome::Moved(moved)) => Some(moved),
             _ => None,
         })
         .collect();
@@ -106,6 +106,6 @@ async fn a_batch_of_watermarks_answers_each_in_order() {
 #[tokio::test]
 async fn watermarks_take_no_seq() {
     let world = five().await;
-    world.move_to("c1", "bob", Some(5), None).await;
+    world.move_to("c1", "bob", Some(5), None).await.unwrap();
     assert_eq!(world.log("c1").await.head, 5);
 }

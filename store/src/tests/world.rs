@@ -13,7 +13,7 @@ use tokenim_domain::log::{
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::rng::Rng;
 use tokenim_domain::role::{Change, ContentKind, ConversationKind, Mode};
-use tokenim_domain::{Code, Error};
+use tokenim_domain::{Code, Result};
 
 /// Milliseconds since 1970 at which every test begins: half past an hour.
 pub const START_MS: i64 = 1_790_001_000_000;
@@ -100,17 +100,17 @@ impl World {
         make_tenant(&self.store, name).await
     }
 
-    pub async fn commit(&self, batch: Vec<Write>) -> Vec<Outcome> {
+    pub async fn commit(&self, batch: Vec<Write>) -> Vec<Result<Outcome>> {
         committed(self.store.append(batch).await)
     }
 
-    pub async fn commit_one(&self, write: Write) -> Outcome {
+    pub async fn commit_one(&self, write: Write) -> Result<Outcome> {
         self.commit(vec![write]).await.pop().unwrap()
     }
 
     pub async fn group(&self, id: &str, members: &[&str]) -> ConversationView {
         match self.commit_one(Write::Create(new_group(self.app(), id, members))).await {
-            Outcome::Created(view, _) => view,
+            Ok(Outcome::Created(view, _)) => view,
             other => panic!("not created: {other:?}"),
         }
     }
@@ -132,11 +132,23 @@ impl World {
         sent(self.commit_one(Write::Send(self.draft(conversation, sender, client_msg_id))).await)
     }
 
-    pub async fn change(&self, conversation: &str, actor: Option<&str>, change: Change, users: &[&str]) -> Outcome {
+    pub async fn change(
+        &self,
+        conversation: &str,
+        actor: Option<&str>,
+        change: Change,
+        users: &[&str],
+    ) -> Result<Outcome> {
         self.commit_one(Write::Change(member_change(self.app(), conversation, actor, change, users))).await
     }
 
-    pub async fn move_to(&self, conversation: &str, user: &str, read: Option<i64>, received: Option<i64>) -> Outcome {
+    pub async fn move_to(
+        &self,
+        conversation: &str,
+        user: &str,
+        read: Option<i64>,
+        received: Option<i64>,
+    ) -> Result<Outcome> {
         self.commit_one(Write::Move(watermark(self.app(), conversation, user, read, received))).await
     }
 
@@ -240,29 +252,22 @@ pub fn text_body(text: &str) -> Box<str> {
     format!("{{\"text\":\"{text}\"}}").into()
 }
 
-pub fn committed(commit: Commit) -> Vec<Outcome> {
+pub fn committed(commit: Commit) -> Vec<Result<Outcome>> {
     match commit {
         Commit::Committed(outcomes) => outcomes,
         other => panic!("not committed: {other:?}"),
     }
 }
 
-pub fn sent(outcome: Outcome) -> Sent {
+pub fn sent(outcome: Result<Outcome>) -> Sent {
     match outcome {
-        Outcome::Sent(sent) => sent,
+        Ok(Outcome::Sent(sent)) => sent,
         other => panic!("not sent: {other:?}"),
     }
 }
 
-pub fn refused(outcome: Outcome) -> Error {
-    match outcome {
-        Outcome::Refused(error) => error,
-        other => panic!("not refused: {other:?}"),
-    }
-}
-
-pub fn code(outcome: Outcome) -> Code {
-    refused(outcome).code
+pub fn code(outcome: Result<Outcome>) -> Code {
+    outcome.unwrap_err().code
 }
 
 pub fn seqs(events: &[Event]) -> Vec<i64> {
