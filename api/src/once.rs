@@ -34,7 +34,7 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
     ///
     /// Such work runs in a task of its own: the caller who hangs up is the one who will repeat.
     /// Errors: the work's own; `idempotency_mismatch`, `idempotency_in_progress`.
-    /// Source: PROTOCOL.md §11.
+    /// Source: docs/PROTOCOL.md §9.
     pub(crate) async fn once<F, R>(self, api: &web::Data<Api>, work: F) -> Result<HttpResponse, Fault>
     where
         F: FnOnce(web::Data<Api>, Job<A, B>) -> R + Send + 'static,

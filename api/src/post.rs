@@ -15,7 +15,7 @@ use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::JSON_KEYS_MAX;
 use tokenim_protocol::strict;
 
-/// Bytes of a request body (SECURITY.md §5).
+/// Bytes of a request body.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long a body may take to arrive; a slower caller holds a connection for nothing.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);

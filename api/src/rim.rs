@@ -10,7 +10,7 @@ use actix_web::{HttpMessage, HttpRequest, web};
 use std::rc::Rc;
 use tokenim_domain::{Code, Error, grammar, id};
 
-/// Bytes of a path with its query (SECURITY.md §5).
+/// Bytes of a path with its query.
 const URL_BYTES_MAX: usize = 2 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokenim_store::Store;
 use tokio_util::sync::CancellationToken;
 
-/// How often rows are looked for (BILLING.md §3).
+/// How often rows are looked for.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Rolls up until told to stop. Readings add what is not rolled up yet, so a late roll-up changes no figure.

@@ -10,9 +10,9 @@ use tokenim_store::{NewTenant, Store, Tenant};
 
 /// Characters of a password that we make: 119 bits.
 const PASSWORD_CHARS: usize = 20;
-/// Characters of an e-mail address (RFC 5321 §4.5.3.1.3).
-const EMAIL_CHARS_MAX: usize = 254;
-/// The plan without quotas (PROTOCOL.md §13).
+/// Characters of an e-mail address at most (RFC 5321 §4.5.3.1.3).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// The plan without quotas.
 const PLAN: &str = "operator";
 
 /// What to make.

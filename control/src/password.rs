@@ -1,4 +1,4 @@
-//! Passwords: hashing that costs an attacker, on a pool that a flood of logins can't exhaust (SECURITY.md §9).
+//! Passwords: hashing that costs an attacker, on a pool that a flood of logins can't exhaust.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};

@@ -1,4 +1,4 @@
-//! API keys: their form, checksum and hash (SECURITY.md §3).
+//! API keys: their form, checksum and hash.
 
 use crate::error::Result;
 use crate::rng::Rng;

@@ -1,4 +1,4 @@
-//! What is counted and how (BILLING.md §2, counting rules version 1).
+//! What is counted and how (counting rules version 1).
 
 use crate::role::texts;
 use tokenim_protocol::limits::MESSAGE_UNIT_BYTES;

@@ -27,7 +27,7 @@ macro_rules! texts {
 pub(crate) use texts;
 
 texts! {
-    /// What an account may do in an org (SECURITY.md §10).
+    /// What an account may do in an org.
     OrgRole { /// Everything.
         Owner "owner", /// Everything but deleting the org.
         Admin "admin", /// Apps and keys.

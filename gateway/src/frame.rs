@@ -64,7 +64,7 @@ impl Decoder {
     }
 
     /// Bytes held for messages that are not whole yet.
-    #[must_use]
+    #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         self.partial.len() + self.message.len()
     }

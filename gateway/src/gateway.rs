@@ -244,7 +244,7 @@ impl<L: MessageLog> Gateway<L> {
     /// Sends everybody away and stops: a `drain` push with a random wait within the window, then close 4001, then the
     /// queued writes are committed and the tasks end.
     ///
-    /// Source: PROTOCOL.md §8, RELIABILITY.md §10.
+    /// Source: docs/PROTOCOL.md §5, §7.
     pub async fn drain(&self, window: Duration) {
         self.inner.draining.store(true, Ordering::Relaxed);
         let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);

@@ -17,7 +17,7 @@ pub type Handed = (Request, Framed<TcpStream, h1::Codec>);
 ///
 /// The HTTP dispatcher is gone when this returns; what it had read already is kept.
 /// Errors: the request and its connection, unless it asks for a WebSocket on our path.
-/// Source: ARCHITECTURE.md decision 2.
+/// Source: docs/ARCHITECTURE.md.
 #[expect(
     clippy::disallowed_methods,
     reason = "a connection's task ends with its connection, which the drain waits for"

@@ -1,4 +1,4 @@
-//! The commands of this version and their fields (PROTOCOL.md §5).
+//! The commands of this version and their fields (docs/PROTOCOL.md §4).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! Reading what a client sends: one envelope, one command (PROTOCOL.md §4).
+//! Reading what a client sends: one envelope, one command (docs/PROTOCOL.md §3).
 
 use crate::limits::HEADS_KEYS_MAX;
 use crate::{Code, strict};

@@ -1,4 +1,4 @@
-//! Writing sequenced events. History and pushes carry the same objects (PROTOCOL.md §6, §13).
+//! Writing sequenced events. History and pushes carry the same objects (docs/PROTOCOL.md §5).
 
 use crate::reply::Json;
 

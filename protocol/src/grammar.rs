@@ -1,4 +1,4 @@
-//! The grammar of ids that apps make: 1–64 characters from `A–Z a–z 0–9 _ - . : @` (PROTOCOL.md §12).
+//! The grammar of what clients write: ids that apps make (docs/PROTOCOL.md §1), names, and URLs that carry no credential.
 
 use crate::limits::{ID_CHARS_MAX, NAME_CHARS_MAX};
 

@@ -90,7 +90,6 @@ impl Store {
     /// Rolls one portion of usage rows up; returns how many. Call again while it returns [`Store::ROLL_ROWS_MAX`].
     ///
     /// Errors: `unavailable`, `overloaded`; nothing is rolled up then.
-    /// Source: BILLING.md §3, the SQLite form of the roll-up.
     pub async fn roll_up_usage(&self) -> Result<usize> {
         let tx = sql::begin(&self.writer).await?;
         let number = sql::row(&tx, "UPDATE usage_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;

@@ -11,7 +11,7 @@ use tokenim_domain::clock::Clock;
 
 /// Entries of one cache: about 3 MB of the largest kind.
 const ENTRIES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-/// How long an entry is believed. A revocation must hold after 5 s (SECURITY.md §3); a second is left for the requests
+/// How long an entry is believed. A revocation must hold after 5 s; a second is left for the requests
 /// that looked just before the end.
 pub(super) const ENTRY_AGE_MAX: Duration = Duration::from_secs(4);
 

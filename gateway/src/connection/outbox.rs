@@ -84,7 +84,7 @@ impl Outbox {
     /// Queues live events. Over budget everything queued is replaced by `resync` pushes.
     ///
     /// Errors: [`TooSlow`].
-    /// Source: RELIABILITY.md §2, slow connection.
+    /// Source: docs/PROTOCOL.md §7.
     pub fn event(&mut self, queued: Queued, now: u32) -> Result<(), TooSlow> {
         if self.finishing {
             return Ok(());
