@@ -118,6 +118,7 @@ def test_too_much_missed_says_so_and_is_paged(server, rest, pair):
     assert seqs == sorted(seqs), "sends of one connection commit in the order they were sent"
     for number in range(200, BACKLOG_MAX + 10):
         alice.send(conv, str(number), f"bulk-{number}")
+    rest.settle("group", ["alice", "bob"], conv)
     bob, reply = dial(server, rest.token("bob"), "d1", {conv: [1, 1]})
     with bob:
         assert outcomes(reply)[conv] == "too_far"

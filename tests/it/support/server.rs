@@ -22,6 +22,8 @@ pub struct TestServer {
     /// Another one.
     pub other: Tenant,
     pub data: PathBuf,
+    /// The window in which connections are sent away; for the next start.
+    pub drain_ms: u32,
     log: PathBuf,
     process: Option<Process>,
     _folder: TempDir,
@@ -47,6 +49,7 @@ impl TestServer {
             tenant,
             other,
             data,
+            drain_ms: 300,
             log,
             process: None,
             _folder: folder,
@@ -60,7 +63,7 @@ impl TestServer {
         let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let mut command = tokenim();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.env("TOKENIM_GATEWAY__DRAIN_MS", "300").spawn().unwrap();
+        let mut child = command.env("TOKENIM_GATEWAY__DRAIN_MS", self.drain_ms.to_string()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let read = tokio::task::spawn_blocking(move || {
             let lines = ["listening on ", "private on "].map(|start| line_after(&mut stdout, start));
