@@ -94,6 +94,6 @@ export class Server {
     const hour = 3_600_000;
     const to = (Math.floor(Date.now() / hour) + 1) * hour;
     const answer = await this.call("GET", `/v1/usage?from=${new Date(to - 24 * hour).toISOString()}&to=${new Date(to).toISOString()}`);
-    return (answer.items ?? answer.data).reduce((sum, item) => sum + Number(item.quantity), 0);
+    return answer.items.reduce((sum, item) => sum + Number(item.quantity), 0);
   }
 }

@@ -167,7 +167,7 @@ class Device:
 
     def pushed(self, push):
         kind = push["type"]
-        if "seq" in push and "conversation" in push and kind not in ("receipt", "head"):
+        if "seq" in push and "conversation" in push and kind != "receipt":
             lane, digest = self.lanes[push["conversation"]], event_digest(push)
             self.note("wire", conv=lane.conv, seq=push["seq"], epoch=push["epoch"], id=push.get("id", ""), hash=digest)
             lane.epoch = push["epoch"]
@@ -176,8 +176,6 @@ class Device:
             self.post('{"pong":{}}')
             for conv, (_, seq) in push.get("heads", {}).items():
                 self.saw_head(conv, seq)
-        elif kind == "head":
-            self.saw_head(push["conversation"], push["seq"])
         elif kind == "resync":
             self.note("resync", conv=push["conversation"])
             lane = self.lanes[push["conversation"]]

@@ -114,13 +114,13 @@ def test_an_envelope_without_a_usable_id_closes_4400(wire, text):
     ('{"id":2,"history":{"conversation":"c","after":"0"}}', "invalid_request"),
     ('{"id":2,"history":{"conversation":"c","after":1e99}}', "invalid_request"),
     ('{"id":2,"received":{"conversation":"c","seq":true}}', "invalid_request"),
-    ('{"id":2,"connect":{}}', None),
+    ('{"id":2,"connect":{}}', "invalid_request"),
 ])
 def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, text, expected):
     wire.text(text)
     reply = wire.reply()
     assert reply["id"] == 2 and "error" in reply, reply
-    assert expected in (None, reply["error"]["code"])
+    assert reply["error"]["code"] == expected
     is_alive(wire)
 
 
@@ -142,7 +142,7 @@ def test_a_stranger_learns_nothing_and_changes_nothing(wire, bystander, command,
 @pytest.mark.parametrize("text", ["x" * 2000, "\u0007\u001b[31m", "<script>alert(1)</script>", "' OR 1=1 --", "\U0010FFFF"])
 def test_hostile_names_are_refused_as_names(wire, text):
     wire.text(json.dumps({"id": 2, "history": {"conversation": text, "after": 0}}))
-    assert wire.reply()["error"]["code"] in ("invalid_field", "not_found")
+    assert wire.reply()["error"]["code"] == "invalid_field"
     is_alive(wire)
 
 
@@ -164,7 +164,7 @@ VIOLATIONS = {
     "utf-8 cut at the end": (frame(TEXT, b'{"id":5,"ping":{}}\xe4\xb8'), 1007, "bad_text"),
     "one byte over": (frame(TEXT, b" " * (FRAME_BYTES_MAX + 1)), 4400, "frame_too_large"),
     "64 bit length": (frame(TEXT, b"{", announced=2**62), 4400, "frame_too_large"),
-    "length with the top bit": (bytes([0x81, 0xFF]) + struct.pack(">Q", 2**63) + b"mask{", None, None),
+    "length with the top bit": (bytes([0x81, 0xFF]) + struct.pack(">Q", 2**63) + b"mask{", 4400, "frame_too_large"),
     "over in two fragments": (frame(TEXT, b" " * 40_000, fin=False) + frame(CONTINUATION, b" " * 40_000), 4400, "frame_too_large"),
     "17 fragments": (b"".join(frame(CONTINUATION if n else TEXT, b" ", fin=False) for n in range(17)), 4400, "too_many_fragments"),
     "empty fragments": (b"".join(frame(CONTINUATION if n else TEXT, b"", fin=False) for n in range(17)), 4400, "too_many_fragments"),
@@ -179,7 +179,7 @@ def test_a_broken_frame_closes_with_its_code(wire, name):
     wire.send(data)
     closed, reason, replies = wire.closed()
     assert not replies
-    assert code in (None, closed), (closed, reason)
+    assert closed == code, (closed, reason)
     assert len(reason.encode()) <= 123
     if reason_code is not None:
         assert code_of(reason) == reason_code
@@ -272,11 +272,9 @@ def test_an_unknown_subprotocol_is_refused_after_the_upgrade(server):
 
 def test_a_credential_in_the_address_is_refused(server, rest):
     with Wire(server.port, path=f"/v1/connect?token={rest.token('mallory')}") as raw:
-        if raw.head.startswith("HTTP/1.1 101"):
-            code, reason, _ = raw.closed()
-            assert (code, code_of(reason)) == (4400, "token_in_url")
-        else:
-            assert raw.head.startswith("HTTP/1.1 400"), raw.head
+        assert raw.head.startswith("HTTP/1.1 101"), raw.head
+        code, reason, _ = raw.closed()
+    assert (code, code_of(reason)) == (4400, "token_in_url")
 
 
 def test_many_half_sent_messages_stay_cheap(server, rest, bystander):
@@ -299,14 +297,15 @@ def test_a_flood_of_open_commands_is_refused_not_queued(wire):
     for _ in range(2000):
         code = wire.reply()["error"]["code"]
         codes[code] = codes.get(code, 0) + 1
-    assert set(codes) <= {"not_found", "too_many_open_commands", "rate_limited"}, codes
+    assert set(codes) == {"not_found", "too_many_open_commands"} and codes["not_found"] >= 256, codes
     is_alive(wire)
 
 
 def test_refused_sends_of_a_member_change_nothing(bystander):
-    for fields in ({"kind": "nonsense"}, {"body": {"text": 7}}, {"body": {}}, {"client_msg_id": "a b"}, {"client_msg_id": "x" * 65},
-                   {"reply_to": 1}, {"ephemeral": True}, {"mentions": ["bob"]}):
+    for fields, code in (({"kind": "nonsense"}, "invalid_field"), ({"body": {"text": 7}}, "invalid_field"), ({"body": {}}, "invalid_field"),
+                         ({"client_msg_id": "a b"}, "invalid_field"), ({"client_msg_id": "x" * 65}, "invalid_field"),
+                         ({"reply_to": 1}, "not_supported"), ({"ephemeral": True}, "not_supported"), ({"mentions": ["bob"]}, "not_supported")):
         with pytest.raises(Answered) as answered:
             whole = {"conversation": bystander.conv, "client_msg_id": "refused", "kind": "text", "body": {"text": "x"}, **fields}
             bystander.alice.call("send", whole)
-        assert answered.value.code in ("invalid_request", "invalid_field", "not_supported"), (fields, answered.value)
+        assert answered.value.code == code, (fields, answered.value)

@@ -95,7 +95,8 @@ async fn a_burst_of_one_sender_does_not_make_a_prompt_reader_look_slow() {
     }
 }
 
-/// It has a session, so only its silence can end it; and its queue is full, so nothing can be written to it either.
+/// Its unread replies are more than may wait, so it is to be closed; but nothing can be written to it, the close frame
+/// neither, so what ends it is the deadline of closing connections, 5 s.
 #[tokio::test]
 async fn a_peer_that_reads_nothing_is_forgotten_all_the_same() {
     let server = TestServer::spawn().await;
