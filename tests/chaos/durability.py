@@ -8,7 +8,6 @@ server that does not sync, where it must fail: a proof that cannot fail proves n
 """
 
 import argparse
-import contextlib
 import json
 import shutil
 import subprocess
@@ -18,58 +17,16 @@ import uuid
 from pathlib import Path
 
 import syscalls
-from rest import Refused, Rest, compact
+from peer import Answered, dial
+from rest import Refused, Rest
 from server import Server, ServerError, exit_on_sigterm
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
 
 SINGLE = 60
 PIPELINED = 200
 REST_SENDS = 20
 REPLY_SECONDS = 60
 SHOWN = 5
-
-
-class Sender:
-    """A socket with a reply for every id and the pushes counted."""
-
-    def __init__(self, url, token, device):
-        opening = connect(url, subprotocols=["tokenim.v1.json"], compression=None, open_timeout=REPLY_SECONDS,
-                          close_timeout=2, max_size=2**20)
-        self.closing = contextlib.ExitStack()
-        self.ws = self.closing.enter_context(opening)
-        self.next_id, self.pushed = 1, set()
-        self.call("connect", {"token": token, "device": device})
-
-    def write(self, command, fields):
-        ident, self.next_id = self.next_id, self.next_id + 1
-        self.ws.send(compact({"id": ident, command: fields}))
-        return ident
-
-    def reply(self, ident):
-        while True:
-            frame = json.loads(self.ws.recv(timeout=REPLY_SECONDS))
-            if self.push(frame):
-                continue
-            if frame["id"] != ident or "ok" not in frame:
-                raise ServerError(f"reply {ident} was due: {frame}")
-            return frame["ok"]
-
-    def push(self, frame):
-        if "push" not in frame:
-            return False
-        if frame["push"]["type"] == "message":
-            self.pushed.add(frame["push"]["body"]["text"])
-        elif frame["push"]["type"] == "ping":
-            self.ws.send('{"pong":{}}')
-        return True
-
-    def call(self, command, fields):
-        return self.reply(self.write(command, fields))
-
-    def wait_pushed(self, count):
-        while len(self.pushed) < count:
-            self.push(json.loads(self.ws.recv(timeout=REPLY_SECONDS)))
 
 
 def message(conv):
@@ -82,26 +39,27 @@ def exercise(server):
     rest = Rest(server.url, server.identity["key"])
     tokens = {user: rest.token(user) for user in ("alice", "bob")}
     conv = rest.create("group", ["alice", "bob"])["id"]
-    alice, bob = Sender(server.socket_url, tokens["alice"], "d1"), Sender(server.socket_url, tokens["bob"], "d1")
+    (alice, _), (bob, _) = (dial(server, tokens[user], "d1", seconds=REPLY_SECONDS) for user in ("alice", "bob"))
     acks = {}
     for _ in range(SINGLE):
         marker, fields = message(conv)
         ident = alice.write("send", fields)
-        acks[marker] = (ident, alice.reply(ident)["id"])
+        acks[marker] = (ident, alice.answer(ident)["id"])
     batch = []
     for _ in range(PIPELINED):
         marker, fields = message(conv)
         batch.append((marker, alice.write("send", fields)))
     for marker, ident in batch:
-        acks[marker] = (ident, alice.reply(ident)["id"])
+        acks[marker] = (ident, alice.answer(ident)["id"])
     for _ in range(REST_SENDS):
         marker, fields = message(conv)
         del fields["conversation"]
         acks[marker] = (None, rest.call("POST", f"/v1/conversations/{conv}/messages", {"sender": "alice", **fields})["id"])
-    bob.wait_pushed(len(acks))
+    pushed = [bob.push()["body"]["text"] for _ in acks]
+    assert pushed == list(acks), "bob hears every message, in the order of the acks"
     alice_port = alice.ws.socket.getsockname()[1]
-    for sender in (alice, bob):
-        sender.closing.close()
+    for peer in (alice, bob):
+        peer.stack.close()
     return acks, alice_port
 
 
@@ -171,7 +129,7 @@ def main():
             if not found:
                 print("FAILED: the proof did not notice the seeded bug")
             failed = failed or not found
-    except (ServerError, syscalls.TraceError, Refused, WebSocketException, OSError, subprocess.SubprocessError) as error:
+    except (ServerError, syscalls.TraceError, Answered, Refused, WebSocketException, OSError, subprocess.SubprocessError) as error:
         print(f"durability: FAILED: {type(error).__name__}: {error}")
         failed = True
     finally:

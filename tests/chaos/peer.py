@@ -24,11 +24,11 @@ class Answered(Exception):
 class Peer:
     """One connection. Use as a context manager, so that it is closed whatever happens."""
 
-    def __init__(self, url):
-        opening = connect(url, subprotocols=["tokenim.v1.json"], compression=None, open_timeout=SECONDS, close_timeout=2, max_size=2**20)
+    def __init__(self, url, seconds=SECONDS):
+        opening = connect(url, subprotocols=["tokenim.v1.json"], compression=None, open_timeout=seconds, close_timeout=2, max_size=2**20)
         self.stack = contextlib.ExitStack()
         self.ws = self.stack.enter_context(opening)
-        self.pushes, self.next_id = deque(), 1
+        self.pushes, self.next_id, self.seconds = deque(), 1, seconds
 
     def __enter__(self):
         return self
@@ -36,8 +36,8 @@ class Peer:
     def __exit__(self, *_):
         self.stack.close()
 
-    def _frame(self, seconds=SECONDS):
-        frame = json.loads(self.ws.recv(timeout=seconds))
+    def _frame(self, seconds=None):
+        frame = json.loads(self.ws.recv(timeout=seconds or self.seconds))
         if frame.get("push", {}).get("type") == "ping":
             self.ws.send('{"pong":{}}')
         elif "push" in frame:
@@ -72,7 +72,7 @@ class Peer:
         fields = {"conversation": conv, "client_msg_id": cmid or str(uuid.uuid4()), "kind": "text", "body": {"text": text}}
         return self.call("send", {**fields, **more})
 
-    def push(self, kind="message", seconds=SECONDS):
+    def push(self, kind="message", seconds=None):
         """The next push of a kind; others before it stay queued."""
         while True:
             for place, push in enumerate(self.pushes):
@@ -102,7 +102,7 @@ class Peer:
         """Ends the connection without a close frame, as a tunnel does."""
         self.ws.socket.shutdown(socket.SHUT_RDWR)
 
-    def closed(self, seconds=SECONDS):
+    def closed(self, seconds=None):
         """Waits for the server to close; returns (code, reason object)."""
         try:
             while True:
@@ -112,9 +112,9 @@ class Peer:
             return end.rcvd.code, json.loads(end.rcvd.reason)
 
 
-def dial(server, token, device, heads=None):
+def dial(server, token, device, heads=None, seconds=SECONDS):
     """Connects and authenticates; returns (peer, connect reply)."""
-    peer = Peer(server.socket_url)
+    peer = Peer(server.socket_url, seconds)
     try:
         return peer, peer.connect(token, device, heads)
     except BaseException:
