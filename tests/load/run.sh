@@ -1,6 +1,6 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Builds release, runs the three loads on loopback, and prints their last lines again as a summary. Takes about 12 minutes.
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-target}/release"
 nice cargo build --release -p tokenim -p tokenim-load >&2

@@ -117,7 +117,7 @@ async fn stretch(server: &Server, keys: &Keys, flags: &Flags, pace: Pace, number
     let meter = Meter::start(server).await?;
     tally.recording.set(true);
     match pace {
-        Pace::Rate(rate) => sending.spawn_local(async move { sender.send_at_rate(rate).await.map(drop) }),
+        Pace::Rate(rate) => sending.spawn_local(sender.send_at_rate(rate)),
         Pace::InFlight(window) => sending.spawn_local(sender.keep_in_flight(window)),
     };
     tokio::time::sleep(Duration::from_secs(flags.seconds)).await;

@@ -41,11 +41,11 @@ impl Rest {
         self.stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         let (head_end, length) = loop {
-            self.stream.read_buf(&mut answer).await?;
+            let read = self.stream.read_buf(&mut answer).await?;
             if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break (end + 4, length_of(&answer[..end])?);
             }
-            if answer.is_empty() || answer.len() > ANSWER_BYTES_MAX {
+            if read == 0 || answer.len() > ANSWER_BYTES_MAX {
                 return Err(Failure::new("the server sent no whole HTTP head"));
             }
         };
@@ -67,4 +67,20 @@ fn length_of(head: &[u8]) -> Result<usize, Failure> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     length.and_then(|text| text.trim().parse().ok()).ok_or_else(|| Failure::new("an answer without content-length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn an_answer_that_ends_within_its_head_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut rest = Rest::connect(listener.local_addr().unwrap(), "").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        server.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        server.shutdown().await.unwrap();
+        assert!(rest.get("/").await.is_err());
+    }
 }

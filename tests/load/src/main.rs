@@ -1,4 +1,4 @@
-//! `tokenim-load`: load on a real server, and bare floors beside it in the same run (design: PERFORMANCE.md §3).
+//! `tokenim-load`: load on a real server, and bare floors beside it in the same run.
 //!
 //! One thread makes all the load, so that the machine's other cores are the server's. Every figure is printed as readable
 //! lines first and as one line of JSON last.

@@ -3,7 +3,6 @@
 use crate::process;
 use crate::report::Failure;
 use crate::server::Server;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ pub struct Meter {
 }
 
 /// What a stretch cost.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Cost {
     /// Wall time.
     pub seconds: f64,
@@ -29,9 +28,7 @@ pub struct Cost {
     pub client_us: u64,
     /// Server CPU by thread name, microseconds.
     pub threads_us: BTreeMap<String, u64>,
-    /// Batches committed.
-    pub commits: u64,
-    /// Writes per batch.
+    /// Writes per batch committed.
     pub writes_per_commit: f64,
     /// Share of the machine that neither server nor generator used but somebody else did: noise.
     pub others_share: f64,
@@ -67,7 +64,6 @@ impl Meter {
             server_us,
             client_us,
             threads_us,
-            commits,
             writes_per_commit: writes as f64 / commits.max(1) as f64,
             others_share: ((busy_us - (server_us + client_us) as f64) / all_us.max(1.0)).max(0.0),
         })

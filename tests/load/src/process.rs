@@ -1,7 +1,6 @@
 //! What the kernel knows about a process: memory and CPU, from /proc.
 
 use crate::report::Failure;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -9,7 +8,7 @@ use std::fs;
 const TICK_US: u64 = 10_000;
 
 /// Memory of a process, in KiB.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Memory {
     /// Resident, file pages included (VmRSS).
     pub rss_kb: u64,

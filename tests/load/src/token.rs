@@ -1,4 +1,4 @@
-//! User tokens, signed here as an app's own backend would (PROTOCOL.md §10).
+//! User tokens, signed here as an app's own backend would (docs/PROTOCOL.md §8).
 
 use crate::report::Failure;
 use crate::server::Keys;
