@@ -76,12 +76,26 @@ impl Fault {
     /// Once, here: the visitor's fault at debug, ours at error.
     fn log(&self, visit: &Visit<'_>) {
         let (request_id, path) = (&visit.request_id, visit.request.path());
+        match self.of_ours() {
+            Some((error, cause)) => tracing::error!(%request_id, path, %error, cause, "console request failed"),
+            None => tracing::debug!(%request_id, path, refusal = ?self, "console request refused"),
+        }
+    }
+
+    /// The same where no answer follows, because a stream goes on without its figures.
+    pub(crate) fn log_behind_stream(&self) {
+        if let Some((error, cause)) = self.of_ours() {
+            tracing::error!(%error, cause, "a live stream cannot read");
+        }
+    }
+
+    /// A fault of ours with its cause.
+    fn of_ours(&self) -> Option<(&Error, String)> {
         match self {
             Self::Domain(error) if error.code.row().status >= 500 => {
-                let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%request_id, path, %error, cause, "console request failed");
+                Some((error, std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()))
             }
-            refusal => tracing::debug!(%request_id, path, ?refusal, "console request refused"),
+            _ => None,
         }
     }
 }

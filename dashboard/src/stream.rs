@@ -8,6 +8,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use futures_util::stream;
+use tokenim_domain::{Code, Error};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::{console::Console, fault::Fault, session, usage::query::Query, visit::Visit};
@@ -64,7 +65,7 @@ pub(crate) async fn open(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
         origin: visit.origin(),
     };
     let feed = visit.console.board.feed(key).ok_or(Fault::Limited)?;
-    feed.sample(visit.console).await?;
+    feed.sample(visit.console).await?.ok_or_else(|| Error::new(Code::Unavailable))?;
     let seat = visit.console.seats.take(session.hash).ok_or(Fault::Limited)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,8 +123,12 @@ impl Viewer {
             }
         }
         let changes = match self.feed.sample(&self.console).await {
-            Ok(sample) => self.delta.changes(&sample),
-            Err(_) => self.delta.stale(),
+            Ok(Some(sample)) => self.delta.changes(&sample),
+            Ok(None) => self.delta.stale(),
+            Err(fault) => {
+                fault.log_behind_stream();
+                self.delta.stale()
+            }
         };
         self.quiet_ticks = if changes.is_empty() { self.quiet_ticks + 1 } else { 0 };
         if !changes.is_empty() {
@@ -135,7 +140,13 @@ impl Viewer {
 
     /// Ends the stream where its session has ended or looks at another org; a store that cannot be asked changes nothing yet.
     async fn check_session(&mut self) -> Option<Bytes> {
-        let found = self.console.store.find_console_session(self.session).await.ok()?;
+        let found = match self.console.store.find_console_session(self.session).await {
+            Ok(found) => found,
+            Err(error) => {
+                Fault::from(error).log_behind_stream();
+                return None;
+            }
+        };
         let now_ms = self.console.now_ms();
         let holds = found.is_some_and(|found| session::is_current(&found, now_ms) && found.org == self.org);
         if holds { None } else { self.end_with(event::GONE) }

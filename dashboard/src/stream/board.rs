@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use tokenim_domain::{Error, id::OrgId};
+use tokenim_domain::id::OrgId;
 use tokenim_templates::language::Language;
 
 use super::sample::{self, Sample};
@@ -60,14 +60,16 @@ impl Board {
 
 impl Feed {
     /// This second's sample: whoever asks first takes it, the others wait for it and share it.
-    pub(crate) async fn sample(&self, console: &Console) -> Result<Arc<Sample>, Fault> {
+    ///
+    /// Errors: the store's, for whoever asked first, who logs it; none for those who would have shared the sample.
+    pub(crate) async fn sample(&self, console: &Console) -> Result<Option<Arc<Sample>>, Fault> {
         let second = console.clock().monotonic().as_secs();
         let mut latest = self.latest.lock().await;
         if let Some(tick) = latest.as_ref().filter(|tick| tick.second == second) {
-            return tick.sample.clone().ok_or_else(|| Error::new(tokenim_domain::Code::Unavailable).into());
+            return Ok(tick.sample.clone());
         }
         let taken = sample::take(console, &self.key).await.map(Arc::new);
         *latest = Some(Tick { second, sample: taken.as_ref().ok().cloned() });
-        taken
+        taken.map(Some)
     }
 }
