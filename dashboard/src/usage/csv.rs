@@ -23,7 +23,7 @@ pub(crate) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
 
 fn lines(reading: &Reading) -> String {
     let mut out = String::from(HEAD);
-    for hour in &reading.hours {
+    for hour in reading.hours.iter().rev() {
         let app = reading.app_of(hour.app);
         let fields = [
             Utc::from_ms(hour.at_ms).stamp(),

@@ -1,5 +1,5 @@
 //! Reads the figures once; page, stream, chart and CSV are made from this one reading and nothing else (CONSOLE §7.8).
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use tokenim_domain::{
     Error,
@@ -29,7 +29,7 @@ pub(crate) struct Reading {
     pub(crate) apps: Vec<App>,
     /// The app the filter chose.
     pub(crate) app: Option<App>,
-    /// Hours of the chosen apps in the window, oldest first.
+    /// Hours of the chosen apps in the window, in the order of [`place`].
     pub(crate) hours: Vec<UsageHour>,
     pub(crate) complete_to_ms: i64,
     pub(crate) window: Window,
@@ -52,8 +52,14 @@ pub(crate) async fn read(console: &Console, org: OrgId, query: &Query) -> Result
     let usage = scope.usage_hours(window.from_ms, window.to_ms).await?;
     let is_chosen = |id: AppId| query.app.is_none_or(|chosen| chosen == id);
     let connections = apps.iter().filter(|app| is_chosen(app.id)).map(|app| console.live.connections(app.id)).sum();
-    let hours = usage.items.into_iter().filter(|hour| is_chosen(hour.app)).collect();
+    let mut hours: Vec<UsageHour> = usage.items.into_iter().filter(|hour| is_chosen(hour.app)).collect();
+    hours.sort_by_key(|hour| place(hour.at_ms, hour.app));
     Ok(Reading { at_ms, apps, app, hours, complete_to_ms: usage.complete_to_ms, window, connections })
+}
+
+/// Hours are listed newest first, then by app.
+fn place(at_ms: i64, app: AppId) -> (Reverse<i64>, AppId) {
+    (Reverse(at_ms), app)
 }
 
 impl Reading {
@@ -75,7 +81,7 @@ impl Reading {
             connections: self.connections,
             chart: self.chart()?,
             apps,
-            rows: self.page(query.after).map(|hour| self.row(hour)).collect(),
+            rows: self.page(query.after).iter().map(|hour| self.row(hour)).collect(),
         })
     }
 
@@ -83,7 +89,7 @@ impl Reading {
     pub(crate) fn next_page(&self, query: &Query) -> Option<Cursor> {
         let last = self.page(query.after).last()?;
         let cursor = Cursor { at_ms: last.at_ms, app: last.app };
-        self.page(Some(cursor)).next().map(|_| cursor)
+        (!self.page(Some(cursor)).is_empty()).then_some(cursor)
     }
 
     /// The name of an app of this org.
@@ -104,17 +110,13 @@ impl Reading {
         units
     }
 
-    /// Hours newest first, then by app, after a cursor.
-    fn page(&self, after: Option<Cursor>) -> impl Iterator<Item = &UsageHour> {
-        let place = |at_ms: i64, app: AppId| (std::cmp::Reverse(at_ms), app);
-        let mut hours: Vec<&UsageHour> = self.hours.iter().collect();
-        hours.sort_by_key(|hour| place(hour.at_ms, hour.app));
-        hours
-            .into_iter()
-            .filter(move |hour| {
-                after.is_none_or(|cursor| place(hour.at_ms, hour.app) > place(cursor.at_ms, cursor.app))
-            })
-            .take(ROWS_MAX)
+    /// The hours after a cursor, as many as a page has.
+    fn page(&self, after: Option<Cursor>) -> &[UsageHour] {
+        let is_shown = |hour: &UsageHour| {
+            after.is_some_and(|cursor| place(hour.at_ms, hour.app) <= place(cursor.at_ms, cursor.app))
+        };
+        let rest = &self.hours[self.hours.partition_point(is_shown)..];
+        &rest[..rest.len().min(ROWS_MAX)]
     }
 
     fn row(&self, hour: &UsageHour) -> HourRow {
@@ -174,10 +176,9 @@ mod tests {
             mode: role::Mode::Test,
             created_ms: 0,
         });
-        let hours = hours
-            .into_iter()
-            .map(|(number, at_ms, quantity)| UsageHour { app: app(number), meter: Meter::MsgSent, at_ms, quantity })
-            .collect();
+        let hour = |(number, at_ms, quantity)| UsageHour { app: app(number), meter: Meter::MsgSent, at_ms, quantity };
+        let mut hours: Vec<UsageHour> = hours.into_iter().map(hour).collect();
+        hours.sort_by_key(|hour| place(hour.at_ms, hour.app));
         Reading {
             at_ms: NOW_MS,
             apps: apps.to_vec(),
@@ -238,7 +239,7 @@ mod tests {
             query = query.at(Some(next));
         }
         assert_eq!((pages, seen.len()), (3, 130));
-        let order: Vec<_> = seen.iter().map(|(at_ms, app)| (std::cmp::Reverse(*at_ms), app.clone())).collect();
+        let order: Vec<_> = seen.iter().map(|(at_ms, app)| (Reverse(*at_ms), app.clone())).collect();
         assert!(order.is_sorted());
     }
 }
