@@ -7,6 +7,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 use tokenim_control::{
+    bootstrap::EMAIL_CHARS_MAX,
     password::CHARS_MAX,
     sign_in::{check_password, normal},
 };
@@ -25,8 +26,6 @@ use crate::{
 
 /// Where a sign-in without an address to return to leads.
 pub(crate) const FIRST_PAGE: &str = "/console/usage";
-/// Bytes of an email address (RFC 5321 §4.5.3.1.3).
-const EMAIL_BYTES_MAX: usize = 254;
 /// Bytes of a return address.
 const NEXT_BYTES_MAX: usize = 2048;
 
@@ -67,7 +66,7 @@ pub(crate) async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpRe
         page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait_s));
         return Ok(page);
     }
-    let is_readable = email.len() <= EMAIL_BYTES_MAX && password.chars().count() <= CHARS_MAX;
+    let is_readable = email.chars().count() <= EMAIL_CHARS_MAX && password.chars().count() <= CHARS_MAX;
     let password = Secret::new(if is_readable { password } else { String::new() });
     let console = visit.console;
     match check_password(&console.store, &email, &password).await {
@@ -107,7 +106,14 @@ fn form_page(
     problem: Option<Problem>,
 ) -> Result<HttpResponse, Fault> {
     let token = visit.form_token();
-    let page = SignInPage { frame: visit.frame(&token, None), email, next: safe_next(next), problem };
+    let page = SignInPage {
+        frame: visit.frame(&token, None),
+        email,
+        email_chars_max: EMAIL_CHARS_MAX,
+        password_chars_max: CHARS_MAX,
+        next: safe_next(next),
+        problem,
+    };
     answer::page(status, &page, visit)
 }
 

@@ -88,7 +88,14 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         ("usage-empty".to_owned(), usage_page(frame, &view(vec![0, 0]))),
     ];
     for problem in [None, Some(Problem::Mismatch), Some(Problem::Limited { wait_s: 1 }), Some(Problem::Busy)] {
-        let page = SignInPage { frame, email: HOSTILE, next: "/console/usage", problem };
+        let page = SignInPage {
+            frame,
+            email: HOSTILE,
+            email_chars_max: 254,
+            password_chars_max: 256,
+            next: "/console/usage",
+            problem,
+        };
         pages.push((format!("sign-in {problem:?}"), page.render().expect("renders")));
     }
     for kind in Kind::SAMPLES {

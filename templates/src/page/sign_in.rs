@@ -39,6 +39,10 @@ pub struct SignInPage<'a> {
     pub frame: Frame<'a>,
     /// The address entered before, to be filled in again.
     pub email: &'a str,
+    /// Characters of an address at most.
+    pub email_chars_max: usize,
+    /// Characters of a password at most.
+    pub password_chars_max: usize,
     /// Path inside the console to go to afterwards.
     pub next: &'a str,
     /// Why the last attempt failed.
