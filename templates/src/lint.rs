@@ -187,3 +187,53 @@ fn every_message_is_used_and_every_used_message_exists() {
         assert!(used.contains(key), "{key} is used nowhere");
     }
 }
+
+/// Names of the classes that a style sheet selects by.
+fn classes(sheet: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let uncommented = sheet.split("*/").filter_map(|part| part.split("/*").next());
+    // What precedes a brace is a selector, or a media query without any class; what precedes a `;` or `}` is not.
+    let selectors = uncommented.flat_map(|part| part.split(['}', ';'])).filter_map(|rule| rule.rsplit_once('{'));
+    for (selector, _) in selectors {
+        for rest in selector.split('.').skip(1) {
+            found.insert(
+                rest.split(|letter: char| !letter.is_alphanumeric() && letter != '-').next().unwrap_or_default(),
+            );
+        }
+    }
+    found
+}
+
+/// Words of the class attributes of a page, those of expressions in them too.
+fn classes_worn(page: &str) -> impl Iterator<Item = &str> {
+    let values = page.split(" class=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    values.flat_map(|value| value.split(|letter: char| !letter.is_alphanumeric() && letter != '-'))
+}
+
+#[test]
+fn every_class_of_the_style_sheet_is_worn() {
+    let sheets = files("static", "css");
+    let sheet = |name: &str| &sheets.iter().find(|(path, _)| path.ends_with(name)).expect("sheet").1;
+    // Pages and uPlot give classes, our script gives none; the name of a mode is put behind `mode-` in pages.
+    let pages = files("pages", "html");
+    let mut worn: BTreeSet<&str> = pages.iter().flat_map(|(_, page)| classes_worn(page)).collect();
+    worn.extend(classes(sheet("vendor/uPlot.min.css")));
+    worn.extend(["mode-live", "mode-test"]);
+    let ours = classes(sheet("static/console.css"));
+    assert!(ours.len() > 50 && ours.contains("skip") && ours.contains("bare-head"), "{ours:?}");
+    let unworn: Vec<_> = ours.difference(&worn).collect();
+    assert!(unworn.is_empty(), "console.css styles what no page has: {unworn:?}");
+}
+
+#[test]
+fn every_vendored_icon_is_shown() {
+    let pages = files("pages", "html");
+    for (path, _) in files("static/vendor/icons", "svg") {
+        let name = path.file_name().expect("a file has a name").to_string_lossy();
+        let include = format!("{{% include \"{name}\" %}}");
+        assert!(
+            pages.iter().any(|(_, page)| page.contains(&include)),
+            "{name} is on no page: take it out of scripts/vendor"
+        );
+    }
+}

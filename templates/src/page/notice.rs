@@ -35,8 +35,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// One of each, for tests and samples.
-    pub const SAMPLES: [Self; 9] = [
+    /// One of each, for samples.
+    #[cfg(test)]
+    pub(super) const SAMPLES: [Self; 9] = [
         Self::NotFound,
         Self::Csrf,
         Self::Filter { days_max: 92 },
