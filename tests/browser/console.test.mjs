@@ -198,12 +198,19 @@ test("pause holds the figures until resume", async () => {
     const before = await visitor.figure("#usage-total-figure");
     await page.click("#live-toggle");
     await visitor.waitForState("paused");
-    await server.send(1);
-    await page.waitForTimeout(2500);
+    await visit({}, async (other) => {
+      await other.signIn();
+      await other.waitForState("live");
+      // Every page is told once a second: between the two numbers this page would have had its turn.
+      for (const sent of [1, 2]) {
+        await server.send(1);
+        await other.waitForFigure("#usage-total-figure", before + sent);
+      }
+    });
     assert.equal(await visitor.figure("#usage-total-figure"), before);
     await page.click("#live-toggle");
     await visitor.waitForState("live");
-    await visitor.waitForFigure("#usage-total-figure", before + 1);
+    await visitor.waitForFigure("#usage-total-figure", before + 2);
   });
 });
 
