@@ -6,7 +6,7 @@ use tokenim_domain::key::random_base62;
 use tokenim_domain::role::Mode;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::{Error, Result};
-use tokenim_store::{NewTenant, Store, Tenant};
+use tokenim_store::{FoundedOrg, NewOrg, Store};
 
 /// Characters of a password that we make: 119 bits.
 const PASSWORD_CHARS: usize = 20;
@@ -32,7 +32,7 @@ pub struct Bootstrap {
 #[derive(Debug, Clone)]
 pub struct Bootstrapped {
     /// Account, app and keys.
-    pub tenant: Tenant,
+    pub org: FoundedOrg,
     /// The password, where one was made; shown once.
     pub password: Option<Secret>,
 }
@@ -60,16 +60,18 @@ pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped>
         Some(secret) => password::hash(secret, &**store.rng()).await?,
         None => String::new(),
     };
-    let new = NewTenant {
+    let new = NewOrg {
         email,
         password_hash,
         org: wanted.org,
         app: wanted.app,
         mode: Mode::Live,
         plan: PLAN,
+        is_verified: true,
         is_operator: true,
+        language: None,
     };
-    Ok(Bootstrapped { tenant: store.create_tenant(&new).await?, password: made })
+    Ok(Bootstrapped { org: store.found_org(&new).await?, password: made })
 }
 
 /// An address has one `@` with something on both sides; whether it works, only a mail can tell.

@@ -77,8 +77,8 @@ async fn face() -> Face {
     Face {
         clock,
         console: web::Data::new(Console::new(ports).unwrap()),
-        app: own.tenant.app.app,
-        foreign_app: foreign.tenant.app.app,
+        app: own.org.app.app,
+        foreign_app: foreign.org.app.app,
         _data: data,
     }
 }

@@ -91,6 +91,10 @@ ids! {
     AppId "app";
     /// An API key or a signing key of an app.
     KeyId "key";
+    /// An invitation to an org.
+    InvitationId "inv";
+    /// A browser login, as lists name it; its cookie is another secret.
+    SessionId "ses";
     /// A message, global and time-sortable.
     MessageId "msg";
 }

@@ -1,5 +1,6 @@
 //! Ids, rules and ports that every room shares. Pure: no I/O; clock and randomness are arguments.
 
+pub mod actor;
 pub mod clock;
 pub mod content;
 pub mod error;

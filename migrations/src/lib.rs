@@ -1,6 +1,10 @@
 //! Ordered schema changes: numbered SQL files, run by sea-orm-migration. Forward only in production.
 
+mod dialect;
+
+use dialect::Engine;
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 /// The list of migrations, oldest first.
 #[derive(Debug)]
@@ -9,11 +13,14 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![sqlite("m0001_first_slice", include_str!("../sql/sqlite/0001_first_slice.sql"))]
+        vec![
+            file("m0001_first_slice", include_str!("../sql/0001_first_slice.sql")),
+            file("m0002_front_door", include_str!("../sql/0002_front_door.sql")),
+        ]
     }
 }
 
-fn sqlite(name: &'static str, sql: &'static str) -> Box<dyn MigrationTrait> {
+fn file(name: &'static str, sql: &'static str) -> Box<dyn MigrationTrait> {
     Box::new(SqlFile { name, sql })
 }
 
@@ -31,7 +38,11 @@ impl MigrationName for SqlFile {
 #[async_trait::async_trait]
 impl MigrationTrait for SqlFile {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(self.sql).await.map(drop)
+        let engine = match manager.get_database_backend() {
+            DbBackend::Postgres => Engine::Postgres,
+            _ => Engine::Sqlite,
+        };
+        manager.get_connection().execute_unprepared(&engine.translate(self.sql)).await.map(drop)
     }
 
     fn use_transaction(&self) -> Option<bool> {

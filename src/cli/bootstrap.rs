@@ -37,7 +37,7 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let wanted = Bootstrap { email: flags.email.clone(), org: flags.org, app: flags.app, password };
     let made = bootstrap(&store, wanted).await?;
     store.close().await;
-    if !made.tenant.account_is_new {
+    if !made.org.account_is_new {
         say(&format!("{} has an account already and keeps its password; this is another org of it", flags.email))?;
     }
     if let Some(password) = &made.password {
@@ -47,26 +47,26 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
 }
 
 fn as_json(made: &Bootstrapped) -> String {
-    let tenant = &made.tenant;
+    let founded = &made.org;
     json!({
-        "account": tenant.account,
-        "org": tenant.app.org,
-        "app": tenant.app.app,
-        "key": tenant.key.expose(),
-        "signing": {"kid": tenant.signing.id, "secret": tenant.signing.secret.expose()},
+        "account": founded.account,
+        "org": founded.app.org,
+        "app": founded.app.app,
+        "key": founded.key.expose(),
+        "signing": {"kid": founded.signing.id, "secret": founded.signing.secret.expose()},
     })
     .to_string()
 }
 
 fn as_text(made: &Bootstrapped, config: &Config) -> Result<(), Failure> {
-    let tenant = &made.tenant;
+    let founded = &made.org;
     say(&format!("data folder    {}", config.data.dir.display()))?;
-    say(&format!("account        {}", tenant.account))?;
-    say(&format!("org            {}", tenant.app.org))?;
-    say(&format!("app            {}", tenant.app.app))?;
-    say(&format!("server key     {}   (shown once; for your backend only)", tenant.key.expose()))?;
-    say(&format!("signing kid    {}", tenant.signing.id))?;
-    say(&format!("signing secret {}   (shown once; signs user tokens)", tenant.signing.secret.expose()))
+    say(&format!("account        {}", founded.account))?;
+    say(&format!("org            {}", founded.app.org))?;
+    say(&format!("app            {}", founded.app.app))?;
+    say(&format!("server key     {}   (shown once; for your backend only)", founded.key.expose()))?;
+    say(&format!("signing kid    {}", founded.signing.id))?;
+    say(&format!("signing secret {}   (shown once; signs user tokens)", founded.signing.secret.expose()))
 }
 
 fn read_password() -> Result<Secret, Failure> {

@@ -4,7 +4,7 @@ use crate::entity::{account, console_session, org, org_member};
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use tokenim_domain::id::{AccountId, OrgId};
+use tokenim_domain::id::{AccountId, OrgId, SessionId};
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Error, Result};
 
@@ -96,11 +96,16 @@ impl Store {
             .map_err(fault::query)?;
         let row = console_session::Model {
             hash: new.hash.to_vec(),
+            id: SessionId::new(&*self.clock, &*self.rng),
             account_id: new.account,
-            org_id: new.org,
+            org_id: Some(new.org),
+            is_operator: false,
             csrf: new.csrf.to_vec(),
+            address: None,
+            agent: None,
             created_ms: now,
             seen_ms: now,
+            proved_ms: now,
             expires_ms: new.expires_at,
         };
         sql::insert(&self.writer, row).await
@@ -113,9 +118,10 @@ impl Store {
         let found =
             console_session::Entity::find_by_id(hash.to_vec()).one(&self.readers).await.map_err(fault::query)?;
         let Some(session) = found else { return Ok(None) };
+        let Some(org_id) = session.org_id else { return Ok(None) };
         let account = account::Entity::find_by_id(session.account_id).one(&self.readers).await.map_err(fault::query)?;
-        let org = org::Entity::find_by_id(session.org_id).one(&self.readers).await.map_err(fault::query)?;
-        let member = org_member::Entity::find_by_id((session.org_id, session.account_id))
+        let org = org::Entity::find_by_id(org_id).one(&self.readers).await.map_err(fault::query)?;
+        let member = org_member::Entity::find_by_id((org_id, session.account_id))
             .one(&self.readers)
             .await
             .map_err(fault::query)?;

@@ -3,19 +3,33 @@
 pub mod account;
 pub mod api_key;
 pub mod app;
+pub mod app_origin;
 pub mod app_user;
+pub mod audit_event;
+pub mod audit_head;
+pub mod change;
 pub mod console_session;
 pub mod conversation;
+pub mod entitlement;
+pub mod form_nonce;
 pub mod idempotency;
+pub mod invitation;
+pub mod mail_link;
+pub mod management_key;
 pub mod member;
 pub mod message;
+pub mod operator_key;
 pub mod org;
 pub mod org_member;
+pub mod plan;
+pub mod plan_version;
+pub mod recovery_code;
 pub mod signing_key;
+pub mod subscription;
 pub mod usage_append;
 pub mod usage_bucket;
 
 mod prelude {
     pub use sea_orm::entity::prelude::*;
-    pub use tokenim_domain::id::{AccountId, AppId, KeyId, MessageId, OrgId};
+    pub use tokenim_domain::id::{AccountId, AppId, InvitationId, KeyId, MessageId, OrgId, SessionId};
 }

@@ -81,7 +81,7 @@ impl Store {
 
     async fn unseal(&self, row: signing_key::Model) -> Result<SigningKey> {
         let app = app_of(&self.readers, row.app_id).await?;
-        let plain = self.master.open(SEAL_PURPOSE, &row.sealed_secret)?;
+        let plain = self.master.open(SEAL_PURPOSE, row.sealed_secret.as_deref().unwrap_or_default())?;
         let secret = Secret::new(String::from_utf8(plain).map_err(Error::internal)?);
         Ok(SigningKey {
             id: row.id,

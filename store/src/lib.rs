@@ -1,10 +1,12 @@
-//! Every query of TokenIM. Tenant tables are reachable only through a scope: an org handle, or an app named by its ref.
+//! Every query of TokenIM. FoundedOrg tables are reachable only through a scope: an org handle, or an app named by its ref.
 
-mod bootstrap;
+mod audit;
+mod change;
 mod console;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 pub mod entity;
 mod fault;
+mod found;
 mod idempotency;
 mod keys;
 mod log;
@@ -15,8 +17,9 @@ mod sql;
 mod tests;
 mod usage;
 
-pub use bootstrap::{NewTenant, Tenant};
+pub use audit::{AUDIT_PAGE_MAX, AuditEvent};
 pub use console::{ConsoleSession, NewConsoleSession};
+pub use found::{FoundedOrg, NewOrg};
 pub use idempotency::{Begun, Remembered};
 pub use keys::ApiKey;
 pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};

@@ -1,11 +1,12 @@
 //! Tests of the store over a real SQLite file, with a clock and randomness that the test steers.
 
 mod append;
-mod bootstrap;
+mod audit;
 mod change;
 mod console;
 mod create;
 mod directory;
+mod found;
 mod idempotency;
 mod isolation;
 mod model;

@@ -1,6 +1,6 @@
 //! The command line: what each command prints, and how a server begins and ends.
 
-use crate::support::template::{Tenant, bootstrap, run, tokenim};
+use crate::support::template::{Founded, bootstrap, run, tokenim};
 use crate::support::{Client, TestServer, until};
 use serde_json::json;
 use std::fs;
@@ -32,17 +32,17 @@ fn failure(command: &mut Command) -> String {
 #[test]
 fn bootstrap_prints_ids_and_secrets_as_its_last_line() {
     let (_folder, data) = folder();
-    let tenant = bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
+    let founded = bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
     for (text, prefix) in [
-        (&tenant.account, "acc_"),
-        (&tenant.org, "org_"),
-        (&tenant.app, "app_"),
-        (&tenant.key, "tim_live_sk_"),
-        (&tenant.signing.kid, "key_"),
+        (&founded.account, "acc_"),
+        (&founded.org, "org_"),
+        (&founded.app, "app_"),
+        (&founded.key, "tim_live_sk_"),
+        (&founded.signing.kid, "key_"),
     ] {
         assert!(text.starts_with(prefix), "{text}");
     }
-    assert!(tenant.signing.secret.len() >= 43);
+    assert!(founded.signing.secret.len() >= 43);
     assert_eq!(fs::metadata(data.join("master.key")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -52,7 +52,7 @@ fn bootstrap_without_a_given_password_shows_one_once_before_the_json() {
     let words = ["admin", "bootstrap", "--email", "ada@example.com", "--org", "Ada", "--app", "Chat", "--json"];
     let out = run(&mut command(&words, &data));
     assert!(out.contains("ada@example.com (shown once): "), "{out}");
-    serde_json::from_str::<Tenant>(out.lines().last().unwrap()).unwrap();
+    serde_json::from_str::<Founded>(out.lines().last().unwrap()).unwrap();
     let again = run(&mut command(&words, &data));
     assert!(!again.contains("shown once"), "an account that exists keeps its password: {again}");
 }
@@ -189,7 +189,7 @@ async fn health_and_metrics_are_on_the_private_port_only() {
     assert_eq!(private.get("/readyz").await.text, "ready\n");
     let metrics = private.get("/metrics").await.text;
     assert!(metrics.lines().any(|line| line == "tokenim_connections 1"), "{metrics}");
-    for secret in [server.tenant.org.as_str(), server.tenant.app.as_str(), "alice"] {
+    for secret in [server.founded.org.as_str(), server.founded.app.as_str(), "alice"] {
         assert!(!metrics.contains(secret));
     }
     for path in ["/healthz", "/readyz", "/metrics"] {
@@ -244,10 +244,10 @@ async fn a_draining_server_is_not_ready_and_commits_what_was_sent() {
 #[tokio::test]
 async fn bootstrap_works_beside_a_running_server() {
     let server = TestServer::spawn().await;
-    let tenant = bootstrap(&server.data, ("eve@example.com", "Eve", "Late"));
-    let rest = server.rest_as(&tenant.key);
+    let founded = bootstrap(&server.data, ("eve@example.com", "Eve", "Late"));
+    let rest = server.rest_as(&founded.key);
     until(async || (rest.get("/v1/stats").await.status == 200).then_some(())).await;
     rest.create_group("c1", &["eve"]).await;
-    let mut eve = Client::connect(&server, &crate::support::token::user_token(&tenant, "eve")).await;
+    let mut eve = Client::connect(&server, &crate::support::token::user_token(&founded, "eve")).await;
     assert_eq!(eve.send("c1", "m1", "hello").await["seq"], 2);
 }

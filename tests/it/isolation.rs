@@ -77,9 +77,9 @@ impl Orgs {
 
     /// A token that names a signing key by its kid but is signed with A's secret.
     pub fn forged(&self, ids: &Ids) -> String {
-        let tenant = &self.server.tenant;
+        let founded = &self.server.founded;
         let claims = json!({"iss": ids.kid, "aud": ids.app, "sub": "alice", "iat": now_s(), "exp": now_s() + 600});
-        sign(&ids.kid, &claims, &tenant.signing.secret)
+        sign(&ids.kid, &claims, &founded.signing.secret)
     }
 
     /// B is as it was before.

@@ -15,7 +15,7 @@ use tokenim_domain::role::Mode;
 use tokenim_gateway::bus::LocalBus;
 use tokenim_gateway::verifier::Verifier;
 use tokenim_gateway::{Gateway, Parts};
-use tokenim_store::{Durability, NewTenant, Settings, Store, Tenant};
+use tokenim_store::{Durability, FoundedOrg, NewOrg, Settings, Store};
 
 /// A clock that moves when told.
 pub(super) struct Hand(AtomicI64);
@@ -32,7 +32,7 @@ impl Clock for Hand {
 /// One server, with the org, app and keys `alpha`.
 pub(super) struct House {
     pub(super) api: Api,
-    pub(super) alpha: Tenant,
+    pub(super) alpha: FoundedOrg,
     clock: Arc<Hand>,
     _folder: tempfile::TempDir,
 }
@@ -78,13 +78,13 @@ impl House {
         let settings = Settings { data: folder.path().join("data"), durability: Durability::Full };
         let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
         let api = Api::new(store.clone(), gateway(&store));
-        let alpha = tenant(&store, "alpha").await;
+        let alpha = founded(&store, "alpha").await;
         House { api, alpha, clock, _folder: folder }
     }
 
     /// Another org with its own app on the same server.
-    pub(super) async fn tenant(&self, name: &str) -> Tenant {
-        tenant(&self.api.store, name).await
+    pub(super) async fn founded(&self, name: &str) -> FoundedOrg {
+        founded(&self.api.store, name).await
     }
 
     pub(super) fn pass(&self, ms: i64) {
@@ -159,15 +159,17 @@ fn gateway(store: &Store) -> Gateway<Store> {
     Gateway::start(Parts { log: Arc::new(store.clone()), bus: LocalBus::default(), verifier, clock, rng })
 }
 
-async fn tenant(store: &Store, name: &str) -> Tenant {
-    let new = NewTenant {
+async fn founded(store: &Store, name: &str) -> FoundedOrg {
+    let new = NewOrg {
         email: format!("{name}@example.com"),
         password_hash: String::new(),
         org: name.to_owned(),
         app: name.to_owned(),
         mode: Mode::Live,
         plan: "operator",
+        is_verified: true,
         is_operator: false,
+        language: None,
     };
-    store.create_tenant(&new).await.unwrap()
+    store.found_org(&new).await.unwrap()
 }

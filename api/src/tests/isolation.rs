@@ -20,7 +20,7 @@ async fn a_foreign_conversation_looks_like_one_that_does_not_exist() {
     let house = House::new().await;
     house.group("secret").await;
     house.send("secret", "m1", "canary").await;
-    let beta = house.tenant("beta").await;
+    let beta = house.founded("beta").await;
     for spec in ROUTES.iter().filter(|spec| spec.path.contains("{id}")) {
         let ask = async |id: &str| -> Answer {
             let path = spec.path.replace("{id}", id).replace("{user}", "alice");
@@ -39,7 +39,7 @@ async fn usage_and_stats_are_of_the_own_app_only() {
     let house = House::new().await;
     house.group("c1").await;
     house.send("c1", "m1", "x").await;
-    let beta = house.tenant("beta").await;
+    let beta = house.founded("beta").await;
     assert_eq!(house.get(beta.key.expose(), "/v1/usage").await.json["items"], json!([]));
     assert_eq!(house.get(beta.key.expose(), "/v1/stats").await.json["msg_sent"], 0);
 }

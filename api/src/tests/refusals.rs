@@ -61,7 +61,7 @@ async fn credentials_are_judged_one_by_one() {
     let house = House::new().await;
     let unknown = key::generate(Mode::Live, &SystemRng);
     let typo = format!("{}x", &house.key()[..house.key().len() - 1]);
-    let other = house.tenant("beta").await;
+    let other = house.founded("beta").await;
     let token = house.token("alice", json!({})).await;
     let (head, tail) = token.split_at(token.len() - 10);
     let forged = format!("{head}{}{}", if tail.starts_with('A') { 'B' } else { 'A' }, &tail[1..]);

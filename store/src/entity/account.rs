@@ -12,6 +12,11 @@ pub struct Model {
     pub is_operator: bool,
     pub language: Option<String>,
     pub created_ms: i64,
+    pub verified_ms: Option<i64>,
+    pub theme: Option<String>,
+    pub sealed_totp: Option<Vec<u8>>,
+    pub totp_confirmed_ms: Option<i64>,
+    pub totp_step: Option<i64>,
 }
 
 /// No relations: queries name their joins, scoped by app.

@@ -1,4 +1,4 @@
-//! A server API key; only its hash is kept.
+//! A server API key of an app; only its hash is kept.
 
 use super::prelude::*;
 
@@ -14,6 +14,12 @@ pub struct Model {
     pub hash: Vec<u8>,
     pub created_ms: i64,
     pub revoked_ms: Option<i64>,
+    pub scopes: String,
+    pub created_by: Option<String>,
+    pub expires_ms: Option<i64>,
+    pub successor: Option<KeyId>,
+    pub last_used_ms: Option<i64>,
+    pub last_used_from: Option<String>,
 }
 
 /// No relations: queries name their joins, scoped by app.

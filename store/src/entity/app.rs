@@ -12,6 +12,8 @@ pub struct Model {
     pub name: String,
     pub mode: String,
     pub created_ms: i64,
+    pub suspended_ms: Option<i64>,
+    pub deleted_ms: Option<i64>,
 }
 
 /// No relations: queries name their joins, scoped by app.

@@ -1,4 +1,4 @@
-//! An org: the tenant and billing customer.
+//! An org: the customer.
 
 use super::prelude::*;
 
@@ -8,8 +8,10 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: OrgId,
     pub name: String,
-    pub plan: String,
     pub created_ms: i64,
+    pub suspended_ms: Option<i64>,
+    pub suspended_reason: Option<String>,
+    pub requires_totp: bool,
 }
 
 /// No relations: queries name their joins, scoped by app.

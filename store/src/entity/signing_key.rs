@@ -1,4 +1,4 @@
-//! A key that signs user tokens; its secret is sealed.
+//! A key that verifies user tokens: a sealed secret, or a public key.
 
 use super::prelude::*;
 
@@ -9,9 +9,13 @@ pub struct Model {
     pub app_id: AppId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: KeyId,
+    pub name: String,
     pub algorithm: String,
-    pub sealed_secret: Vec<u8>,
+    pub sealed_secret: Option<Vec<u8>>,
+    pub public_key: Option<String>,
+    pub created_by: Option<String>,
     pub created_ms: i64,
+    pub expires_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
 }
 

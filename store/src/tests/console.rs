@@ -7,7 +7,7 @@ use tokenim_domain::role::OrgRole;
 fn new(world: &World, hash: u8, expires_at: i64) -> NewConsoleSession {
     NewConsoleSession {
         hash: [hash; 32],
-        account: world.tenant.account,
+        account: world.founded.account,
         org: world.app().org,
         csrf: [9; 32],
         expires_at,
@@ -20,9 +20,9 @@ async fn a_session_is_found_touched_and_forgotten() {
     let now = super::world::START_MS;
     world.store.create_console_session(new(&world, 1, now + 1_000)).await.unwrap();
     world.store.touch_console_session([1; 32], now + 5).await.unwrap();
-    world.store.update_language(world.tenant.account, "zh").await.unwrap();
+    world.store.update_language(world.founded.account, "zh").await.unwrap();
     let found = world.store.find_console_session([1; 32]).await.unwrap().unwrap();
-    assert_eq!((found.account, found.org, found.role), (world.tenant.account, world.app().org, OrgRole::Owner));
+    assert_eq!((found.account, found.org, found.role), (world.founded.account, world.app().org, OrgRole::Owner));
     assert_eq!(
         (found.email.as_str(), found.org_name.as_str(), found.language.as_deref()),
         ("first@example.com", "first", Some("zh"))
@@ -47,7 +47,7 @@ async fn ended_sessions_are_forgotten_by_the_next_sign_in() {
 #[tokio::test]
 async fn whoever_left_the_org_has_no_session_there() {
     let world = World::new().await;
-    world.another_tenant("other").await;
+    world.another_org("other").await;
     world.store.create_console_session(new(&world, 1, i64::MAX)).await.unwrap();
     let leave = "DELETE FROM org_member WHERE org_id = ?1";
     sql::run(&world.store.writer, leave, [world.app().org.into()]).await.unwrap();

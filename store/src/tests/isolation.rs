@@ -2,7 +2,7 @@
 
 use super::usage;
 use super::world::{World, code, committed, member_change, new_direct, new_group, sent, users, watermark};
-use crate::{Begun, Remembered, Tenant};
+use crate::{Begun, FoundedOrg, Remembered};
 use std::collections::BTreeSet;
 use tokenim_domain::Code;
 use tokenim_domain::log::{
@@ -12,9 +12,9 @@ use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
 
 /// The first org has `c1`; the other has nothing yet.
-async fn two_orgs() -> (World, Tenant) {
+async fn two_orgs() -> (World, FoundedOrg) {
     let world = World::with_group().await;
-    let other = world.another_tenant("other").await;
+    let other = world.another_org("other").await;
     (world, other)
 }
 

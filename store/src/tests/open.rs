@@ -1,6 +1,6 @@
 //! Opening: durability read back, migrations once, and files that only their owner may read.
 
-use super::world::{World, new_tenant, settings};
+use super::world::{World, new_org, settings};
 use crate::{Opened, Store, sql};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -72,9 +72,9 @@ async fn two_first_starts_at_once_agree() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = tokio::join!(open(&folder), open(&folder));
     let (a, b) = (a.unwrap().store, b.unwrap().store);
-    let tenant = a.create_tenant(&new_tenant("first")).await.unwrap();
-    let found = b.find_signing_key(tenant.signing.id).await.unwrap().unwrap();
-    assert_eq!(found.secret, tenant.signing.secret, "both opened with one master key");
+    let founded = a.found_org(&new_org("first")).await.unwrap();
+    let found = b.find_signing_key(founded.signing.id).await.unwrap().unwrap();
+    assert_eq!(found.secret, founded.signing.secret, "both opened with one master key");
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_file_that_is_no_database_is_refused() {
 async fn secrets_are_stored_sealed_or_hashed() {
     let world = World::new().await;
     let data = world.folder.path().join("data");
-    let (key, secret) = (world.tenant.key.expose().to_owned(), world.tenant.signing.secret.expose().to_owned());
+    let (key, secret) = (world.founded.key.expose().to_owned(), world.founded.signing.secret.expose().to_owned());
     world
         .store
         .finish_idempotent(world.app(), "k", &crate::Remembered { status: 200, body: secret.clone().into_bytes() })

@@ -3,7 +3,7 @@
 use super::model::{Conversation, Model, told};
 use super::usage;
 use super::world::{World, member_change, new_direct, new_group, text_body, watermark};
-use crate::Tenant;
+use crate::FoundedOrg;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -100,10 +100,10 @@ fn the_store_does_what_the_model_does() {
 /// One case, in an org of its own.
 async fn run(world: &World, batches: &[(Vec<Op>, Between)]) {
     use tokenim_domain::clock::Clock;
-    let tenant = world.another_tenant("random").await;
+    let founded = world.another_org("random").await;
     let mut model = Model::default();
     for (ops, between) in batches {
-        let writes: Vec<_> = ops.iter().map(|op| write(world, tenant.app, op)).collect();
+        let writes: Vec<_> = ops.iter().map(|op| write(world, founded.app, op)).collect();
         let expected: Vec<_> = writes.iter().map(|write| model.apply(write, world.clock.now_ms())).collect();
         let outcomes = world.commit(writes).await;
         assert_eq!(outcomes.iter().map(told).collect::<Vec<_>>(), expected);
@@ -114,11 +114,11 @@ async fn run(world: &World, batches: &[(Vec<Op>, Between)]) {
         }
     }
     world.clock.shift(super::world::START_MS - world.clock.now_ms());
-    compare(world, &tenant, &model).await;
+    compare(world, &founded, &model).await;
 }
 
-async fn compare(world: &World, tenant: &Tenant, model: &Model) {
-    let app = tenant.app;
+async fn compare(world: &World, founded: &FoundedOrg, model: &Model) {
+    let app = founded.app;
     for (id, expected) in &model.conversations {
         compare_log(world, app, id, expected).await;
         compare_members(world, app, id, expected).await;

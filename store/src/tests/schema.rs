@@ -2,12 +2,14 @@
 
 use super::world::World;
 use crate::entity::{
-    account, api_key, app, app_user, console_session, conversation, idempotency, member, message, org, org_member,
-    signing_key, usage_append, usage_bucket,
+    account, api_key, app, app_origin, app_user, audit_event, audit_head, change, console_session, conversation,
+    entitlement, form_nonce, idempotency, invitation, mail_link, management_key, member, message, operator_key, org,
+    org_member, plan, plan_version, recovery_code, signing_key, subscription, usage_append, usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
+use tokenim_domain::id::{InvitationId, KeyId};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
 /// app themselves, and rows that belong to the installation.
@@ -16,12 +18,30 @@ const EXCEPTIONS: &[&str] = &[
     "account key id",
     "api_key key hash",
     "app key id",
+    "change key number",
+    "change_clock key id",
     "console_session foreign account_id",
     "console_session key hash",
+    "console_session key id",
+    "entitlement foreign plan",
+    "entitlement key plan",
+    "form_nonce key session_hash",
+    "invitation key hash",
+    "mail_link foreign account_id",
+    "mail_link key hash",
+    "management_key key hash",
+    "operator_key key hash",
+    "operator_key key id",
     "org key id",
     "org_member foreign account_id",
+    "plan key code",
+    "plan_version foreign plan",
+    "plan_version key plan",
+    "recovery_code foreign account_id",
+    "recovery_code key account_id",
     "seaql_migrations key version",
     "signing_key key id",
+    "subscription foreign plan",
     "usage_clock key id",
 ];
 
@@ -39,7 +59,7 @@ async fn tables(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_key_of_a_tenant_table_leads_with_the_org_or_app() {
+async fn every_key_of_an_orgs_table_leads_with_the_org_or_app() {
     let world = World::new().await;
     let mut found = BTreeSet::new();
     for table in tables(&world).await {
@@ -60,7 +80,7 @@ async fn every_key_of_a_tenant_table_leads_with_the_org_or_app() {
 #[tokio::test]
 async fn a_child_cannot_point_into_another_app() {
     let world = World::with_group().await;
-    let other = world.another_tenant("other").await;
+    let other = world.another_org("other").await;
     let values = [other.app.app.into(), "c1".into()];
     let text = "INSERT INTO member (app_id, conversation_id, user, role, joined_seq, read_seq, received_seq) VALUES (?1, ?2, 'x', 'member', 1, 1, 1)";
     assert!(sql::run(&world.store.writer, text, values).await.is_err());
@@ -85,14 +105,78 @@ async fn filled() -> World {
     world.send("c1", "alice", "m2").await;
     let new = NewConsoleSession {
         hash: [1; 32],
-        account: world.tenant.account,
+        account: world.founded.account,
         org: world.app().org,
         csrf: [2; 32],
         expires_at: i64::MAX,
     };
     world.store.create_console_session(new).await.unwrap();
     world.store.begin_idempotent(world.app(), "k", [3; 32]).await.unwrap();
+    insert_rows(&world).await;
     world
+}
+
+/// Rows of tables that no query fills here.
+async fn insert_rows(world: &World) {
+    let (writer, account, app) = (&world.store.writer, world.founded.account, world.app());
+    let (clock, rng) = (&*world.store.clock, &*world.store.rng);
+    let (hash, text, id) = (vec![4; 32], || "x".to_owned(), KeyId::new(clock, rng));
+    let row = recovery_code::Model { account_id: account, hash: hash.clone(), used_ms: None };
+    sql::insert(writer, row).await.unwrap();
+    let row = mail_link::Model {
+        hash: hash.clone(),
+        account_id: account,
+        purpose: "verify".to_owned(),
+        email: text(),
+        created_ms: 1,
+        expires_ms: 2,
+        used_ms: None,
+    };
+    sql::insert(writer, row).await.unwrap();
+    let row = form_nonce::Model { session_hash: hash.clone(), nonce: vec![5; 16], created_ms: 1 };
+    sql::insert(writer, row).await.unwrap();
+    let row = invitation::Model {
+        org_id: app.org,
+        id: InvitationId::new(clock, rng),
+        email: text(),
+        role: "viewer".to_owned(),
+        hash: hash.clone(),
+        invited_by: text(),
+        created_ms: 1,
+        expires_ms: 2,
+        accepted_ms: None,
+        revoked_ms: None,
+    };
+    sql::insert(writer, row).await.unwrap();
+    let row = management_key::Model {
+        org_id: app.org,
+        id,
+        name: text(),
+        role: "admin".to_owned(),
+        hint: text(),
+        hash: hash.clone(),
+        created_by: text(),
+        created_ms: 1,
+        expires_ms: None,
+        revoked_ms: None,
+        last_used_ms: None,
+        last_used_from: None,
+    };
+    sql::insert(writer, row).await.unwrap();
+    let row = operator_key::Model {
+        id,
+        name: text(),
+        hint: text(),
+        hash,
+        created_ms: 1,
+        revoked_ms: None,
+        last_used_ms: None,
+    };
+    sql::insert(writer, row).await.unwrap();
+    let row = app_origin::Model { app_id: app.app, origin: text(), created_ms: 1 };
+    sql::insert(writer, row).await.unwrap();
+    let row = change::Model { number: 1, org_id: app.org, at_ms: 1 };
+    sql::insert(writer, row).await.unwrap();
 }
 
 /// Reads a table through its entity and compares the columns both know; returns its name.
@@ -114,15 +198,29 @@ async fn every_entity_is_its_table() {
         check(&world, account::Entity).await,
         check(&world, api_key::Entity).await,
         check(&world, app::Entity).await,
+        check(&world, app_origin::Entity).await,
         check(&world, app_user::Entity).await,
+        check(&world, audit_event::Entity).await,
+        check(&world, audit_head::Entity).await,
+        check(&world, change::Entity).await,
         check(&world, console_session::Entity).await,
         check(&world, conversation::Entity).await,
+        check(&world, entitlement::Entity).await,
+        check(&world, form_nonce::Entity).await,
         check(&world, idempotency::Entity).await,
+        check(&world, invitation::Entity).await,
+        check(&world, mail_link::Entity).await,
+        check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,
         check(&world, message::Entity).await,
+        check(&world, operator_key::Entity).await,
         check(&world, org::Entity).await,
         check(&world, org_member::Entity).await,
+        check(&world, plan::Entity).await,
+        check(&world, plan_version::Entity).await,
+        check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
+        check(&world, subscription::Entity).await,
         check(&world, usage_append::Entity).await,
         check(&world, usage_bucket::Entity).await,
     ];
@@ -133,7 +231,7 @@ async fn every_entity_is_its_table() {
         .collect();
     files.sort();
     assert_eq!(checked, files, "an entity file that this test does not try");
-    checked.extend(["seaql_migrations", "usage_clock"].map(str::to_owned));
+    checked.extend(["change_clock", "seaql_migrations", "usage_clock"].map(str::to_owned));
     checked.sort();
     assert_eq!(checked, tables(&world).await, "a table without an entity");
 }

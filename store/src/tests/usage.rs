@@ -52,7 +52,7 @@ async fn usage_rows_tile_the_log_by_runs_of_one_credential() {
     let world = World::with_group().await;
     let app = world.app();
     let labelled = |id: &str, label: Option<&str>| {
-        let credential = Credential { key: world.tenant.signing.id, label: label.map(Arc::from) };
+        let credential = Credential { key: world.founded.signing.id, label: label.map(Arc::from) };
         Write::Send(Draft { credential, ..world.draft("c1", "alice", id) })
     };
     world
@@ -143,7 +143,7 @@ async fn hours_equal_a_recount_before_between_and_after_roll_ups() {
 async fn a_roll_up_takes_a_named_portion() {
     let world = World::with_group().await;
     let rows = Store::ROLL_ROWS_MAX + 20;
-    let label = |at: usize| Credential { key: world.tenant.signing.id, label: Some(format!("l{at}").into()) };
+    let label = |at: usize| Credential { key: world.founded.signing.id, label: Some(format!("l{at}").into()) };
     let draft =
         |at: usize| Write::Send(Draft { credential: label(at), ..world.draft("c1", "alice", &format!("m{at}")) });
     world.commit((1..rows).map(draft).collect()).await;

@@ -1,6 +1,6 @@
 //! A store on a file of its own, one org in it, and short ways to write to it and look at it.
 
-use crate::{NewTenant, Settings, Store, Tenant, sql};
+use crate::{FoundedOrg, NewOrg, Settings, Store, sql};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct World {
     pub store: Store,
     pub clock: Arc<TestClock>,
     pub rng: Arc<SeededRng>,
-    pub tenant: Tenant,
+    pub founded: FoundedOrg,
     pub folder: TempDir,
 }
 
@@ -68,8 +68,8 @@ impl World {
         let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
         let rng = Arc::new(SeededRng(AtomicU64::new(1)));
         let store = open(&folder, &clock, &rng).await;
-        let tenant = make_tenant(&store, "first").await;
-        World { store, clock, rng, tenant, folder }
+        let founded = found(&store, "first").await;
+        World { store, clock, rng, founded, folder }
     }
 
     /// A fresh file whose org has a group `c1` of alice (the owner) and bob; its log holds one event.
@@ -92,12 +92,12 @@ impl World {
     }
 
     pub fn app(&self) -> AppRef {
-        self.tenant.app
+        self.founded.app
     }
 
     /// Another org with an app of its own.
-    pub async fn another_tenant(&self, name: &str) -> Tenant {
-        make_tenant(&self.store, name).await
+    pub async fn another_org(&self, name: &str) -> FoundedOrg {
+        found(&self.store, name).await
     }
 
     pub async fn commit(&self, batch: Vec<Write>) -> Vec<Result<Outcome>> {
@@ -124,7 +124,7 @@ impl World {
             prev: None,
             kind: ContentKind::Text,
             body: text_body(client_msg_id),
-            credential: Credential { key: self.tenant.signing.id, label: None },
+            credential: Credential { key: self.founded.signing.id, label: None },
         }
     }
 
@@ -192,19 +192,21 @@ pub fn settings(folder: &TempDir) -> Settings {
     Settings { data: folder.path().join("data"), durability: crate::Durability::Full }
 }
 
-async fn make_tenant(store: &Store, name: &str) -> Tenant {
-    store.create_tenant(&new_tenant(name)).await.unwrap()
+async fn found(store: &Store, name: &str) -> FoundedOrg {
+    store.found_org(&new_org(name)).await.unwrap()
 }
 
-pub fn new_tenant(name: &str) -> NewTenant {
-    NewTenant {
+pub fn new_org(name: &str) -> NewOrg {
+    NewOrg {
         email: format!("{name}@example.com"),
         password_hash: "hash".into(),
         org: name.into(),
         app: format!("{name} app"),
         mode: Mode::Live,
         plan: "operator",
+        is_verified: true,
         is_operator: true,
+        language: None,
     }
 }
 

@@ -16,11 +16,11 @@ fn path_of(template: &str) -> String {
 #[tokio::test]
 async fn every_route_but_public_ones_needs_a_credential() {
     let server = TestServer::spawn().await;
-    let tenant = &server.tenant;
-    let mut typo = tenant.key.clone();
+    let founded = &server.founded;
+    let mut typo = founded.key.clone();
     typo.replace_range(20..21, if &typo[20..21] == "a" { "b" } else { "a" });
-    let expired = with_claims(tenant, "alice", json!({"iat": now_s() - 500, "exp": now_s() - 100}));
-    let unknown_kid = crate::support::token::sign(&tenant.signing.kid.replace("key_0", "key_1"), &json!({}), "x");
+    let expired = with_claims(founded, "alice", json!({"iat": now_s() - 500, "exp": now_s() - 100}));
+    let unknown_kid = crate::support::token::sign(&founded.signing.kid.replace("key_0", "key_1"), &json!({}), "x");
     for route in ROUTES.iter().filter(|route| route.who != Who::Public) {
         for (credential, code) in [
             ("", "unauthenticated"),
@@ -48,8 +48,8 @@ async fn a_server_key_from_a_browser_or_in_a_url_is_refused() {
     let request = server.rest().request(Method::GET, "/v1/stats").header("origin", "https://shop.example");
     assert_eq!(answer(request).await.refusal(), (403, "secret_key_in_browser".to_owned()));
     for path in [
-        format!("/v1/stats?key={}", server.tenant.key),
-        format!("/v1/stats?x={}", server.tenant.key),
+        format!("/v1/stats?key={}", server.founded.key),
+        format!("/v1/stats?x={}", server.founded.key),
         format!("/v1/stats?token={}", server.token("a")),
     ] {
         assert_eq!(server.rest().get(&path).await.refusal(), (400, "token_in_url".to_owned()));
@@ -132,7 +132,7 @@ async fn a_body_over_the_limit_is_refused_whether_announced_or_not() {
     let mut wire = Wire::dial(&server).await;
     let head = format!(
         "POST /v1/tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\r\n",
-        server.tenant.key
+        server.founded.key
     );
     wire.send(head.as_bytes()).await;
     for _ in 0..40 {

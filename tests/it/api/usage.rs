@@ -24,7 +24,7 @@ async fn usage_is_by_hour_or_day_and_of_this_app() {
         assert!(
             items
                 .iter()
-                .all(|item| item["app"] == server.tenant.app && item["meter"] == "msg_sent" && item["at"].is_string())
+                .all(|item| item["app"] == server.founded.app && item["meter"] == "msg_sent" && item["at"].is_string())
         );
         assert!(usage["complete_to"].is_string());
     }

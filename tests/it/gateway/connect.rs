@@ -56,7 +56,7 @@ async fn a_session_resumes_the_same_user_and_device() {
 #[tokio::test]
 async fn a_token_bound_to_a_device_is_of_that_device_only() {
     let server = TestServer::spawn().await;
-    let token = with_claims(&server.tenant, "alice", json!({"device": "phone"}));
+    let token = with_claims(&server.founded, "alice", json!({"device": "phone"}));
     assert_eq!(Client::connect(&server, &token).await.welcome["device"], "phone");
     let mut other = Client::open(&server).await;
     assert_eq!(other.refused("connect", json!({"token": token, "device": "laptop"})).await["code"], "token_invalid");
@@ -66,15 +66,15 @@ async fn a_token_bound_to_a_device_is_of_that_device_only() {
 #[tokio::test]
 async fn a_bad_credential_is_answered_and_closes_with_its_code() {
     let server = TestServer::spawn().await;
-    let tenant = &server.tenant;
-    let expired = with_claims(tenant, "alice", json!({"iat": now_s() - 500, "exp": now_s() - 100}));
+    let founded = &server.founded;
+    let expired = with_claims(founded, "alice", json!({"iat": now_s() - 500, "exp": now_s() - 100}));
     let session = server.connect("alice").await.session().to_owned();
     let altered = format!("{}x", &session[..session.len() - 1]);
     for (fields, code, close) in [
         (json!({"token": "nonsense"}), "token_invalid", 4401),
-        (json!({"token": with_claims(tenant, "alice", json!({"aud": server.other.app}))}), "token_invalid", 4401),
-        (json!({"token": with_claims(tenant, "a b", json!({}))}), "token_invalid", 4401),
-        (json!({"token": tenant.key}), "token_invalid", 4401),
+        (json!({"token": with_claims(founded, "alice", json!({"aud": server.other.app}))}), "token_invalid", 4401),
+        (json!({"token": with_claims(founded, "a b", json!({}))}), "token_invalid", 4401),
+        (json!({"token": founded.key}), "token_invalid", 4401),
         (json!({"token": expired}), "token_expired", 4101),
         (json!({"session": "tims_x.y"}), "session_invalid", 4401),
         (json!({"session": altered}), "session_invalid", 4401),
@@ -175,7 +175,7 @@ async fn a_command_before_connect_is_refused_and_closes() {
 async fn refresh_prolongs_the_session_without_a_break() {
     let server = TestServer::spawn().await;
     server.group("c1", &["alice", "bob"]).await;
-    let short = with_claims(&server.tenant, "alice", json!({"exp": now_s() + 60}));
+    let short = with_claims(&server.founded, "alice", json!({"exp": now_s() + 60}));
     let mut alice = Client::connect(&server, &short).await;
     let left = |value: &Value| value["expires_in_s"].as_i64().unwrap();
     assert!(left(&alice.welcome) <= 60);
@@ -193,7 +193,7 @@ async fn refresh_refuses_another_user_app_or_device_and_keeps_the_session() {
     for token in [
         server.token("bob"),
         crate::support::token::user_token(&server.other, "alice"),
-        with_claims(&server.tenant, "alice", json!({"device": "laptop"})),
+        with_claims(&server.founded, "alice", json!({"device": "laptop"})),
         "nonsense".to_owned(),
         alice.session().to_owned(),
     ] {
@@ -206,7 +206,7 @@ async fn refresh_refuses_another_user_app_or_device_and_keeps_the_session() {
 async fn a_token_that_expires_closes_its_connection_4101() {
     let server = TestServer::spawn().await;
     // 60 s of leeway are added to `exp`, so this one has a moment left.
-    let dying = with_claims(&server.tenant, "alice", json!({"iat": now_s() - 100, "exp": now_s() - 57}));
+    let dying = with_claims(&server.founded, "alice", json!({"iat": now_s() - 100, "exp": now_s() - 57}));
     let mut alice = Client::connect(&server, &dying).await;
     let closed = alice.closed().await;
     assert_eq!((closed.code, closed.why().as_str()), (4101, "token_expired"));
@@ -221,7 +221,7 @@ async fn caps_of_a_token_bound_what_its_connection_may_do() {
     let caps = json!({"caps": {"news": ["read"], "support:*": ["read", "send"]}});
     let heads = json!({"news": [1, 1], "support:1": [1, 1], "secret": [1, 1]});
     let mut alice =
-        Client::connect_with(&server, json!({"token": with_claims(&server.tenant, "alice", caps), "heads": heads}))
+        Client::connect_with(&server, json!({"token": with_claims(&server.founded, "alice", caps), "heads": heads}))
             .await;
     assert_eq!(
         ["news", "support:1", "secret"].map(|id| alice.outcome(id)["outcome"].clone()),

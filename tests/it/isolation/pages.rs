@@ -78,7 +78,7 @@ async fn shown(orgs: &Orgs, case: Case, ids: &Ids) -> String {
     match case {
         Case::NoId => String::new(),
         Case::Get(path) => {
-            let mut console = Console::sign_in(server, &server.tenant).await;
+            let mut console = Console::sign_in(server, &server.founded).await;
             comparable(&console.get(&path).await, ids)
         }
         Case::Post(fields) => {
@@ -94,7 +94,7 @@ async fn shown(orgs: &Orgs, case: Case, ids: &Ids) -> String {
 #[tokio::test]
 async fn the_console_of_one_org_shows_nothing_of_another() {
     let orgs = Orgs::new().await;
-    let mut ours = Console::sign_in(&orgs.server, &orgs.server.tenant).await;
+    let mut ours = Console::sign_in(&orgs.server, &orgs.server.founded).await;
     let page = ours.get("/console/usage").await;
     assert_eq!(page.status, 200);
     assert!(page.text.contains("Ada App"));
@@ -107,6 +107,6 @@ async fn the_console_of_one_org_shows_nothing_of_another() {
     assert!(
         page.text.contains("canary-app-of-b")
             && !page.text.contains("Ada App")
-            && !page.text.contains(&orgs.server.tenant.app)
+            && !page.text.contains(&orgs.server.founded.app)
     );
 }

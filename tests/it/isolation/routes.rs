@@ -74,7 +74,7 @@ async fn every_route_answers_a_foreign_id_like_one_of_nothing() {
     let orgs = Orgs::new().await;
     // Connected to the end: the statistics count it.
     let alice = orgs.server.connect("alice").await;
-    for credential in [&orgs.server.tenant.key, &orgs.server.token("alice"), alice.session()] {
+    for credential in [&orgs.server.founded.key, &orgs.server.token("alice"), alice.session()] {
         let rest = orgs.server.rest_as(credential);
         for route in ROUTES {
             let [foreign, nothing] = orgs.both().map(|ids| cases(route, ids));

@@ -2,7 +2,7 @@
 
 use super::rest::{Answer, answer};
 use super::server::TestServer;
-use super::template::{PASSWORD, Tenant};
+use super::template::{Founded, PASSWORD};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use std::collections::BTreeMap;
@@ -22,11 +22,12 @@ impl Console {
     }
 
     /// Signs in as the owner of an org.
-    pub async fn sign_in(server: &TestServer, tenant: &Tenant) -> Console {
+    pub async fn sign_in(server: &TestServer, founded: &Founded) -> Console {
         let mut console = Self::new(server);
         let form = console.get("/sign-in").await;
-        let answer =
-            console.post("/sign-in", &[("csrf", token(&form)), ("email", &tenant.email), ("password", PASSWORD)]).await;
+        let answer = console
+            .post("/sign-in", &[("csrf", token(&form)), ("email", &founded.email), ("password", PASSWORD)])
+            .await;
         assert_eq!(answer.status, 303, "{}", answer.text);
         console
     }

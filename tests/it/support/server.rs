@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::rest::Rest;
-use super::template::{Tenant, run, template, tokenim};
+use super::template::{Founded, run, template, tokenim};
 use super::token::user_token;
 use super::wait::{DEADLINE, within};
 use std::fs;
@@ -18,9 +18,9 @@ pub struct TestServer {
     /// Metrics and health.
     pub private_url: String,
     /// The org most tests use.
-    pub tenant: Tenant,
+    pub founded: Founded,
     /// Another one.
-    pub other: Tenant,
+    pub other: Founded,
     pub data: PathBuf,
     /// The window in which connections are sent away; for the next start.
     pub drain_ms: u32,
@@ -41,12 +41,12 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         template().copy_to(&data);
-        let [tenant, other] = template().tenants.clone();
+        let [founded, other] = template().orgs.clone();
         let log = folder.path().join("server.log");
         let mut server = TestServer {
             url: String::new(),
             private_url: String::new(),
-            tenant,
+            founded,
             other,
             data,
             drain_ms: 300,
@@ -113,7 +113,7 @@ impl TestServer {
 
     /// REST with the app's server key.
     pub fn rest(&self) -> Rest {
-        self.rest_as(&self.tenant.key)
+        self.rest_as(&self.founded.key)
     }
 
     /// REST with any credential.
@@ -123,7 +123,7 @@ impl TestServer {
 
     /// A token for a user.
     pub fn token(&self, user: &str) -> String {
-        user_token(&self.tenant, user)
+        user_token(&self.founded, user)
     }
 
     /// A connected client of a user, on a device that the server names.

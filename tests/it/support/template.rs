@@ -14,7 +14,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// What `tokenim admin bootstrap --json` prints.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tenant {
+pub struct Founded {
     pub account: String,
     pub org: String,
     pub app: String,
@@ -36,17 +36,16 @@ pub struct Signing {
 pub struct Template {
     files: Vec<(String, Vec<u8>)>,
     /// Two orgs: most tests use the first, isolation both.
-    pub tenants: [Tenant; 2],
+    pub orgs: [Founded; 2],
 }
 
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let tenants =
-        [("ada@example.com", "Ada Org", "Ada App"), ("bob@example.com", "canary-org-of-b", "canary-app-of-b")]
-            .map(|names| bootstrap(&data, names));
+    let orgs = [("ada@example.com", "Ada Org", "Ada App"), ("bob@example.com", "canary-org-of-b", "canary-app-of-b")]
+        .map(|names| bootstrap(&data, names));
     let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
-    Template { files: fs::read_dir(&data).unwrap().map(|entry| read(entry.unwrap())).collect(), tenants }
+    Template { files: fs::read_dir(&data).unwrap().map(|entry| read(entry.unwrap())).collect(), orgs }
 });
 
 /// The template, made on first use.
@@ -82,7 +81,7 @@ pub fn run(command: &mut Command) -> String {
 }
 
 /// Makes an org in a data folder.
-pub fn bootstrap(data: &Path, (email, org, app): (&str, &str, &str)) -> Tenant {
+pub fn bootstrap(data: &Path, (email, org, app): (&str, &str, &str)) -> Founded {
     let mut command = tokenim();
     command
         .args([
@@ -104,6 +103,6 @@ pub fn bootstrap(data: &Path, (email, org, app): (&str, &str, &str)) -> Tenant {
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     assert!(status.success(), "bootstrap: {status}\n{}", String::from_utf8_lossy(&stderr));
     let stdout = String::from_utf8(stdout).unwrap();
-    let tenant: Tenant = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
-    Tenant { email: email.to_owned(), ..tenant }
+    let founded: Founded = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    Founded { email: email.to_owned(), ..founded }
 }

@@ -1,6 +1,6 @@
 //! User tokens, signed as an app's backend would sign them.
 
-use super::template::Tenant;
+use super::template::Founded;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,17 +14,17 @@ pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// A token for a user of the tenant's app.
-pub fn user_token(tenant: &Tenant, user: &str) -> String {
-    with_claims(tenant, user, json!({}))
+/// A token for a user of the founded's app.
+pub fn user_token(founded: &Founded, user: &str) -> String {
+    with_claims(founded, user, json!({}))
 }
 
 /// The same with more or other claims.
-pub fn with_claims(tenant: &Tenant, user: &str, more: Value) -> String {
-    let kid = &tenant.signing.kid;
-    let mut claims = json!({"iss": kid, "aud": tenant.app, "sub": user, "iat": now_s(), "exp": now_s() + TTL_S});
+pub fn with_claims(founded: &Founded, user: &str, more: Value) -> String {
+    let kid = &founded.signing.kid;
+    let mut claims = json!({"iss": kid, "aud": founded.app, "sub": user, "iat": now_s(), "exp": now_s() + TTL_S});
     claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    sign(kid, &claims, &tenant.signing.secret)
+    sign(kid, &claims, &founded.signing.secret)
 }
 
 /// Any claims under any key.

@@ -1,0 +1,77 @@
+//! A change of an org's data: what it writes, its audit event and its number for the nodes commit together or not at all.
+
+use crate::audit::{self, Event};
+use crate::entity::change;
+use crate::scope::OrgScope;
+use crate::{Store, fault, sql};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokenim_domain::actor::Actor;
+use tokenim_domain::id::OrgId;
+use tokenim_domain::{Error, Result};
+
+/// Changes read at once; a node that is further behind reads again.
+const CHANGES_MAX: u64 = 1_000;
+
+/// An open change of one org.
+pub(crate) struct Change<'a> {
+    /// What the change writes with.
+    pub tx: DatabaseTransaction,
+    scope: OrgScope<'a>,
+    actor: &'a Actor,
+}
+
+impl<'a> OrgScope<'a> {
+    /// Begins a change by that actor. Dropped without a commit, it never was.
+    pub(crate) async fn begin(self, actor: &'a Actor) -> Result<Change<'a>> {
+        Ok(Change { tx: sql::begin(&self.store.writer).await?, scope: self, actor })
+    }
+}
+
+impl Change<'_> {
+    /// Commits with the event in the org's audit log.
+    pub(crate) async fn commit(self, event: Event) -> Result<()> {
+        audit::append(self.scope.store, &self.tx, self.scope.org, self.actor, event).await?;
+        self.tx.commit().await.map_err(fault::query)
+    }
+
+    /// The same for what nodes must learn soon: keys, plans, origins, suspensions.
+    pub(crate) async fn commit_and_tell(self, event: Event) -> Result<()> {
+        tell(self.scope.store, &self.tx, self.scope.org).await?;
+        self.commit(event).await
+    }
+}
+
+/// Numbers a change of an org, for [`Store::changes_since`].
+pub(crate) async fn tell(store: &Store, tx: &DatabaseTransaction, org: OrgId) -> Result<()> {
+    let row = sql::row(tx, "UPDATE change_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
+    let number: i64 = sql::get(&row.ok_or_else(|| Error::internal("the change clock is missing"))?, "last")?;
+    sql::insert(tx, change::Model { number, org_id: org, at_ms: store.clock.now_ms() }).await
+}
+
+impl Store {
+    /// The orgs that changed after number `after`, and the number to ask with next.
+    ///
+    /// Shapes: at most 1,000 changes at once; ask again until the number stays. Errors: `unavailable`, `overloaded`.
+    pub async fn changes_since(&self, after: i64) -> Result<(i64, Vec<OrgId>)> {
+        let rows = change::Entity::find()
+            .filter(change::Column::Number.gt(after))
+            .order_by_asc(change::Column::Number)
+            .limit(CHANGES_MAX)
+            .all(&self.readers)
+            .await
+            .map_err(fault::query)?;
+        let last = rows.last().map_or(after, |row| row.number);
+        let mut orgs: Vec<_> = rows.into_iter().map(|row| row.org_id).collect();
+        orgs.sort_unstable();
+        orgs.dedup();
+        Ok((last, orgs))
+    }
+
+    /// The number of the newest change: where a node that starts begins to listen.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn last_change(&self) -> Result<i64> {
+        let row = sql::row(&self.readers, "SELECT last FROM change_clock WHERE id = 1", []).await?;
+        sql::get(&row.ok_or_else(|| Error::internal("the change clock is missing"))?, "last")
+    }
+}

@@ -1,0 +1,187 @@
+//! Founding an org: its owner, its first app and the app's first keys, all in one transaction.
+
+use crate::audit::{self, Event};
+use crate::entity::{account, api_key, app, org, org_member, plan_version, signing_key, subscription};
+use crate::keys::SEAL_PURPOSE;
+use crate::{Store, fault, sql};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::json;
+use tokenim_domain::actor::{Actor, Who};
+use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
+use tokenim_domain::key;
+use tokenim_domain::log::AppRef;
+use tokenim_domain::role::{Mode, OrgRole};
+use tokenim_domain::secret::Secret;
+use tokenim_domain::token::SigningKey;
+use tokenim_domain::{Error, Result};
+
+/// Characters of a signing secret: 43 of base62 are 256 bits.
+pub(crate) const SIGNING_SECRET_CHARS: usize = 43;
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct NewOrg {
+    /// Address of the owner, lower case; an account that exists is used and keeps its password.
+    pub email: String,
+    /// The password's hash, for a new account.
+    pub password_hash: String,
+    /// Whether a new account's address counts as verified.
+    pub is_verified: bool,
+    /// Whether a new account operates the service.
+    pub is_operator: bool,
+    /// Language of a new account.
+    pub language: Option<String>,
+    /// Name of the org.
+    pub org: String,
+    /// Name of the app.
+    pub app: String,
+    /// Whether the app is billed.
+    pub mode: Mode,
+    /// The org's plan; its newest published version is taken.
+    pub plan: &'static str,
+}
+
+/// What was made; the secrets are shown once.
+#[derive(Debug, Clone)]
+pub struct FoundedOrg {
+    /// The account.
+    pub account: AccountId,
+    /// Whether the account is new.
+    pub account_is_new: bool,
+    /// The app and its org.
+    pub app: AppRef,
+    /// The server API key.
+    pub key: Secret,
+    /// The key that signs user tokens.
+    pub signing: SigningKey,
+}
+
+impl Store {
+    /// Makes an org, its owner, an app and the app's first keys; all or nothing.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn found_org(&self, new: &NewOrg) -> Result<FoundedOrg> {
+        let now = self.clock.now_ms();
+        let tx = sql::begin(&self.writer).await?;
+        let (account, account_is_new) = self.owner(&tx, new, now).await?;
+        let app = AppRef { org: OrgId::new(&*self.clock, &*self.rng), app: AppId::new(&*self.clock, &*self.rng) };
+        let row = org::Model {
+            id: app.org,
+            name: new.org.clone(),
+            created_ms: now,
+            suspended_ms: None,
+            suspended_reason: None,
+            requires_totp: false,
+        };
+        sql::insert(&tx, row).await?;
+        let row = org_member::Model {
+            org_id: app.org,
+            account_id: account,
+            role: OrgRole::Owner.as_str().to_owned(),
+            created_ms: now,
+        };
+        sql::insert(&tx, row).await?;
+        subscribe(&tx, app.org, new.plan, now).await?;
+        let row = app::Model {
+            org_id: app.org,
+            id: app.app,
+            name: new.app.clone(),
+            mode: new.mode.as_str().to_owned(),
+            created_ms: now,
+            suspended_ms: None,
+            deleted_ms: None,
+        };
+        sql::insert(&tx, row).await?;
+        let who = if new.is_operator { Who::Machine } else { Who::Account(account) };
+        let (key, signing) = self.first_keys(&tx, app, new.mode, who).await?;
+        let event =
+            Event::new("org.created", app.org).after(json!({"name": new.org, "plan": new.plan, "app": app.app}));
+        let actor = Actor { who, ..Actor::machine() };
+        audit::append(self, &tx, app.org, &actor, event).await?;
+        tx.commit().await.map_err(fault::query)?;
+        Ok(FoundedOrg { account, account_is_new, app, key, signing })
+    }
+
+    /// The owner's account, made if the address is new.
+    async fn owner(&self, tx: &DatabaseTransaction, new: &NewOrg, now: i64) -> Result<(AccountId, bool)> {
+        let known = account::Entity::find().filter(account::Column::Email.eq(&new.email)).one(tx).await;
+        if let Some(row) = known.map_err(fault::query)? {
+            return Ok((row.id, false));
+        }
+        let id = AccountId::new(&*self.clock, &*self.rng);
+        let row = account::Model {
+            id,
+            email: new.email.clone(),
+            password_hash: new.password_hash.clone(),
+            is_operator: new.is_operator,
+            language: new.language.clone(),
+            created_ms: now,
+            verified_ms: new.is_verified.then_some(now),
+            theme: None,
+            sealed_totp: None,
+            totp_confirmed_ms: None,
+            totp_step: None,
+        };
+        sql::insert(tx, row).await?;
+        Ok((id, true))
+    }
+
+    /// The first server key and the first signing secret of an app.
+    async fn first_keys(
+        &self,
+        tx: &DatabaseTransaction,
+        app: AppRef,
+        mode: Mode,
+        by: Who,
+    ) -> Result<(Secret, SigningKey)> {
+        let now = self.clock.now_ms();
+        let key = key::generate(mode, &*self.rng);
+        let row = api_key::Model {
+            app_id: app.app,
+            id: KeyId::new(&*self.clock, &*self.rng),
+            name: "first key".to_owned(),
+            hint: key::hint(&key),
+            hash: key::hash(key.expose())?.to_vec(),
+            created_ms: now,
+            revoked_ms: None,
+            scopes: "*".to_owned(),
+            created_by: Some(by.to_string()),
+            expires_ms: None,
+            successor: None,
+            last_used_ms: None,
+            last_used_from: None,
+        };
+        sql::insert(tx, row).await?;
+        let secret = Secret::new(key::random_base62(SIGNING_SECRET_CHARS, &*self.rng));
+        let signing = SigningKey { id: KeyId::new(&*self.clock, &*self.rng), app, secret, revoked: false };
+        let sealed = self.master.seal(SEAL_PURPOSE, signing.secret.expose().as_bytes(), &*self.rng)?;
+        let row = signing_key::Model {
+            app_id: app.app,
+            id: signing.id,
+            name: "first secret".to_owned(),
+            algorithm: "HS256".to_owned(),
+            sealed_secret: Some(sealed),
+            public_key: None,
+            created_by: Some(by.to_string()),
+            created_ms: now,
+            expires_ms: None,
+            revoked_ms: None,
+        };
+        sql::insert(tx, row).await?;
+        Ok((key, signing))
+    }
+}
+
+/// Subscribes an org to the newest published version of a plan.
+pub(crate) async fn subscribe(tx: &DatabaseTransaction, org: OrgId, plan: &str, now: i64) -> Result<()> {
+    let newest = plan_version::Entity::find()
+        .filter(plan_version::Column::Plan.eq(plan))
+        .filter(plan_version::Column::State.eq("published"))
+        .order_by_desc(plan_version::Column::Version)
+        .one(tx)
+        .await
+        .map_err(fault::query)?;
+    let version = newest.ok_or_else(|| Error::internal(format!("no published version of the plan {plan}")))?.version;
+    let row = subscription::Model { org_id: org, from_ms: now, plan: plan.to_owned(), version, until_ms: None };
+    sql::insert(tx, row).await
+}

@@ -1,0 +1,66 @@
+//! The audit chain and the clock of changes.
+
+use super::world::World;
+use crate::audit::{self, Event};
+use crate::entity::audit_event;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::json;
+use tokenim_domain::actor::{Actor, Who};
+
+async fn change(world: &World, action: &'static str) {
+    let actor = Actor { who: Who::Account(world.founded.account), reason: Some("why".into()), ..Actor::machine() };
+    let change = world.store.org(world.app().org).begin(&actor).await.unwrap();
+    let event =
+        Event::new(action, "thing").before(json!({"b": 1, "a": "x"})).after(json!({"z": [1, {"y": 2, "x": 3}]}));
+    change.commit_and_tell(event).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_its_event_and_its_number_commit_together() {
+    let world = World::new().await;
+    let start = world.store.last_change().await.unwrap();
+    change(&world, "thing.made").await;
+    change(&world, "thing.renamed").await;
+    let org = world.store.org(world.app().org);
+    let listed = org.list_audit(None, 10).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(),
+        ["thing.renamed", "thing.made", "org.created"]
+    );
+    assert_eq!((listed[0].actor.clone(), listed[0].seq), (world.founded.account.to_string(), 3));
+    assert_eq!(listed[0].before.as_deref(), Some(r#"{"a":"x","b":1}"#));
+    assert_eq!(listed[0].after.as_deref(), Some(r#"{"z":[1,{"x":3,"y":2}]}"#));
+    assert_eq!(org.list_audit(Some(2), 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.changes_since(start).await.unwrap(), (start + 2, vec![world.app().org]));
+    assert_eq!(world.store.changes_since(start + 2).await.unwrap(), (start + 2, vec![]));
+}
+
+#[tokio::test]
+async fn a_change_that_is_dropped_never_was() {
+    let world = World::new().await;
+    let start = world.store.last_change().await.unwrap();
+    let (org, actor) = (world.store.org(world.app().org), Actor::machine());
+    let change = org.begin(&actor).await.unwrap();
+    audit::append(&world.store, &change.tx, world.app().org, &actor, Event::new("thing.made", "x")).await.unwrap();
+    drop(change);
+    assert_eq!(org.list_audit(None, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.last_change().await.unwrap(), start);
+}
+
+#[tokio::test]
+async fn an_altered_chain_is_found() {
+    let world = World::new().await;
+    for action in ["a.made", "b.made", "c.made"] {
+        change(&world, action).await;
+    }
+    let org = world.store.org(world.app().org);
+    assert_eq!(org.verify_audit().await.unwrap(), None);
+    let edited = audit_event::Entity::update_many()
+        .col_expr(audit_event::Column::Action, Expr::value("b.unmade"))
+        .filter(audit_event::Column::Seq.eq(3));
+    edited.exec(&world.store.writer).await.unwrap();
+    assert_eq!(org.verify_audit().await.unwrap(), Some(3));
+    audit_event::Entity::delete_many().filter(audit_event::Column::Seq.gte(3)).exec(&world.store.writer).await.unwrap();
+    assert_eq!(org.verify_audit().await.unwrap(), Some(3), "the end is cut off");
+}

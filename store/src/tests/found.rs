@@ -1,0 +1,58 @@
+//! A new org: its account, app and keys, and the look-ups that find it again.
+
+use super::world::{World, new_org};
+use crate::NewOrg;
+use tokenim_domain::id::KeyId;
+use tokenim_domain::key;
+use tokenim_domain::role::Mode;
+
+#[tokio::test]
+async fn an_orgs_keys_are_found_and_name_its_app() {
+    let world = World::new().await;
+    let founded = &world.founded;
+    let hash = key::hash(founded.key.expose()).unwrap();
+    let found = world.store.find_api_key(hash).await.unwrap().unwrap();
+    assert_eq!((found.app, found.mode, found.revoked), (founded.app, Mode::Live, false));
+    assert!(founded.key.expose().starts_with("tim_live_sk_"));
+    let signing = world.store.find_signing_key(founded.signing.id).await.unwrap().unwrap();
+    assert_eq!((signing.app, signing.secret, signing.revoked), (founded.app, founded.signing.secret.clone(), false));
+    let current = world.store.find_current_signing_key(founded.app).await.unwrap().unwrap();
+    assert_eq!(current.id, founded.signing.id);
+}
+
+#[tokio::test]
+async fn unknown_keys_are_not_found() {
+    let world = World::new().await;
+    assert!(world.store.find_api_key([0; 32]).await.unwrap().is_none());
+    assert!(world.store.find_signing_key(KeyId::new(&*world.clock, &*world.rng)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_account_that_exists_gets_another_org_and_keeps_its_password() {
+    let world = World::new().await;
+    world.clock.shift(1);
+    assert!(world.store.has_accounts().await.unwrap() && world.founded.account_is_new);
+    let again = world
+        .store
+        .found_org(&NewOrg { password_hash: "other".into(), mode: Mode::Test, ..new_org("first") })
+        .await
+        .unwrap();
+    assert_eq!((again.account, again.account_is_new), (world.founded.account, false));
+    assert_ne!(again.app.org, world.founded.app.org);
+    assert!(again.key.expose().starts_with("tim_test_sk_"));
+    assert_eq!(
+        world.store.find_password("first@example.com").await.unwrap(),
+        Some((world.founded.account, "hash".into()))
+    );
+    assert_eq!(world.store.find_password("nobody@example.com").await.unwrap(), None);
+    assert_eq!(world.store.find_first_org(world.founded.account).await.unwrap(), Some(world.founded.app.org));
+}
+
+#[tokio::test]
+async fn an_org_survives_a_restart() {
+    let world = World::new().await.reopen().await;
+    let signing = world.store.find_signing_key(world.founded.signing.id).await.unwrap().unwrap();
+    assert_eq!(signing.secret, world.founded.signing.secret);
+    assert_eq!(world.store.org(world.app().org).list_apps().await.unwrap().len(), 1);
+    world.store.ping().await.unwrap();
+}
