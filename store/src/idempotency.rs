@@ -35,15 +35,15 @@ pub struct Remembered {
 }
 
 const TAKE: &str = "
-INSERT INTO idempotency (app_id, key, request_hash, created_ms) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO idempotency (app_id, key, request_hash, created_ms) VALUES ($1, $2, $3, $4)
 ON CONFLICT (app_id, key) DO UPDATE SET created_ms = excluded.created_ms, request_hash = excluded.request_hash
-WHERE status IS NULL AND created_ms <= ?5";
-const FIND: &str = "SELECT request_hash, status, sealed_body FROM idempotency WHERE app_id = ?1 AND key = ?2";
-const FINISH: &str = "UPDATE idempotency SET status = ?3, sealed_body = ?4 WHERE app_id = ?1 AND key = ?2";
-const ABANDON: &str = "DELETE FROM idempotency WHERE app_id = ?1 AND key = ?2 AND status IS NULL";
+WHERE status IS NULL AND created_ms <= $5";
+const FIND: &str = "SELECT request_hash, status, sealed_body FROM idempotency WHERE app_id = $1 AND key = $2";
+const FINISH: &str = "UPDATE idempotency SET status = $3, sealed_body = $4 WHERE app_id = $1 AND key = $2";
+const ABANDON: &str = "DELETE FROM idempotency WHERE app_id = $1 AND key = $2 AND status IS NULL";
 const FORGET: &str = "
 DELETE FROM idempotency
-WHERE (app_id, key) IN (SELECT app_id, key FROM idempotency WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2)";
+WHERE (app_id, key) IN (SELECT app_id, key FROM idempotency WHERE created_ms < $1 ORDER BY created_ms LIMIT $2)";
 
 impl Store {
     /// Claims a key for a request, or tells what became of the request that has it.

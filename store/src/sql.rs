@@ -2,15 +2,15 @@
 
 use crate::fault;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IntoActiveModel, ModelTrait, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-    Value,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
+    ModelTrait, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 use tokenim_domain::Result;
 
-/// A statement with its values; the driver keeps it prepared under its text, so texts must not vary with the data.
-pub(crate) fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
+/// A statement with its values, for the engine it runs on; the driver keeps it prepared under its text, so texts must not
+/// vary with the data. Placeholders are `$1`, `$2`: both engines take them.
+pub(crate) fn statement(on: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(on.get_database_backend(), sql, values)
 }
 
 /// All rows of a query.
@@ -19,7 +19,7 @@ pub(crate) async fn rows(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<QueryResult>> {
-    on.query_all_raw(statement(sql, values)).await.map_err(fault::query)
+    on.query_all_raw(statement(on, sql, values)).await.map_err(fault::query)
 }
 
 /// The first row of a query.
@@ -28,7 +28,7 @@ pub(crate) async fn row(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<QueryResult>> {
-    on.query_one_raw(statement(sql, values)).await.map_err(fault::query)
+    on.query_one_raw(statement(on, sql, values)).await.map_err(fault::query)
 }
 
 /// Runs a statement; returns how many rows it touched.
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<u64, DbErr> {
-    on.execute_raw(statement(sql, values)).await.map(|done| done.rows_affected())
+    on.execute_raw(statement(on, sql, values)).await.map(|done| done.rows_affected())
 }
 
 /// Inserts a whole row; keys are made by us or by apps, so nothing is read back.

@@ -47,20 +47,20 @@ impl UsageHours {
 const HOURS: &str = "
 SELECT app_id, hour_ms, SUM(quantity) AS quantity FROM (
     SELECT b.app_id, b.hour_ms, b.quantity FROM app a JOIN usage_bucket b ON b.app_id = a.id
-    WHERE a.org_id = ?1 AND b.meter = 'msg_sent' AND b.hour_ms >= ?2 AND b.hour_ms < ?3
+    WHERE a.org_id = $1 AND b.meter = 'msg_sent' AND b.hour_ms >= $2 AND b.hour_ms < $3
     UNION ALL
     SELECT u.app_id, u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_append u ON u.app_id = a.id
-    WHERE a.org_id = ?1 AND u.roll IS NULL AND u.event_ms >= ?2 AND u.event_ms < ?3
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.event_ms >= $2 AND u.event_ms < $3
 ) GROUP BY app_id, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id";
 
 /// Takes unrolled rows and tells what they held; the number marks which roll-up took them.
 const ROLL: &str = "
-UPDATE usage_append SET roll = ?1 WHERE (app_id, conversation_id, epoch, seq_to) IN (
-    SELECT app_id, conversation_id, epoch, seq_to FROM usage_append INDEXED BY usage_append_unrolled WHERE roll IS NULL LIMIT ?2
+UPDATE usage_append SET roll = $1 WHERE (app_id, conversation_id, epoch, seq_to) IN (
+    SELECT app_id, conversation_id, epoch, seq_to FROM usage_append INDEXED BY usage_append_unrolled WHERE roll IS NULL LIMIT $2
 ) RETURNING app_id, event_ms, units";
 
 const ADD: &str = "
-INSERT INTO usage_bucket (app_id, meter, hour_ms, quantity) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO usage_bucket (app_id, meter, hour_ms, quantity) VALUES ($1, $2, $3, $4)
 ON CONFLICT (app_id, meter, hour_ms) DO UPDATE SET quantity = quantity + excluded.quantity";
 
 impl OrgScope<'_> {

@@ -270,20 +270,20 @@ fn insert_text(rows: usize) -> &'static str {
 const INSERT_USAGE: &str = "
 INSERT INTO usage_append (app_id, conversation_id, epoch, seq_to, seq_from, units, messages, bytes, key_id, label, rule_version, event_ms)
 SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8), value->>9, value->>10, value->>11
-FROM json_each(?1)";
+FROM json_each($1)";
 
 const MOVE_HEADS: &str = "
 UPDATE conversation SET last_seq = h.value->>2, last_msg_no = h.value->>3, last_ms = h.value->>4, units_cum = h.value->>5
-FROM json_each(?1) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
+FROM json_each($1) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
 
 const FIND_WATERMARKS: &str = "
 SELECT m.read_seq, m.received_seq, c.last_seq
-FROM json_each(?1) w
+FROM json_each($1) w
 LEFT JOIN member m ON m.app_id = unhex(w.value->>0) AND m.conversation_id = w.value->>1 AND m.user = w.value->>2
 LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
 ORDER BY w.key";
 
 const MOVE_WATERMARKS: &str = "
 UPDATE member SET read_seq = w.value->>3, received_seq = w.value->>4
-FROM json_each(?1) w
+FROM json_each($1) w
 WHERE member.app_id = unhex(w.value->>0) AND member.conversation_id = w.value->>1 AND member.user = w.value->>2";

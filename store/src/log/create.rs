@@ -251,10 +251,10 @@ pub(super) fn view(row: conversation::Model, existed: bool) -> Result<Conversati
 }
 
 const INSERT_MEMBERS: &str = "
-INSERT INTO member (app_id, conversation_id, user, role, joined_seq, read_seq, received_seq)
-SELECT ?1, ?2, value->>0, value->>1, ?4, ?4, ?4 FROM json_each(?3)";
+INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq)
+SELECT $1, $2, value->>0, value->>1, $4, $4, $4 FROM json_each($3)";
 const DELETE_MEMBERS: &str = "
-DELETE FROM member WHERE app_id = ?1 AND conversation_id = ?2 AND user IN (SELECT value->>0 FROM json_each(?3)) AND joined_seq <= ?4";
+DELETE FROM member WHERE app_id = $1 AND conversation_id = $2 AND \"user\" IN (SELECT value->>0 FROM json_each($3)) AND joined_seq <= $4";
 const FIND_ROLES: &str = "
-SELECT user, role FROM member WHERE app_id = ?1 AND conversation_id = ?2 AND user IN (SELECT value FROM json_each(?3))";
-const SET_VERSION: &str = "UPDATE conversation SET member_version = ?3 WHERE app_id = ?1 AND id = ?2";
+SELECT \"user\", role FROM member WHERE app_id = $1 AND conversation_id = $2 AND \"user\" IN (SELECT value FROM json_each($3))";
+const SET_VERSION: &str = "UPDATE conversation SET member_version = $3 WHERE app_id = $1 AND id = $2";

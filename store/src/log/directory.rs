@@ -22,15 +22,15 @@ macro_rules! entry_of {
             " JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id ",
             "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = m.read_seq ",
             "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq ",
-            "AND octet_length(l.body) <= ?3 WHERE m.app_id = ?1 AND m.user = ?2 AND "
+            "AND octet_length(l.body) <= $3 WHERE m.app_id = $1 AND m.user = $2 AND "
         )
     };
 }
-const NAMED: &str = concat!(entry_of!("member m"), "m.conversation_id IN (SELECT value FROM json_each(?4))");
+const NAMED: &str = concat!(entry_of!("member m"), "m.conversation_id IN (SELECT value FROM json_each($4))");
 /// The index is named, because without statistics SQLite prefers the primary key's first column: every member of the app.
 const PAGE: &str = concat!(
     entry_of!("member m INDEXED BY member_by_user"),
-    "(c.last_ms < ?4 OR (c.last_ms = ?4 AND c.id > ?5)) ORDER BY c.last_ms DESC, c.id LIMIT ?6"
+    "(c.last_ms < $4 OR (c.last_ms = $4 AND c.id > $5)) ORDER BY c.last_ms DESC, c.id LIMIT $6"
 );
 
 /// Entries of the named conversations that the user is a member of.

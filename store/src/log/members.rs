@@ -9,7 +9,7 @@ use tokenim_domain::role::MemberRole;
 use tokenim_domain::{Code, Error, Result};
 
 const LISTS: &str = "
-SELECT w.key, c.last_seq, m.user, m.joined_seq FROM json_each(?1) w
+SELECT w.key, c.last_seq, m.user, m.joined_seq FROM json_each($1) w
 JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
 JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id";
 
@@ -32,11 +32,11 @@ pub(super) async fn lists(on: &DatabaseConnection, of: &[(AppRef, Conversation)]
 }
 
 const VISIBLE: &str = "
-SELECT 1 AS one FROM conversation c WHERE c.app_id = ?1 AND c.id = ?2
-AND (?3 IS NULL OR EXISTS (SELECT 1 FROM member m WHERE m.app_id = ?1 AND m.conversation_id = ?2 AND m.user = ?3))";
+SELECT 1 AS one FROM conversation c WHERE c.app_id = $1 AND c.id = $2
+AND ($3 IS NULL OR EXISTS (SELECT 1 FROM member m WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.user = $3))";
 const PAGE: &str = "
-SELECT user, role, joined_seq, read_seq, received_seq FROM member
-WHERE app_id = ?1 AND conversation_id = ?2 AND user > ?3 ORDER BY user LIMIT ?4";
+SELECT \"user\", role, joined_seq, read_seq, received_seq FROM member
+WHERE app_id = $1 AND conversation_id = $2 AND \"user\" > $3 ORDER BY \"user\" LIMIT $4";
 
 /// A page of members by user id.
 pub(super) async fn page(on: &DatabaseConnection, query: &MembersQuery) -> Result<Vec<Member>> {
@@ -60,8 +60,8 @@ pub(super) async fn page(on: &DatabaseConnection, query: &MembersQuery) -> Resul
     rows.iter().map(member).collect()
 }
 
-const MISSING: &str = "SELECT count(*) AS missing FROM json_each(?2) j WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.app_id = ?1 AND u.id = j.value)";
-const INSERT_USERS: &str = "INSERT INTO app_user (app_id, id, created_ms) SELECT DISTINCT ?1, value, ?3 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+const MISSING: &str = "SELECT count(*) AS missing FROM json_each($2) j WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.app_id = $1 AND u.id = j.value)";
+const INSERT_USERS: &str = "INSERT INTO app_user (app_id, id, created_ms) SELECT DISTINCT $1, value, $3 FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
 
 /// Makes sure the users exist; asks first, because nearly always they do and a write costs a flush.
 pub(super) async fn ensure_users(store: &Store, app: AppRef, users: &[User]) -> Result<()> {

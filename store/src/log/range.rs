@@ -9,8 +9,8 @@ use tokenim_domain::{Code, Result};
 
 const HEAD: &str = "
 SELECT c.last_seq, c.epoch, m.joined_seq FROM conversation c
-LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = ?3
-WHERE c.app_id = ?1 AND c.id = ?2";
+LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = $3
+WHERE c.app_id = $1 AND c.id = $2";
 
 /// Rows until their bodies pass the byte limit, but the first one always: the sum is taken by the database, so that
 /// a page of large bodies is never read into memory.
@@ -19,8 +19,8 @@ macro_rules! rows_text {
         concat!(
             "SELECT * FROM (SELECT conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, ",
             "SUM(octet_length(body)) OVER (ORDER BY seq ", $order, ") AS running FROM message ",
-            "WHERE app_id = ?1 AND conversation_id = ?2 AND seq > ?3 AND seq < ?4 ORDER BY seq ", $order, " LIMIT ?5) ",
-            "WHERE running <= ?6 OR running = octet_length(body) ORDER BY seq ", $order
+            "WHERE app_id = $1 AND conversation_id = $2 AND seq > $3 AND seq < $4 ORDER BY seq ", $order, " LIMIT $5) ",
+            "WHERE running <= $6 OR running = octet_length(body) ORDER BY seq ", $order
         )
     };
 }

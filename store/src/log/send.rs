@@ -15,7 +15,7 @@ use tokenim_domain::{Code, Error, Result};
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.user IS NOT NULL AS is_member, p.seq IS NOT NULL AS prev_stored,
     d.seq, d.epoch AS dup_epoch, d.id, d.at_ms, d.kind, d.body, d.units
-FROM json_each(?1) w
+FROM json_each($1) w
 LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = w.value->>2
 LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.value->>2 AND d.client_msg_id = w.value->>3

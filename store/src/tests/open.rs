@@ -26,17 +26,15 @@ fn cause(error: &Error) -> String {
 #[tokio::test]
 async fn every_connection_runs_with_the_pragmas_asked_for() {
     let world = World::new().await;
-    let page = |text: &'static str| sql::statement(text, []);
-    use sea_orm::ConnectionTrait;
     for on in [&world.store.writer, &world.store.readers, &world.store.fan_out] {
         for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("cache_size", -65_536), ("temp_store", 2)]
         {
-            let row = on.query_one_raw(sql::statement(&format!("PRAGMA {pragma}"), [])).await.unwrap().unwrap();
+            let row = sql::row(on, &format!("PRAGMA {pragma}"), []).await.unwrap().unwrap();
             assert_eq!(sql::get::<i64>(&row, pragma).unwrap(), expected, "{pragma}");
         }
-        let row = on.query_one_raw(page("PRAGMA journal_mode")).await.unwrap().unwrap();
+        let row = sql::row(on, "PRAGMA journal_mode", []).await.unwrap().unwrap();
         assert_eq!(sql::get::<String>(&row, "journal_mode").unwrap(), "wal");
-        let row = on.query_one_raw(page("PRAGMA busy_timeout")).await.unwrap().unwrap();
+        let row = sql::row(on, "PRAGMA busy_timeout", []).await.unwrap().unwrap();
         assert_eq!(sql::get::<i64>(&row, "timeout").unwrap(), 10_000);
     }
 }

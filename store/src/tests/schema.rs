@@ -82,7 +82,7 @@ async fn a_child_cannot_point_into_another_app() {
     let world = World::with_group().await;
     let other = world.another_org("other").await;
     let values = [other.app.app.into(), "c1".into()];
-    let text = "INSERT INTO member (app_id, conversation_id, user, role, joined_seq, read_seq, received_seq) VALUES (?1, ?2, 'x', 'member', 1, 1, 1)";
+    let text = "INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq) VALUES ($1, $2, 'x', 'member', 1, 1, 1)";
     assert!(sql::run(&world.store.writer, text, values).await.is_err());
 }
 
