@@ -14,6 +14,7 @@ pub mod entitlement;
 pub mod form_nonce;
 pub mod idempotency;
 pub mod invitation;
+pub mod job;
 pub mod mail_link;
 pub mod management_key;
 pub mod member;
@@ -31,5 +32,5 @@ pub mod usage_bucket;
 
 mod prelude {
     pub use sea_orm::entity::prelude::*;
-    pub use tokenim_domain::id::{AccountId, AppId, InvitationId, KeyId, MessageId, OrgId, SessionId};
+    pub use tokenim_domain::id::{AccountId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId};
 }

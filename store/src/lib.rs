@@ -8,6 +8,7 @@ pub mod entity;
 mod fault;
 mod found;
 mod idempotency;
+mod jobs;
 mod keys;
 mod log;
 mod open;
@@ -21,6 +22,7 @@ pub use audit::{AUDIT_PAGE_MAX, AuditEvent};
 pub use console::{ConsoleSession, NewConsoleSession};
 pub use found::{FoundedOrg, NewOrg};
 pub use idempotency::{Begun, Remembered};
+pub use jobs::{CLAIM_MS, Job};
 pub use keys::ApiKey;
 pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};
 pub use scope::{App, OrgScope};
@@ -32,6 +34,7 @@ use std::sync::atomic::AtomicI64;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::MasterKey;
+use tokio::sync::Notify;
 
 /// The store: one writing connection, a pool of reading ones, and what queries need to make ids, times and seals.
 #[derive(Clone)]
@@ -42,6 +45,8 @@ pub struct Store {
     fan_out: DatabaseConnection,
     /// When the batch that is being committed began, milliseconds since 1970; `i64::MAX` = none is.
     in_flight: Arc<AtomicI64>,
+    /// Told when a job is enqueued.
+    jobs_nudge: Arc<Notify>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     master: MasterKey,

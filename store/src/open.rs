@@ -76,7 +76,8 @@ impl Store {
         let fan_out = connect(&file, FAN_OUT_READERS_MAX, settings.durability).await?;
         drop(turn);
         let in_flight = Arc::new(AtomicI64::new(i64::MAX));
-        Ok(Opened { store: Store { writer, readers, fan_out, in_flight, clock, rng, master }, migrated })
+        let jobs_nudge = Arc::default();
+        Ok(Opened { store: Store { writer, readers, fan_out, in_flight, jobs_nudge, clock, rng, master }, migrated })
     }
 
     /// How many migrations a data folder's database lacks, applying none; `None` where there is no database yet.

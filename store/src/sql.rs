@@ -1,6 +1,7 @@
 //! Prepared statements by their text, for the queries that an entity can't say.
 
 use crate::fault;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
     ModelTrait, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
@@ -48,6 +49,17 @@ where
     E: EntityTrait<Model = M>,
 {
     E::insert(row.into_active_model()).exec_without_returning(on).await.map(drop).map_err(fault::query)
+}
+
+/// Inserts a whole row, or nothing where another row has the same value in `unique`.
+pub(crate) async fn insert_once<M, A, E>(on: &impl ConnectionTrait, row: M, unique: E::Column) -> Result<()>
+where
+    M: IntoActiveModel<A> + ModelTrait<Entity = E>,
+    A: ActiveModelTrait<Entity = E>,
+    E: EntityTrait<Model = M>,
+{
+    let insert = E::insert(row.into_active_model()).on_conflict(OnConflict::column(unique).do_nothing().to_owned());
+    insert.exec_without_returning(on).await.map(drop).map_err(fault::query)
 }
 
 /// A write transaction, which takes SQLite's write lock at once: a deferred one could fail at its first write.

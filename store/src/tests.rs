@@ -9,6 +9,7 @@ mod directory;
 mod found;
 mod idempotency;
 mod isolation;
+mod jobs;
 mod model;
 mod open;
 mod random;

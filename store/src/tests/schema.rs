@@ -3,13 +3,14 @@
 use super::world::World;
 use crate::entity::{
     account, api_key, app, app_origin, app_user, audit_event, audit_head, change, console_session, conversation,
-    entitlement, form_nonce, idempotency, invitation, mail_link, management_key, member, message, operator_key, org,
-    org_member, plan, plan_version, recovery_code, signing_key, subscription, usage_append, usage_bucket,
+    entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key, member, message, operator_key,
+    org, org_member, plan, plan_version, recovery_code, signing_key, subscription, usage_append, usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
 use tokenim_domain::id::{InvitationId, KeyId};
+use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
 /// app themselves, and rows that belong to the installation.
@@ -29,6 +30,8 @@ const EXCEPTIONS: &[&str] = &[
     "invitation key hash",
     "mail_link foreign account_id",
     "mail_link key hash",
+    "job key dedup_key",
+    "job key id",
     "management_key key hash",
     "operator_key key hash",
     "operator_key key id",
@@ -113,6 +116,8 @@ async fn filled() -> World {
     world.store.create_console_session(new).await.unwrap();
     world.store.begin_idempotent(world.app(), "k", [3; 32]).await.unwrap();
     insert_rows(&world).await;
+    let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
+    world.store.enqueue_mail(None, "k", &mail).await.unwrap();
     world
 }
 
@@ -209,6 +214,7 @@ async fn every_entity_is_its_table() {
         check(&world, form_nonce::Entity).await,
         check(&world, idempotency::Entity).await,
         check(&world, invitation::Entity).await,
+        check(&world, job::Entity).await,
         check(&world, mail_link::Entity).await,
         check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,
