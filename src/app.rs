@@ -86,11 +86,13 @@ pub fn build(config: &Config, store: Store, listeners: Listeners) -> Result<App,
         stop: stop.clone(),
     })?);
     let ready = Arc::new(AtomicBool::new(true));
-    let metrics = Arc::new(metrics::Metrics::new(gateway.clone()));
+    let requests = Arc::new(metrics::Requests::default());
+    let metrics = Arc::new(metrics::Metrics::new(gateway.clone(), requests.clone()));
     let private =
         private::serve(listeners.private, private::State { store: store.clone(), ready: ready.clone(), metrics })
             .map_err(refused)?;
-    let public = public(config, listeners.public, gateway.clone(), api.clone(), console).map_err(refused)?;
+    let faces = Faces { api: api.clone(), console, requests };
+    let public = public(config, listeners.public, gateway.clone(), faces).map_err(refused)?;
     Ok(App { store, gateway, api, public, private, stop, ready })
 }
 
@@ -110,18 +112,26 @@ fn gateway(store: &Store) -> Gateway<Store> {
     })
 }
 
-/// One port for all: actix-web answers requests, and a request that asks for an upgrade becomes a connection of the gateway.
-fn public(
-    config: &Config,
-    listener: TcpListener,
-    gateway: Gateway<Store>,
+/// What answers requests.
+struct Faces {
     api: Api,
     console: web::Data<Console>,
-) -> io::Result<Server> {
+    requests: Arc<metrics::Requests>,
+}
+
+/// One port for all: actix-web answers requests, and a request that asks for an upgrade becomes a connection of the gateway.
+fn public(config: &Config, listener: TcpListener, gateway: Gateway<Store>, faces: Faces) -> io::Result<Server> {
     let build = move || {
         let gateway = gateway.clone();
         let pages = || {
-            let app = actix_web::App::new().configure(tokenim_api::configure(&api)).app_data(console.clone());
+            let requests = faces.requests.clone();
+            let counted =
+                move |answer: &ServiceResponse| requests.count(answer.request().path(), answer.status().as_u16());
+            let app = actix_web::App::new().wrap_fn(move |request, pages| {
+                let (counted, answer) = (counted.clone(), pages.call(request));
+                async move { answer.await.inspect(counted) }
+            });
+            let app = app.configure(tokenim_api::configure(&faces.api)).app_data(faces.console.clone());
             map_config(app.configure(tokenim_dashboard::configure), |_| AppConfig::default()).into_factory()
         };
         let ignoring_upgrade = pages();

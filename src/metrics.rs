@@ -1,66 +1,134 @@
-//! Prometheus metrics: read from the gateway's own counters when they are asked for.
+//! Prometheus metrics: what the process has counted in plain atomics, put into words when it is asked for.
 
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
+mod family;
+
+use family::Family;
+use prometheus::TextEncoder;
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokenim_gateway::Gateway;
 use tokenim_store::Store;
 
 /// The metrics of a process. No label names an org or an app: that is what the monitoring API is for.
 pub struct Metrics {
-    registry: Registry,
+    gateway: Gateway<Store>,
+    requests: Arc<Requests>,
+    /// Memory, CPU time and open files, under the names every Prometheus client has for them.
+    process: ProcessCollector,
+}
+
+/// Whether this node may be sent traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It may.
+    Ready,
+    /// It is about to stop.
+    Draining,
+    /// Its database does not answer.
+    NoStore,
+}
+
+/// HTTP requests answered, by face and by class of their status.
+#[derive(Debug, Default)]
+pub struct Requests([[AtomicU64; CLASSES.len()]; FACES.len()]);
+
+const FACES: [&str; 2] = ["api", "console"];
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+impl Requests {
+    /// Counts an answer.
+    pub fn count(&self, path: &str, status: u16) {
+        let face = usize::from(!path.starts_with("/v1/"));
+        if let Some(counter) = self.0[face].get(usize::from(status / 100).wrapping_sub(1)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> impl Iterator<Item = ([(&'static str, &'static str); 2], u64)> {
+        let labels = |at: usize| [("face", FACES[at / CLASSES.len()]), ("class", CLASSES[at % CLASSES.len()])];
+        let counters = self.0.iter().flatten().enumerate();
+        counters.map(move |(at, counter)| (labels(at), counter.load(Ordering::Relaxed)))
+    }
 }
 
 impl Metrics {
-    /// Registers the metrics of a gateway.
-    pub fn new(gateway: Gateway<Store>) -> Self {
-        let registry = Registry::new();
-        let collector = GatewayCollector::new(gateway).and_then(|collector| registry.register(Box::new(collector)));
-        collector.expect("names are constants and registered once");
-        Metrics { registry }
+    /// The metrics of a gateway and of the requests beside it.
+    pub fn new(gateway: Gateway<Store>, requests: Arc<Requests>) -> Self {
+        Metrics { gateway, requests, process: ProcessCollector::for_self() }
     }
 
     /// All metrics in the text format.
-    pub fn text(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
-    }
-}
-
-/// Copies the gateway's counters at each scrape: the hot path counts in plain atomics and knows no metrics library.
-struct GatewayCollector {
-    gateway: Gateway<Store>,
-    connections: IntGauge,
-    counters: [IntCounter; 4],
-}
-
-impl GatewayCollector {
-    fn new(gateway: Gateway<Store>) -> prometheus::Result<Self> {
-        Ok(GatewayCollector {
-            gateway,
-            connections: IntGauge::new("tokenim_connections", "Open sockets, authenticated or not.")?,
-            counters: [
-                IntCounter::new("tokenim_commits_total", "Batches handed to the log.")?,
-                IntCounter::new("tokenim_writes_total", "Writes in those batches.")?,
-                IntCounter::new("tokenim_refusals_total", "Writes that were refused or failed.")?,
-                IntCounter::new("tokenim_deliveries_total", "Event chunks queued at connections.")?,
-            ],
-        })
-    }
-}
-
-impl Collector for GatewayCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        let counters = self.counters.iter().flat_map(Collector::desc);
-        self.connections.desc().into_iter().chain(counters).collect()
+    pub fn text(&self, health: Health) -> String {
+        let mut families = self.process.collect();
+        families.extend(self.node(health).into_iter().chain(self.counted()).map(Family::into));
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 
-    fn collect(&self) -> Vec<MetricFamily> {
-        self.connections.set(i64::try_from(self.gateway.connections()).unwrap_or(i64::MAX));
+    /// What is, now.
+    fn node(&self, health: Health) -> [Family; 6] {
+        let (queued, queued_max) = self.gateway.queued();
+        let is = |what: bool| u64::from(what);
+        [
+            Family::gauge("tokenim_build_info", "The running version; always 1.")
+                .labelled([("version", env!("CARGO_PKG_VERSION"))], 1),
+            Family::gauge("tokenim_ready", "Whether this node may be sent traffic, as /readyz says.")
+                .value(is(health == Health::Ready)),
+            Family::gauge("tokenim_draining", "Whether this node is sending its connections away to stop.")
+                .value(is(health == Health::Draining)),
+            Family::gauge("tokenim_connections", "Open sockets, authenticated or not.")
+                .value(self.gateway.connections() as u64),
+            Family::gauge("tokenim_queued_writes", "Writes that wait for their batch.").value(queued as u64),
+            Family::gauge(
+                "tokenim_queued_writes_max",
+                "Writes that may wait; beyond it senders are told to come later.",
+            )
+            .value(queued_max as u64),
+        ]
+    }
+
+    /// What has happened since the process started.
+    fn counted(&self) -> [Family; 6] {
         let now = self.gateway.counters();
-        for (counter, now) in self.counters.iter().zip([now.commits, now.writes, now.refusals, now.deliveries]) {
-            counter.inc_by(now.saturating_sub(counter.get()));
+        let refusals =
+            Family::counter("tokenim_refusals_total", "Commands and writes refused or failed, by their code.");
+        let requests = Family::counter("tokenim_http_requests_total", "HTTP requests answered.");
+        [
+            Family::counter("tokenim_writes_total", "Writes handed to the log.").value(now.writes),
+            Family::counter("tokenim_messages_total", "Messages stored.").value(now.messages),
+            Family::counter("tokenim_deliveries_total", "Event chunks queued at connections.").value(now.deliveries),
+            now.refusals.iter().fold(refusals, |all, (code, count)| all.labelled([("code", code.as_str())], *count)),
+            self.requests.read().fold(requests, |all, (labels, count)| all.labelled(labels, count)),
+            Family::histogram(
+                "tokenim_commit_seconds",
+                "Time from a batch's hand-over to the log to its flush.",
+                &now.commits,
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_for_its_face_and_class() {
+        let requests = Requests::default();
+        for (path, status) in [
+            ("/v1/usage", 200),
+            ("/v1/usage", 204),
+            ("/v1/usage", 503),
+            ("/", 303),
+            ("/v10", 404),
+            ("/", 99),
+            ("/", 600),
+        ] {
+            requests.count(path, status);
         }
-        let counters = self.counters.iter().flat_map(Collector::collect);
-        self.connections.collect().into_iter().chain(counters).collect()
+        let seen: Vec<_> = requests.read().filter(|(_, count)| *count > 0).collect();
+        let of = |face, class, count| ([("face", face), ("class", class)], count);
+        assert_eq!(seen, [of("api", "2xx", 2), of("api", "5xx", 1), of("console", "3xx", 1), of("console", "4xx", 1)]);
     }
 }

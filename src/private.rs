@@ -1,13 +1,17 @@
 //! The private listener: metrics and health, for the machine's keepers only.
 
-use crate::metrics::Metrics;
+use crate::metrics::{Health, Metrics};
 use actix_server::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokenim_store::Store;
+
+/// How long the database may take to answer before this node counts as not ready.
+const PING_MAX: Duration = Duration::from_secs(2);
 
 /// What the private pages look at.
 #[derive(Clone)]
@@ -35,16 +39,26 @@ pub fn serve(listener: TcpListener, state: State) -> io::Result<Server> {
     Ok(HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
 
-async fn ready(state: web::Data<State>) -> HttpResponse {
-    if !state.ready.load(Ordering::Relaxed) {
-        return HttpResponse::ServiceUnavailable().body("draining\n");
+impl State {
+    async fn health(&self) -> Health {
+        if !self.ready.load(Ordering::Relaxed) {
+            return Health::Draining;
+        }
+        match tokio::time::timeout(PING_MAX, self.store.ping()).await {
+            Ok(Ok(())) => Health::Ready,
+            _ => Health::NoStore,
+        }
     }
-    match state.store.ping().await {
-        Ok(()) => HttpResponse::Ok().body("ready\n"),
-        Err(_) => HttpResponse::ServiceUnavailable().body("the database does not answer\n"),
+}
+
+async fn ready(state: web::Data<State>) -> HttpResponse {
+    match state.health().await {
+        Health::Ready => HttpResponse::Ok().body("ready\n"),
+        Health::Draining => HttpResponse::ServiceUnavailable().body("draining\n"),
+        Health::NoStore => HttpResponse::ServiceUnavailable().body("the database does not answer\n"),
     }
 }
 
 async fn metrics(state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text(state.health().await))
 }

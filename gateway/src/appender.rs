@@ -3,6 +3,8 @@
 use crate::connection::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokenim_domain::clock::Clock;
 use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Error, Result};
@@ -60,6 +62,8 @@ pub struct Committed {
     pub moves: Vec<Option<Watermark>>,
     /// Conversations whose writes may be stored or not: nobody knows what to deliver, so members are told to look.
     pub unknown: Vec<(AppRef, Conversation)>,
+    /// How long the log took.
+    pub took: Duration,
 }
 
 /// The way into the batcher.
@@ -96,10 +100,17 @@ impl Appender {
         })
     }
 
+    /// Writes that wait for their batch, and how many may.
+    pub fn queued(&self) -> (usize, usize) {
+        let most = self.queue.max_capacity();
+        (most - self.queue.capacity(), most)
+    }
+
     /// Commits batches until told to stop, and then what is queued still.
     pub async fn run<L: MessageLog>(
         self,
         log: Arc<L>,
+        clock: Arc<dyn Clock>,
         mut jobs: mpsc::Receiver<Job>,
         out: mpsc::Sender<Committed>,
         stop: CancellationToken,
@@ -119,7 +130,7 @@ impl Appender {
             let Some(first) = first else { return };
             let batch = gather(first, &mut jobs);
             self.bytes.fetch_sub(batch.iter().map(|job| write_bytes(&job.write)).sum(), Ordering::Relaxed);
-            let committed = commit(&*log, batch).await;
+            let committed = commit(&*log, &*clock, batch).await;
             if out.send(committed).await.is_err() {
                 return;
             }
@@ -144,12 +155,15 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     batch
 }
 
-async fn commit<L: MessageLog>(log: &L, batch: Vec<Job>) -> Committed {
+async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, batch: Vec<Job>) -> Committed {
     let (writes, origins): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.write, job.origin)).unzip();
     let moves = writes.iter().map(moved).collect();
     let mut touched: Vec<_> = writes.iter().map(place).collect();
     let mut unknown = Vec::new();
-    let results = match log.append(writes).await {
+    let begun = clock.monotonic();
+    let commit = log.append(writes).await;
+    let took = clock.monotonic().saturating_sub(begun);
+    let results = match commit {
         Commit::Committed(outcomes) => origins.into_iter().zip(outcomes).collect(),
         Commit::Failed(error) => refuse_all(origins, &error),
         Commit::Unknown(error) => {
@@ -159,7 +173,7 @@ async fn commit<L: MessageLog>(log: &L, batch: Vec<Job>) -> Committed {
             refuse_all(origins, &error)
         }
     };
-    Committed { results, moves, unknown }
+    Committed { results, moves, unknown, took }
 }
 
 fn moved(write: &Write) -> Option<Watermark> {

@@ -11,8 +11,8 @@ pub mod sync;
 pub mod watermark;
 
 use crate::connection::{Connection, Session};
+use crate::frame;
 use crate::gateway::Gateway;
-use crate::{frame, reply};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -63,16 +63,16 @@ impl<'a, L: MessageLog> Call<'a, L> {
 
     /// Answers once the task is done.
     fn later(&self, task: impl Future<Output = Result<String>> + Send + 'static) {
-        let (connection, id) = (self.connection.clone(), self.id);
+        let (gateway, connection, id) = (self.gateway.clone(), self.connection.clone(), self.id);
         self.gateway.spawn(async move {
-            let text = match task.await {
-                Ok(value) => ok(id, &value),
+            let answer = match task.await {
+                Ok(value) => frame::encode_text(&ok(id, &value)),
                 Err(error) => {
                     note(&error);
-                    reply::error(id, &error)
+                    gateway.refusal(id, &error)
                 }
             };
-            connection.answer(frame::encode_text(&text));
+            connection.answer(answer);
             connection.wake();
         });
     }

@@ -4,7 +4,7 @@ use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::connection::{Chunk, Connection};
-use crate::gateway::Counters;
+use crate::counters::Counters;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, frame, reply};
@@ -89,8 +89,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 
     async fn local(&mut self, committed: Committed) {
-        let refusals = committed.results.iter().filter(|(_, result)| result.is_err()).count();
-        self.node.counters.commit(committed.results.len() as u64, refusals as u64);
+        self.node.counters.commit(committed.results.len() as u64, committed.took);
         let (mut events, mut receipts) = (Vec::new(), Vec::new());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
             if let (Ok(Outcome::Moved(true)), Some(watermark)) = (&result, moved) {
@@ -98,6 +97,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             }
             if let Some(event) = result.as_ref().ok().and_then(event_of) {
                 let sent = matches!(event.body, EventBody::Message { .. });
+                if sent {
+                    self.node.counters.message();
+                }
                 events.push((event.clone(), connection_of(&origin).filter(|_| sent)));
             }
             self.answer(origin, result);
@@ -118,6 +120,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 
     fn answer(&mut self, origin: Origin, result: Result<Outcome>) {
+        if let Err(error) = &result {
+            self.node.counters.refuse(error.code);
+        }
         match origin {
             Origin::Command { connection, id } => {
                 let text = match &result {

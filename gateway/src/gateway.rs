@@ -3,14 +3,16 @@
 use crate::appender::{self, Appender, Job, Origin};
 use crate::bus::Bus;
 use crate::connection::Connection;
+use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
-use crate::frame;
 use crate::registry::{AppStats, Registry};
 use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
+use crate::{frame, reply};
+use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
@@ -41,40 +43,6 @@ impl<L> std::fmt::Debug for Gateway<L> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "Gateway {{ connections: {} }}", self.inner.registry.len())
     }
-}
-
-/// What a node has counted since it started.
-#[derive(Debug, Default)]
-pub struct Counters {
-    commits: AtomicU64,
-    writes: AtomicU64,
-    refusals: AtomicU64,
-    deliveries: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn commit(&self, writes: u64, refusals: u64) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.writes.fetch_add(writes, Ordering::Relaxed);
-        self.refusals.fetch_add(refusals, Ordering::Relaxed);
-    }
-
-    pub(crate) fn deliver(&self, deliveries: u64) {
-        self.deliveries.fetch_add(deliveries, Ordering::Relaxed);
-    }
-}
-
-/// The counters, read at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
-    /// Batches handed to the log.
-    pub commits: u64,
-    /// Writes in them.
-    pub writes: u64,
-    /// Writes that were refused or failed.
-    pub refusals: u64,
-    /// Event chunks queued at connections.
-    pub deliveries: u64,
 }
 
 pub(crate) struct Inner<L> {
@@ -151,7 +119,7 @@ impl<L: MessageLog> Gateway<L> {
         });
         let here = Node { id: node, registry: registry.clone(), seconds, counters, stop: stop.clone() };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
-        inner.vital(appender.run(parts.log, jobs, out, stop.clone()));
+        inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
         inner.vital(delivery.run(committed));
         inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
         Gateway { inner }
@@ -163,7 +131,7 @@ impl<L: MessageLog> Gateway<L> {
     pub async fn write(&self, write: Write) -> Result<Outcome> {
         let (done, outcome) = oneshot::channel();
         let job = Job { write, origin: Origin::Call(done) };
-        self.inner.appender.submit(job)?;
+        self.inner.appender.submit(job).inspect_err(|error| self.inner.counters.refuse(error.code))?;
         outcome.await.unwrap_or_else(|_| Err(Code::OutcomeUnknown.into()))
     }
 
@@ -171,6 +139,12 @@ impl<L: MessageLog> Gateway<L> {
     pub(crate) fn submit(&self, write: Write, connection: &Arc<Connection>, id: u64) -> Result<(), Error> {
         let job = Job { write, origin: Origin::Command { connection: connection.clone(), id } };
         self.inner.appender.submit(job)
+    }
+
+    /// Counts a refusal; the reply that tells it.
+    pub(crate) fn refusal(&self, id: u64, error: &Error) -> Bytes {
+        self.inner.counters.refuse(error.code);
+        frame::encode_text(&reply::error(id, error))
     }
 
     /// Runs a command's task; the drain waits for it.
@@ -224,9 +198,13 @@ impl<L: MessageLog> Gateway<L> {
     /// What this node has counted since it started.
     #[must_use]
     pub fn counters(&self) -> Counted {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { commits, writes, refusals, deliveries } = &*self.inner.counters;
-        Counted { commits: read(commits), writes: read(writes), refusals: read(refusals), deliveries: read(deliveries) }
+        self.inner.counters.read()
+    }
+
+    /// Writes that wait for their batch, and how many may.
+    #[must_use]
+    pub fn queued(&self) -> (usize, usize) {
+        self.inner.appender.queued()
     }
 
     /// Open connections of an app at second 0 of the last minutes, oldest first.

@@ -1,15 +1,14 @@
 //! What a client's message does: one envelope, one command, one answer.
 
+use crate::command;
 use crate::connection::Connection;
 use crate::gateway::Gateway;
-use crate::{command, frame, reply};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokenim_domain::log::MessageLog;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::command::Command;
 use tokenim_protocol::envelope::{self, Incoming, Malformed};
-use tokenim_protocol::reply::Detail;
 
 impl<L: MessageLog> Gateway<L> {
     /// Handles one text message of a connection. Replies are queued; the caller flushes the socket afterwards.
@@ -37,8 +36,7 @@ impl<L: MessageLog> Gateway<L> {
                 Ok(())
             }
             Err(Malformed { id: Some(id), message }) => {
-                let detail = Detail { message: &message, ..Detail::default() };
-                connection.reply(frame::encode_text(&tokenim_protocol::reply::error(id, Malformed::CODE, &detail)));
+                connection.reply(self.refusal(id, &Error::new(Malformed::CODE).says(message)));
                 Ok(())
             }
             Err(Malformed { id: None, .. }) => Err(Malformed::CODE),
@@ -47,11 +45,11 @@ impl<L: MessageLog> Gateway<L> {
 
     fn command(&self, connection: &Arc<Connection>, id: u64, name: &str, body: &RawValue) {
         if !connection.open_command() {
-            connection.reply(frame::encode_text(&reply::error(id, &Code::TooManyOpenCommands.into())));
+            connection.reply(self.refusal(id, &Code::TooManyOpenCommands.into()));
             return;
         }
         if let Err(error) = self.dispatch(connection, id, name, body) {
-            connection.answer(frame::encode_text(&reply::error(id, &error)));
+            connection.answer(self.refusal(id, &error));
             if error.code == Code::Unauthenticated {
                 self.close(connection, error.code);
             }

@@ -6,6 +6,7 @@ mod audience;
 pub mod bus;
 mod command;
 pub mod connection;
+pub mod counters;
 mod delivery;
 pub mod encode;
 pub mod frame;
@@ -18,7 +19,8 @@ mod ticker;
 pub mod transport;
 pub mod verifier;
 
-pub use gateway::{Counted, Gateway, Parts};
+pub use counters::Counted;
+pub use gateway::{Gateway, Parts};
 pub use registry::AppStats;
 
 #[cfg(test)]

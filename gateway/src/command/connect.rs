@@ -4,8 +4,8 @@ use super::recover::{self, Heads, Recovery};
 use super::refresh::seconds_left;
 use super::{fields, note};
 use crate::connection::{Connection, Session};
+use crate::frame;
 use crate::gateway::Gateway;
-use crate::{frame, reply};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokenim_domain::key::random_base62;
@@ -71,7 +71,7 @@ fn wanted(body: &RawValue) -> Result<Wanted> {
 /// A refused credential ends the connection; anything else may be tried again until the deadline.
 fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64, error: &Error) {
     note(error);
-    connection.answer(frame::encode_text(&reply::error(id, error)));
+    connection.answer(gateway.refusal(id, error));
     match error.code {
         Code::TokenInvalid | Code::TokenExpired | Code::TokenRevoked | Code::SessionInvalid => {
             gateway.close(connection, error.code)
@@ -106,7 +106,7 @@ impl<L: MessageLog> Gateway<L> {
             Ok(recovery) => recovery,
             Err(error) => {
                 // The gate is shut and the client is registered: neither can be taken back, so it starts over.
-                connection.answer(frame::encode_text(&reply::error(id, &error)));
+                connection.answer(self.refusal(id, &error));
                 note(&error);
                 self.close(connection, Code::InsufficientState);
                 return Ok(());
