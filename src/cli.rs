@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod check;
+mod health;
 mod migrate;
 mod serve;
 
@@ -36,6 +37,8 @@ enum Command {
     Migrate,
     /// Check the configuration and the data folder, print what is in force, and exit.
     Check,
+    /// Ask the server of this machine whether it is ready; exits with 0 or 1. For health checks.
+    Health(health::Flags),
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +100,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Admin(Admin::Bootstrap(flags)) => bootstrap::run(config, flags).await,
         Command::Migrate => migrate::run(config).await,
         Command::Check => check::run(config).await,
+        Command::Health(flags) => health::run(config, flags).await,
     }
 }
 

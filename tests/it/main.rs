@@ -7,6 +7,7 @@ mod docs;
 mod gateway;
 mod hostile;
 mod isolation;
+mod private;
 mod restart;
 mod support;
 mod tidy;
