@@ -38,6 +38,8 @@ pub struct Session {
     pub device: Device,
     /// The user's place in the registry.
     pub slot: Arc<Slot>,
+    /// The client's library, as `connect` told it.
+    pub library: Option<Box<str>>,
 }
 
 /// Events of one conversation, encoded, to be queued together.

@@ -3,6 +3,7 @@
 use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
+use crate::checkpoints::{Checkpoints, Step};
 use crate::connection::{Chunk, Connection};
 use crate::counters::Counters;
 use crate::registry::{Registry, Slot};
@@ -55,6 +56,8 @@ pub struct Node {
     pub seconds: Seconds,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// The first steps of apps somebody watches.
+    pub checkpoints: Checkpoints,
     /// Cancelled when the node stops.
     pub stop: CancellationToken,
 }
@@ -130,10 +133,21 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     Err(error) => reply::error(id, error),
                 };
                 connection.answer(frame::encode_text(&text));
+                if matches!(result, Ok(Outcome::Sent(_))) {
+                    self.note(&connection, Step::Sent);
+                }
                 self.touched.push(connection);
             }
             // The caller may have gone; what it asked for is done all the same.
             Origin::Call(caller) => drop(caller.send(result)),
+        }
+    }
+
+    fn note(&self, connection: &Connection, step: Step) {
+        if self.node.checkpoints.is_watching()
+            && let Some(session) = connection.session()
+        {
+            self.node.checkpoints.note(&session, step);
         }
     }
 
@@ -281,6 +295,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             });
         }
         audience.delivered = Some(last.event.seq);
+        if matches!(first.event.body, EventBody::Message { .. }) && self.node.checkpoints.is_watching() {
+            self.touched[before..].iter().for_each(|connection| self.note(connection, Step::Received));
+        }
         self.node.counters.deliver((self.touched.len() - before) as u64);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::appender::{self, Appender, Job, Origin};
 use crate::bus::Bus;
+use crate::checkpoints::Checkpoints;
 use crate::connection::Connection;
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
@@ -51,6 +52,7 @@ pub(crate) struct Inner<L> {
     pub(crate) appender: Appender,
     pub(crate) registry: Arc<Registry>,
     pub(crate) verifier: Verifier,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) seconds: Seconds,
@@ -101,6 +103,7 @@ impl<L: MessageLog> Gateway<L> {
         let seconds = Seconds::new(parts.clock.clone());
         let node = u64::from_le_bytes(parts.rng.bytes());
         let counters = Arc::new(Counters::default());
+        let checkpoints = Checkpoints::new(parts.clock.clone());
         let (stop, died) = (CancellationToken::new(), CancellationToken::new());
         let inner = Arc::new(Inner {
             counters: counters.clone(),
@@ -108,6 +111,7 @@ impl<L: MessageLog> Gateway<L> {
             appender: appender.clone(),
             registry: registry.clone(),
             verifier: parts.verifier,
+            checkpoints: checkpoints.clone(),
             clock: parts.clock.clone(),
             rng: parts.rng,
             seconds: seconds.clone(),
@@ -117,7 +121,7 @@ impl<L: MessageLog> Gateway<L> {
             died: died.clone(),
             draining: AtomicBool::new(false),
         });
-        let here = Node { id: node, registry: registry.clone(), seconds, counters, stop: stop.clone() };
+        let here = Node { id: node, registry: registry.clone(), seconds, counters, checkpoints, stop: stop.clone() };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
         inner.vital(delivery.run(committed));
@@ -211,6 +215,12 @@ impl<L: MessageLog> Gateway<L> {
     #[must_use]
     pub fn connection_series(&self, app: AppId) -> Vec<(i64, u64)> {
         self.inner.minutes.of(app)
+    }
+
+    /// The first steps of apps somebody watches.
+    #[must_use]
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.inner.checkpoints
     }
 
     /// The verifier, shared with the other faces.

@@ -4,6 +4,7 @@
 pub mod appender;
 mod audience;
 pub mod bus;
+pub mod checkpoints;
 mod command;
 pub mod connection;
 pub mod counters;

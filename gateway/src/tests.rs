@@ -1,5 +1,6 @@
 //! The core without sockets: a gateway over the model log, and clients that read their queues.
 
+mod checkpoints;
 mod client;
 mod fan_out;
 mod fault;

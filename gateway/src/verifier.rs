@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::id::KeyId;
+use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::secret::MasterKey;
 use tokenim_domain::token::{self, Identity, SigningKey, session};
 use tokenim_domain::{Code, Result};
@@ -71,6 +71,12 @@ impl Verifier {
             Some(key) if key.app == identity.app => Ok(identity),
             _ => Err(Code::SessionInvalid.into()),
         }
+    }
+
+    /// The app a user token claims to be for, by its `kid`; nothing else about it is verified.
+    pub(crate) async fn app_of(&self, text: &str) -> Option<AppId> {
+        let key = self.key(token::key_of(text).ok()?).await.ok()??;
+        Some(key.app.app)
     }
 
     /// The key that signs session tokens.

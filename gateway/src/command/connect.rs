@@ -3,6 +3,7 @@
 use super::recover::{self, Heads, Recovery};
 use super::refresh::seconds_left;
 use super::{fields, note};
+use crate::checkpoints::{LIBRARY_CHARS_MAX, Step};
 use crate::connection::{Connection, Session};
 use crate::frame;
 use crate::gateway::Gateway;
@@ -24,6 +25,7 @@ const DEVICE_CHARS: usize = 16;
 struct Wanted {
     credential: Credential,
     device: Option<Device>,
+    library: Option<Box<str>>,
     heads: Heads,
 }
 
@@ -40,7 +42,8 @@ pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id
         .ok_or_else(|| Error::new(Code::InvalidRequest).says("this connection is connected already"))?;
     let (task_gateway, connection) = (gateway.clone(), connection.clone());
     gateway.spawn(async move {
-        if let Err(error) = task_gateway.attach(&connection, id, wanted).await {
+        if let Err(error) = task_gateway.attach(&connection, id, &wanted).await {
+            task_gateway.note_refusal(&wanted, error.code).await;
             refuse(&task_gateway, &connection, id, &error);
         }
         task_gateway.receive_held(&connection, attach);
@@ -65,7 +68,8 @@ fn wanted(body: &RawValue) -> Result<Wanted> {
     if !heads.keys().all(|name| tokenim_protocol::grammar::is_id(name)) {
         return Err(Error::invalid("heads", "`heads` holds something that is no conversation id"));
     }
-    Ok(Wanted { credential, device, heads })
+    let library = connect.sdk.map(|name| name.chars().take(LIBRARY_CHARS_MAX).collect());
+    Ok(Wanted { credential, device, library, heads })
 }
 
 /// A refused credential ends the connection; anything else may be tried again until the deadline.
@@ -87,17 +91,17 @@ impl<L: MessageLog> Gateway<L> {
     /// Verifies, registers behind the gate, reads what was missed, and opens the gate.
     ///
     /// Source: docs/PROTOCOL.md §6; registering before reading is what leaves no hole between backlog and live events.
-    async fn attach(&self, connection: &Arc<Connection>, id: u64, wanted: Wanted) -> Result<()> {
+    async fn attach(&self, connection: &Arc<Connection>, id: u64, wanted: &Wanted) -> Result<()> {
         let inner = &self.inner;
         let (identity, resumed) = match &wanted.credential {
             Credential::Token(token) => (inner.verifier.verify_token(token).await?, false),
             Credential::Session(session) => (inner.verifier.verify_session(session).await?, true),
         };
-        let device = self.device(&identity, wanted.device)?;
+        let device = self.device(&identity, wanted.device.clone())?;
         inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
         let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
-        let session = Arc::new(Session { identity, device, slot });
+        let session = Arc::new(Session { identity, device, slot, library: wanted.library.clone() });
         if !connection.shut_gate(session.clone()) {
             return Ok(());
         }
@@ -112,9 +116,25 @@ impl<L: MessageLog> Gateway<L> {
                 return Ok(());
             }
         };
+        let checkpoints = &inner.checkpoints;
+        checkpoints.note(&session, Step::Connected);
+        if !recovery.backlog.is_empty() {
+            checkpoints.note(&session, Step::Received);
+        }
         let text = ok(id, &self.welcome(&session, signed.expose(), resumed, &recovery));
         connection.open_gate(frame::encode_text(&text), recovery.backlog, &recovery.heads, inner.seconds.now());
         Ok(())
+    }
+
+    /// Tells the page that watches the app why its client could not connect.
+    async fn note_refusal(&self, wanted: &Wanted, code: Code) {
+        if !self.inner.checkpoints.is_watching() {
+            return;
+        }
+        let Credential::Token(token) = &wanted.credential else { return };
+        if let Some(app) = self.inner.verifier.app_of(token).await {
+            self.inner.checkpoints.refuse(app, code, wanted.library.as_deref());
+        }
     }
 
     fn device(&self, identity: &Identity, asked: Option<Device>) -> Result<Device> {

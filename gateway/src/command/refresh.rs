@@ -25,7 +25,8 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         }
         let signed = session::sign(&identity, &old.device, gateway.inner.verifier.master())?;
         let seconds = seconds_left(identity.expires_ms, gateway.inner.clock.now_ms());
-        connection.renew(Arc::new(Session { identity, device: old.device.clone(), slot: old.slot.clone() }));
+        let (device, slot, library) = (old.device.clone(), old.slot.clone(), old.library.clone());
+        connection.renew(Arc::new(Session { identity, device, slot, library }));
         let mut out = String::from("{\"session\":");
         out.quoted(signed.expose()).raw(",\"expires_in_s\":").int(seconds).raw("}");
         Ok(out)
