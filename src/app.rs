@@ -1,15 +1,20 @@
 //! Composition: the one place where the rooms are put together.
 
+mod entrance;
 mod plain;
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::tls::Tls;
 use crate::{metrics, private};
 use actix_http::{HttpService, Request};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_factory, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
+};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::web;
+use entrance::Entrance;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -57,6 +62,8 @@ pub struct App {
     pub public: Server,
     /// Serves the private socket.
     pub private: Server,
+    /// The certificate of the public socket, to be watched.
+    pub tls: Option<Tls>,
     /// Ends the console's live streams and the workers.
     pub stop: CancellationToken,
     /// Whether this node may be sent traffic.
@@ -75,7 +82,7 @@ impl Live for LiveConnections {
 /// Puts a process together on listeners that are bound already.
 ///
 /// Errors: a public origin that is none; what the machine refused.
-pub fn build(config: &Config, store: Store, listeners: Listeners) -> Result<App, Failure> {
+pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tls>) -> Result<App, Failure> {
     let stop = CancellationToken::new();
     let gateway = gateway(&store);
     let api = Api::new(store.clone(), gateway.clone());
@@ -83,6 +90,7 @@ pub fn build(config: &Config, store: Store, listeners: Listeners) -> Result<App,
         store: store.clone(),
         live: Arc::new(LiveConnections(gateway.clone())),
         public_origin: config.server.public_origin(),
+        tls: tls.is_some(),
         stop: stop.clone(),
     })?);
     let ready = Arc::new(AtomicBool::new(true));
@@ -91,9 +99,10 @@ pub fn build(config: &Config, store: Store, listeners: Listeners) -> Result<App,
     let private =
         private::serve(listeners.private, private::State { store: store.clone(), ready: ready.clone(), metrics })
             .map_err(refused)?;
+    let entrance = Entrance::new(tls.as_ref().map(Tls::server_config));
     let faces = Faces { api: api.clone(), console, requests };
-    let public = public(config, listeners.public, gateway.clone(), faces).map_err(refused)?;
-    Ok(App { store, gateway, api, public, private, stop, ready })
+    let public = public(config, listeners.public, entrance, gateway.clone(), faces).map_err(refused)?;
+    Ok(App { store, gateway, api, public, private, tls, stop, ready })
 }
 
 fn gateway(store: &Store) -> Gateway<Store> {
@@ -120,7 +129,13 @@ struct Faces {
 }
 
 /// One port for all: actix-web answers requests, and a request that asks for an upgrade becomes a connection of the gateway.
-fn public(config: &Config, listener: TcpListener, gateway: Gateway<Store>, faces: Faces) -> io::Result<Server> {
+fn public(
+    config: &Config,
+    listener: TcpListener,
+    entrance: Entrance,
+    gateway: Gateway<Store>,
+    faces: Faces,
+) -> io::Result<Server> {
     let build = move || {
         let gateway = gateway.clone();
         let pages = || {
@@ -142,13 +157,13 @@ fn public(config: &Config, listener: TcpListener, gateway: Gateway<Store>, faces
                 Ok::<_, ()>(fn_service(move |handed| upgraded(gateway.clone(), pages.clone(), handed)))
             }
         });
-        HttpService::build()
+        let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_TIMEOUT)
-            .tcp_nodelay(true)
             .upgrade(upgrade)
-            .finish(pages())
-            .tcp()
+            .finish(pages());
+        let entrance = entrance.clone();
+        fn_service(move |tcp| entrance.clone().enter(tcp)).and_then(http)
     };
     let server = Server::build()
         .disable_signals()

@@ -39,6 +39,10 @@ pub struct Server {
     pub workers: usize,
     /// Scheme and host people open the console under; empty = loopback only.
     pub public_origin: String,
+    /// PEM file of the certificate and what leads to its root; empty = plain HTTP.
+    pub tls_cert: PathBuf,
+    /// PEM file of the certificate's key.
+    pub tls_key: PathBuf,
 }
 
 /// `[data]`
@@ -102,6 +106,18 @@ impl Server {
     /// The public origin, if one is set.
     pub fn public_origin(&self) -> Option<String> {
         Some(self.public_origin.clone()).filter(|origin| !origin.is_empty())
+    }
+
+    /// The certificate's file and its key's, if the public port speaks TLS.
+    ///
+    /// Errors: one without the other.
+    pub fn tls(&self) -> Result<Option<(&Path, &Path)>, Fault> {
+        match (self.tls_cert.as_os_str().is_empty(), self.tls_key.as_os_str().is_empty()) {
+            (true, true) => Ok(None),
+            (false, false) => Ok(Some((&self.tls_cert, &self.tls_key))),
+            (true, false) => Err(content("server.tls_key", "is given without server.tls_cert")),
+            (false, true) => Err(content("server.tls_cert", "is given without server.tls_key")),
+        }
     }
 }
 

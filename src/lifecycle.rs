@@ -19,12 +19,16 @@ const HARD_STOP: Duration = Duration::from_secs(15);
 pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let (public, private) = (app.public.handle(), app.private.handle());
-    let App { store, gateway, api, public: public_server, private: private_server, stop, ready } = app;
+    let App { store, gateway, api, public: public_server, private: private_server, tls, stop, ready } = app;
     let roller = tokenim_billing::roll_up::run(store.clone(), stop.clone());
     let servers = async { tokio::try_join!(public_server, private_server) };
     tokio::pin!(servers);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(roller);
+    if let Some(tls) = tls {
+        let asked = signal(SignalKind::hangup()).map_err(no_signals)?;
+        tasks.spawn(tls.watch(asked, stop.clone()));
+    }
     tokio::select! {
         ended = &mut servers => return Err(died(ended.err())),
         _ = tasks.join_next() => return Err(died(None)),
@@ -40,7 +44,7 @@ pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure>
         public.stop(true).await;
         api.drain().await;
         private.stop(false).await;
-        tasks.join_next().await;
+        tasks.join_all().await;
         store.close().await;
     };
     tokio::select! {
@@ -62,6 +66,10 @@ fn hard(why: &str) -> Failure {
     Failure::Io { what: "stopped hard".to_owned(), source: io::Error::other(why.to_owned()) }
 }
 
+fn no_signals(source: io::Error) -> Failure {
+    Failure::Io { what: "listening for signals".to_owned(), source }
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -69,8 +77,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|source| Failure::Io { what: "listening for signals".to_owned(), source });
+        let listen = |kind| signal(kind).map_err(no_signals);
         Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 

@@ -7,6 +7,7 @@ mod lifecycle;
 mod metrics;
 mod private;
 mod telemetry;
+mod tls;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 const CORE_THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    // Before anything that might speak TLS. It fails only where one is installed already, and nothing ran before this.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(CORE_THREADS).enable_all().build() {
         Ok(runtime) => runtime,

@@ -57,7 +57,7 @@ pub(crate) fn dress(mut answer: HttpResponse, visit: &Visit<'_>) -> HttpResponse
     for (name, value) in FIXED {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    if visit.console.site.is_secure() {
+    if visit.console.site.is_strict() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT_SECURITY));
     }
     if !headers.contains_key(header::CACHE_CONTROL) {

@@ -25,8 +25,10 @@ pub struct Ports {
     /// Live figures.
     pub live: Arc<dyn Live>,
     /// Scheme, host and port under which people open the console, e.g. `https://console.example`.
-    /// None: plain HTTP on loopback addresses only.
+    /// None: on loopback addresses only.
     pub public_origin: Option<String>,
+    /// Whether this process speaks TLS itself.
+    pub tls: bool,
     /// Cancelled when the process stops; live streams end then.
     pub stop: CancellationToken,
 }
@@ -46,10 +48,10 @@ pub struct Console {
 impl Console {
     /// Prepares the console; compresses the static files once.
     ///
-    /// Errors: `invalid_field` where the public origin is not an origin, or is plain HTTP on an address that is not loopback.
+    /// Errors: `invalid_field` where the public origin is not an origin, or is plain HTTP where it may not be.
     pub fn new(ports: Ports) -> Result<Self, Error> {
         Ok(Self {
-            site: Site::new(ports.public_origin)?,
+            site: Site::new(ports.public_origin, ports.tls)?,
             store: ports.store,
             live: ports.live,
             stop: ports.stop,

@@ -72,6 +72,7 @@ async fn face() -> Face {
         store,
         live: Arc::new(Fixed),
         public_origin: Some("https://console.example".into()),
+        tls: false,
         stop: CancellationToken::new(),
     };
     Face {

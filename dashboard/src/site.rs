@@ -1,4 +1,4 @@
-//! Under which name the console answers: one public origin, or plain HTTP on loopback.
+//! Under which name the console answers: one public origin, or loopback.
 use std::net::IpAddr;
 
 use tokenim_domain::Error;
@@ -11,36 +11,45 @@ pub(crate) enum Site {
         /// `https://console.example`, without a slash at the end.
         origin: String,
     },
-    /// Plain HTTP, opened on the machine itself.
-    Loopback,
+    /// Opened on the machine itself.
+    Loopback {
+        /// Whether this process speaks TLS.
+        tls: bool,
+    },
 }
 
 /// Checks a public origin as the console would at its start.
 ///
-/// Errors: `invalid_field` where it is no origin, or plain HTTP on an address that is not loopback.
-pub fn check_public_origin(public_origin: Option<String>) -> Result<(), Error> {
-    Site::new(public_origin).map(drop)
+/// Errors: `invalid_field` where it is no origin, or plain HTTP although this process speaks TLS or on an address that is not
+/// loopback.
+pub fn check_public_origin(public_origin: Option<String>, tls: bool) -> Result<(), Error> {
+    Site::new(public_origin, tls).map(drop)
 }
 
 impl Site {
-    pub(crate) fn new(public_origin: Option<String>) -> Result<Self, Error> {
-        let Some(origin) = public_origin else { return Ok(Self::Loopback) };
+    pub(crate) fn new(public_origin: Option<String>, tls: bool) -> Result<Self, Error> {
+        let Some(origin) = public_origin else { return Ok(Self::Loopback { tls }) };
         let origin = origin.trim_end_matches('/').to_ascii_lowercase();
         let (scheme, host) = origin.split_once("://").unwrap_or_default();
         let is_host =
             !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte));
         match scheme {
             "https" if is_host => Ok(Self::Public { origin }),
-            "http" if is_host && is_loopback(host) => Ok(Self::Loopback),
+            "http" if is_host && is_loopback(host) && !tls => Ok(Self::Loopback { tls }),
             _ => Err(Error::invalid(
                 "public_origin",
-                "the public origin must be https://HOST, or http:// on a loopback address",
+                "the public origin must be https://HOST, or without TLS http:// on a loopback address",
             )),
         }
     }
 
-    /// Whether cookies and HSTS may rely on TLS.
+    /// Whether cookies may rely on TLS.
     pub(crate) const fn is_secure(&self) -> bool {
+        matches!(self, Self::Public { .. } | Self::Loopback { tls: true })
+    }
+
+    /// Whether browsers are told to use nothing but TLS here. Not on loopback: that would bind every port of `localhost`.
+    pub(crate) const fn is_strict(&self) -> bool {
         matches!(self, Self::Public { .. })
     }
 
@@ -51,7 +60,10 @@ impl Site {
                 let own = origin.strip_prefix("https://").unwrap_or_default();
                 host.eq_ignore_ascii_case(own).then(|| origin.clone())
             }
-            Self::Loopback => is_loopback(host).then(|| format!("http://{}", host.to_ascii_lowercase())),
+            Self::Loopback { tls } => {
+                let scheme = if *tls { "https" } else { "http" };
+                is_loopback(host).then(|| format!("{scheme}://{}", host.to_ascii_lowercase()))
+            }
         }
     }
 }
@@ -74,7 +86,7 @@ mod tests {
 
     #[test]
     fn loopback_answers_only_on_the_machine_itself() {
-        let site = Site::new(None).unwrap();
+        let site = Site::new(None, false).unwrap();
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "[::1]"] {
             assert!(site.origin_of(host).is_some(), "{host}");
         }
@@ -93,13 +105,22 @@ mod tests {
 
     #[test]
     fn a_public_site_answers_under_its_name_and_needs_tls() {
-        let site = Site::new(Some("https://Console.example:8443/".into())).unwrap();
+        let site = Site::new(Some("https://Console.example:8443/".into()), false).unwrap();
         assert_eq!(site.origin_of("console.example:8443").as_deref(), Some("https://console.example:8443"));
         assert_eq!(site.origin_of("console.example"), None);
         assert_eq!(site.origin_of("localhost"), None);
         for origin in ["http://console.example", "console.example", "https://", "https://a b", "ftp://a", "https://a/b"]
         {
-            assert!(Site::new(Some(origin.into())).is_err(), "{origin}");
+            assert!(Site::new(Some(origin.into()), false).is_err(), "{origin}");
         }
+    }
+
+    #[test]
+    fn with_tls_loopback_is_secure_but_not_strict() {
+        let site = Site::new(None, true).unwrap();
+        assert_eq!(site.origin_of("LOCALHOST:8443").as_deref(), Some("https://localhost:8443"));
+        assert_eq!(site.origin_of("console.example"), None);
+        assert!(site.is_secure() && !site.is_strict());
+        assert!(Site::new(Some("http://localhost:8443".into()), true).is_err(), "it would not answer there");
     }
 }

@@ -1,17 +1,20 @@
-//! The transport: actix parses the handshake, then the raw TCP stream belongs to one task of ours.
+//! The transport: actix parses the handshake, then the stream, TCP or TLS, belongs to one task of ours.
 
 mod handshake;
 mod socket;
+mod stream;
+mod tls;
 
 use crate::gateway::Gateway;
 use actix_codec::Framed;
 use actix_http::{Request, h1};
 use handshake::Verdict;
+pub use stream::Stream;
+pub use tls::accept;
 use tokenim_domain::log::MessageLog;
-use tokio::net::TcpStream;
 
 /// A request that asked for an upgrade, and the connection it came on.
-pub type Handed = (Request, Framed<TcpStream, h1::Codec>);
+pub type Handed = (Request, Framed<Stream, h1::Codec>);
 
 /// Takes over a connection whose request asked for an upgrade.
 ///

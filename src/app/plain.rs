@@ -9,14 +9,14 @@ use futures_util::SinkExt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use tokenim_gateway::transport::Stream;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 /// Writes an answer and ends the connection: the dispatcher that would have kept it is gone. The codec is a fresh one,
 /// because the old one has noted the wish for an upgrade and would repeat it in the answer.
 ///
 /// Errors: the peer has left.
-pub async fn answer(response: Response<BoxBody>, handed: Framed<TcpStream, Codec>) -> io::Result<()> {
+pub async fn answer(response: Response<BoxBody>, handed: Framed<Stream, Codec>) -> io::Result<()> {
     let mut framed = Framed::new(handed.into_parts().io, Codec::default());
     let (mut head, body) = response.into_parts();
     head.head_mut().set_connection_type(ConnectionType::Close);

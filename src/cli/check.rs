@@ -2,12 +2,14 @@
 
 use super::{Failure, say, settings};
 use crate::config::Config;
+use crate::tls::Tls;
 use tokenim_store::Store;
 
 /// By now the configuration has been read, so it is valid; what is left is to show it and to try the data folder.
 pub async fn run(config: Config) -> Result<(), Failure> {
     crate::telemetry::filter(&config.log)?;
-    tokenim_dashboard::check_public_origin(config.server.public_origin())?;
+    let tls = Tls::load(&config.server)?;
+    tokenim_dashboard::check_public_origin(config.server.public_origin(), tls.is_some())?;
     say(&config.to_toml())?;
     let data = config.data.dir.display();
     say(&match Store::pending_migrations(&settings(&config)).await? {

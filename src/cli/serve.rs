@@ -3,9 +3,11 @@
 use super::{Failure, open, say};
 use crate::app::{self, Listeners};
 use crate::config::Config;
+use crate::tls::Tls;
 use crate::{lifecycle, telemetry};
 use clap::Args;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 /// Flags of `serve`.
 #[derive(Debug, Default, Args)]
@@ -16,22 +18,32 @@ pub struct Flags {
     /// Address of /metrics, /healthz and /readyz.
     #[arg(long, value_name = "ADDRESS")]
     private_listen: Option<SocketAddr>,
+    /// PEM file of the certificate and what leads to its root: the address speaks TLS only.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's key, readable to its owner only.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
     config.server.listen = flags.listen.unwrap_or(config.server.listen);
     config.server.private_listen = flags.private_listen.unwrap_or_else(|| default_private(&config));
+    config.server.tls_cert = flags.tls_cert.unwrap_or(config.server.tls_cert);
+    config.server.tls_key = flags.tls_key.unwrap_or(config.server.tls_key);
     telemetry::start(&config.log)?;
+    let tls = Tls::load(&config.server)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let listeners = Listeners { public: bind(config.server.listen)?, private: bind(config.server.private_listen)? };
     let (public, private) = (address(&listeners.public)?, address(&listeners.private)?);
     let _serving = tokenim_store::lock_for_serving(&config.data.dir)?;
     let opened = open(&config).await?;
     let has_accounts = opened.store.has_accounts().await?;
-    let app = app::build(&config, opened.store, listeners)?;
-    say(&format!("listening on http://{public}"))?;
+    let app = app::build(&config, opened.store, listeners, tls)?;
+    say(&format!("listening on {scheme}://{public}"))?;
     say(&format!("private on http://{private}"))?;
     say(&format!("data in {}", config.data.dir.display()))?;
-    say(&next_step(has_accounts, public, &config))?;
+    say(&next_step(has_accounts, &format!("{scheme}://{public}/"), &config))?;
     lifecycle::run_until_stopped(app, &config).await
 }
 
@@ -56,9 +68,9 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
     listener.local_addr().map_err(|source| Failure::Io { what: "reading the address".to_owned(), source })
 }
 
-fn next_step(has_accounts: bool, public: SocketAddr, config: &Config) -> String {
+fn next_step(has_accounts: bool, console: &str, config: &Config) -> String {
     if has_accounts {
-        return format!("next: open http://{public}/ and sign in");
+        return format!("next: open {console} and sign in");
     }
     let data = config.data.dir.display();
     format!(

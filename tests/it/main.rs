@@ -11,3 +11,4 @@ mod private;
 mod restart;
 mod support;
 mod tidy;
+mod tls;

@@ -5,6 +5,7 @@ pub mod page;
 pub mod rest;
 pub mod server;
 pub mod template;
+pub mod tls;
 pub mod token;
 pub mod wait;
 pub mod wire;

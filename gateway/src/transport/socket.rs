@@ -3,18 +3,18 @@
 use crate::connection::Connection;
 use crate::frame::{self, Decoder, Received};
 use crate::gateway::Gateway;
+use crate::transport::Stream;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokenim_domain::Code;
 use tokenim_domain::log::MessageLog;
 use tokenim_protocol::limits::UNAUTHENTICATED_BYTES_MAX;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// Bytes of one read, and of the one buffer each thread keeps.
 const READ_BYTES: usize = 64 * 1024;
@@ -31,7 +31,7 @@ thread_local! {
 pub async fn serve<L: MessageLog>(
     gateway: Gateway<L>,
     connection: Arc<Connection>,
-    stream: TcpStream,
+    stream: Stream,
     mut early: BytesMut,
     response: Bytes,
 ) {
@@ -52,14 +52,14 @@ pub async fn serve<L: MessageLog>(
 }
 
 /// Answers a request that is no WebSocket and ends its connection.
-pub async fn reject(mut stream: TcpStream, response: Bytes) {
+pub async fn reject(mut stream: Stream, response: Bytes) {
     // Whoever left before the answer needs none.
     let _ = stream.write_all(&response).await;
     let _ = stream.shutdown().await;
 }
 
 struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     decoder: Decoder,
     /// Frames taken from the queue; the first `written` bytes of the first one are out.
     pending: Vec<Bytes>,
@@ -118,28 +118,27 @@ impl Socket {
                 connection.drain(&mut self.pending);
                 if self.pending.is_empty() {
                     self.pending = Vec::new();
-                    return Ok(true);
+                    // Only TLS holds something back: what it sealed and the kernel did not take.
+                    return Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready());
                 }
             }
-            match self.write() {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => match self.stream.poll_write_ready(context) {
-                    Poll::Ready(ready) => ready?,
-                    Poll::Pending => return Ok(false),
-                },
-                Err(error) => return Err(error),
+            if self.write(context)?.is_pending() {
+                return Ok(false);
             }
         }
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<Poll<()>> {
         let mut vectors = [IoSlice::new(&[]); VECTORS_MAX];
         let mut count = 0;
         for (vector, frame) in vectors.iter_mut().zip(&self.pending) {
             *vector = IoSlice::new(if count == 0 { &frame[self.written..] } else { frame });
             count += 1;
         }
-        let mut done = self.written + self.stream.try_write_vectored(&vectors[..count])?;
+        let Poll::Ready(taken) = Pin::new(&mut self.stream).poll_write_vectored(context, &vectors[..count])? else {
+            return Ok(Poll::Pending);
+        };
+        let mut done = self.written + taken;
         let whole = self
             .pending
             .iter()
@@ -152,7 +151,7 @@ impl Socket {
             .count();
         self.pending.drain(..whole);
         self.written = done;
-        Ok(())
+        Ok(Poll::Ready(()))
     }
 
     /// Reads once. Ready(false) when the peer is gone.
@@ -162,18 +161,16 @@ impl Socket {
         connection: &Arc<Connection>,
         context: &mut Context<'_>,
     ) -> Poll<bool> {
-        if ready!(self.stream.poll_read_ready(context)).is_err() {
-            return Poll::Ready(false);
-        }
-        BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
-            Ok(0) => Poll::Ready(false),
-            Ok(bytes) => {
-                connection.hear(gateway.now_seconds());
-                self.feed(gateway, connection, &mut buffer[..bytes]);
-                Poll::Ready(true)
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut into = ReadBuf::new(buffer);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut into)) {
+                Ok(()) if !into.filled().is_empty() => {
+                    connection.hear(gateway.now_seconds());
+                    self.feed(gateway, connection, into.filled_mut());
+                    Poll::Ready(true)
+                }
+                Ok(()) | Err(_) => Poll::Ready(false),
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Ready(true),
-            Err(_) => Poll::Ready(false),
         })
     }
 

@@ -1,12 +1,13 @@
 //! A client of the gateway: commands by verb, pushes in order, everything heard kept for a look afterwards.
 
 use super::server::TestServer;
+use super::tls::Bytes;
 use super::wait::{within, within_at_most};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -34,7 +35,7 @@ impl Closed {
 
 /// One connection.
 pub struct Client {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Bytes>,
     next_id: u64,
     replies: HashMap<u64, Value>,
     pushes: VecDeque<Value>,
@@ -51,7 +52,7 @@ pub struct Client {
 impl Client {
     /// Opens a connection without authenticating it.
     pub async fn open(server: &TestServer) -> Client {
-        Self::over(server, within(TcpStream::connect(("127.0.0.1", server.port()))).await.unwrap()).await
+        Self::over(server, server.dial().await).await
     }
 
     /// Opens one whose kernel takes little before the client reads.
@@ -59,10 +60,10 @@ impl Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(8 * 1024).unwrap();
         let address = ([127, 0, 0, 1], server.port()).into();
-        Self::over(server, within(socket.connect(address)).await.unwrap()).await
+        Self::over(server, server.wrap(within(socket.connect(address)).await.unwrap()).await).await
     }
 
-    async fn over(server: &TestServer, stream: TcpStream) -> Client {
+    async fn over(server: &TestServer, stream: Bytes) -> Client {
         let mut request = format!("ws://127.0.0.1:{}/v1/connect", server.port()).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("tokenim.v1.json"));
         let (stream, _) = within(client_async(request, stream)).await.unwrap();

@@ -3,13 +3,15 @@
 use super::client::Client;
 use super::rest::Rest;
 use super::template::{Founded, run, template, tokenim};
+use super::tls::{Bytes, Identity};
 use super::token::user_token;
 use super::wait::{DEADLINE, within};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 /// A running server and its data.
 pub struct TestServer {
@@ -24,6 +26,10 @@ pub struct TestServer {
     pub data: PathBuf,
     /// The window in which connections are sent away; for the next start.
     pub drain_ms: u32,
+    /// Who it is over TLS; without, it speaks plain HTTP.
+    pub tls: Option<Identity>,
+    /// Whether the test makes the server log errors.
+    pub may_log_errors: bool,
     log: PathBuf,
     process: Option<Process>,
     _folder: TempDir,
@@ -38,6 +44,15 @@ struct Process {
 impl TestServer {
     /// Starts a server with its two orgs.
     pub async fn spawn() -> TestServer {
+        Self::spawn_with(|_| None).await
+    }
+
+    /// Starts one that speaks TLS on its public port.
+    pub async fn spawn_tls() -> TestServer {
+        Self::spawn_with(|folder| Some(Identity::new(folder))).await
+    }
+
+    async fn spawn_with(tls: impl FnOnce(&Path) -> Option<Identity>) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         template().copy_to(&data);
@@ -50,6 +65,8 @@ impl TestServer {
             other,
             data,
             drain_ms: 300,
+            tls: tls(folder.path()),
+            may_log_errors: false,
             log,
             process: None,
             _folder: folder,
@@ -63,6 +80,9 @@ impl TestServer {
         let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let mut command = tokenim();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data).stdout(Stdio::piped()).stderr(log);
+        if let Some(identity) = &self.tls {
+            command.arg("--tls-cert").arg(&identity.cert).arg("--tls-key").arg(&identity.key);
+        }
         let mut child = command.env("TOKENIM_GATEWAY__DRAIN_MS", self.drain_ms.to_string()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let read = tokio::task::spawn_blocking(move || {
@@ -88,8 +108,26 @@ impl TestServer {
 
     /// Asks the process to end.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the process a signal.
+    pub fn signal(&self, name: &str) {
         let pid = self.process.as_ref().unwrap().child.id();
-        run(Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")));
+        run(Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")));
+    }
+
+    /// A connection to the public port, shaken hands with where it speaks TLS.
+    pub async fn dial(&self) -> Bytes {
+        self.wrap(within(TcpStream::connect(("127.0.0.1", self.port()))).await.unwrap()).await
+    }
+
+    /// The same over a TCP connection that is there already.
+    pub async fn wrap(&self, tcp: TcpStream) -> Bytes {
+        match &self.tls {
+            Some(identity) => Box::new(identity.connect(tcp).await.unwrap()),
+            None => Box::new(tcp),
+        }
     }
 
     /// Waits for the process to end by itself.
@@ -174,7 +212,7 @@ impl Drop for TestServer {
         } else {
             let errors: Vec<_> =
                 log.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked at")).collect();
-            assert!(errors.is_empty(), "the server logged errors: {errors:#?}");
+            assert!(errors.is_empty() || self.may_log_errors, "the server logged errors: {errors:#?}");
         }
     }
 }

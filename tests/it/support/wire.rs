@@ -1,12 +1,12 @@
 //! A WebSocket client down at the bytes, able to break every rule of RFC 6455.
 
 use super::server::TestServer;
+use super::tls::Bytes;
 use super::wait::within;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
@@ -88,18 +88,28 @@ impl Close {
     }
 }
 
+/// An opening handshake for a path, with more header lines.
+pub fn opening(server: &TestServer, path: &str, headers: &str) -> String {
+    let (port, key) = (server.port(), BASE64_STANDARD.encode([7; 16]));
+    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n")
+}
+
 /// A raw connection.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Bytes,
     buffer: Vec<u8>,
     /// The answer to the opening handshake.
     pub head: String,
 }
 
 impl Wire {
-    /// A TCP connection and nothing else.
+    /// A connection on which nothing was said yet.
     pub async fn dial(server: &TestServer) -> Wire {
-        let stream = within(TcpStream::connect(("127.0.0.1", server.port()))).await.unwrap();
+        Self::over(server.dial().await)
+    }
+
+    /// The same over a stream that is there already.
+    pub fn over(stream: Bytes) -> Wire {
         Wire { stream, buffer: Vec::new(), head: String::new() }
     }
 
@@ -111,8 +121,7 @@ impl Wire {
     /// A connection that sent its opening handshake for a path, with more header lines.
     pub async fn open_at(server: &TestServer, path: &str, headers: &str) -> Wire {
         let mut wire = Self::dial(server).await;
-        let key = BASE64_STANDARD.encode([7; 16]);
-        wire.send(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n", server.port()).as_bytes()).await;
+        wire.send(opening(server, path, headers).as_bytes()).await;
         wire.read_head().await;
         wire
     }
