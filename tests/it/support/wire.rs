@@ -91,7 +91,9 @@ impl Close {
 /// An opening handshake for a path, with more header lines.
 pub fn opening(server: &TestServer, path: &str, headers: &str) -> String {
     let (port, key) = (server.port(), BASE64_STANDARD.encode([7; 16]));
-    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n")
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n"
+    )
 }
 
 /// A raw connection.

@@ -20,8 +20,10 @@ async fn ask(stream: &mut Bytes, head: &str, body: &str) -> String {
 }
 
 fn post(server: &TestServer, path: &str) -> String {
-    let (port, key) = (server.port(), &server.app.key);
-    format!("POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json")
+    let (port, key) = (server.port(), &server.founded.key);
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json"
+    )
 }
 
 /// Creates a group over the socket, because REST of the tests speaks no TLS.
@@ -50,7 +52,8 @@ async fn a_body_and_an_answer_longer_than_any_buffer_arrive_whole() {
     group(&mut alice, "c1", &[]).await;
     let long = "x".repeat(60_000);
     for at in 0..5 {
-        let message = json!({"sender": "alice", "client_msg_id": format!("m{at}"), "kind": "text", "body": {"text": long}});
+        let message =
+            json!({"sender": "alice", "client_msg_id": format!("m{at}"), "kind": "text", "body": {"text": long}});
         let head = post(&server, "/v1/conversations/c1/messages");
         let answer = ask(&mut server.dial().await, &head, &message.to_string()).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

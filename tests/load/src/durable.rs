@@ -86,7 +86,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     server::fresh_folder(&flags.common.data.join("durable"))?;
     [&data, &floors].into_iter().try_for_each(std::fs::create_dir_all)?;
     let keys = server::bootstrap(&flags.common.bin, &data)?;
-    let server = Server::start(&flags.common.bin, &data).await?;
+    let server = Server::start(&flags.common, &data).await?;
     let conversations = create(&server, &keys, flags.conversations).await?;
     let load = Load { server, keys, conversations };
     let mut whole = Floor::make(&floors, Schema::Whole, flags.conversations)?;
@@ -114,7 +114,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
 }
 
 async fn create(server: &Server, keys: &Keys, count: usize) -> Result<Vec<String>, Failure> {
-    let mut rest = Rest::connect(server.address, &keys.key).await?;
+    let mut rest = Rest::connect(&server.address, &keys.key).await?;
     let mut conversations = Vec::with_capacity(count);
     for pair in 0..count {
         let new = json!({"kind": "direct", "members": [format!("sender-{pair}"), format!("reader-{pair}")]});
@@ -131,7 +131,7 @@ async fn stretch(load: &Load, flags: &Flags, in_flight: usize, number: u64) -> R
     for (pair, conversation) in load.conversations.iter().enumerate() {
         let open = async |name: &str| {
             let token = token::sign(&load.keys, &format!("{name}-{pair}"))?;
-            Connection::open(load.server.address, &token, "").await
+            Connection::open(&load.server.address, &token, "").await
         };
         if flags.deliver {
             readers.spawn_local(sender::receive(open("reader").await?, pair as u64, tally.clone()));

@@ -79,10 +79,10 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     let data = flags.common.data.join("group");
     server::fresh_folder(&data)?;
     let keys = server::bootstrap(&flags.common.bin, &data)?;
-    let server = Server::start(&flags.common.bin, &data).await?;
+    let server = Server::start(&flags.common, &data).await?;
     let members: Vec<String> = (0..flags.members).map(member).collect();
     let new = json!({"kind": "group", "id": CONVERSATION, "members": members});
-    Rest::connect(server.address, &keys.key).await?.post("/v1/conversations", &new.to_string()).await?;
+    Rest::connect(&server.address, &keys.key).await?.post("/v1/conversations", &new.to_string()).await?;
     let mut number = 0;
     for pace in [Pace::Rate(flags.rate), Pace::InFlight(flags.in_flight)] {
         let mut rounds = Vec::new();
@@ -107,10 +107,10 @@ async fn stretch(server: &Server, keys: &Keys, flags: &Flags, pace: Pace, number
     let mut readers = JoinSet::new();
     for at in 1..flags.members {
         let token = token::sign(keys, &member(at))?;
-        let connection = Connection::open(server.address, &token, "").await?;
+        let connection = Connection::open(&server.address, &token, "").await?;
         readers.spawn_local(sender::receive(connection, at as u64, tally.clone()));
     }
-    let connection = Connection::open(server.address, &token::sign(keys, &member(0))?, "").await?;
+    let connection = Connection::open(&server.address, &token::sign(keys, &member(0))?, "").await?;
     let sender = Sender::new(connection, CONVERSATION, number, tally.clone());
     let mut sending = JoinSet::new();
     tokio::time::sleep(WARM_UP).await;

@@ -1,25 +1,22 @@
 //! A REST client for one keep-alive connection: POST of JSON, and GET of text.
 
 use crate::report::Failure;
-use std::net::SocketAddr;
+use crate::stream::{Address, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// Bytes of one answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A connection to the REST face.
 pub struct Rest {
-    stream: TcpStream,
+    stream: Stream,
     key: String,
 }
 
 impl Rest {
     /// Connects; `key` is the app's server key.
-    pub async fn connect(address: SocketAddr, key: &str) -> Result<Self, Failure> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Rest { stream, key: key.to_owned() })
+    pub async fn connect(address: &Address, key: &str) -> Result<Self, Failure> {
+        Ok(Rest { stream: address.dial().await?, key: key.to_owned() })
     }
 
     /// Posts JSON and returns the answer's body. Errors: any status but 200 and 201.
@@ -39,6 +36,7 @@ impl Rest {
 
     async fn exchange(&mut self, request: &str) -> Result<String, Failure> {
         self.stream.write_all(request.as_bytes()).await?;
+        self.stream.flush().await?;
         let mut answer = Vec::new();
         let (head_end, length) = loop {
             let read = self.stream.read_buf(&mut answer).await?;
@@ -77,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_ends_within_its_head_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut rest = Rest::connect(listener.local_addr().unwrap(), "").await.unwrap();
+        let mut rest = Rest::connect(&Address { at: listener.local_addr().unwrap(), tls: None }, "").await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         server.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
         server.shutdown().await.unwrap();

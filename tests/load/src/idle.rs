@@ -73,7 +73,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     server::fresh_folder(&data)?;
     let keys = server::bootstrap(&flags.common.bin, &data)?;
     let population = Rc::new(populate(&flags));
-    let server = Server::start(&flags.common.bin, &data).await?;
+    let server = Server::start(&flags.common, &data).await?;
     let since = Instant::now();
     let groups = population.groups.iter().enumerate();
     let new = groups.map(|(at, members)| {
@@ -132,7 +132,7 @@ async fn post_all(server: &Server, keys: &Keys, posts: Vec<(String, String)>) ->
     let mut workers = JoinSet::new();
     for _ in 0..CONCURRENCY {
         let (posts, next) = (posts.clone(), next.clone());
-        let mut rest = Rest::connect(server.address, &keys.key).await?;
+        let mut rest = Rest::connect(&server.address, &keys.key).await?;
         workers.spawn_local(async move {
             while let Some((path, json)) = posts.get(next.replace(next.get() + 1)) {
                 rest.post(path, json).await?;
@@ -174,10 +174,10 @@ impl Crowd<'_> {
                 .collect();
             let (heads, token) = (format!("{{{}}}", heads.join(",")), token::sign(self.keys, &name(user))?);
             let (turns, opened, tally, address) =
-                (turns.clone(), opened.clone(), self.tally.clone(), self.server.address);
+                (turns.clone(), opened.clone(), self.tally.clone(), self.server.address.clone());
             held.spawn_local(async move {
                 let turn = turns.acquire().await.expect("never closed");
-                let connection = Connection::open(address, &token, &heads).await?;
+                let connection = Connection::open(&address, &token, &heads).await?;
                 opened.set(opened.get() + 1);
                 drop(turn);
                 if hold { sender::receive(connection, user as u64, tally).await } else { Ok(()) }
@@ -217,7 +217,7 @@ async fn measure(
     population: &Population,
     number: usize,
 ) -> Result<Round, Failure> {
-    let server = Server::start(&flags.common.bin, data).await?;
+    let server = Server::start(&flags.common, data).await?;
     // A conversation begins with the event of its creation, and every earlier round sent two messages.
     let mut crowd = Crowd { server: &server, keys, population, seq: 2 * number as i64 - 1, tally: Tally::new() };
     tokio::time::sleep(SETTLE).await;
@@ -320,7 +320,7 @@ fn conclude(flags: &Flags, rounds: &[Round]) {
         rounds.len()
     ));
     say_json(&json!({
-        "load": "idle", "connections": all, "conversations": flags.conversations, "members": flags.members, "turns": rounds.len(),
+        "load": "idle", "tls": flags.common.tls, "connections": all, "conversations": flags.conversations, "members": flags.members, "turns": rounds.len(),
         "bytes_per_connection": connected, "bytes_second_half": half, "bytes_against_fresh": fresh, "bytes_warm": warm, "bytes_after_ping": later,
         "connect_us": connect, "connect_without_heads_us": bare_connect,
     }));

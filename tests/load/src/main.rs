@@ -14,6 +14,7 @@ mod process;
 mod report;
 mod sender;
 mod server;
+mod stream;
 mod token;
 mod websocket;
 

@@ -3,6 +3,7 @@
 use crate::http::Rest;
 use crate::process::{self, Memory};
 use crate::report::Failure;
+use crate::stream::{Address, Tls};
 use clap::Args;
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -23,6 +24,9 @@ pub struct Common {
     /// Folder for databases, on the disk to measure; emptied by each run.
     #[arg(long, value_name = "DIR", default_value = "/var/tmp/tokenim-load")]
     pub data: PathBuf,
+    /// Over TLS.
+    #[arg(long)]
+    pub tls: bool,
 }
 
 /// Ids and secrets of the app that is loaded.
@@ -69,28 +73,32 @@ pub struct Server {
     child: Child,
     log: PathBuf,
     /// Where it listens.
-    pub address: SocketAddr,
-    private: SocketAddr,
+    pub address: Address,
+    private: Address,
 }
 
 impl Server {
     /// Starts `serve` on a bootstrapped folder. Its log goes to a file beside the data.
-    pub async fn start(bin: &Path, data: &Path) -> Result<Self, Failure> {
+    pub async fn start(common: &Common, data: &Path) -> Result<Self, Failure> {
         let (out, log) = (data.join("serve.out"), data.join("serve.log"));
-        let child = Command::new(bin)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(File::create(&out)?)
-            .stderr(File::create(&log)?)
-            .spawn()?;
+        let tls = common.tls.then(|| Tls::make(data)).transpose()?;
+        let mut command = Command::new(&common.bin);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        if let Some(tls) = &tls {
+            command.arg("--tls-cert").arg(&tls.cert).arg("--tls-key").arg(&tls.key);
+        }
+        let child = command.stdout(File::create(&out)?).stderr(File::create(&log)?).spawn()?;
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server { child, log, address: unknown, private: unknown };
+        let (address, private) = (Address { at: unknown, tls }, Address { at: unknown, tls: None });
+        let scheme = if common.tls { "https" } else { "http" };
+        let listening = format!("listening on {scheme}://");
+        let mut server = Server { child, log, address, private };
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             let text = fs::read_to_string(&out)?;
             let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)?.parse().ok());
-            if let (Some(public), Some(private)) = (line("listening on http://"), line("private on http://")) {
-                (server.address, server.private) = (public, private);
+            if let (Some(public), Some(private)) = (line(&listening), line("private on http://")) {
+                (server.address.at, server.private.at) = (public, private);
                 return Ok(server);
             }
             tokio::time::sleep(POLL).await;
@@ -110,7 +118,7 @@ impl Server {
 
     /// What its gateway has counted: a metric of the private listener, by name.
     pub async fn counted(&self, metric: &str) -> Result<u64, Failure> {
-        let text = Rest::connect(self.private, "").await?.get("/metrics").await?;
+        let text = Rest::connect(&self.private, "").await?.get("/metrics").await?;
         let value = text.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' ')?.parse::<f64>().ok());
         value.map(|value| value as u64).ok_or_else(|| Failure::new(format!("no metric {metric}")))
     }

@@ -1,11 +1,12 @@
 //! A WebSocket client that costs little: raw frames, one read buffer for all connections of the thread.
 
 use crate::report::Failure;
+use crate::stream::{Address, Stream};
 use std::cell::RefCell;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::ready;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 /// Bytes of one read, and of the one buffer the thread keeps.
 const READ_BYTES: usize = 256 * 1024;
@@ -27,7 +28,7 @@ thread_local! {
 
 /// An authenticated connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes of a frame that is not whole yet.
     partial: Vec<u8>,
     /// Frames to be written.
@@ -36,11 +37,11 @@ pub struct Connection {
 
 impl Connection {
     /// Connects and authenticates; `heads` is the JSON of the field, or empty.
-    pub async fn open(address: SocketAddr, token: &str, heads: &str) -> Result<Self, Failure> {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    pub async fn open(address: &Address, token: &str, heads: &str) -> Result<Self, Failure> {
+        let mut stream = address.dial().await?;
         let request = "GET /v1/connect HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: tokenim.v1.json\r\n\r\n";
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let rest = handshake_answer(&mut stream).await?;
         let mut connection = Connection { stream, partial: rest, out: Vec::new() };
         let heads = if heads.is_empty() { String::new() } else { format!(",\"heads\":{heads}") };
@@ -74,14 +75,10 @@ impl Connection {
     /// Writes what is queued. May be dropped while it waits: what is written has left the queue.
     pub async fn flush(&mut self) -> Result<(), Failure> {
         while !self.out.is_empty() {
-            self.stream.writable().await?;
-            match self.stream.try_write(&self.out) {
-                Ok(written) => drop(self.out.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
+            let written = self.stream.write(&self.out).await?;
+            self.out.drain(..written);
         }
-        Ok(())
+        Ok(self.stream.flush().await?)
     }
 
     /// Waits, reads once and hands on each whole text; pings are answered (queued: flush before the next read).
@@ -91,13 +88,18 @@ impl Connection {
         if !self.partial.is_empty() && self.take_partial(&mut on)? {
             return Ok(());
         }
-        self.stream.readable().await?;
-        BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
-            Ok(0) => Err(Failure::new("the server ended a connection")),
-            Ok(bytes) => self.take(&buffer[..bytes], &mut on),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
+        poll_fn(|context| {
+            BUFFER.with_borrow_mut(|buffer| {
+                let mut into = ReadBuf::new(buffer);
+                ready!(Pin::new(&mut self.stream).poll_read(context, &mut into))?;
+                match into.filled() {
+                    [] => Err(Failure::new("the server ended a connection")),
+                    came => self.take(came, &mut on),
+                }
+                .into()
+            })
         })
+        .await
     }
 
     /// Frames that came with the handshake's answer.
@@ -145,7 +147,7 @@ impl Connection {
     }
 }
 
-async fn handshake_answer(stream: &mut TcpStream) -> Result<Vec<u8>, Failure> {
+async fn handshake_answer(stream: &mut Stream) -> Result<Vec<u8>, Failure> {
     let mut answer = Vec::new();
     while answer.len() < HEAD_BYTES_MAX {
         if stream.read_buf(&mut answer).await? == 0 {
