@@ -9,7 +9,7 @@ use prometheus::process_collector::ProcessCollector;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokenim_gateway::Gateway;
-use tokenim_store::Store;
+use tokenim_store::{Backlog, Store};
 
 /// The metrics of a process. No label names an org or an app: that is what the monitoring API is for.
 pub struct Metrics {
@@ -60,9 +60,10 @@ impl Metrics {
     }
 
     /// All metrics in the text format.
-    pub fn text(&self, health: Health) -> String {
+    pub fn text(&self, health: Health, backlog: Option<Backlog>) -> String {
         let mut families = self.process.collect();
-        families.extend(self.node(health).into_iter().chain(self.counted()).map(Family::into));
+        let waiting = backlog.into_iter().flat_map(waiting);
+        families.extend(self.node(health).into_iter().chain(self.counted()).chain(waiting).map(Family::into));
         TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 
@@ -107,6 +108,17 @@ impl Metrics {
             ),
         ]
     }
+}
+
+/// What waits in the database, the same on every node of one.
+fn waiting(backlog: Backlog) -> [Family; 4] {
+    let age = |name, help, ms: u64| Family::gauge(name, help).value(ms / 1_000);
+    [
+        Family::gauge("tokenim_jobs_waiting", "Jobs neither done nor given up.").value(backlog.jobs_waiting),
+        Family::gauge("tokenim_jobs_dead", "Jobs given up, kept to be looked at.").value(backlog.jobs_dead),
+        age("tokenim_jobs_age_seconds", "Time since the oldest job that is due was due.", backlog.job_age_ms),
+        age("tokenim_usage_age_seconds", "Age of the oldest usage that is in no hour yet.", backlog.usage_age_ms),
+    ]
 }
 
 #[cfg(test)]

@@ -60,5 +60,8 @@ async fn ready(state: web::Data<State>) -> HttpResponse {
 }
 
 async fn metrics(state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text(state.health().await))
+    let health = state.health().await;
+    // A database that does not answer is told as such; what waits in it is not known then.
+    let backlog = tokio::time::timeout(PING_MAX, state.store.backlog()).await.ok().and_then(Result::ok);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(state.metrics.text(health, backlog))
 }

@@ -1,6 +1,7 @@
 //! Every query of TokenIM. FoundedOrg tables are reachable only through a scope: an org handle, or an app named by its ref.
 
 mod audit;
+mod backlog;
 mod change;
 mod console;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
@@ -19,6 +20,7 @@ mod tests;
 mod usage;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent};
+pub use backlog::Backlog;
 pub use console::{ConsoleSession, NewConsoleSession};
 pub use found::{FoundedOrg, NewOrg};
 pub use idempotency::{Begun, Remembered};

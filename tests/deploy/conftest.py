@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -38,6 +39,12 @@ def run(*command, **options):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=TOOL_SECONDS, check=False, **options)
     assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
+
+
+def free_port():
+    """A port that was free just now, for programs that can't be asked which one they took."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,12 @@
 
 import json
 import re
-import socket
 import subprocess
 import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from conftest import EMAIL, PASSWORD, ROOT, run, tool
+from conftest import EMAIL, PASSWORD, ROOT, free_port, run, tool
 from console import Console
 from rest import Rest
 from server import wait_until
@@ -51,11 +50,6 @@ def caddy(folder, port, server):
     file = folder / "Caddyfile"
     file.write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text, encoding="utf-8")
     return [tool("caddy"), "run", "--adapter", "caddyfile", "--config", file], {"HOME": str(folder)}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def answers(port):

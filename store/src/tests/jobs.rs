@@ -190,3 +190,22 @@ async fn two_workers_never_claim_the_same_job() {
     ids.dedup();
     assert_eq!(ids.len(), 40);
 }
+
+#[tokio::test]
+async fn the_backlog_tells_what_waits_and_since_when() {
+    let world = World::new().await;
+    let figures = async || {
+        let now = world.store.backlog().await.unwrap();
+        (now.jobs_waiting, now.jobs_dead, now.job_age_ms)
+    };
+    assert_eq!(figures().await, (0, 0, 0));
+    world.enqueue("k1").await;
+    world.clock.shift(90_000);
+    world.enqueue("k2").await;
+    assert_eq!(figures().await, (2, 0, 90_000));
+    let jobs = world.claim().await;
+    assert_eq!(figures().await, (2, 0, 0), "a claimed job is not late");
+    assert!(world.store.finish_job(&jobs[0]).await.unwrap());
+    assert!(world.store.give_up_job(&jobs[1], "no such mailbox").await.unwrap());
+    assert_eq!(figures().await, (0, 1, 0));
+}

@@ -248,3 +248,14 @@ async fn running_totals_of_the_log_rise_by_each_message() {
     assert_eq!((page.head, page.events[0].msg_no), (102, 100));
     assert_eq!(world.number("SELECT units_cum FROM message WHERE seq = 102").await, 100);
 }
+
+#[tokio::test]
+async fn the_backlog_is_as_old_as_the_oldest_row_in_no_hour() {
+    let world = World::with_group().await;
+    world.clock.shift(60_000);
+    world.send("c1", "alice", "m1").await;
+    assert_eq!(world.store.backlog().await.unwrap().usage_age_ms, 60_000);
+    roll_all(&world.store).await;
+    world.clock.shift(60_000);
+    assert_eq!(world.store.backlog().await.unwrap().usage_age_ms, 0);
+}
