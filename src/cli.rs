@@ -4,6 +4,7 @@ mod bootstrap;
 mod check;
 mod health;
 mod migrate;
+mod operator_key;
 mod serve;
 
 use crate::config::Config;
@@ -45,6 +46,9 @@ enum Command {
 enum Admin {
     /// Make an org with its operator, an app and the app's first keys. Works before `serve` ever ran, and beside it.
     Bootstrap(bootstrap::Flags),
+    /// Keys of the provisioning API for the whole service.
+    #[command(subcommand)]
+    OperatorKey(operator_key::Verb),
 }
 
 /// Flags that every command takes.
@@ -98,6 +102,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Serve(serve::Flags::default())) {
         Command::Serve(flags) => serve::run(config, flags).await,
         Command::Admin(Admin::Bootstrap(flags)) => bootstrap::run(config, flags).await,
+        Command::Admin(Admin::OperatorKey(verb)) => operator_key::run(config, verb).await,
         Command::Migrate => migrate::run(config).await,
         Command::Check => check::run(config).await,
         Command::Health(flags) => health::run(config, flags).await,

@@ -1,7 +1,13 @@
 //! Who asks: a credential becomes an extractor type, so a handler's signature says what it may do.
 
 mod cache;
+mod caller;
 pub(crate) mod keys;
+mod manager;
+mod used;
+
+pub(crate) use caller::{Caller, ServerKey};
+pub(crate) use manager::{Manager, Operator};
 
 use crate::api::Api;
 use crate::fault::Fault;
@@ -9,103 +15,36 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use tokenim_domain::log::{AppRef, Credential};
-use tokenim_domain::name::User;
+use std::net::IpAddr;
+use tokenim_domain::key::{self, Kind};
 use tokenim_domain::token::Identity;
-use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Error, Result, key};
-use tokenim_store::ApiKey;
+use tokenim_domain::{Code, Error, Result};
+use tokenim_store::{ApiKey, ManagementKey, OperatorKey, Space, UsedKey};
 
 /// What every API key begins with; no other credential does.
 const KEY_PREFIX: &str = "tim_";
 
-/// A verified credential of either kind.
+/// A verified credential of any kind.
 #[derive(Debug, Clone)]
-pub(crate) enum Caller {
-    /// An app's server: sees and does everything in its app.
+pub(crate) enum Presented {
+    /// An app's server.
     Server(ApiKey),
-    /// A user of an app, within its token's `caps`.
+    /// A user of an app.
     User(Identity),
+    /// The provisioning of an org.
+    Management(ManagementKey),
+    /// The provisioning of the service.
+    Operator(OperatorKey),
 }
-
-/// The credential of an app's server; a user's is refused.
-#[derive(Debug, Clone)]
-pub(crate) struct ServerKey(ApiKey);
 
 /// What a route may ask of a credential.
 pub(crate) trait Authority: Sized + 'static {
-    /// This authority, if the caller has it. Errors: `forbidden`.
-    fn admit(caller: Caller) -> Result<Self>;
-    /// The app it is for.
-    fn app(&self) -> AppRef;
-    /// Whose requests share one space of idempotency keys: the app's servers', or one user's.
-    fn space(&self) -> String;
-}
-
-impl Caller {
-    /// The user whose view it is; `None` sees all.
-    pub(crate) fn viewer(&self) -> Option<User> {
-        match self {
-            Caller::Server(_) => None,
-            Caller::User(identity) => Some(identity.user.clone()),
-        }
-    }
-
-    /// What usage is counted under.
-    pub(crate) fn credential(&self) -> Credential {
-        match self {
-            Caller::Server(key) => Credential { key: key.id, label: None },
-            Caller::User(identity) => identity.credential(),
-        }
-    }
-
-    /// Whether the credential's capabilities allow this; a server key's allow all.
-    ///
-    /// Errors: `forbidden`.
-    pub(crate) fn allow(&self, conversation: &str, cap: Cap) -> Result<()> {
-        match self {
-            Caller::User(identity) => identity.allow(conversation, cap),
-            Caller::Server(_) => Ok(()),
-        }
-    }
-}
-
-impl Authority for Caller {
-    fn admit(caller: Caller) -> Result<Self> {
-        Ok(caller)
-    }
-
-    fn app(&self) -> AppRef {
-        match self {
-            Caller::Server(key) => key.app,
-            Caller::User(identity) => identity.app,
-        }
-    }
-
-    fn space(&self) -> String {
-        match self {
-            Caller::Server(_) => "server|".to_owned(),
-            // No user id holds `|`, so no two users and no user and a server share a space.
-            Caller::User(identity) => format!("user|{}|", identity.user),
-        }
-    }
-}
-
-impl Authority for ServerKey {
-    fn admit(caller: Caller) -> Result<Self> {
-        match caller {
-            Caller::Server(key) => Ok(ServerKey(key)),
-            Caller::User(_) => Err(Error::new(Code::Forbidden).says("this call needs a server key")),
-        }
-    }
-
-    fn app(&self) -> AppRef {
-        self.0.app
-    }
-
-    fn space(&self) -> String {
-        Caller::Server(self.0.clone()).space()
-    }
+    /// This authority, if the credential has it for this request. Errors: `forbidden`, and what else it checks.
+    async fn admit(api: &Api, presented: Presented, request: &HttpRequest) -> Result<Self>;
+    /// Whose idempotency keys the request's is among.
+    fn space(&self) -> Space;
+    /// Whose they are inside of that: no two of these may begin alike and go on differently.
+    fn corner(&self) -> String;
 }
 
 /// The extractor of a request without a body that matters.
@@ -118,7 +57,7 @@ impl<A: Authority> FromRequest for Auth<A> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { authorize(api(&request)?, request.headers()).await.map(Auth).map_err(Fault::from) })
+        Box::pin(async move { authorize(api(&request)?, &request).await.map(Auth).map_err(Fault::from) })
     }
 }
 
@@ -127,19 +66,24 @@ pub(crate) fn api(request: &HttpRequest) -> Result<&web::Data<Api>> {
     request.app_data().ok_or_else(|| Error::internal("a route outside the scope of the JSON face"))
 }
 
+/// The address a request came from.
+pub(crate) fn address(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip())
+}
+
 /// Verifies the request's credential and admits it as `A`.
 ///
-/// Errors: `unauthenticated`, `key_malformed`, `key_unknown`, `key_revoked`, `secret_key_in_browser`, `token_invalid`,
-/// `token_expired`, `token_revoked`, `session_invalid`, `forbidden`; `unavailable`, `overloaded`.
-/// Source: docs/PROTOCOL.md §8, §9.
-pub(crate) async fn authorize<A: Authority>(api: &Api, headers: &HeaderMap) -> Result<A> {
-    let text = bearer(headers)?;
-    let caller = if text.starts_with(KEY_PREFIX) {
-        Caller::Server(server_key(api, text, headers.contains_key(header::ORIGIN)).await?)
+/// Errors: `unauthenticated`, `key_malformed`, `key_unknown`, `key_revoked`, `key_expired`, `secret_key_in_browser`,
+/// `token_invalid`, `token_expired`, `token_revoked`, `session_invalid`, `forbidden`; `unavailable`, `overloaded`.
+/// Source: docs/PROTOCOL.md §8, §9; docs/MANAGE.md §2.
+pub(crate) async fn authorize<A: Authority>(api: &Api, request: &HttpRequest) -> Result<A> {
+    let text = bearer(request.headers())?;
+    let presented = if text.starts_with(KEY_PREFIX) {
+        secret_key(api, text, request).await?
     } else {
-        Caller::User(api.gateway.verifier().verify(text).await?)
+        Presented::User(api.gateway.verifier().verify(text).await?)
     };
-    A::admit(caller)
+    A::admit(api, presented, request).await
 }
 
 /// The one credential of a request. The scheme's name has no case (RFC 9110 §11.1).
@@ -158,14 +102,45 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
     }
 }
 
-/// Typos cost no query; then the browser rule, which needs none either.
-async fn server_key(api: &Api, text: &str, has_origin: bool) -> Result<ApiKey> {
-    let hash = key::hash(text)?;
-    if has_origin {
+/// Typos cost no query; then the browser rule, which needs none either; then the key itself.
+async fn secret_key(api: &Api, text: &str, request: &HttpRequest) -> Result<Presented> {
+    let (kind, hash) = key::parse(text)?;
+    if request.headers().contains_key(header::ORIGIN) {
         return Err(Code::SecretKeyInBrowser.into());
     }
-    let key = api.keys.api_key(hash).await?.ok_or(Code::KeyUnknown)?;
-    if key.revoked { Err(Code::KeyRevoked.into()) } else { Ok(key) }
+    let (presented, used) = match kind {
+        Kind::Server(_) => {
+            let key = api.keys.api_key(hash).await?.ok_or(Code::KeyUnknown)?;
+            check(api, key.revoked, None)?;
+            let used = UsedKey::Server(key.app, key.id);
+            (Presented::Server(key), used)
+        }
+        Kind::Management => {
+            let key = api.keys.management_key(hash).await?.ok_or(Code::KeyUnknown)?;
+            check(api, key.revoked, key.expires_ms)?;
+            let used = UsedKey::Management(key.org, key.id);
+            (Presented::Management(key), used)
+        }
+        Kind::Operator => {
+            let key = api.keys.operator_key(hash).await?.ok_or(Code::KeyUnknown)?;
+            check(api, key.revoked_ms.is_some(), None)?;
+            let used = UsedKey::Operator(key.id);
+            (Presented::Operator(key), used)
+        }
+    };
+    used::note(api, used, address(request));
+    Ok(presented)
+}
+
+/// Whether a key stands now. What was looked up may be 2 s old, but its end is compared with the clock each time.
+fn check(api: &Api, is_revoked: bool, expires_ms: Option<i64>) -> Result<()> {
+    if is_revoked {
+        return Err(Code::KeyRevoked.into());
+    }
+    if expires_ms.is_some_and(|end| end <= api.now_ms()) {
+        return Err(Code::KeyExpired.into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

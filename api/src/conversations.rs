@@ -2,7 +2,7 @@
 
 use crate::answer;
 use crate::api::Api;
-use crate::auth::{Auth, Authority, Caller};
+use crate::auth::{Auth, Caller};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;

@@ -7,6 +7,7 @@ mod conversations;
 mod cursor;
 mod event;
 mod fault;
+mod manage;
 mod members;
 mod messages;
 mod once;

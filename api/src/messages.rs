@@ -1,7 +1,7 @@
 //! Messages of a conversation: reading the log page by page, and sending.
 
 use crate::api::Api;
-use crate::auth::{Auth, Authority, Caller};
+use crate::auth::{Auth, Caller};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;

@@ -9,10 +9,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, web};
 use std::future::Future;
-use tokenim_domain::log::AppRef;
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error};
-use tokenim_store::{Begun, Remembered};
+use tokenim_store::{Begun, Remembered, Space};
 
 /// Milliseconds after which a repeat of a running request is worth another try.
 const RUNNING_RETRY_MS: u64 = 1_000;
@@ -46,13 +45,13 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
         };
         let (state, request_id) = (api.clone(), self.request_id.0.to_string());
         let run = async move {
-            let (app, store) = (caller.app(), state.store.clone());
-            if let Some(answer) = begin(&state, app, &once).await? {
+            let (space, store) = (caller.space(), state.store.clone());
+            if let Some(answer) = begin(&state, space, &once).await? {
                 return Ok((answer, true));
             }
-            let seed = Some(seed(app, &once));
+            let seed = Some(seed(space, &once));
             let outcome = work(state, Job { caller, body, seed }).await;
-            let answer = Settled { store: &store, app, once: &once }.settle(outcome, &request_id).await?;
+            let answer = Settled { store: &store, space, once: &once }.settle(outcome, &request_id).await?;
             Ok((answer, false))
         };
         match api.tasks.spawn_on(run, &api.core).await {
@@ -63,8 +62,8 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
 }
 
 /// The first answer, if there is one.
-async fn begin(api: &Api, app: AppRef, once: &Once) -> Result<Option<Remembered>, Fault> {
-    match api.store.begin_idempotent(app, &once.key, once.request_hash).await? {
+async fn begin(api: &Api, space: Space, once: &Once) -> Result<Option<Remembered>, Fault> {
+    match api.store.begin_idempotent(space, &once.key, once.request_hash).await? {
         Begun::Fresh => Ok(None),
         Begun::Done(remembered) => Ok(Some(remembered)),
         Begun::Running => Err(Error::new(Code::IdempotencyInProgress).retry_after(RUNNING_RETRY_MS).into()),
@@ -72,15 +71,19 @@ async fn begin(api: &Api, app: AppRef, once: &Once) -> Result<Option<Remembered>
     }
 }
 
-/// Differs where the app, the key or the request does.
-fn seed(app: AppRef, once: &Once) -> u128 {
-    let text = format!("{}\n{}\n{:02x?}", app.app, once.key, once.request_hash);
+/// Differs where the space, the key or the request does.
+fn seed(space: Space, once: &Once) -> u128 {
+    let owner = match space {
+        Space::App(app) => app.app.to_string(),
+        Space::Org(org) => org.to_string(),
+    };
+    let text = format!("{owner}\n{}\n{:02x?}", once.key, once.request_hash);
     sha256(text.as_bytes()).first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
 }
 
 struct Settled<'a> {
     store: &'a tokenim_store::Store,
-    app: AppRef,
+    space: Space,
     once: &'a Once,
 }
 
@@ -94,11 +97,11 @@ impl Settled<'_> {
                 Remembered { status: fault.code().row().status, body: fault.json(request_id) }
             }
             Err(fault) => {
-                self.note(self.store.abandon_idempotent(self.app, &self.once.key).await, request_id);
+                self.note(self.store.abandon_idempotent(self.space, &self.once.key).await, request_id);
                 return Err(fault);
             }
         };
-        self.note(self.store.finish_idempotent(self.app, &self.once.key, &answer).await, request_id);
+        self.note(self.store.finish_idempotent(self.space, &self.once.key, &answer).await, request_id);
         Ok(answer)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::fault::{ErrorReply, Fault};
+use crate::manage::{management_keys, orgs};
 use crate::query::Query;
 use crate::routes::{ROUTES, RouteSpec, Verb, Who};
 use crate::{answer, conversations, members, messages, stats, tokens, usage};
@@ -16,6 +17,10 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, Response, R
 
 /// Name of the scheme of a server's secret key.
 const SERVER_KEY: &str = "server_key";
+/// Name of the scheme of an org's management key.
+const MANAGEMENT_KEY: &str = "management_key";
+/// Name of the scheme of an operator's key.
+const OPERATOR_KEY: &str = "operator_key";
 /// Name of the scheme of a user or session token.
 const USER_TOKEN: &str = "user_token";
 
@@ -37,7 +42,12 @@ const USER_TOKEN: &str = "user_token";
         usage::list,
         stats::now,
         stats::series,
-        show
+        show,
+        orgs::list,
+        orgs::show,
+        management_keys::list,
+        management_keys::create,
+        management_keys::revoke
     ),
     components(schemas(ErrorReply))
 )]
@@ -58,6 +68,14 @@ pub fn document() -> OpenApi {
     components.add_security_scheme(
         SERVER_KEY,
         bearer("An app's secret key, `tim_live_sk_…` or `tim_test_sk_…`; never in a browser.", None),
+    );
+    components.add_security_scheme(
+        MANAGEMENT_KEY,
+        bearer("A management key of an org, `tim_live_mk_…`, in its role; never in a browser.", None),
+    );
+    components.add_security_scheme(
+        OPERATOR_KEY,
+        bearer("A key of the service's operator, `tim_live_ok_…`; it names the `org`, and an `X-Reason` for what it changes.", None),
     );
     components.add_security_scheme(
         USER_TOKEN,
@@ -86,6 +104,7 @@ fn operation_mut(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
     match verb {
         Verb::Get => item.get.as_mut(),
         Verb::Post => item.post.as_mut(),
+        Verb::Patch => item.patch.as_mut(),
         Verb::Delete => item.delete.as_mut(),
     }
 }
@@ -93,15 +112,25 @@ fn operation_mut(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
 /// Adds what the route table knows: name, security, errors, and the header of every POST.
 fn complete(operation: &mut Operation, spec: &RouteSpec) {
     operation.operation_id = Some(spec.operation.to_owned());
-    operation.tags = Some(vec![spec.path.split('/').nth(2).unwrap_or_default().to_owned()]);
+    let tag = spec.path.trim_start_matches("/v1/manage").trim_start_matches("/v1").split('/').nth(1);
+    operation.tags = Some(vec![tag.unwrap_or_default().to_owned()]);
     let need = |name| SecurityRequirement::new(name, Vec::<String>::new());
     operation.security = Some(match spec.who {
         Who::Public => vec![],
         Who::ServerKey => vec![need(SERVER_KEY)],
         Who::KeyOrUser => vec![need(SERVER_KEY), need(USER_TOKEN)],
+        Who::ManagementKey(_) => vec![need(MANAGEMENT_KEY), need(OPERATOR_KEY)],
+        Who::OperatorKey => vec![need(OPERATOR_KEY)],
     });
-    if spec.verb == Verb::Post {
-        operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+    let parameters = operation.parameters.get_or_insert_default();
+    if matches!(spec.who, Who::ManagementKey(_)) && !spec.path.contains("{org}") {
+        parameters.push(RefOr::T(org()));
+    }
+    if matches!(spec.who, Who::ManagementKey(_) | Who::OperatorKey) && spec.verb != Verb::Get {
+        parameters.push(RefOr::T(reason()));
+    }
+    if spec.verb.has_body() {
+        parameters.push(RefOr::T(idempotency_key()));
     }
     for (status, codes) in errors(spec) {
         operation.responses.responses.insert(status.to_string(), RefOr::T(refusal(&codes)));
@@ -119,6 +148,27 @@ fn idempotency_key() -> Parameter {
         .build()
 }
 
+fn org() -> Parameter {
+    ParameterBuilder::new()
+        .name("org")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some("Id of the org; an operator key must name one, a management key has its own."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+fn reason() -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(200));
+    ParameterBuilder::new()
+        .name("X-Reason")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Why; kept in the audit log. An operator key must say it."))
+        .schema(Some(text))
+        .build()
+}
+
 /// The codes a route may refuse with, by status.
 fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
     let mut codes =
@@ -130,15 +180,17 @@ fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
             Code::KeyMalformed,
             Code::KeyUnknown,
             Code::KeyRevoked,
+            Code::KeyExpired,
             Code::SecretKeyInBrowser,
+            Code::Forbidden,
         ]);
         codes.extend([Code::TokenInvalid, Code::TokenExpired, Code::TokenRevoked, Code::SessionInvalid]);
         codes.extend([Code::InvalidField, Code::Unavailable, Code::Overloaded]);
     }
-    if spec.who == Who::ServerKey {
-        codes.push(Code::Forbidden);
+    if matches!(spec.who, Who::ManagementKey(_)) {
+        codes.push(Code::NotFound);
     }
-    if spec.verb == Verb::Post {
+    if spec.verb.has_body() {
         codes.extend([Code::IdempotencyMismatch, Code::IdempotencyInProgress, Code::Silent]);
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();

@@ -8,12 +8,14 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::JSON_KEYS_MAX;
 use tokenim_protocol::strict;
+use utoipa::ToSchema;
 
 /// Bytes of a request body.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -33,6 +35,11 @@ pub(crate) struct Post<A, B> {
     pub(crate) request_id: RequestId,
 }
 
+/// The body of a call that needs to say nothing.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Empty {}
+
 /// What makes a repeat of a request recognizable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Once {
@@ -49,10 +56,10 @@ impl<A: Authority, B: DeserializeOwned + 'static> FromRequest for Post<A, B> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let caller: A = auth::authorize(auth::api(&request)?, request.headers()).await?;
+            let caller: A = auth::authorize(auth::api(&request)?, &request).await?;
             let key = idempotency_key(request.headers())?;
             let bytes = read(request.headers(), payload).await?;
-            let once = key.map(|key| Once { key: caller.space() + key, request_hash: hash(&request, &bytes) });
+            let once = key.map(|key| Once { key: caller.corner() + key, request_hash: hash(&request, &bytes) });
             let body = parse(&bytes)?;
             Ok(Post { caller, body, once, request_id: rim::request_id(&request) })
         })
@@ -124,7 +131,6 @@ fn parse<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, Fault> {
 mod tests {
     use super::*;
     use actix_web::http::header::{HeaderName, HeaderValue};
-    use serde::Deserialize;
     use serde_json::value::RawValue;
 
     #[derive(Debug, Deserialize)]

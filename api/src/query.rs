@@ -32,6 +32,12 @@ impl Query {
         Ok(Query { pairs })
     }
 
+    /// One parameter of a request, before anybody knows which others it may have.
+    pub(crate) fn find(request: &HttpRequest, name: &str) -> Option<String> {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?.into_inner();
+        pairs.into_iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+
     /// The text of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

@@ -2,11 +2,13 @@
 
 use crate::api::Api;
 use crate::fault::Fault;
+use crate::manage::{management_keys, orgs};
 use crate::{conversations, members, messages, openapi, rim, stats, tokens, usage};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, Resource, Route, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 use tokenim_domain::Code;
+use tokenim_domain::actor::Action;
 
 /// Where every path begins.
 const BASE: &str = "/v1";
@@ -18,6 +20,8 @@ pub enum Verb {
     Get,
     /// Creates or adds; takes an `Idempotency-Key`.
     Post,
+    /// Changes what its body names; takes an `Idempotency-Key`.
+    Patch,
     /// Removes; repeating it changes nothing.
     Delete,
 }
@@ -31,6 +35,10 @@ pub enum Who {
     ServerKey,
     /// The same, or a user with a user or session token, within that user's rights.
     KeyOrUser,
+    /// A management key of the org, in a role that may do this; or an operator's key.
+    ManagementKey(Action),
+    /// An operator's key.
+    OperatorKey,
 }
 
 /// One route.
@@ -56,7 +64,17 @@ impl Verb {
         match self {
             Verb::Get => Method::GET,
             Verb::Post => Method::POST,
+            Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
+        }
+    }
+
+    /// Whether it has a body, and with it an `Idempotency-Key`.
+    #[must_use]
+    pub fn has_body(self) -> bool {
+        match self {
+            Verb::Post | Verb::Patch => true,
+            Verb::Get | Verb::Delete => false,
         }
     }
 }
@@ -76,7 +94,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations",
         operation: "createConversation",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::Conflict, Code::LimitReached, Code::OutcomeUnknown],
+        refuses: &[Code::Conflict, Code::LimitReached, Code::OutcomeUnknown],
         handler: || web::to(conversations::create),
     },
     RouteSpec {
@@ -84,7 +102,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}",
         operation: "getConversation",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::NotFound],
+        refuses: &[Code::NotFound],
         handler: || web::to(conversations::show),
     },
     RouteSpec {
@@ -92,7 +110,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}/messages",
         operation: "listMessages",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::NotFound],
+        refuses: &[Code::NotFound],
         handler: || web::to(messages::list),
     },
     RouteSpec {
@@ -100,7 +118,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}/messages",
         operation: "sendMessage",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::NotFound, Code::Conflict, Code::OutcomeUnknown],
+        refuses: &[Code::NotFound, Code::Conflict, Code::OutcomeUnknown],
         handler: || web::to(messages::send),
     },
     RouteSpec {
@@ -108,7 +126,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}/members",
         operation: "listMembers",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::NotFound],
+        refuses: &[Code::NotFound],
         handler: || web::to(members::list),
     },
     RouteSpec {
@@ -116,7 +134,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}/members",
         operation: "addMembers",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::NotFound, Code::LimitReached, Code::OutcomeUnknown],
+        refuses: &[Code::NotFound, Code::LimitReached, Code::OutcomeUnknown],
         handler: || web::to(members::add),
     },
     RouteSpec {
@@ -124,7 +142,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}/members/{user}",
         operation: "removeMember",
         who: Who::KeyOrUser,
-        refuses: &[Code::Forbidden, Code::NotFound, Code::OutcomeUnknown],
+        refuses: &[Code::NotFound, Code::OutcomeUnknown],
         handler: || web::to(members::remove),
     },
     RouteSpec {
@@ -159,7 +177,53 @@ pub const ROUTES: &[RouteSpec] = &[
         refuses: &[],
         handler: || web::to(openapi::show),
     },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/orgs",
+        operation: "listOrgs",
+        who: Who::OperatorKey,
+        refuses: &[],
+        handler: || web::to(orgs::list),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/orgs/{org}",
+        operation: "getOrg",
+        who: Who::ManagementKey(Action::ReadOverview),
+        refuses: &[],
+        handler: || web::to(orgs::show),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/management-keys",
+        operation: "listManagementKeys",
+        who: Who::ManagementKey(Action::ChangeSettings),
+        refuses: &[],
+        handler: || web::to(management_keys::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/management-keys",
+        operation: "createManagementKey",
+        who: Who::ManagementKey(Action::ChangeSettings),
+        refuses: &[Code::LimitReached],
+        handler: || web::to(management_keys::create),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/management-keys/{id}/revoke",
+        operation: "revokeManagementKey",
+        who: Who::ManagementKey(Action::ChangeSettings),
+        refuses: &[],
+        handler: || web::to(management_keys::revoke),
+    },
 ];
+
+/// The row of the table that a request is served by.
+pub(crate) fn spec(request: &HttpRequest) -> Option<&'static RouteSpec> {
+    let path = request.match_pattern()?;
+    ROUTES.iter().find(|spec| spec.path == path && spec.verb.method() == request.method())
+}
 
 /// What adds the JSON face to an application: everything under `/v1`, unknown paths and wrong methods included.
 pub fn configure(api: &Api) -> impl Fn(&mut web::ServiceConfig) + Clone + use<> {

@@ -2,7 +2,7 @@
 
 use crate::answer;
 use crate::api::Api;
-use crate::auth::{Auth, Authority, ServerKey};
+use crate::auth::{Auth, ServerKey};
 use crate::fault::Fault;
 use crate::query::Query;
 use actix_web::{HttpRequest, HttpResponse, web};

@@ -4,5 +4,7 @@ mod calls;
 mod house;
 mod idempotency;
 mod isolation;
+mod manage;
 mod refusals;
+mod sample;
 mod schema;

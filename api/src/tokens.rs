@@ -2,7 +2,7 @@
 
 use crate::answer;
 use crate::api::Api;
-use crate::auth::{Authority, ServerKey};
+use crate::auth::ServerKey;
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;

@@ -101,6 +101,11 @@ ids! {
     JobId "job";
 }
 
+impl OrgId {
+    /// The service itself where an org is asked for: its own audit chain and idempotency keys. No org has it.
+    pub const SERVICE: OrgId = OrgId(Uuid::nil());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,30 +10,57 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const RANDOM_CHARS: usize = 30;
 const CHECK_CHARS: usize = 6;
 
-/// A new secret key, `tim_{live|test}_sk_` + 30 random base62 characters (178 bits) + 6 of checksum.
+/// What a key opens; it is told by the key's first characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One app, for its server: `tim_live_sk_`, `tim_test_sk_`.
+    Server(Mode),
+    /// The provisioning API of one org: `tim_live_mk_`.
+    Management,
+    /// The provisioning API of the whole service: `tim_live_ok_`.
+    Operator,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 4] = [Kind::Server(Mode::Live), Kind::Server(Mode::Test), Kind::Management, Kind::Operator];
+
+    /// What a key of this kind begins with.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Kind::Server(Mode::Live) => "tim_live_sk_",
+            Kind::Server(Mode::Test) => "tim_test_sk_",
+            Kind::Management => "tim_live_mk_",
+            Kind::Operator => "tim_live_ok_",
+        }
+    }
+}
+
+/// A new secret key: the prefix of its kind, 30 random base62 characters (178 bits) and 6 of checksum.
 #[must_use]
-pub fn generate(mode: Mode, rng: &dyn Rng) -> Secret {
-    let mut text = format!("tim_{}_sk_{}", mode.as_str(), random_base62(RANDOM_CHARS, rng));
+pub fn generate(kind: Kind, rng: &dyn Rng) -> Secret {
+    let mut text = format!("{}{}", kind.prefix(), random_base62(RANDOM_CHARS, rng));
     text.push_str(&checksum(&text));
     Secret::new(text)
 }
 
-/// The SHA-256 that is stored and looked up; refuses a typo by its checksum, without a query.
+/// The kind of a key and the SHA-256 that is stored and looked up; refuses a typo by its checksum, without a query.
 ///
 /// Errors: `key_malformed`.
-pub fn hash(text: &str) -> Result<[u8; 32]> {
-    let random = Mode::ALL.iter().find_map(|mode| text.strip_prefix(&format!("tim_{}_sk_", mode.as_str())));
-    let whole = random.is_some_and(|random| {
-        random.len() == RANDOM_CHARS + CHECK_CHARS && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
-    if !whole {
+pub fn parse(text: &str) -> Result<(Kind, [u8; 32])> {
+    let named = Kind::ALL.iter().find_map(|kind| Some((*kind, text.strip_prefix(kind.prefix())?)));
+    let (kind, random) = named.ok_or(Code::KeyMalformed)?;
+    let is_whole =
+        random.len() == RANDOM_CHARS + CHECK_CHARS && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_whole {
         return Err(Code::KeyMalformed.into());
     }
     let (body, check) = text.split_at(text.len() - CHECK_CHARS);
     if checksum(body) != check {
         return Err(Code::KeyMalformed.into());
     }
-    Ok(sha256(text.as_bytes()))
+    Ok((kind, sha256(text.as_bytes())))
 }
 
 /// What the console shows of a key: its prefix and last four characters.
@@ -86,15 +113,20 @@ mod tests {
 
     #[test]
     fn a_typo_is_refused_by_the_checksum() {
-        let key = generate(Mode::Live, &SystemRng);
-        assert!(key.expose().starts_with("tim_live_sk_") && key.expose().len() == 48);
-        assert!(hash(key.expose()).is_ok());
-        let mut typo = key.expose().to_owned().into_bytes();
-        typo[20] = if typo[20] == b'a' { b'b' } else { b'a' };
-        let typo = String::from_utf8(typo).unwrap();
-        assert_eq!(hash(&typo).unwrap_err().code, Code::KeyMalformed);
+        for kind in Kind::ALL {
+            let key = generate(kind, &SystemRng);
+            assert!(key.expose().starts_with(kind.prefix()) && key.expose().len() == 48);
+            assert_eq!(parse(key.expose()).unwrap().0, kind);
+            let mut typo = key.expose().to_owned().into_bytes();
+            typo[20] = if typo[20] == b'a' { b'b' } else { b'a' };
+            let typo = String::from_utf8(typo).unwrap();
+            assert_eq!(parse(&typo).unwrap_err().code, Code::KeyMalformed);
+        }
+        let server = generate(Kind::Server(Mode::Live), &SystemRng);
+        let promoted = server.expose().replace("_sk_", "_ok_");
+        assert!(parse(&promoted).is_err(), "the checksum covers the kind");
         for bad in ["", "tim_live_sk_", "tim_live_sk_é", "Bearer x"] {
-            assert!(hash(bad).is_err());
+            assert!(parse(bad).is_err());
         }
     }
 }

@@ -17,6 +17,7 @@ impl MigratorTrait for Migrator {
             file("m0001_first_slice", include_str!("../sql/0001_first_slice.sql")),
             file("m0002_front_door", include_str!("../sql/0002_front_door.sql")),
             file("m0003_jobs", include_str!("../sql/0003_jobs.sql")),
+            file("m0010_org_idempotency", include_str!("../sql/0010_org_idempotency.sql")),
         ]
     }
 }

@@ -18,7 +18,7 @@ pub fn is_name(text: &str) -> bool {
 const CREDENTIAL_NAMES: [&str; 9] =
     ["token", "access_token", "session", "key", "api_key", "apikey", "secret", "jwt", "authorization"];
 /// What a secret of ours begins with, under whatever name it is passed.
-const SECRET_PREFIXES: [&str; 3] = ["tim_live_sk_", "tim_test_sk_", "tims_"];
+const SECRET_PREFIXES: [&str; 5] = ["tim_live_sk_", "tim_test_sk_", "tim_live_mk_", "tim_live_ok_", "tims_"];
 
 /// Whether a URL holds something that looks like a credential: URLs end up in logs and histories.
 ///

@@ -21,6 +21,7 @@ pub mod member;
 pub mod message;
 pub mod operator_key;
 pub mod org;
+pub mod org_idempotency;
 pub mod org_member;
 pub mod plan;
 pub mod plan_version;

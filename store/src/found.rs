@@ -135,13 +135,13 @@ impl Store {
         by: Who,
     ) -> Result<(Secret, SigningKey)> {
         let now = self.clock.now_ms();
-        let key = key::generate(mode, &*self.rng);
+        let key = key::generate(key::Kind::Server(mode), &*self.rng);
         let row = api_key::Model {
             app_id: app.app,
             id: KeyId::new(&*self.clock, &*self.rng),
             name: "first key".to_owned(),
             hint: key::hint(&key),
-            hash: key::hash(key.expose())?.to_vec(),
+            hash: key::parse(key.expose())?.1.to_vec(),
             created_ms: now,
             revoked_ms: None,
             scopes: "*".to_owned(),

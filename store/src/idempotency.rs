@@ -1,7 +1,9 @@
 //! Remembered answers of POST requests: what makes an `Idempotency-Key` work.
 
 use crate::{Store, fault, sql};
+use sea_orm::Value;
 use tokenim_domain::Result;
+use tokenim_domain::id::OrgId;
 use tokenim_domain::log::AppRef;
 
 /// How long an answer is remembered.
@@ -34,29 +36,117 @@ pub struct Remembered {
     pub body: Vec<u8>,
 }
 
-const TAKE: &str = "
-INSERT INTO idempotency (app_id, key, request_hash, created_ms) VALUES ($1, $2, $3, $4)
-ON CONFLICT (app_id, key) DO UPDATE SET created_ms = excluded.created_ms, request_hash = excluded.request_hash
-WHERE status IS NULL AND created_ms <= $5";
-const FIND: &str = "SELECT request_hash, status, sealed_body FROM idempotency WHERE app_id = $1 AND key = $2";
-const FINISH: &str = "UPDATE idempotency SET status = $3, sealed_body = $4 WHERE app_id = $1 AND key = $2";
-const ABANDON: &str = "DELETE FROM idempotency WHERE app_id = $1 AND key = $2 AND status IS NULL";
-const FORGET: &str = "
-DELETE FROM idempotency
-WHERE (app_id, key) IN (SELECT app_id, key FROM idempotency WHERE created_ms < $1 ORDER BY created_ms LIMIT $2)";
+/// Whose keys they are: two spaces never meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// An app's: its servers and users.
+    App(AppRef),
+    /// An org's: its management keys. The nil org's is the space of operators.
+    Org(OrgId),
+}
+
+impl From<AppRef> for Space {
+    fn from(app: AppRef) -> Self {
+        Space::App(app)
+    }
+}
+
+impl From<OrgId> for Space {
+    fn from(org: OrgId) -> Self {
+        Space::Org(org)
+    }
+}
+
+/// The statements on one of the two tables.
+struct Texts {
+    take: &'static str,
+    find: &'static str,
+    finish: &'static str,
+    abandon: &'static str,
+    forget: &'static str,
+}
+
+macro_rules! texts {
+    ($table:literal, $owner:literal) => {
+        Texts {
+            take: concat!(
+                "INSERT INTO ",
+                $table,
+                " (",
+                $owner,
+                ", key, request_hash, created_ms) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (",
+                $owner,
+                ", key)
+                DO UPDATE SET created_ms = excluded.created_ms, request_hash = excluded.request_hash
+                WHERE ",
+                $table,
+                ".status IS NULL AND ",
+                $table,
+                ".created_ms <= $5"
+            ),
+            find: concat!(
+                "SELECT request_hash, status, sealed_body FROM ",
+                $table,
+                " WHERE ",
+                $owner,
+                " = $1 AND key = $2"
+            ),
+            finish: concat!(
+                "UPDATE ",
+                $table,
+                " SET status = $3, sealed_body = $4 WHERE ",
+                $owner,
+                " = $1 AND key = $2"
+            ),
+            abandon: concat!("DELETE FROM ", $table, " WHERE ", $owner, " = $1 AND key = $2 AND status IS NULL"),
+            forget: concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE (",
+                $owner,
+                ", key) IN
+                (SELECT ",
+                $owner,
+                ", key FROM ",
+                $table,
+                " WHERE created_ms < $1 ORDER BY created_ms LIMIT $2)"
+            ),
+        }
+    };
+}
+
+const OF_APP: Texts = texts!("idempotency", "app_id");
+const OF_ORG: Texts = texts!("org_idempotency", "org_id");
+
+impl Space {
+    const fn texts(self) -> &'static Texts {
+        match self {
+            Space::App(_) => &OF_APP,
+            Space::Org(_) => &OF_ORG,
+        }
+    }
+
+    fn owner(self) -> Value {
+        match self {
+            Space::App(app) => app.app.into(),
+            Space::Org(org) => org.into(),
+        }
+    }
+}
 
 impl Store {
     /// Claims a key for a request, or tells what became of the request that has it.
     ///
     /// Errors: `unavailable`, `overloaded`.
-    pub async fn begin_idempotent(&self, app: AppRef, key: &str, request_hash: [u8; 32]) -> Result<Begun> {
-        let now = self.clock.now_ms();
-        let tx = sql::begin(&self.writer).await?;
-        sql::run(&tx, FORGET, [(now - KEPT_MS).into(), FORGOTTEN_MAX.into()]).await.map_err(fault::query)?;
+    pub async fn begin_idempotent(&self, space: impl Into<Space>, key: &str, request_hash: [u8; 32]) -> Result<Begun> {
+        let (space, now) = (space.into(), self.clock.now_ms());
+        let (texts, tx) = (space.texts(), sql::begin(&self.writer).await?);
+        sql::run(&tx, texts.forget, [(now - KEPT_MS).into(), FORGOTTEN_MAX.into()]).await.map_err(fault::query)?;
         let values =
-            [app.app.into(), key.into(), request_hash.to_vec().into(), now.into(), (now - RUNNING_MS_MAX).into()];
-        let taken = sql::run(&tx, TAKE, values).await.map_err(fault::query)? == 1;
-        let found = if taken { None } else { sql::row(&tx, FIND, [app.app.into(), key.into()]).await? };
+            [space.owner(), key.into(), request_hash.to_vec().into(), now.into(), (now - RUNNING_MS_MAX).into()];
+        let taken = sql::run(&tx, texts.take, values).await.map_err(fault::query)? == 1;
+        let found = if taken { None } else { sql::row(&tx, texts.find, [space.owner(), key.into()]).await? };
         tx.commit().await.map_err(fault::query)?;
         // What is not taken stands there.
         let Some(row) = found else { return Ok(Begun::Fresh) };
@@ -73,16 +163,18 @@ impl Store {
     /// Remembers the answer of a request that ran.
     ///
     /// Errors: `unavailable`, `overloaded`.
-    pub async fn finish_idempotent(&self, app: AppRef, key: &str, answer: &Remembered) -> Result<()> {
+    pub async fn finish_idempotent(&self, space: impl Into<Space>, key: &str, answer: &Remembered) -> Result<()> {
+        let space = space.into();
         let sealed = self.master.seal(SEAL_PURPOSE, &answer.body, &*self.rng)?;
-        let values = [app.app.into(), key.into(), i32::from(answer.status).into(), sealed.into()];
-        sql::run(&self.writer, FINISH, values).await.map(drop).map_err(fault::query)
+        let values = [space.owner(), key.into(), i32::from(answer.status).into(), sealed.into()];
+        sql::run(&self.writer, space.texts().finish, values).await.map(drop).map_err(fault::query)
     }
 
     /// Frees the key of a request that may be tried again.
     ///
     /// Errors: `unavailable`, `overloaded`.
-    pub async fn abandon_idempotent(&self, app: AppRef, key: &str) -> Result<()> {
-        sql::run(&self.writer, ABANDON, [app.app.into(), key.into()]).await.map(drop).map_err(fault::query)
+    pub async fn abandon_idempotent(&self, space: impl Into<Space>, key: &str) -> Result<()> {
+        let space = space.into();
+        sql::run(&self.writer, space.texts().abandon, [space.owner(), key.into()]).await.map(drop).map_err(fault::query)
     }
 }

@@ -12,23 +12,31 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod log;
+mod management_keys;
 mod open;
+mod operator_keys;
+mod orgs;
 mod scope;
 mod sql;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod used;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent};
 pub use backlog::Backlog;
 pub use console::{ConsoleSession, NewConsoleSession};
 pub use found::{FoundedOrg, NewOrg};
-pub use idempotency::{Begun, Remembered};
+pub use idempotency::{Begun, Remembered, Space};
 pub use jobs::{CLAIM_MS, Job};
 pub use keys::ApiKey;
+pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
 pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};
+pub use operator_keys::OperatorKey;
+pub use orgs::OrgView;
 pub use scope::{App, OrgScope};
 pub use usage::{UsageHour, UsageHours};
+pub use used::UsedKey;
 
 use sea_orm::DatabaseConnection;
 use std::sync::Arc;

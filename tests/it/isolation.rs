@@ -22,7 +22,9 @@ pub struct Ids {
     pub own: String,
     pub user: String,
     pub client_msg_id: String,
+    pub org: String,
     pub app: String,
+    pub management_key: String,
     pub kid: String,
     pub email: String,
 }
@@ -33,19 +35,23 @@ pub struct Orgs {
     pub foreign: Ids,
     pub nothing: Ids,
     before: Value,
+    manager: String,
 }
 
 impl Orgs {
     pub async fn new() -> Orgs {
         let server = TestServer::spawn().await;
         let (a, b) = (server.rest(), server.rest_as(&server.other.key));
+        let theirs = server.manager(&server.other).await;
         let foreign = Ids {
             conversation: "of-b-1".into(),
             fresh: "of-b-2".into(),
             own: "own-b".into(),
             user: "user-b".into(),
             client_msg_id: "msg-b".into(),
+            org: server.other.org.clone(),
             app: server.other.app.clone(),
+            management_key: theirs.id.clone(),
             kid: server.other.signing.kid.clone(),
             email: server.other.email.clone(),
         };
@@ -55,7 +61,9 @@ impl Orgs {
             own: "own-z".into(),
             user: "user-z".into(),
             client_msg_id: "msg-z".into(),
+            org: like(&server.other.org),
             app: like(&server.other.app),
+            management_key: like(&theirs.id),
             kid: like(&server.other.signing.kid),
             email: "zoe@example.com".into(),
         };
@@ -66,8 +74,9 @@ impl Orgs {
         for ids in [&foreign, &nothing] {
             a.create_group(&ids.own, &["alice", "bob"]).await;
         }
-        let before = snapshot(&b, &foreign).await;
-        Orgs { server, foreign, nothing, before }
+        let manager = theirs.secret;
+        let before = snapshot(&b, &server.rest_as(&manager), &foreign).await;
+        Orgs { server, foreign, nothing, before, manager }
     }
 
     /// Both sets of ids, B's first.
@@ -84,8 +93,8 @@ impl Orgs {
 
     /// B is as it was before.
     pub async fn assert_unchanged(&self) {
-        let b = self.server.rest_as(&self.server.other.key);
-        assert_eq!(snapshot(&b, &self.foreign).await, self.before, "A changed something of B");
+        let (b, manager) = (self.server.rest_as(&self.server.other.key), self.server.rest_as(&self.manager));
+        assert_eq!(snapshot(&b, &manager, &self.foreign).await, self.before, "A changed something of B");
     }
 }
 
@@ -96,7 +105,7 @@ fn like(id: &str) -> String {
 }
 
 /// Everything of B that can be asked for.
-async fn snapshot(b: &Rest, ids: &Ids) -> Value {
+async fn snapshot(b: &Rest, manager: &Rest, ids: &Ids) -> Value {
     let mut seen = Vec::new();
     for id in [&ids.conversation, &ids.fresh] {
         for path in ["", "/messages?after=0&limit=200", "/members?limit=200"] {
@@ -104,6 +113,11 @@ async fn snapshot(b: &Rest, ids: &Ids) -> Value {
         }
     }
     seen.push(b.get("/v1/usage?from=2020-01-01&to=2020-01-02").await.ok()["items"].take());
+    let mut keys = manager.get("/v1/manage/management-keys").await.ok()["items"].take();
+    // Looking is a use.
+    keys[0]["last_used_at"] = Value::Null;
+    keys[0]["last_used_from"] = Value::Null;
+    seen.push(keys);
     json!({"seen": seen, "units": b.units().await})
 }
 
@@ -123,6 +137,9 @@ pub fn masked(text: &str, ids: &Ids) -> String {
         "id",
         "device",
         "request_id",
+        "secret",
+        "hint",
+        "last_used_at",
     ] {
         for found in values_of(&value, volatile) {
             out = out.replace(&found, "~");
@@ -132,7 +149,8 @@ pub fn masked(text: &str, ids: &Ids) -> String {
     if let Some(left_s) = value.pointer("/ok/expires_in_s") {
         out = out.replace(&format!("\"expires_in_s\":{left_s}"), "\"expires_in_s\":~");
     }
-    for id in [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.app, &ids.kid, &ids.email] {
+    let own = [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.kid, &ids.email];
+    for id in own.into_iter().chain([&ids.org, &ids.app, &ids.management_key]) {
         out = out.replace(id.as_str(), "#");
     }
     out

@@ -11,9 +11,8 @@ use tokenim_domain::clock::Clock;
 
 /// Entries of one cache: about 3 MB of the largest kind.
 const ENTRIES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-/// How long an entry is believed. A revocation must hold after 5 s; a second is left for the requests
-/// that looked just before the end.
-pub(super) const ENTRY_AGE_MAX: Duration = Duration::from_secs(4);
+/// How long an entry is believed: a revoked key is refused this much later at most.
+pub(super) const ENTRY_AGE_MAX: Duration = Duration::from_secs(2);
 
 /// Key → what the store said of it, and when.
 pub(super) struct Cache<K, V> {
@@ -65,14 +64,14 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_entry_is_believed_for_less_than_five_seconds_and_absence_never() {
+    async fn an_entry_is_believed_for_two_seconds_and_absence_never() {
         let clock = Arc::new(Hand(AtomicU64::new(0)));
         let cache = Cache::new(clock.clone());
         assert_eq!(cache.find(1, async { Ok(None) }).await.unwrap(), None);
         assert_eq!(cache.find(1, async { Ok(Some("old")) }).await.unwrap(), Some("old"));
-        clock.0.store(3_999, Ordering::Relaxed);
+        clock.0.store(1_999, Ordering::Relaxed);
         assert_eq!(cache.find(1, async { Ok(Some("new")) }).await.unwrap(), Some("old"));
-        clock.0.store(4_000, Ordering::Relaxed);
+        clock.0.store(2_000, Ordering::Relaxed);
         assert_eq!(cache.find(1, async { Ok(Some("new")) }).await.unwrap(), Some("new"));
     }
 

@@ -54,6 +54,8 @@ fn every_operation_has_its_name_security_errors_and_path_parameters() {
             Who::Public => &[],
             Who::ServerKey => &["server_key"],
             Who::KeyOrUser => &["server_key", "user_token"],
+            Who::ManagementKey(_) => &["management_key", "operator_key"],
+            Who::OperatorKey => &["operator_key"],
         };
         assert_eq!(schemes, expected, "{path}");
         let responses = operation["responses"].as_object().unwrap();
@@ -74,8 +76,8 @@ fn every_operation_has_its_name_security_errors_and_path_parameters() {
         let placeholders: BTreeSet<_> =
             path.split('/').filter(|part| part.starts_with('{')).map(str::to_owned).collect();
         assert_eq!(in_path, placeholders);
-        assert_eq!(verb == "post", operation["requestBody"].is_object(), "{path}");
-        assert_eq!(verb == "post", parameters.iter().any(|one| one["name"] == "Idempotency-Key"), "{path}");
+        assert_eq!(spec.verb.has_body(), operation["requestBody"].is_object(), "{path}");
+        assert_eq!(spec.verb.has_body(), parameters.iter().any(|one| one["name"] == "Idempotency-Key"), "{path}");
     }
 }
 

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokenim_domain::actor::{Acting, Actor, Right};
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::SystemRng;
-use tokenim_domain::role::Mode;
+use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_gateway::bus::LocalBus;
 use tokenim_gateway::verifier::Verifier;
 use tokenim_gateway::{Gateway, Parts};
@@ -122,6 +123,22 @@ impl House {
     /// The server key of `alpha`.
     pub(super) fn key(&self) -> &str {
         self.alpha.key.expose()
+    }
+
+    /// An owner of `alpha`.
+    pub(super) fn acting(&self) -> Acting {
+        Acting { org: self.alpha.app.org, right: Right::Role(OrgRole::Owner), actor: Actor::machine() }
+    }
+
+    /// A management key of `alpha` in the role of an owner.
+    pub(super) async fn manager(&self) -> String {
+        super::sample::management_key(self, &self.acting(), OrgRole::Owner).await.1
+    }
+
+    /// An operator key.
+    pub(super) async fn operator(&self) -> String {
+        let (_, secret) = tokenim_control::operator_keys::create(&self.api.store, "test").await.unwrap();
+        secret.expose().to_owned()
     }
 
     /// A user token of `alpha`, with more fields of the call.

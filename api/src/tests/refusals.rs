@@ -1,6 +1,7 @@
 //! What is refused, with which code, and always in the one shape.
 
 use super::house::House;
+use super::sample::{is_managed, sample};
 use crate::{ROUTES, Verb, Who};
 use actix_web::http::Method;
 use serde_json::{Value, json};
@@ -8,31 +9,21 @@ use tokenim_domain::key;
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::Mode;
 
-/// A path and body that a route takes, so that only the credential decides.
-fn sample(path: &str, verb: Verb) -> (String, Value) {
-    let body = match (verb, path) {
-        (Verb::Post, "/v1/tokens") => json!({"user": "alice"}),
-        (Verb::Post, "/v1/conversations") => json!({"kind": "group", "members": ["bob"]}),
-        (Verb::Post, "/v1/conversations/{id}/messages") => json!({"client_msg_id": "m", "kind": "json", "body": 1}),
-        (Verb::Post, "/v1/conversations/{id}/members") => json!({"members": ["bob"]}),
-        _ => Value::Null,
-    };
-    (path.replace("{id}", "c1").replace("{user}", "bob"), body)
-}
-
 #[actix_web::test]
 async fn every_route_asks_for_the_credential_its_table_says() {
     let house = House::new().await;
     house.group("c1").await;
     let alice = house.token("alice", json!({})).await;
     for spec in ROUTES {
-        let (path, body) = sample(spec.path, spec.verb);
+        let (path, body) = sample(&house, spec).await;
         let bytes = body.to_string().into_bytes();
         let nobody = house.raw(spec.verb.method(), &path, &[], bytes).await;
         let user = house.call(&alice, spec.verb.method(), &path, body).await;
         match spec.who {
             Who::Public => assert_eq!(nobody.status, 200, "{path}"),
-            Who::ServerKey => assert_eq!((nobody.code(), user.code()), ("unauthenticated", "forbidden"), "{path}"),
+            Who::ServerKey | Who::ManagementKey(_) | Who::OperatorKey => {
+                assert_eq!((nobody.code(), user.code()), ("unauthenticated", "forbidden"), "{path}");
+            }
             Who::KeyOrUser => assert_eq!((nobody.code(), user.status), ("unauthenticated", 200), "{path} {user:?}"),
         }
         if spec.who != Who::Public {
@@ -59,7 +50,7 @@ async fn every_answer_has_its_request_id_and_may_not_be_kept() {
 #[actix_web::test]
 async fn credentials_are_judged_one_by_one() {
     let house = House::new().await;
-    let unknown = key::generate(Mode::Live, &SystemRng);
+    let unknown = key::generate(key::Kind::Server(Mode::Live), &SystemRng);
     let typo = format!("{}x", &house.key()[..house.key().len() - 1]);
     let other = house.founded("beta").await;
     let token = house.token("alice", json!({})).await;
@@ -195,11 +186,17 @@ async fn bodies_are_judged_before_anything_happens() {
 async fn documented_query_parameters_are_the_ones_that_are_known() {
     let house = House::new().await;
     house.group("c1").await;
+    let (manager, operator) = (house.manager().await, house.operator().await);
     let document: Value = serde_json::from_str(&crate::document().to_json().unwrap()).unwrap();
     for spec in ROUTES.iter().filter(|spec| spec.verb == Verb::Get) {
         let parameters = document["paths"][spec.path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
         for name in parameters.iter().filter(|one| one["in"] == "query").map(|one| one["name"].as_str().unwrap()) {
-            let answer = house.get(house.key(), &format!("{}?{name}=1", sample(spec.path, spec.verb).0)).await;
+            let credential = match spec.who {
+                Who::OperatorKey => &operator,
+                _ if is_managed(spec) => &manager,
+                _ => house.key(),
+            };
+            let answer = house.get(credential, &format!("{}?{name}=1", sample(&house, spec).await.0)).await;
             let message = answer.json["error"]["message"].as_str().unwrap_or_default();
             assert!(!message.starts_with("unknown parameter"), "{name} of {}: {message}", spec.path);
         }

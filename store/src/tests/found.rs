@@ -10,7 +10,7 @@ use tokenim_domain::role::Mode;
 async fn an_orgs_keys_are_found_and_name_its_app() {
     let world = World::new().await;
     let founded = &world.founded;
-    let hash = key::hash(founded.key.expose()).unwrap();
+    let hash = key::parse(founded.key.expose()).unwrap().1;
     let found = world.store.find_api_key(hash).await.unwrap().unwrap();
     assert_eq!((found.app, found.mode, found.revoked), (founded.app, Mode::Live, false));
     assert!(founded.key.expose().starts_with("tim_live_sk_"));

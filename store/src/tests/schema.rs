@@ -4,7 +4,8 @@ use super::world::World;
 use crate::entity::{
     account, api_key, app, app_origin, app_user, audit_event, audit_head, change, console_session, conversation,
     entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key, member, message, operator_key,
-    org, org_member, plan, plan_version, recovery_code, signing_key, subscription, usage_append, usage_bucket,
+    org, org_idempotency, org_member, plan, plan_version, recovery_code, signing_key, subscription, usage_append,
+    usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -115,6 +116,7 @@ async fn filled() -> World {
     };
     world.store.create_console_session(new).await.unwrap();
     world.store.begin_idempotent(world.app(), "k", [3; 32]).await.unwrap();
+    world.store.begin_idempotent(world.app().org, "k", [3; 32]).await.unwrap();
     insert_rows(&world).await;
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
     world.store.enqueue_mail(None, "k", &mail).await.unwrap();
@@ -221,6 +223,7 @@ async fn every_entity_is_its_table() {
         check(&world, message::Entity).await,
         check(&world, operator_key::Entity).await,
         check(&world, org::Entity).await,
+        check(&world, org_idempotency::Entity).await,
         check(&world, org_member::Entity).await,
         check(&world, plan::Entity).await,
         check(&world, plan_version::Entity).await,

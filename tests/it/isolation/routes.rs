@@ -8,7 +8,7 @@ use tokenim_api::{ROUTES, RouteSpec, Verb};
 
 /// Requests of a route that name something by these ids. A route without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
-    let Ids { conversation, fresh, own, user, client_msg_id, app, .. } = ids;
+    let Ids { conversation, fresh, own, user, client_msg_id, app, org, management_key, .. } = ids;
     let get = |paths: &[String]| paths.iter().map(|path| (path.clone(), None)).collect();
     let of = |id: &str| route.path.replace("{id}", id).replace("{user}", user);
     let message =
@@ -48,6 +48,18 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
             format!("/v1/stats/series?metric=connections&app={app}"),
         ]),
         (Verb::Get, "/v1/openapi.json") => get(&[of("")]),
+        (Verb::Get, "/v1/manage/orgs") => get(&[of("")]),
+        (Verb::Get, "/v1/manage/orgs/{org}") => get(&[route.path.replace("{org}", org)]),
+        (Verb::Get, "/v1/manage/management-keys") => {
+            get(&[of("") + "?org=" + org, of("") + "?limit=200&cursor=cur_" + management_key])
+        }
+        (Verb::Post, "/v1/manage/management-keys") => {
+            vec![(of("") + "?org=" + org, Some(json!({"name": "x", "role": "viewer"})))]
+        }
+        (Verb::Post, "/v1/manage/management-keys/{id}/revoke") => vec![
+            (of(management_key), Some(json!({}))),
+            (of(management_key) + "?org=" + org, Some(json!({}))),
+        ],
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }
@@ -74,7 +86,8 @@ async fn every_route_answers_a_foreign_id_like_one_of_nothing() {
     let orgs = Orgs::new().await;
     // Connected to the end: the statistics count it.
     let alice = orgs.server.connect("alice").await;
-    for credential in [&orgs.server.founded.key, &orgs.server.token("alice"), alice.session()] {
+    let manager = orgs.server.manager(&orgs.server.founded).await.secret;
+    for credential in [&orgs.server.founded.key, &orgs.server.token("alice"), alice.session(), &manager] {
         let rest = orgs.server.rest_as(credential);
         for route in ROUTES {
             let [foreign, nothing] = orgs.both().map(|ids| cases(route, ids));

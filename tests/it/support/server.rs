@@ -1,11 +1,13 @@
 //! A server process per test, on free ports and a fresh copy of the template; it ends with the test.
 
 use super::client::Client;
-use super::rest::Rest;
+use super::rest::{Rest, answer};
 use super::template::{Founded, run, template, tokenim};
 use super::tls::{Bytes, Identity};
 use super::token::user_token;
 use super::wait::{DEADLINE, within};
+use serde::Deserialize;
+use serde_json::json;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,13 @@ pub struct TestServer {
     log: PathBuf,
     process: Option<Process>,
     _folder: TempDir,
+}
+
+/// A key of the provisioning API.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ManagementKey {
+    pub id: String,
+    pub secret: String,
 }
 
 struct Process {
@@ -157,6 +166,17 @@ impl TestServer {
     /// REST with any credential.
     pub fn rest_as(&self, credential: &str) -> Rest {
         Rest::new(&self.url, credential)
+    }
+
+    /// A new management key of an org, in the role of an owner.
+    pub async fn manager(&self, of: &Founded) -> ManagementKey {
+        let words = ["admin", "operator-key", "create", "--name", "tests", "--json", "--data"];
+        let made = run(tokenim().args(words).arg(&self.data));
+        let operator: ManagementKey = serde_json::from_str(&made).unwrap();
+        let path = format!("/v1/manage/management-keys?org={}", of.org);
+        let new = self.rest_as(&operator.secret).request(reqwest::Method::POST, &path).header("x-reason", "a test");
+        let answer = answer(new.json(&json!({"name": "tests", "role": "owner"}))).await.ok();
+        serde_json::from_value(json!({"id": answer["id"], "secret": answer["secret"]})).unwrap()
     }
 
     /// A token for a user.

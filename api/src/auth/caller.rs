@@ -1,0 +1,115 @@
+//! Credentials of one app: its server's key, and its users' tokens.
+
+use super::{Authority, Presented};
+use crate::api::Api;
+use actix_web::HttpRequest;
+use tokenim_domain::log::{AppRef, Credential};
+use tokenim_domain::name::User;
+use tokenim_domain::token::Identity;
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error, Result};
+use tokenim_store::{ApiKey, Space};
+
+/// The space of idempotency keys that an app's servers share.
+const SERVERS: &str = "server|";
+
+/// A verified credential of an app.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// An app's server: sees and does everything in its app.
+    Server(ApiKey),
+    /// A user of an app, within its token's `caps`.
+    User(Identity),
+}
+
+/// The credential of an app's server; a user's is refused.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerKey(ApiKey);
+
+impl Caller {
+    /// The app it is of.
+    pub(crate) fn app(&self) -> AppRef {
+        match self {
+            Caller::Server(key) => key.app,
+            Caller::User(identity) => identity.app,
+        }
+    }
+
+    /// The user whose view it is; `None` sees all.
+    pub(crate) fn viewer(&self) -> Option<User> {
+        match self {
+            Caller::Server(_) => None,
+            Caller::User(identity) => Some(identity.user.clone()),
+        }
+    }
+
+    /// What usage is counted under.
+    pub(crate) fn credential(&self) -> Credential {
+        match self {
+            Caller::Server(key) => Credential { key: key.id, label: None },
+            Caller::User(identity) => identity.credential(),
+        }
+    }
+
+    /// Whether the credential's capabilities allow this; a server key's allow all.
+    ///
+    /// Errors: `forbidden`.
+    pub(crate) fn allow(&self, conversation: &str, cap: Cap) -> Result<()> {
+        match self {
+            Caller::User(identity) => identity.allow(conversation, cap),
+            Caller::Server(_) => Ok(()),
+        }
+    }
+}
+
+impl ServerKey {
+    /// The app it is of.
+    pub(crate) fn app(&self) -> AppRef {
+        self.0.app
+    }
+}
+
+/// What a key of the provisioning API hears from a route of an app.
+fn wrong_kind() -> Error {
+    Error::new(Code::Forbidden).says("this call needs a credential of an app; this key is for /v1/manage")
+}
+
+impl Authority for Caller {
+    async fn admit(_: &Api, presented: Presented, _: &HttpRequest) -> Result<Self> {
+        match presented {
+            Presented::Server(key) => Ok(Caller::Server(key)),
+            Presented::User(identity) => Ok(Caller::User(identity)),
+            Presented::Management(_) | Presented::Operator(_) => Err(wrong_kind()),
+        }
+    }
+
+    fn space(&self) -> Space {
+        self.app().into()
+    }
+
+    fn corner(&self) -> String {
+        match self {
+            Caller::Server(_) => SERVERS.to_owned(),
+            // No user id holds `|`, so no two users and no user and a server share a space.
+            Caller::User(identity) => format!("user|{}|", identity.user),
+        }
+    }
+}
+
+impl Authority for ServerKey {
+    async fn admit(_: &Api, presented: Presented, _: &HttpRequest) -> Result<Self> {
+        match presented {
+            Presented::Server(key) => Ok(ServerKey(key)),
+            Presented::User(_) => Err(Error::new(Code::Forbidden).says("this call needs a server key")),
+            Presented::Management(_) | Presented::Operator(_) => Err(wrong_kind()),
+        }
+    }
+
+    fn space(&self) -> Space {
+        self.app().into()
+    }
+
+    fn corner(&self) -> String {
+        SERVERS.to_owned()
+    }
+}

@@ -1,0 +1,217 @@
+//! The provisioning API: roles, orgs, reasons, keys that end, and what is kept of it all.
+
+use super::house::{Answer, House};
+use super::sample::{is_managed, management_key, sample};
+use crate::{ROUTES, RouteSpec, Verb, Who};
+use actix_web::http::Method;
+use serde_json::{Value, json};
+use tokenim_domain::actor::{Acting, Actor, Right};
+use tokenim_domain::id::{KeyId, OrgId};
+use tokenim_domain::role::OrgRole;
+
+async fn ask(house: &House, credential: &str, spec: &RouteSpec, (path, body): &(String, Value)) -> Answer {
+    house.call(credential, spec.verb.method(), path, body.clone()).await
+}
+
+/// The same request with a reason.
+async fn ask_why(house: &House, credential: &str, spec: &RouteSpec, (path, body): &(String, Value)) -> Answer {
+    let bearer = format!("Bearer {credential}");
+    let headers = [("authorization", bearer.as_str()), ("x-reason", "the customer asked: 你好")];
+    let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    house.raw(spec.verb.method(), path, &headers, bytes).await
+}
+
+#[actix_web::test]
+async fn every_cell_of_the_table_of_roles() {
+    let house = House::new().await;
+    house.group("c1").await;
+    for role in OrgRole::ALL {
+        let (_, secret) = management_key(&house, &house.acting(), *role).await;
+        for spec in ROUTES {
+            let answer = ask(&house, &secret, spec, &sample(&house, spec).await).await;
+            let may = match spec.who {
+                Who::Public => true,
+                Who::ManagementKey(action) => role.may(action),
+                Who::ServerKey | Who::KeyOrUser | Who::OperatorKey => false,
+            };
+            let expected = if may { 200 } else { 403 };
+            assert_eq!(answer.status, expected, "{role:?} {:?} {} {:?}", spec.verb, spec.path, answer.json);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn another_orgs_key_is_answered_as_about_nothing() {
+    let house = House::new().await;
+    let beta = house.founded("beta").await;
+    let acting = Acting { org: beta.app.org, right: Right::Role(OrgRole::Owner), actor: Actor::machine() };
+    let (_, secret) = management_key(&house, &acting, OrgRole::Owner).await;
+    for spec in ROUTES.iter().filter(|spec| is_managed(spec) && spec.path.contains('{')) {
+        let (path, body) = sample(&house, spec).await;
+        let last = path.rsplit('/').find(|part| part.contains('_')).unwrap().to_owned();
+        let (prefix, _) = last.split_once('_').unwrap();
+        let random = KeyId::new(&**house.api.store.clock(), &**house.api.store.rng()).to_string();
+        let nothing = path.replace(&last, &random.replace("key", prefix));
+        let foreign = ask(&house, &secret, spec, &(path, body.clone())).await.faceless();
+        let nothing = ask(&house, &secret, spec, &(nothing, body)).await.faceless();
+        assert_eq!(foreign.0, 404, "{} {:?}", spec.path, foreign.1);
+        assert_eq!(foreign, nothing, "{}", spec.path);
+    }
+    for org in [house.alpha.app.org, OrgId::SERVICE] {
+        let list = house.get(&secret, &format!("/v1/manage/management-keys?org={org}")).await;
+        assert_eq!((list.status, list.code()), (404, "not_found"));
+    }
+    let own = house.get(&secret, &format!("/v1/manage/management-keys?org={}", beta.app.org)).await;
+    assert_eq!(own.json["items"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn an_operator_names_the_org_and_a_reason_for_every_write() {
+    let house = House::new().await;
+    house.group("c1").await;
+    let operator = house.operator().await;
+    for spec in ROUTES.iter().filter(|spec| is_managed(spec) || spec.who == Who::OperatorKey) {
+        let (path, body) = sample(&house, spec).await;
+        if is_managed(spec) && !spec.path.contains("{org}") {
+            let orgless = ask_why(&house, &operator, spec, &(path.clone(), body.clone())).await;
+            assert_eq!((orgless.status, &orgless.json["error"]["param"]), (422, &json!("org")), "{path}");
+        }
+        let query = if is_managed(spec) && !spec.path.contains("{org}") {
+            format!("{}org={}", if path.contains('?') { '&' } else { '?' }, house.alpha.app.org)
+        } else {
+            String::new()
+        };
+        let request = (path + &query, body);
+        if spec.verb != Verb::Get {
+            let silent = ask(&house, &operator, spec, &request).await;
+            assert_eq!((silent.status, &silent.json["error"]["param"]), (422, &json!("X-Reason")), "{}", spec.path);
+        }
+        let answer = ask_why(&house, &operator, spec, &request).await;
+        assert_eq!(answer.status, 200, "{:?} {} {:?}", spec.verb, spec.path, answer.json);
+    }
+    let nowhere = house.get(&operator, &format!("/v1/manage/management-keys?org={}", OrgId::SERVICE)).await;
+    assert_eq!((nowhere.status, nowhere.code()), (404, "not_found"));
+}
+
+#[actix_web::test]
+async fn every_write_leaves_its_row_in_the_audit_log() {
+    let house = House::new().await;
+    let (key, secret) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    let scope = house.api.store.org(house.alpha.app.org);
+    for spec in ROUTES.iter().filter(|spec| is_managed(spec) && spec.verb != Verb::Get) {
+        let request = sample(&house, spec).await;
+        let before = scope.list_audit(None, 1).await.unwrap()[0].seq;
+        assert_eq!(ask_why(&house, &secret, spec, &request).await.status, 200, "{}", spec.path);
+        let events = scope.list_audit(None, 10).await.unwrap();
+        let event = &events[0];
+        assert!(event.seq > before, "{:?} {} was not audited", spec.verb, spec.path);
+        let who = (event.actor_kind.as_str(), event.actor.clone(), event.reason.as_deref());
+        assert_eq!(who, ("management_key", key.to_string(), Some("the customer asked: 你好")), "{}", spec.path);
+    }
+    assert_eq!(scope.verify_audit().await.unwrap(), None);
+}
+
+#[actix_web::test]
+async fn a_repeated_write_happens_once_and_keys_do_not_share_their_idempotency() {
+    let house = House::new().await;
+    let (_, one) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    let (_, two) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    let post = async |credential: &str| {
+        let bearer = format!("Bearer {credential}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", "k")];
+        let body = json!({"name": "ci", "role": "viewer"}).to_string().into_bytes();
+        house.raw(Method::POST, "/v1/manage/management-keys", &headers, body).await
+    };
+    let (first, again, other) = (post(&one).await, post(&one).await, post(&two).await);
+    assert_eq!((&first.json, again.header("idempotent-replayed")), (&again.json, Some("true")));
+    assert!(first.json["secret"].as_str().unwrap().starts_with("tim_live_mk_"));
+    assert_ne!(first.json["id"], other.json["id"]);
+    let listed = house.get(&one, "/v1/manage/management-keys").await.json;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 4);
+    assert!(listed["items"].as_array().unwrap().iter().all(|item| item.get("secret").is_none()));
+}
+
+#[actix_web::test]
+async fn a_management_key_ends_to_the_millisecond_and_within_two_seconds_of_its_revocation() {
+    let house = House::new().await;
+    let owner = house.manager().await;
+    let path = "/v1/manage/management-keys";
+    let new = json!({"name": "brief", "role": "admin", "expires_at": "2027-01-15T08:01:00Z"});
+    let made = house.post(&owner, path, new).await.json;
+    let secret = made["secret"].as_str().unwrap();
+    house.pass(58_500);
+    assert_eq!(house.get(secret, path).await.status, 200);
+    house.pass(1_499);
+    assert_eq!(house.get(secret, path).await.status, 200, "valid a millisecond before");
+    house.pass(1);
+    let late = house.get(secret, path).await;
+    assert_eq!((late.status, late.code()), (401, "key_expired"), "although it is cached");
+
+    let made = house.post(&owner, path, json!({"name": "leaked", "role": "admin"})).await.json;
+    let secret = made["secret"].as_str().unwrap();
+    assert_eq!(house.get(secret, path).await.status, 200);
+    let id = made["id"].as_str().unwrap();
+    for _ in 0..2 {
+        let revoked = house.post(&owner, &format!("{path}/{id}/revoke"), json!({})).await;
+        assert_eq!((revoked.status, &revoked.json["revoked_at"]), (200, &json!("2027-01-15T08:01:00.000Z")));
+    }
+    house.pass(2_000);
+    assert_eq!(house.get(secret, path).await.code(), "key_revoked");
+}
+
+#[actix_web::test]
+async fn nobody_makes_a_key_above_their_own_role() {
+    let house = House::new().await;
+    let (_, admin) = management_key(&house, &house.acting(), OrgRole::Admin).await;
+    let path = "/v1/manage/management-keys";
+    let above = house.post(&admin, path, json!({"name": "x", "role": "owner"})).await;
+    assert_eq!((above.status, &above.json["error"]["param"]), (403, &json!("role")));
+    assert_eq!(house.post(&admin, path, json!({"name": "x", "role": "admin"})).await.status, 200);
+    for (body, param) in [
+        (json!({"name": "", "role": "viewer"}), "name"),
+        (json!({"name": "x", "role": "god"}), "role"),
+        (json!({"name": "x", "role": "viewer", "expires_at": "2020-01-01"}), "expires_at"),
+        (json!({"name": "x", "role": "viewer", "expires_at": "soon"}), "expires_at"),
+    ] {
+        let answer = house.post(&admin, path, body).await;
+        assert_eq!((answer.status, &answer.json["error"]["param"]), (422, &json!(param)));
+    }
+}
+
+#[actix_web::test]
+async fn keys_stay_out_of_browsers_and_urls_and_their_use_is_noted() {
+    let house = House::new().await;
+    let secret = house.manager().await;
+    let browser = [("authorization", &*format!("Bearer {secret}")), ("origin", "https://shop.example")];
+    let answer = house.raw(Method::GET, "/v1/manage/management-keys", &browser, Vec::new()).await;
+    assert_eq!((answer.status, answer.code()), (403, "secret_key_in_browser"));
+    assert_eq!(house.get(&secret, &format!("/v1/manage/orgs?q={secret}")).await.code(), "token_in_url");
+    house.get(&secret, "/v1/manage/management-keys").await;
+    house.api.drain().await;
+    let listed = house.get(&secret, "/v1/manage/management-keys").await.json;
+    assert_eq!(listed["items"][0]["last_used_at"], "2027-01-15T08:00:00.000Z");
+}
+
+#[actix_web::test]
+async fn lists_are_walked_page_by_page() {
+    let house = House::new().await;
+    let secret = house.manager().await;
+    for _ in 0..4 {
+        house.pass(1);
+        management_key(&house, &house.acting(), OrgRole::Viewer).await;
+    }
+    let (mut seen, mut query) = (Vec::new(), "limit=2".to_owned());
+    loop {
+        let page = house.get(&secret, &format!("/v1/manage/management-keys?{query}")).await.json;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].to_string()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        query = format!("limit=2&cursor={cursor}");
+    }
+    let mut sorted = seen.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!((seen.len(), &seen), (5, &sorted));
+    for bad in ["cursor=x", "limit=0", "limit=201"] {
+        assert_eq!(house.get(&secret, &format!("/v1/manage/management-keys?{bad}")).await.status, 422, "{bad}");
+    }
+}
