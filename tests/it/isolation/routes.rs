@@ -56,10 +56,9 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Post, "/v1/manage/management-keys") => {
             vec![(of("") + "?org=" + org, Some(json!({"name": "x", "role": "viewer"})))]
         }
-        (Verb::Post, "/v1/manage/management-keys/{id}/revoke") => vec![
-            (of(management_key), Some(json!({}))),
-            (of(management_key) + "?org=" + org, Some(json!({}))),
-        ],
+        (Verb::Post, "/v1/manage/management-keys/{id}/revoke") => {
+            vec![(of(management_key), Some(json!({}))), (of(management_key) + "?org=" + org, Some(json!({})))]
+        }
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }
