@@ -23,11 +23,20 @@ pub struct SignedIn {
 ///
 /// Errors: `overloaded`, `unavailable`.
 pub async fn check_password(store: &Store, email: &str, secret: &Secret) -> Result<Option<SignedIn>> {
+    if !is_password_of(store, email, secret).await? {
+        return Ok(None);
+    }
+    let Some((account, _)) = store.find_password(&normal(email)).await? else { return Ok(None) };
+    Ok(store.find_first_org(account).await?.map(|org| SignedIn { account, org }))
+}
+
+/// Whether a password is the one of an address.
+///
+/// Errors: `overloaded`, `unavailable`.
+pub async fn is_password_of(store: &Store, email: &str, secret: &Secret) -> Result<bool> {
     let found = store.find_password(&normal(email)).await?;
     let hash = found.as_ref().map_or(DUMMY_HASH, |(_, hash)| hash.as_str());
-    let matches = password::verify(secret, hash).await?;
-    let Some((account, _)) = found.filter(|_| matches) else { return Ok(None) };
-    Ok(store.find_first_org(account).await?.map(|org| SignedIn { account, org }))
+    Ok(password::verify(secret, hash).await? && found.is_some())
 }
 
 /// Addresses are compared without case and surrounding space.

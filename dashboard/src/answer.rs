@@ -6,9 +6,9 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
 };
-use tokenim_templates::{Template, assets::gzip_page};
+use tokenim_templates::{Template, assets::gzip_page, flash::Flash};
 
-use crate::{fault::Fault, visit::Visit};
+use crate::{cookie::Cookie, fault::Fault, visit::Visit};
 
 /// Policy of every answer (CONSOLE §9).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -51,6 +51,15 @@ pub(crate) fn see_other(address: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
 }
 
+/// The same, and the page there tells what was done.
+pub(crate) fn done(visit: &Visit<'_>, flash: Flash, address: &str) -> HttpResponse {
+    let cookie = Cookie::Flash.set(flash.name(), &visit.console.site);
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, address))
+        .insert_header((header::SET_COOKIE, cookie))
+        .finish()
+}
+
 /// Adds what every answer carries: policy, cookies, caching rule, request id.
 pub(crate) fn dress(mut answer: HttpResponse, visit: &Visit<'_>) -> HttpResponse {
     let headers = answer.headers_mut();
@@ -64,7 +73,9 @@ pub(crate) fn dress(mut answer: HttpResponse, visit: &Visit<'_>) -> HttpResponse
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie, Accept-Encoding"));
     }
-    for cookie in visit.cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let told = (visit.flash.is_some() && is_page).then(|| Cookie::Flash.remove(&visit.console.site));
+    for cookie in visit.cookies.iter().chain(&told).filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
         headers.append(header::SET_COOKIE, cookie);
     }
     if let Ok(id) = HeaderValue::from_str(&visit.request_id) {

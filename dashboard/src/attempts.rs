@@ -2,7 +2,7 @@
 use std::{net::IpAddr, num::NonZeroUsize};
 
 use lru::LruCache;
-use tokenim_domain::secret::sha256;
+use tokenim_domain::{Code, Error, secret::sha256};
 
 /// Attempts on one account per window.
 pub(crate) const ACCOUNT_ATTEMPTS_MAX: u32 = 5;
@@ -62,6 +62,14 @@ impl Attempts {
         count(&mut self.accounts, caller.account, now_ms);
         count(&mut self.addresses, caller.address, now_ms);
         Ok(())
+    }
+
+    /// The same as a refusal that a form can show.
+    ///
+    /// Errors: `rate_limited` with the time to wait.
+    pub(crate) fn try_take(&mut self, caller: &Caller, now_ms: i64) -> Result<(), Error> {
+        let wait = |wait_s: i64| Error::new(Code::RateLimited).retry_after(u64::try_from(wait_s * 1000).unwrap_or(0));
+        self.take(caller, now_ms).map_err(wait)
     }
 
     /// Gives attempts back after a success: they were not guesses.

@@ -14,6 +14,10 @@ const PREFERENCE_S: i64 = 365 * 24 * 3600;
 pub(crate) enum Cookie {
     /// The console session's id.
     Session,
+    /// The id of a session of the operator area.
+    Operator,
+    /// What the request before did; read once.
+    Flash,
     /// The random value that sign-in form tokens are derived from.
     Form,
     /// `light` or `dark`.
@@ -28,6 +32,9 @@ impl Cookie {
         match (self, is_secure) {
             (Self::Session, true) => "__Host-tim",
             (Self::Session, false) => "tim_dev",
+            (Self::Operator, true) => "__Host-tim-op",
+            (Self::Operator, false) => "tim_dev_op",
+            (Self::Flash, _) => "tim_flash",
             (Self::Form, true) => "__Host-tim-form",
             (Self::Form, false) => "tim_dev_form",
             (Self::Theme, _) => "tim_theme",
@@ -49,7 +56,7 @@ impl Cookie {
     /// The header that sets it: session cookies end with the browser, preferences after a year.
     pub(crate) fn set(self, value: &str, site: &Site) -> String {
         let age = match self {
-            Self::Session | Self::Form => String::new(),
+            Self::Session | Self::Operator | Self::Form | Self::Flash => String::new(),
             Self::Theme | Self::Language => format!("; Max-Age={PREFERENCE_S}"),
         };
         self.header(value, &age, site)

@@ -21,7 +21,7 @@ use tokenim_domain::{clock::Clock, id::AppId, rng::SystemRng, secret::Secret};
 use tokenim_store::{Durability, Settings, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Console, Live, Ports, ROUTES, Verb, Who, configure, session};
+use crate::{Console, Live, Ports, Verb, Who, configure, routes, session};
 
 const EMAIL: &str = "dev@example.com";
 const PASSWORD: &str = "correct horse battery staple";
@@ -158,6 +158,11 @@ fn without_request(html: &str) -> String {
     html.split("<dl").next().unwrap_or_default().to_owned()
 }
 
+/// A route's path with something in the places of its placeholders.
+fn address(path: &str) -> String {
+    path.replace(['{', '}'], "")
+}
+
 fn method(verb: Verb) -> Method {
     match verb {
         Verb::Get => Method::GET,
@@ -169,17 +174,18 @@ fn method(verb: Verb) -> Method {
 async fn every_route_and_every_refusal_carries_the_headers() {
     let face = face().await;
     let signed_in = face.sign_in("").await;
-    let listed = ROUTES.iter().map(|spec| (method(spec.verb), spec.path));
+    let listed = routes().map(|spec| (method(spec.verb), address(spec.path)));
     let refused = [
         (Method::GET, "/none"),
         (Method::DELETE, "/sign-in"),
         (Method::POST, "/console/usage"),
         (Method::GET, "/sign-out"),
-    ];
+    ]
+    .map(|(method, path)| (method, path.to_owned()));
     for (method, path) in listed.chain(refused) {
         for cookie in ["", signed_in.as_str()] {
             let answer = face
-                .ask(TestRequest::default().method(method.clone()).uri(path).insert_header(("cookie", cookie)))
+                .ask(TestRequest::default().method(method.clone()).uri(&path).insert_header(("cookie", cookie)))
                 .await;
             let name = format!("{method} {path} {}", answer.status());
             assert!(
@@ -208,21 +214,27 @@ async fn every_route_and_every_refusal_carries_the_headers() {
 async fn routes_for_the_signed_in_need_a_session_and_posts_need_a_token() {
     let face = face().await;
     let signed_in = face.sign_in("").await;
-    for spec in ROUTES {
+    for spec in routes() {
         let request = |cookie: &str| {
             TestRequest::default()
                 .method(method(spec.verb))
-                .uri(spec.path)
+                .uri(&address(spec.path))
                 .insert_header(("cookie", cookie))
                 .insert_header(("sec-fetch-site", "same-origin"))
         };
-        if spec.who == Who::SignedIn {
+        if spec.who != Who::Public {
             let answer = face.ask(request("__Host-tim=AAAAAAAAAAAAAAAAAAAAAA")).await;
-            let expected =
-                if spec.path == "/console/stream" { StatusCode::UNAUTHORIZED } else { StatusCode::SEE_OTHER };
+            let expected = match spec.who {
+                Who::Operator => StatusCode::NOT_FOUND,
+                _ if spec.path == "/console/stream" => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::SEE_OTHER,
+            };
             assert_eq!(answer.status(), expected, "{spec:?}");
         }
-        if spec.verb == Verb::Post && spec.path != "/csp-report" {
+        if spec.who == Who::Operator {
+            let answer = face.ask(request(&signed_in)).await;
+            assert_eq!(location(&answer), "/console/operator", "a console session opens no operator page: {spec:?}");
+        } else if spec.verb == Verb::Post && spec.path != "/csp-report" {
             let answer = face.ask(request(&signed_in)).await;
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{spec:?}");
             assert!(text_of(answer).await.contains("csrf_failed"), "{spec:?}");
@@ -273,6 +285,58 @@ async fn signing_in_makes_a_new_session_and_ends_the_old_one() {
         StatusCode::SEE_OTHER,
         "the cookie alone is worth nothing"
     );
+}
+
+#[actix_web::test]
+async fn proof_that_it_is_them_takes_the_password_and_gives_a_new_cookie() {
+    let face = face().await;
+    let cookie = face.sign_in("").await;
+    let page = text_of(face.get("/console/prove?next=/console/usage?range=7d", &cookie).await).await;
+    assert!(page.contains("value=\"/console/usage?range=7d\""), "{page}");
+    let token = token_of(&page);
+    let prove = async |password: &str| {
+        let fields = [("csrf", token.as_str()), ("password", password), ("next", "/console/usage?range=7d")];
+        face.post("/console/prove", &cookie, &fields).await
+    };
+    let refused = prove("wrong horse battery staple").await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let html = text_of(refused).await;
+    assert!(html.contains("href=\"#password\"") && html.contains("autofocus") && !html.contains("wrong horse"));
+    let done = prove(PASSWORD).await;
+    assert_eq!((done.status(), location(&done)), (StatusCode::SEE_OTHER, "/console/usage?range=7d"));
+    let new = cookie_of(&done, "__Host-tim");
+    assert_ne!(new, cookie);
+    assert_eq!(
+        face.get("/console/usage", &cookie).await.status(),
+        StatusCode::SEE_OTHER,
+        "the old one is worth nothing"
+    );
+    assert_eq!(face.get("/console/usage", &new).await.status(), StatusCode::OK);
+    for _ in 0..5 {
+        let token = token_of(&text_of(face.get("/console/prove", &new).await).await);
+        face.post("/console/prove", &new, &[("csrf", &token), ("password", "wrong horse battery staple")]).await;
+    }
+    let token = token_of(&text_of(face.get("/console/prove", &new).await).await);
+    let limited = face.post("/console/prove", &new, &[("csrf", &token), ("password", PASSWORD)]).await;
+    assert_eq!(limited.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[actix_web::test]
+async fn the_navigation_shows_what_there_is_and_where_one_is() {
+    let face = face().await;
+    let cookie = face.sign_in("").await;
+    let page = text_of(face.get("/console/usage", &cookie).await).await;
+    let links: Vec<&str> = page
+        .split("class=\"side-group\"")
+        .skip(1)
+        .flat_map(|group| group.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next()))
+        .collect();
+    assert!(links.contains(&"/console/usage"), "{links:?}");
+    for link in links {
+        let is_page = routes().any(|spec| spec.verb == Verb::Get && crate::routes::fits(spec.path, link));
+        assert!(is_page, "{link} leads nowhere");
+    }
+    assert_eq!(page.matches("aria-current=\"page\"").count(), 2, "beside and below the page");
 }
 
 #[actix_web::test]

@@ -3,10 +3,14 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
 };
-use tokenim_domain::{Code, Error};
-use tokenim_templates::page::notice::{Kind, NoticePage};
+use tokenim_domain::{Code, Error, actor::Action, role::OrgRole};
+use tokenim_templates::{
+    flash::Flash,
+    page::notice::{Kind, NoticePage},
+    role::role_names,
+};
 
-use crate::{answer, form::push_field, usage::range::RANGE_DAYS_MAX, visit::Visit};
+use crate::{answer, form::push_field, prove, routes::page_of_form, usage::range::RANGE_DAYS_MAX, visit::Visit};
 
 /// Why a request got no page of its own.
 #[derive(Debug)]
@@ -21,6 +25,21 @@ pub(crate) enum Fault {
     SignedOut,
     /// The same, asked by a script: a redirect would be followed and misread.
     SignedOutScript,
+    /// The role may not do this.
+    MayNot(Action),
+    /// The account is in no org.
+    NoOrg,
+    /// The org asks for a second factor that the account does not have.
+    NeedsTotp,
+    /// It takes proof from the last minutes that it is them.
+    Unproved,
+    /// An operator without a session of the operator area.
+    Elevate,
+    /// The form was sent already.
+    Twice {
+        /// Whether its answer showed a secret.
+        is_secret: bool,
+    },
     /// The form is not from a page of this console session.
     Csrf,
     /// The form has other fields than ours.
@@ -41,6 +60,10 @@ impl From<Error> for Fault {
     }
 }
 
+/// Where a second factor is switched on.
+const ACCOUNT: &str = "/console/account";
+/// Where an operator begins a session of the operator area.
+const ELEVATION: &str = "/console/operator";
 /// Seconds after which a full or unreachable server is worth another try.
 const RETRY_S: &str = "5";
 
@@ -48,29 +71,39 @@ impl Fault {
     /// The answer for a person, or for the stream's script.
     pub(crate) fn answer(self, visit: &Visit<'_>) -> HttpResponse {
         self.log(visit);
-        let here = visit.here();
+        let (here, path) = (visit.here(), visit.request.path());
         match self {
             Self::NotFound => notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
             Self::Method => notice(visit, Kind::Method, Code::MethodNotAllowed, "/console/usage"),
             Self::Host => notice_as(visit, StatusCode::MISDIRECTED_REQUEST, Kind::Host, "unknown_host", "/"),
+            Self::MayNot(action) => notice(visit, may_not(visit, action), Code::Forbidden, "/console"),
+            Self::NoOrg => notice(visit, Kind::NoOrg, Code::Forbidden, "/console"),
+            Self::NeedsTotp => answer::done(visit, Flash::NeedsTotp, ACCOUNT),
+            Self::Unproved if visit.is_unsafe() => {
+                notice(visit, Kind::Reauth, Code::ReauthRequired, &proof_address(page_of_form(path)))
+            }
+            Self::Unproved => answer::see_other(&proof_address(here)),
+            Self::Elevate => answer::see_other(ELEVATION),
+            Self::Twice { is_secret } => {
+                let kind = if is_secret { Kind::ShownOnce } else { Kind::Twice };
+                notice(visit, kind, Code::Conflict, page_of_form(path))
+            }
             Self::SignedOut => answer::see_other(&sign_in_address(here)),
             Self::SignedOutScript => HttpResponse::Unauthorized().finish(),
-            Self::Csrf => notice(visit, Kind::Csrf, Code::CsrfFailed, page_of_form(here)),
-            Self::Form => notice(visit, Kind::Csrf, Code::InvalidRequest, page_of_form(here)),
+            Self::Csrf => notice(visit, Kind::Csrf, Code::CsrfFailed, page_of_form(path)),
+            Self::Form => notice(visit, Kind::Csrf, Code::InvalidRequest, page_of_form(path)),
             Self::TooLarge => notice(visit, Kind::TooLarge, Code::PayloadTooLarge, "/console"),
             Self::Filter => {
                 notice(visit, Kind::Filter { days_max: RANGE_DAYS_MAX }, Code::InvalidRequest, "/console/usage")
             }
             Self::Limited => notice(visit, Kind::Limited, Code::RateLimited, here),
-            Self::Domain(error) => {
-                let kind = match error.code.row().status {
-                    404 => return notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
-                    503 => Kind::Unavailable,
-                    _ => return notice(visit, Kind::Internal, Code::Internal, here),
-                };
-                notice(visit, kind, error.code, here)
-            }
+            Self::Domain(error) => refused(visit, &error),
         }
+    }
+
+    /// Whether it is a fault of ours.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.of_ours().is_some()
     }
 
     /// Once, here: the visitor's fault at debug, ours at error.
@@ -107,9 +140,33 @@ pub(crate) fn sign_in_address(next: &str) -> String {
     address
 }
 
-/// The page that holds the form which was sent here.
-fn page_of_form(path: &str) -> &'static str {
-    if path.starts_with("/sign-in") { "/sign-in" } else { "/console" }
+/// Proof that it is them, and back to an address of the console.
+fn proof_address(next: &str) -> String {
+    let mut address = String::from(prove::PATH);
+    push_field(&mut address, "next", next);
+    address
+}
+
+/// The page that names the roles which may.
+fn may_not(visit: &Visit<'_>, action: Action) -> Kind {
+    let roles = OrgRole::ALL.iter().filter(|role| role.may(action)).map(|role| role.as_str());
+    Kind::Forbidden { roles: role_names(&visit.text(), roles) }
+}
+
+/// What a use-case or the store refused and no form could show.
+fn refused(visit: &Visit<'_>, error: &Error) -> HttpResponse {
+    let (here, page) = (visit.here(), page_of_form(visit.request.path()));
+    match (error.code, error.code.row().status) {
+        (_, 404) => notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
+        (_, 503) => notice(visit, Kind::Unavailable, error.code, here),
+        (_, 429) => notice(visit, Kind::Limited, error.code, page),
+        (Code::EmailUnverified, _) => notice(visit, Kind::Unverified, error.code, "/console"),
+        (Code::ReauthRequired, _) => notice(visit, Kind::Reauth, error.code, &proof_address(page)),
+        (Code::Forbidden, _) => notice(visit, Kind::Forbidden { roles: String::new() }, error.code, "/console"),
+        (_, 409) => notice(visit, Kind::Conflict, error.code, page),
+        (_, 422) => notice(visit, Kind::Refused, error.code, page),
+        _ => notice(visit, Kind::Internal, Code::Internal, here),
+    }
 }
 
 fn notice(visit: &Visit<'_>, kind: Kind, code: Code, action: &str) -> HttpResponse {
@@ -118,7 +175,7 @@ fn notice(visit: &Visit<'_>, kind: Kind, code: Code, action: &str) -> HttpRespon
 }
 
 fn notice_as(visit: &Visit<'_>, status: StatusCode, kind: Kind, code: &str, action: &str) -> HttpResponse {
-    let frame = visit.frame("", None);
+    let frame = visit.frame(None);
     let page = NoticePage { frame, kind, action, code, request_id: &visit.request_id, at: visit.now() };
     let mut builder = HttpResponseBuilder::new(status);
     if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {

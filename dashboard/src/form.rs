@@ -2,8 +2,10 @@
 use actix_web::web;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tokenim_domain::secret::sha256;
+use tokenim_store::NONCE_BYTES;
 
-use crate::fault::Fault;
+use crate::{cookie, fault::Fault};
 
 /// Bytes of a form at most; the largest one holds an email address, a password and a return address.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -21,9 +23,19 @@ impl Form {
         field(&self.0, name)
     }
 
-    /// All fields as a type.
+    /// The nonce of the form that was sent to a path; forms of one page share the number and not the path.
+    pub(crate) fn nonce(&self, path: &str) -> Result<[u8; NONCE_BYTES], Fault> {
+        let number = self.field("nonce").and_then(|nonce| cookie::decode::<NONCE_BYTES>(&nonce)).ok_or(Fault::Form)?;
+        let mut nonce = [0; NONCE_BYTES];
+        nonce.copy_from_slice(&sha256(&[&number, path.as_bytes()].concat())[..NONCE_BYTES]);
+        Ok(nonce)
+    }
+
+    /// All fields as a type, but for `csrf` and `nonce`, which the steps before have read.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        web::Query::from_query(&self.0).map(web::Query::into_inner).map_err(|_| Fault::Form)
+        let pairs = self.0.split('&').filter(|pair| !pair.starts_with("csrf=") && !pair.starts_with("nonce="));
+        let own = pairs.collect::<Vec<_>>().join("&");
+        web::Query::from_query(&own).map(web::Query::into_inner).map_err(|_| Fault::Form)
     }
 }
 

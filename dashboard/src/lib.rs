@@ -8,7 +8,10 @@ mod csp;
 mod csrf;
 mod fault;
 mod form;
+mod nav;
 mod preferences;
+mod problems;
+mod prove;
 mod routes;
 mod session;
 mod sign_in;
@@ -21,5 +24,5 @@ mod visit;
 mod face;
 
 pub use console::{Console, Live, Ports};
-pub use routes::{ROUTES, RouteSpec, Verb, Who, configure};
+pub use routes::{RouteSpec, Twice, Verb, Who, configure, routes};
 pub use site::check_public_origin;

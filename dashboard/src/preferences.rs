@@ -3,13 +3,22 @@ use actix_web::HttpResponse;
 use serde::Deserialize;
 use tokenim_templates::{frame::Theme, language::Language};
 
-use crate::{answer, cookie::Cookie, fault::Fault, form::Form, sign_in::safe_next, visit::Visit};
+use crate::{
+    answer,
+    cookie::Cookie,
+    fault::Fault,
+    form::Form,
+    routes::{RouteSpec, Who, post},
+    sign_in::safe_next,
+    visit::Visit,
+};
+
+pub(crate) const ROUTES: &[RouteSpec] =
+    &[post("/console/preferences", Who::SignedIn, |visit, form| Box::pin(update(visit, form)))];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Preferences {
-    #[serde(rename = "csrf")]
-    _csrf: Option<String>,
     theme: Option<String>,
     language: Option<String>,
     #[serde(default)]
@@ -17,15 +26,17 @@ struct Preferences {
 }
 
 /// Keeps what was chosen and returns to the page it was chosen on.
-pub(crate) async fn update(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
+async fn update(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
     let chosen: Preferences = form.parse()?;
     let console = visit.console;
     if let Some(name) = chosen.theme {
         let theme = Theme::from_name(&name).ok_or(Fault::Form)?;
-        visit.cookies.push(match theme {
-            Theme::System => Cookie::Theme.remove(&console.site),
-            Theme::Light | Theme::Dark => Cookie::Theme.set(theme.name(), &console.site),
-        });
+        let (kept, cookie) = match theme {
+            Theme::System => (None, Cookie::Theme.remove(&console.site)),
+            Theme::Light | Theme::Dark => (Some(theme.name()), Cookie::Theme.set(theme.name(), &console.site)),
+        };
+        console.store.update_theme(visit.signed_in()?.account, kept).await?;
+        visit.cookies.push(cookie);
     }
     if let Some(tag) = chosen.language {
         let language = Language::from_tag(&tag).ok_or(Fault::Form)?;

@@ -1,6 +1,8 @@
 //! Console sessions: begun at sign-in under a new id, ended by idleness, age or sign-out; the store keeps only a hash.
+use actix_web::http::header;
 use tokenim_domain::{
     Error,
+    actor::Action,
     id::{AccountId, OrgId},
     secret::sha256,
 };
@@ -18,39 +20,58 @@ use crate::{
 const ID_BYTES: usize = 16;
 /// Milliseconds without a request after which a session ends.
 pub(crate) const IDLE_MS: i64 = 30 * 60_000;
+/// The same in the operator area.
+pub(crate) const OPERATOR_IDLE_MS: i64 = 15 * 60_000;
 /// Milliseconds after which a session ends in any case.
 pub(crate) const AGE_MS: i64 = 12 * 3_600_000;
+/// Milliseconds for which the proof that it is them holds.
+pub(crate) const PROOF_MS: i64 = 10 * 60_000;
 /// Milliseconds between two notes of "last seen"; a note per request would be a write per request.
 const TOUCH_MS: i64 = 60_000;
+/// Characters of a browser's name for itself that are kept.
+const AGENT_CHARS_MAX: usize = 200;
 
 /// Whether a session has neither idled out nor aged out.
 pub(crate) fn is_current(session: &ConsoleSession, now_ms: i64) -> bool {
     let ends_ms = session.expires_at.min(session.created_at.saturating_add(AGE_MS));
-    now_ms < ends_ms && now_ms.saturating_sub(session.seen_at) < IDLE_MS
+    let idle_ms = if session.is_operator { OPERATOR_IDLE_MS } else { IDLE_MS };
+    now_ms < ends_ms && now_ms.saturating_sub(session.seen_at) < idle_ms
 }
 
-/// The hash under which the store knows the session of this visit's cookie.
-pub(crate) fn hash_of(visit: &Visit<'_>) -> Option<[u8; 32]> {
-    let value = Cookie::Session.read(visit.request, &visit.console.site)?;
+/// Whether a session may do something in an org.
+pub(crate) fn may(session: &ConsoleSession, org: OrgId, action: Action) -> bool {
+    session.member.as_ref().is_some_and(|member| {
+        member.org == org && member.role.may(action) && (session.has_totp || !member.requires_totp)
+    })
+}
+
+/// The hash under which the store knows the session of a cookie.
+fn hash_of(visit: &Visit<'_>, cookie: Cookie) -> Option<[u8; 32]> {
+    let value = cookie.read(visit.request, &visit.console.site)?;
     Some(sha256(&cookie::decode::<ID_BYTES>(value)?))
 }
 
-/// Continues the visit's session, if there is a current one; routes for the signed-in are refused without.
+/// Continues the visit's session, if there is a current one: in the operator area the one of its own cookie.
 pub(crate) async fn resume(visit: &mut Visit<'_>, who: Who) -> Result<(), Fault> {
-    if let Some(session) = find(visit).await? {
+    if let Some(session) = find(visit, Cookie::Session).await?.filter(|session| !session.is_operator) {
         visit.adopt(session);
     }
-    match who {
-        Who::SignedIn if visit.session.is_none() && is_stream(visit) => Err(Fault::SignedOutScript),
-        Who::SignedIn if visit.session.is_none() => Err(Fault::SignedOut),
-        Who::SignedIn | Who::Public => Ok(()),
+    if who != Who::Operator {
+        return Ok(());
     }
+    let operator = find(visit, Cookie::Operator).await?;
+    match operator.filter(|session| session.is_operator && session.may_operate) {
+        Some(session) => visit.adopt(session),
+        None if visit.session.as_ref().is_some_and(|session| session.may_operate) => return Err(Fault::Elevate),
+        None => visit.session = None,
+    }
+    Ok(())
 }
 
-async fn find(visit: &Visit<'_>) -> Result<Option<ConsoleSession>, Error> {
-    let Some(hash) = hash_of(visit) else { return Ok(None) };
+async fn find(visit: &Visit<'_>, cookie: Cookie) -> Result<Option<ConsoleSession>, Error> {
+    let Some(hash) = hash_of(visit, cookie) else { return Ok(None) };
     let store = &visit.console.store;
-    let Some(session) = store.find_console_session(hash).await? else { return Ok(None) };
+    let Some(mut session) = store.find_console_session(hash).await? else { return Ok(None) };
     if !is_current(&session, visit.now_ms) {
         store.delete_console_session(hash).await?;
         return Ok(None);
@@ -58,30 +79,77 @@ async fn find(visit: &Visit<'_>) -> Result<Option<ConsoleSession>, Error> {
     if !is_stream(visit) && visit.now_ms - session.seen_at >= TOUCH_MS {
         store.touch_console_session(hash, visit.now_ms).await?;
     }
+    if session.member.is_none() && !session.is_operator {
+        turn_to_first_org(visit, &mut session).await?;
+    }
     Ok(Some(session))
 }
 
+/// Whoever lost the org they looked at goes on in one they are still in.
+async fn turn_to_first_org(visit: &Visit<'_>, session: &mut ConsoleSession) -> Result<(), Error> {
+    let store = &visit.console.store;
+    if let Some(org) = store.find_first_org(session.account).await? {
+        store.turn_console_session(session.id, org).await?;
+        session.member = store.find_membership(org, session.account).await?;
+    }
+    Ok(())
+}
+
 /// A stream reconnects by itself, so it neither counts as use nor follows a redirect to a page.
-fn is_stream(visit: &Visit<'_>) -> bool {
+pub(crate) fn is_stream(visit: &Visit<'_>) -> bool {
     visit.request.path() == stream::PATH
 }
 
 /// Begins a session under a new id and ends the one the browser came with.
-pub(crate) async fn begin(visit: &mut Visit<'_>, account: AccountId, org: OrgId) -> Result<(), Error> {
+pub(crate) async fn begin(visit: &mut Visit<'_>, account: AccountId, org: Option<OrgId>) -> Result<(), Error> {
     end(visit).await?;
-    let (id, csrf): ([u8; ID_BYTES], [u8; 32]) = (visit.console.rng().bytes(), visit.console.rng().bytes());
-    let new = NewConsoleSession { hash: sha256(&id), account, org, csrf, expires_at: visit.now_ms + AGE_MS };
-    visit.console.store.create_console_session(new).await?;
-    visit.cookies.push(Cookie::Session.set(&cookie::encode(&id), &visit.console.site));
+    create(visit, Cookie::Session, account, org).await?;
     visit.cookies.push(Cookie::Form.remove(&visit.console.site));
     Ok(())
 }
 
-/// Ends the session of the visit's cookie; its live streams end at once.
+async fn create(visit: &mut Visit<'_>, cookie: Cookie, account: AccountId, org: Option<OrgId>) -> Result<(), Error> {
+    let (id, csrf): ([u8; ID_BYTES], [u8; 32]) = (visit.console.rng().bytes(), visit.console.rng().bytes());
+    let new = NewConsoleSession {
+        hash: sha256(&id),
+        account,
+        org,
+        is_operator: cookie == Cookie::Operator,
+        csrf,
+        address: visit.address().map(|address| address.to_string()),
+        agent: agent(visit),
+        expires_at: visit.now_ms + AGE_MS,
+    };
+    visit.console.store.create_console_session(new).await?;
+    visit.cookies.push(cookie.set(&cookie::encode(&id), &visit.console.site));
+    Ok(())
+}
+
+/// What the browser calls itself, shortened.
+fn agent(visit: &Visit<'_>) -> Option<String> {
+    let agent = visit.request.headers().get(header::USER_AGENT)?.to_str().ok()?;
+    Some(agent.chars().take(AGENT_CHARS_MAX).collect())
+}
+
+/// Notes that the person has shown that it is them, and gives the session a new id (a planted one would be theirs too).
+pub(crate) async fn prove(visit: &mut Visit<'_>) -> Result<(), Fault> {
+    let session = visit.signed_in()?;
+    let cookie = if session.is_operator { Cookie::Operator } else { Cookie::Session };
+    let id: [u8; ID_BYTES] = visit.console.rng().bytes();
+    visit.console.store.renew_console_session(session.id, sha256(&id), Some(visit.now_ms)).await?;
+    visit.cookies.push(cookie.set(&cookie::encode(&id), &visit.console.site));
+    Ok(())
+}
+
+/// Ends the session of the visit's cookie, and the one of the operator area; live streams end at once.
 pub(crate) async fn end(visit: &mut Visit<'_>) -> Result<(), Error> {
-    if let Some(hash) = hash_of(visit) {
-        visit.console.store.delete_console_session(hash).await?;
-        visit.console.seats.check_again(&hash);
+    for cookie in [Cookie::Session, Cookie::Operator] {
+        let Some(hash) = hash_of(visit, cookie) else { continue };
+        let store = &visit.console.store;
+        let Some(session) = store.find_console_session(hash).await? else { continue };
+        store.delete_console_session(hash).await?;
+        visit.console.seats.check_again(session.id);
+        visit.cookies.push(cookie.remove(&visit.console.site));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Sign-in and sign-out.
-use std::sync::PoisonError;
+use std::{future::ready, sync::PoisonError};
 
 use actix_web::{
     HttpResponse,
@@ -20,9 +20,18 @@ use crate::{
     cookie::Cookie,
     fault::Fault,
     form::{self, Form},
+    routes::{RouteSpec, Who, get, post},
     session,
     visit::Visit,
 };
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/", Who::Public, |visit| Box::pin(ready(Ok(home(visit))))),
+    get("/console", Who::SignedIn, |visit| Box::pin(ready(Ok(home(visit))))),
+    get("/sign-in", Who::Public, |visit| Box::pin(ready(show(visit)))),
+    post("/sign-in", Who::Public, |visit, form| Box::pin(sign_in(visit, form))),
+    post("/sign-out", Who::SignedIn, |visit, _| Box::pin(sign_out(visit))),
+];
 
 /// Where a sign-in without an address to return to leads.
 pub(crate) const FIRST_PAGE: &str = "/console/usage";
@@ -32,8 +41,6 @@ const NEXT_BYTES_MAX: usize = 2048;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignInForm {
-    #[serde(rename = "csrf")]
-    _csrf: Option<String>,
     email: String,
     password: String,
     #[serde(default)]
@@ -41,12 +48,12 @@ struct SignInForm {
 }
 
 /// `/` and `/console`: the first page, or sign-in.
-pub(crate) fn home(visit: &Visit<'_>) -> HttpResponse {
+fn home(visit: &Visit<'_>) -> HttpResponse {
     answer::see_other(if visit.session.is_some() { FIRST_PAGE } else { "/sign-in" })
 }
 
 /// The empty form.
-pub(crate) fn show(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
+fn show(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
     let next = form::field(visit.request.query_string(), "next").unwrap_or_default();
     if visit.session.is_some() {
         return Ok(answer::see_other(safe_next(&next)));
@@ -55,7 +62,7 @@ pub(crate) fn show(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
 }
 
 /// Checks the password and begins a session.
-pub(crate) async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
+async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
     let SignInForm { email, password, next, .. } = form.parse()?;
     let email = normal(&email);
     let caller = Caller::new(&email, visit.address());
@@ -72,7 +79,7 @@ pub(crate) async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpRe
     match check_password(&console.store, &email, &password).await {
         Ok(Some(signed_in)) => {
             console.attempts.lock().unwrap_or_else(PoisonError::into_inner).forgive(&caller);
-            session::begin(visit, signed_in.account, signed_in.org).await?;
+            session::begin(visit, signed_in.account, Some(signed_in.org)).await?;
             remember_language(visit);
             Ok(answer::see_other(safe_next(&next)))
         }
@@ -85,9 +92,8 @@ pub(crate) async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpRe
 }
 
 /// Ends the session.
-pub(crate) async fn sign_out(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn sign_out(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
     session::end(visit).await?;
-    visit.cookies.push(Cookie::Session.remove(&visit.console.site));
     Ok(answer::see_other("/sign-in"))
 }
 
@@ -105,9 +111,9 @@ fn form_page(
     next: &str,
     problem: Option<Problem>,
 ) -> Result<HttpResponse, Fault> {
-    let token = visit.form_token();
+    visit.offer_form();
     let page = SignInPage {
-        frame: visit.frame(&token, None),
+        frame: visit.frame(None),
         email,
         email_chars_max: EMAIL_CHARS_MAX,
         password_chars_max: CHARS_MAX,
@@ -119,7 +125,9 @@ fn form_page(
 
 /// A return address inside the console, or the first page: never another site's.
 pub(crate) fn safe_next(next: &str) -> &str {
-    let is_inside = next == "/console" || next.starts_with("/console/") || next.starts_with("/console?");
+    let areas = ["/console", "/operator"].into_iter();
+    let is_inside =
+        areas.filter_map(|area| next.strip_prefix(area)).any(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let is_plain = next.len() <= NEXT_BYTES_MAX && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_inside && is_plain { next } else { FIRST_PAGE }
 }

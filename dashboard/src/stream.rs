@@ -8,10 +8,21 @@ use actix_web::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use tokenim_domain::{Code, Error};
+use tokenim_domain::{
+    Code, Error,
+    actor::Action,
+    id::{OrgId, SessionId},
+};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::{console::Console, fault::Fault, session, usage::query::Query, visit::Visit};
+use crate::{
+    console::Console,
+    fault::Fault,
+    routes::{RouteSpec, Who, get},
+    session,
+    usage::query::Query,
+    visit::Visit,
+};
 
 pub(crate) mod board;
 pub(crate) mod delta;
@@ -27,6 +38,7 @@ use topics::Topics;
 
 /// The stream's path.
 pub(crate) const PATH: &str = "/console/stream";
+pub(crate) const ROUTES: &[RouteSpec] = &[get(PATH, Who::May(Action::ReadUsage), |visit| Box::pin(open(visit)))];
 /// Time between two samples.
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks without a byte after which a comment is sent: 15 s.
@@ -37,8 +49,8 @@ const CHECK_TICKS: u32 = 60;
 /// One viewer's stream.
 struct Viewer {
     console: web::Data<Console>,
-    session: [u8; 32],
-    org: tokenim_domain::id::OrgId,
+    session: SessionId,
+    org: OrgId,
     feed: Arc<Feed>,
     seat: Seat,
     delta: Delta,
@@ -51,28 +63,28 @@ struct Viewer {
 /// Opens the stream of a page.
 ///
 /// Every connection starts with the full state, so a reconnect needs no replay: the parts are states, not a log.
-pub(crate) async fn open(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn open(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let (query, topics) = Query::parse(visit.request.query_string())?;
     let topics = Topics::parse(topics.as_deref().unwrap_or(topics::ALL)).ok_or(Fault::Filter)?;
     if visit.request.method() == Method::HEAD {
         return Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/event-stream")).finish());
     }
-    let session = visit.signed_in()?;
+    let (session, org) = (visit.signed_in()?.id, visit.member()?.org);
     let key = FeedKey {
-        org: session.org,
+        org,
         query: Query { after: None, language: None, ..query },
         language: visit.language,
         origin: visit.origin(),
     };
     let feed = visit.console.board.feed(key).ok_or(Fault::Limited)?;
     feed.sample(visit.console).await?.ok_or_else(|| Error::new(Code::Unavailable))?;
-    let seat = visit.console.seats.take(session.hash).ok_or(Fault::Limited)?;
+    let seat = visit.console.seats.take(session).ok_or(Fault::Limited)?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let viewer = Viewer {
         console: visit.console.clone(),
-        session: session.hash,
-        org: session.org,
+        session,
+        org,
         feed,
         seat,
         delta: Delta::new(topics),
@@ -140,7 +152,7 @@ impl Viewer {
 
     /// Ends the stream where its session has ended or looks at another org; a store that cannot be asked changes nothing yet.
     async fn check_session(&mut self) -> Option<Bytes> {
-        let found = match self.console.store.find_console_session(self.session).await {
+        let found = match self.console.store.find_console_session_by_id(self.session).await {
             Ok(found) => found,
             Err(error) => {
                 Fault::from(error).log_behind_stream();
@@ -148,7 +160,9 @@ impl Viewer {
             }
         };
         let now_ms = self.console.now_ms();
-        let holds = found.is_some_and(|found| session::is_current(&found, now_ms) && found.org == self.org);
+        let holds = found.is_some_and(|found| {
+            session::is_current(&found, now_ms) && session::may(&found, self.org, Action::ReadUsage)
+        });
         if holds { None } else { self.end_with(event::GONE) }
     }
 

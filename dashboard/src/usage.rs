@@ -1,6 +1,7 @@
 //! The usage page: filters from the address, figures from one reading, the live stream's address.
 use actix_web::{HttpResponse, http::StatusCode};
 use serde_json::json;
+use tokenim_domain::actor::Action;
 use tokenim_templates::{
     Template,
     page::usage::{
@@ -15,6 +16,7 @@ use crate::{
     answer,
     fault::{Fault, sign_in_address},
     form::push_field,
+    routes::{RouteSpec, Who, get},
     stream,
     visit::Visit,
 };
@@ -28,20 +30,25 @@ use query::Query;
 use range::Range;
 use reading::{Reading, mode_of};
 
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get(PATH, Who::May(Action::ReadUsage), |visit| Box::pin(show(visit))),
+    get(CSV_PATH, Who::May(Action::ReadUsage), |visit| Box::pin(csv::show(visit))),
+];
+
 /// The page's path.
 const PATH: &str = "/console/usage";
 /// The same figures as a file.
 const CSV_PATH: &str = "/console/usage.csv";
 
 /// Answers the page.
-pub(crate) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let (query, _) = Query::parse(visit.request.query_string())?;
-    let reading = reading::read(visit.console, visit.signed_in()?.org, &query).await?;
+    let reading = reading::read(visit.console, visit.member()?.org, &query).await?;
     let view = reading.view(&query)?;
-    let (text, token) = (visit.text(), visit.session_token());
+    let text = visit.text();
     let links = links(&reading, &query);
     let page = UsagePage {
-        frame: visit.frame(&token, reading.mode()),
+        frame: visit.frame(reading.mode()),
         text: &text,
         heading: page::heading(text, reading.app.as_ref().map(|app| app.name.as_str())),
         filter: filter(&reading, &query),

@@ -1,11 +1,17 @@
 //! One request to the console as its handlers see it: who, in which language and theme, from which address.
-use std::net::IpAddr;
+use std::{net::IpAddr, str::FromStr};
 
 use actix_web::{HttpRequest, http::header, web};
-use tokenim_domain::{id, secret::mac};
-use tokenim_store::ConsoleSession;
+use tokenim_domain::{
+    actor::{Acting, Actor, Right, Who as ActorWho},
+    id::{self, AppId},
+    role,
+    secret::mac,
+};
+use tokenim_store::{App, ConsoleSession, Membership, NONCE_BYTES};
 use tokenim_templates::{
-    frame::{Frame, Mode, Theme, Viewer},
+    flash::Flash,
+    frame::{AppPlace, Frame, Mode, Theme, Viewer},
     language::Language,
     text::Text,
     time::Utc,
@@ -16,7 +22,9 @@ use crate::{
     cookie::{self, Cookie},
     csrf,
     fault::Fault,
-    form,
+    form, nav,
+    routes::Who,
+    session,
 };
 
 /// Bytes of the random value behind sign-in form tokens.
@@ -32,7 +40,13 @@ pub(crate) struct Visit<'r> {
     pub(crate) language: Language,
     /// `Set-Cookie` headers of the answer.
     pub(crate) cookies: Vec<String>,
-    theme: Theme,
+    /// What the request before did.
+    pub(crate) flash: Option<Flash>,
+    /// The token of this answer's forms.
+    csrf: String,
+    /// The number by which this answer's forms work once.
+    nonce: String,
+    theme: Option<Theme>,
     origin: Option<String>,
 }
 
@@ -47,7 +61,10 @@ impl<'r> Visit<'r> {
             session: None,
             language: choose_language(console, request, None),
             cookies: Vec::new(),
-            theme: theme.unwrap_or_default(),
+            flash: Cookie::Flash.read(request, &console.site).and_then(Flash::from_name),
+            csrf: String::new(),
+            nonce: String::new(),
+            theme,
             origin: host.and_then(|host| console.site.origin_of(host)),
             console,
             request,
@@ -62,12 +79,76 @@ impl<'r> Visit<'r> {
     /// Continues as a console session, in its account's language.
     pub(crate) fn adopt(&mut self, session: ConsoleSession) {
         self.language = choose_language(self.console, self.request, session.language.as_deref());
+        self.theme = self.theme.or_else(|| session.theme.as_deref().and_then(Theme::from_name));
+        self.csrf = csrf::token(&session.csrf, self.console.rng());
+        self.nonce = cookie::encode(&self.console.rng().bytes::<NONCE_BYTES>());
         self.session = Some(session);
+    }
+
+    /// Whether the visit may have what is for `who`: the one place that decides it for all routes.
+    pub(crate) fn check_right(&self, who: Who) -> Result<(), Fault> {
+        match who {
+            Who::Public => Ok(()),
+            Who::SignedIn => self.signed_in().map(drop),
+            Who::Operator => self.session.as_ref().map(drop).ok_or(Fault::NotFound),
+            Who::May(action) => {
+                let (session, member) = (self.signed_in()?, self.member()?);
+                if member.requires_totp && !session.has_totp {
+                    return Err(Fault::NeedsTotp);
+                }
+                if member.role.may(action) { Ok(()) } else { Err(Fault::MayNot(action)) }
+            }
+        }
     }
 
     /// The session of a route for the signed-in.
     pub(crate) fn signed_in(&self) -> Result<&ConsoleSession, Fault> {
-        self.session.as_ref().ok_or(Fault::SignedOut)
+        let signed_out = if session::is_stream(self) { Fault::SignedOutScript } else { Fault::SignedOut };
+        self.session.as_ref().ok_or(signed_out)
+    }
+
+    /// The org this session looks at, and the account's role there.
+    pub(crate) fn member(&self) -> Result<&Membership, Fault> {
+        self.signed_in()?.member.as_ref().ok_or(Fault::NoOrg)
+    }
+
+    /// Who acts, where and with which role: the argument of use-cases that change an org.
+    pub(crate) fn acting(&self) -> Result<Acting, Fault> {
+        let (session, member) = (self.signed_in()?, self.member()?);
+        let actor = Actor { who: ActorWho::Account(session.account), address: self.address(), reason: None };
+        Ok(Acting { org: member.org, right: Right::Role(member.role), actor })
+    }
+
+    /// The operator who acts, and why.
+    pub(crate) fn operating(&self, reason: &str) -> Result<Actor, Fault> {
+        let session = self.signed_in()?;
+        if !session.is_operator {
+            return Err(Fault::NotFound);
+        }
+        Ok(Actor { who: ActorWho::Operator(session.account), address: self.address(), reason: Some(reason.to_owned()) })
+    }
+
+    /// Whether the person has shown in the last minutes that it is them.
+    pub(crate) fn proved(&self) -> Result<(), Fault> {
+        let age_ms = self.now_ms.saturating_sub(self.signed_in()?.proved_at);
+        if age_ms < session::PROOF_MS { Ok(()) } else { Err(Fault::Unproved) }
+    }
+
+    /// A placeholder of the route's path; what is not one of its kind names nothing.
+    pub(crate) fn path<T: FromStr>(&self, name: &str) -> Result<T, Fault> {
+        self.request.match_info().get(name).and_then(|text| text.parse().ok()).ok_or(Fault::NotFound)
+    }
+
+    /// The app that the path names, if it is the org's.
+    pub(crate) async fn app(&self) -> Result<App, Fault> {
+        let (id, org): (AppId, _) = (self.path("app")?, self.member()?.org);
+        let apps = self.console.store.org(org).list_apps().await?;
+        apps.into_iter().find(|app| app.id == id).ok_or(Fault::NotFound)
+    }
+
+    /// Whether the request wants to change something.
+    pub(crate) fn is_unsafe(&self) -> bool {
+        !self.request.method().is_safe()
     }
 
     /// Scheme, host and port of the console.
@@ -114,31 +195,50 @@ impl<'r> Visit<'r> {
         Some(self.secret_of(&cookie::decode::<FORM_SEED_BYTES>(seed)?))
     }
 
-    /// A token for the form before sign-in; gives the browser a seed if it has none.
-    pub(crate) fn form_token(&mut self) -> String {
+    /// Makes the page's forms ones that work before sign-in; gives the browser a seed if it has none.
+    pub(crate) fn offer_form(&mut self) {
         let secret = self.form_secret().unwrap_or_else(|| {
             let seed: [u8; FORM_SEED_BYTES] = self.console.rng().bytes();
             self.cookies.push(Cookie::Form.set(&cookie::encode(&seed), &self.console.site));
             self.secret_of(&seed)
         });
-        csrf::token(&secret, self.console.rng())
+        self.csrf = csrf::token(&secret, self.console.rng());
     }
 
-    /// A token for the forms of a signed-in page.
-    pub(crate) fn session_token(&self) -> String {
-        self.session.as_ref().map(|session| csrf::token(&session.csrf, self.console.rng())).unwrap_or_default()
+    /// What surrounds a page of this visit; `mode` where it shows apps of one mode only.
+    pub(crate) fn frame(&self, mode: Option<Mode>) -> Frame<'_> {
+        self.frame_about(None, mode)
     }
 
-    /// What surrounds a page of this visit.
-    pub(crate) fn frame<'f>(&'f self, csrf: &'f str, mode: Option<Mode>) -> Frame<'f> {
-        let viewer = self.session.as_ref().map(|session| Viewer { email: &session.email, org_name: &session.org_name });
+    /// What surrounds a page about one app.
+    pub(crate) fn app_frame(&self, app: &App) -> Frame<'_> {
+        let mode = match app.mode {
+            role::Mode::Live => Mode::Live,
+            role::Mode::Test => Mode::Test,
+        };
+        self.frame_about(Some(AppPlace { id: app.id.to_string(), name: app.name.clone(), mode }), Some(mode))
+    }
+
+    fn frame_about(&self, app: Option<AppPlace>, mode: Option<Mode>) -> Frame<'_> {
+        let viewer = self.session.as_ref().map(|session| Viewer {
+            email: &session.email,
+            org_name: session.member.as_ref().map(|member| member.org_name.as_str()),
+            is_verified: session.is_verified,
+            orgs: nav::orgs(session),
+            is_operator: session.is_operator,
+        });
+        let nav = self.session.as_ref().map(|session| nav::nav(session, app.as_ref(), self.request.path()));
         Frame {
             text: self.text(),
-            theme: self.theme,
+            theme: self.theme.unwrap_or_default(),
             assets: &self.console.assets,
-            csrf,
+            csrf: &self.csrf,
+            nonce: &self.nonce,
             here: self.here(),
             viewer,
+            nav: nav.unwrap_or_default(),
+            app,
+            flash: self.flash,
             mode,
         }
     }

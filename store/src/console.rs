@@ -8,29 +8,52 @@ use tokenim_domain::id::{AccountId, OrgId, SessionId};
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Error, Result};
 
-/// A browser login that is still valid as far as the store knows; the caller checks its times.
+/// What an account is in the org its session looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsoleSession {
-    /// SHA-256 of the cookie.
-    pub hash: [u8; 32],
-    /// Who signed in.
-    pub account: AccountId,
-    /// Their address.
-    pub email: String,
-    /// Language the account chose.
-    pub language: Option<String>,
-    /// The org the session looks at.
+pub struct Membership {
+    /// The org.
     pub org: OrgId,
     /// Its name.
     pub org_name: String,
     /// The account's role there.
     pub role: OrgRole,
+    /// Whether the org asks its members for a second factor.
+    pub requires_totp: bool,
+}
+
+/// A browser login that is still valid as far as the store knows; the caller checks its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleSession {
+    /// SHA-256 of the cookie.
+    pub hash: [u8; 32],
+    /// What it keeps when the cookie changes.
+    pub id: SessionId,
+    /// Who signed in.
+    pub account: AccountId,
+    /// Their address.
+    pub email: String,
+    /// Whether they have shown that the address is theirs.
+    pub is_verified: bool,
+    /// Whether they sign in with a second factor.
+    pub has_totp: bool,
+    /// Whether they may open the operator area.
+    pub may_operate: bool,
+    /// Whether this session is of the operator area.
+    pub is_operator: bool,
+    /// Language the account chose.
+    pub language: Option<String>,
+    /// Theme the account chose.
+    pub theme: Option<String>,
+    /// The org the session looks at, while the account is a member of it.
+    pub member: Option<Membership>,
     /// Secret that form tokens are derived from.
     pub csrf: [u8; 32],
     /// When it began, milliseconds since 1970.
     pub created_at: i64,
     /// When it was last used.
     pub seen_at: i64,
+    /// When the person last showed that it is them.
+    pub proved_at: i64,
     /// When it ends at the latest.
     pub expires_at: i64,
 }
@@ -42,10 +65,16 @@ pub struct NewConsoleSession {
     pub hash: [u8; 32],
     /// Who signed in.
     pub account: AccountId,
-    /// The org to look at.
-    pub org: OrgId,
+    /// The org to look at; none in the operator area, or where the account is in no org.
+    pub org: Option<OrgId>,
+    /// Whether it is a session of the operator area.
+    pub is_operator: bool,
     /// Secret that form tokens are derived from.
     pub csrf: [u8; 32],
+    /// From which address, as it is shown to the person.
+    pub address: Option<String>,
+    /// With which browser, as it is shown to the person.
+    pub agent: Option<String>,
     /// When it ends at the latest, milliseconds since 1970.
     pub expires_at: i64,
 }
@@ -98,11 +127,11 @@ impl Store {
             hash: new.hash.to_vec(),
             id: SessionId::new(&*self.clock, &*self.rng),
             account_id: new.account,
-            org_id: Some(new.org),
-            is_operator: false,
+            org_id: new.org,
+            is_operator: new.is_operator,
             csrf: new.csrf.to_vec(),
-            address: None,
-            agent: None,
+            address: new.address,
+            agent: new.agent,
             created_ms: now,
             seen_ms: now,
             proved_ms: now,
@@ -111,34 +140,87 @@ impl Store {
         sql::insert(&self.writer, row).await
     }
 
-    /// The login of a cookie, with its account, org and role as they are now: a removed member has none.
+    /// The login of a cookie, with its account, org and role as they are now: a removed member has no org.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn find_console_session(&self, hash: [u8; 32]) -> Result<Option<ConsoleSession>> {
-        let found =
-            console_session::Entity::find_by_id(hash.to_vec()).one(&self.readers).await.map_err(fault::query)?;
+        let found = console_session::Entity::find_by_id(hash.to_vec()).one(&self.readers).await;
+        self.with_account(found.map_err(fault::query)?).await
+    }
+
+    /// The same by the id it keeps.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_console_session_by_id(&self, id: SessionId) -> Result<Option<ConsoleSession>> {
+        let found = console_session::Entity::find().filter(console_session::Column::Id.eq(id)).one(&self.readers).await;
+        self.with_account(found.map_err(fault::query)?).await
+    }
+
+    async fn with_account(&self, found: Option<console_session::Model>) -> Result<Option<ConsoleSession>> {
         let Some(session) = found else { return Ok(None) };
-        let Some(org_id) = session.org_id else { return Ok(None) };
         let account = account::Entity::find_by_id(session.account_id).one(&self.readers).await.map_err(fault::query)?;
-        let org = org::Entity::find_by_id(org_id).one(&self.readers).await.map_err(fault::query)?;
-        let member = org_member::Entity::find_by_id((org_id, session.account_id))
-            .one(&self.readers)
-            .await
-            .map_err(fault::query)?;
-        let (Some(account), Some(org), Some(member)) = (account, org, member) else { return Ok(None) };
+        let Some(account) = account else { return Ok(None) };
+        let member = match session.org_id {
+            Some(org) => self.find_membership(org, account.id).await?,
+            None => None,
+        };
+        let bytes =
+            |bytes: Vec<u8>| bytes.try_into().map_err(|_| Error::internal("a console session with a short field"));
         Ok(Some(ConsoleSession {
-            hash,
+            hash: bytes(session.hash)?,
+            id: session.id,
             account: account.id,
             email: account.email,
+            is_verified: account.verified_ms.is_some(),
+            has_totp: account.totp_confirmed_ms.is_some(),
+            may_operate: account.is_operator,
+            is_operator: session.is_operator,
             language: account.language,
-            org: org.id,
-            org_name: org.name,
-            role: OrgRole::find(&member.role).ok_or_else(|| Error::internal("unknown org role"))?,
-            csrf: session.csrf.try_into().map_err(|_| Error::internal("a console session with a short secret"))?,
+            theme: account.theme,
+            member,
+            csrf: bytes(session.csrf)?,
             created_at: session.created_ms,
             seen_at: session.seen_ms,
+            proved_at: session.proved_ms,
             expires_at: session.expires_ms,
         }))
+    }
+
+    /// What an account is in an org, if it is anything there.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_membership(&self, org: OrgId, account: AccountId) -> Result<Option<Membership>> {
+        let member = org_member::Entity::find_by_id((org, account)).one(&self.readers).await.map_err(fault::query)?;
+        let org = org::Entity::find_by_id(org).one(&self.readers).await.map_err(fault::query)?;
+        let (Some(member), Some(org)) = (member, org) else { return Ok(None) };
+        let role = OrgRole::find(&member.role).ok_or_else(|| Error::internal("unknown org role"))?;
+        Ok(Some(Membership { org: org.id, org_name: org.name, role, requires_totp: org.requires_totp }))
+    }
+
+    /// Gives a login a new cookie; with `proved_ms`, the person has just shown again that it is them.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn renew_console_session(&self, id: SessionId, hash: [u8; 32], proved_ms: Option<i64>) -> Result<()> {
+        let mut change = console_session::Entity::update_many()
+            .col_expr(console_session::Column::Hash, Expr::value(hash.to_vec()))
+            .filter(console_session::Column::Id.eq(id));
+        if let Some(at) = proved_ms {
+            change = change.col_expr(console_session::Column::ProvedMs, Expr::value(at));
+        }
+        change.exec(&self.writer).await.map(drop).map_err(fault::query)
+    }
+
+    /// Lets a login look at another org; the caller knows that its account is a member there.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn turn_console_session(&self, id: SessionId, org: OrgId) -> Result<()> {
+        console_session::Entity::update_many()
+            .col_expr(console_session::Column::OrgId, Expr::value(org))
+            .filter(console_session::Column::Id.eq(id))
+            .exec(&self.writer)
+            .await
+            .map(drop)
+            .map_err(fault::query)
     }
 
     /// Notes that a login was used.
@@ -167,6 +249,19 @@ impl Store {
     pub async fn update_language(&self, account: AccountId, language: &str) -> Result<()> {
         account::Entity::update_many()
             .col_expr(account::Column::Language, Expr::value(language))
+            .filter(account::Column::Id.eq(account))
+            .exec(&self.writer)
+            .await
+            .map(drop)
+            .map_err(fault::query)
+    }
+
+    /// Keeps the theme an account chose; none is the system's.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn update_theme(&self, account: AccountId, theme: Option<&str>) -> Result<()> {
+        account::Entity::update_many()
+            .col_expr(account::Column::Theme, Expr::value(theme.map(str::to_owned)))
             .filter(account::Column::Id.eq(account))
             .exec(&self.writer)
             .await

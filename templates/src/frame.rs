@@ -1,5 +1,5 @@
 //! What surrounds every page: language, theme, form token and who is signed in.
-use crate::{assets::Assets, language::Language, text::Text};
+use crate::{assets::Assets, flash::Flash, language::Language, nav::Nav, text::Text};
 
 /// How light or dark the pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -68,12 +68,29 @@ impl Mode {
 pub struct Viewer<'a> {
     /// Email address of the account.
     pub email: &'a str,
-    /// Name of the org.
-    pub org_name: &'a str,
+    /// Name of the org the session looks at, if it looks at one.
+    pub org_name: Option<&'a str>,
+    /// Whether the address is known to be theirs.
+    pub is_verified: bool,
+    /// Where another org is chosen; empty where it cannot be.
+    pub orgs: &'a str,
+    /// Whether this is the operator area.
+    pub is_operator: bool,
+}
+
+/// The app a page is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppPlace {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Live or test.
+    pub mode: Mode,
 }
 
 /// What every page needs besides its own matter.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Frame<'a> {
     /// Texts in the visitor's language.
     pub text: Text,
@@ -83,10 +100,18 @@ pub struct Frame<'a> {
     pub assets: &'a Assets,
     /// The form token, masked for this answer.
     pub csrf: &'a str,
+    /// The number by which a form of this page works once.
+    pub nonce: &'a str,
     /// Path and query of this page, to which forms return.
     pub here: &'a str,
     /// Who is signed in, if anybody.
     pub viewer: Option<Viewer<'a>>,
+    /// Where they may go.
+    pub nav: Nav,
+    /// The app the page is about, where it is about one.
+    pub app: Option<AppPlace>,
+    /// What the request before did.
+    pub flash: Option<Flash>,
     /// The mode of the app shown, where a page shows one.
     pub mode: Option<Mode>,
 }
@@ -100,6 +125,18 @@ impl Frame<'_> {
             Some(Mode::Live) => self.text.with("frame-title-live", "page", page),
             Some(Mode::Test) => self.text.with("frame-title-test", "page", page),
         }
+    }
+
+    /// Whether the page is of the operator area.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.viewer.is_some_and(|viewer| viewer.is_operator)
+    }
+
+    /// Whether something stands above the page's own matter.
+    #[must_use]
+    pub fn has_head(&self) -> bool {
+        self.flash.is_some() || self.app.is_some() || self.viewer.is_some_and(|viewer| !viewer.is_verified)
     }
 
     /// This page's address in another language.

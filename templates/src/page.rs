@@ -1,5 +1,6 @@
 //! The pages: one file per page, each a template with the data it shows.
 pub mod notice;
+pub mod prove;
 pub mod sign_in;
 pub mod usage;
 

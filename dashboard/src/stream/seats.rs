@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokenim_domain::id::SessionId;
 use tokio::sync::watch;
 
 /// Streams of one console session (LIVE-4); hidden tabs hold none.
@@ -20,7 +21,7 @@ pub(crate) enum Order {
     CheckAgain,
 }
 
-/// Places taken, by the hash of the session.
+/// Places taken, by session.
 #[derive(Default)]
 pub(crate) struct Seats {
     taken: Mutex<Taken>,
@@ -28,7 +29,7 @@ pub(crate) struct Seats {
 
 #[derive(Default)]
 struct Taken {
-    by_session: HashMap<[u8; 32], Vec<Place>>,
+    by_session: HashMap<SessionId, Vec<Place>>,
     count: usize,
     last_number: u64,
 }
@@ -41,14 +42,14 @@ struct Place {
 /// One stream's place; given back when dropped.
 pub(crate) struct Seat {
     seats: Arc<Seats>,
-    session: [u8; 32],
+    session: SessionId,
     number: u64,
     orders: watch::Receiver<Option<Order>>,
 }
 
 impl Seats {
     /// Takes a place; none where the node has no more.
-    pub(crate) fn take(self: &Arc<Self>, session: [u8; 32]) -> Option<Seat> {
+    pub(crate) fn take(self: &Arc<Self>, session: SessionId) -> Option<Seat> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.count >= NODE_STREAMS_MAX {
             return None;
@@ -67,9 +68,9 @@ impl Seats {
     }
 
     /// Tells the streams of a session to look whether it still holds.
-    pub(crate) fn check_again(&self, session: &[u8; 32]) {
+    pub(crate) fn check_again(&self, session: SessionId) {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for place in taken.by_session.get(session).into_iter().flatten() {
+        for place in taken.by_session.get(&session).into_iter().flatten() {
             place.orders.send_replace(Some(Order::CheckAgain));
         }
     }
@@ -103,23 +104,31 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
+    use tokenim_domain::{clock::SystemClock, rng::SystemRng};
+
     use super::*;
+
+    fn session() -> SessionId {
+        SessionId::new(&SystemClock::new(), &SystemRng)
+    }
 
     #[actix_web::test]
     async fn the_fourth_stream_of_a_session_takes_the_place_of_the_first() {
         let seats = Arc::<Seats>::default();
-        let mut held: Vec<Seat> = (0..4).filter_map(|_| seats.take([1; 32])).collect();
+        let one = session();
+        let mut held: Vec<Seat> = (0..4).filter_map(|_| seats.take(one)).collect();
         assert_eq!(held[0].order().await, Order::Leave);
         assert!(!held[1].orders.has_changed().unwrap());
-        let other = seats.take([2; 32]).unwrap();
+        let other = seats.take(session()).unwrap();
         assert!(!other.orders.has_changed().unwrap());
     }
 
     #[actix_web::test]
     async fn dropped_seats_leave_nothing_behind() {
         let seats = Arc::<Seats>::default();
-        let mut seat = seats.take([1; 32]).unwrap();
-        seats.check_again(&[1; 32]);
+        let one = session();
+        let mut seat = seats.take(one).unwrap();
+        seats.check_again(one);
         assert_eq!(seat.order().await, Order::CheckAgain);
         drop(seat);
         let taken = seats.taken.lock().unwrap();

@@ -13,7 +13,7 @@ const HEAD: &str = "hour_start_utc,app_id,app_name,mode,meter,quantity,complete\
 /// Answers the file.
 pub(crate) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let (query, _) = Query::parse(visit.request.query_string())?;
-    let reading = reading::read(visit.console, visit.signed_in()?.org, &query).await?;
+    let reading = reading::read(visit.console, visit.member()?.org, &query).await?;
     let (from, to) = (Utc::from_ms(reading.window.from_ms), Utc::from_ms(reading.window.to_ms));
     let name = format!("usage-{}-{}.csv", from.input().replace(':', ""), to.input().replace(':', ""));
     let mut builder = HttpResponse::Ok();

@@ -8,8 +8,11 @@ fn new(world: &World, hash: u8, expires_at: i64) -> NewConsoleSession {
     NewConsoleSession {
         hash: [hash; 32],
         account: world.founded.account,
-        org: world.app().org,
+        org: Some(world.app().org),
+        is_operator: false,
         csrf: [9; 32],
+        address: None,
+        agent: None,
         expires_at,
     }
 }
@@ -22,9 +25,10 @@ async fn a_session_is_found_touched_and_forgotten() {
     world.store.touch_console_session([1; 32], now + 5).await.unwrap();
     world.store.update_language(world.founded.account, "zh").await.unwrap();
     let found = world.store.find_console_session([1; 32]).await.unwrap().unwrap();
-    assert_eq!((found.account, found.org, found.role), (world.founded.account, world.app().org, OrgRole::Owner));
+    let member = found.member.unwrap();
+    assert_eq!((found.account, member.org, member.role), (world.founded.account, world.app().org, OrgRole::Owner));
     assert_eq!(
-        (found.email.as_str(), found.org_name.as_str(), found.language.as_deref()),
+        (found.email.as_str(), member.org_name.as_str(), found.language.as_deref()),
         ("first@example.com", "first", Some("zh"))
     );
     assert_eq!((found.csrf, found.created_at, found.seen_at, found.expires_at), ([9; 32], now, now + 5, now + 1_000));
@@ -51,5 +55,35 @@ async fn whoever_left_the_org_has_no_session_there() {
     world.store.create_console_session(new(&world, 1, i64::MAX)).await.unwrap();
     let leave = "DELETE FROM org_member WHERE org_id = $1";
     sql::run(&world.store.writer, leave, [world.app().org.into()]).await.unwrap();
-    assert!(world.store.find_console_session([1; 32]).await.unwrap().is_none());
+    assert_eq!(world.store.find_console_session([1; 32]).await.unwrap().unwrap().member, None);
+}
+
+#[tokio::test]
+async fn a_session_keeps_its_id_and_csrf_under_a_new_cookie() {
+    let world = World::new().await;
+    let other = world.another_org("other").await;
+    world.store.create_console_session(new(&world, 1, i64::MAX)).await.unwrap();
+    let before = world.store.find_console_session([1; 32]).await.unwrap().unwrap();
+    world.store.renew_console_session(before.id, [2; 32], Some(before.proved_at + 7)).await.unwrap();
+    assert!(world.store.find_console_session([1; 32]).await.unwrap().is_none(), "the old cookie is worth nothing");
+    let after = world.store.find_console_session([2; 32]).await.unwrap().unwrap();
+    assert_eq!((after.id, after.csrf, after.proved_at), (before.id, before.csrf, before.proved_at + 7));
+    assert_eq!(world.store.find_console_session_by_id(before.id).await.unwrap(), Some(after));
+    world.store.turn_console_session(before.id, other.app.org).await.unwrap();
+    let turned = world.store.find_console_session([2; 32]).await.unwrap().unwrap();
+    assert_eq!(turned.member, None, "another org opens for its members only");
+}
+
+#[tokio::test]
+async fn a_nonce_works_once_per_session_until_given_back() {
+    let world = World::new().await;
+    let [one, two] = [1, 2].map(|_| tokenim_domain::id::SessionId::new(&**world.store.clock(), &**world.store.rng()));
+    assert!(world.store.use_nonce(one, [1; 16]).await.unwrap());
+    assert!(!world.store.use_nonce(one, [1; 16]).await.unwrap());
+    assert!(world.store.use_nonce(two, [1; 16]).await.unwrap());
+    world.store.give_nonce_back(one, [1; 16]).await.unwrap();
+    assert!(world.store.use_nonce(one, [1; 16]).await.unwrap());
+    world.clock.shift(25 * 3_600_000);
+    assert!(world.store.use_nonce(one, [2; 16]).await.unwrap());
+    assert!(world.store.use_nonce(two, [1; 16]).await.unwrap(), "forgotten after a day");
 }

@@ -110,8 +110,11 @@ async fn filled() -> World {
     let new = NewConsoleSession {
         hash: [1; 32],
         account: world.founded.account,
-        org: world.app().org,
+        org: Some(world.app().org),
+        is_operator: false,
         csrf: [2; 32],
+        address: None,
+        agent: None,
         expires_at: i64::MAX,
     };
     world.store.create_console_session(new).await.unwrap();

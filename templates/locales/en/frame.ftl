@@ -1,7 +1,10 @@
 # Texts around every page: header, account menu, languages, themes.
 frame-skip = Skip to the content
 frame-nav = Console
-frame-nav-usage = Usage
+frame-menu = Menu
+frame-crumbs = Where you are
+frame-unverified = Verify your address: live apps, invitations and billing wait for it.
+frame-switch-org = Choose another org
 frame-account = Account
 frame-signed-in-as = Signed in as { $email }
 frame-theme = Theme

@@ -4,7 +4,10 @@
 # invoice 账单 · billed 计费 · plan 套餐 · console 控制台 · sign in 登录 · sign out 退出登录 · request id 请求编号。
 frame-skip = 跳到正文
 frame-nav = 控制台
-frame-nav-usage = 用量
+frame-menu = 菜单
+frame-crumbs = 当前位置
+frame-unverified = 请验证邮箱地址：正式应用、邀请成员和计费都要等验证完成。
+frame-switch-org = 选择其他组织
 frame-account = 账号
 frame-signed-in-as = 当前登录：{ $email }
 frame-theme = 主题

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What the notice is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// No such page or object, or somebody else's.
     NotFound,
@@ -32,12 +32,31 @@ pub enum Kind {
     Internal,
     /// A host name that is not the console's.
     Host,
+    /// The role may not.
+    Forbidden {
+        /// The roles that may, in words; empty where they are not known.
+        roles: String,
+    },
+    /// The account is in no org.
+    NoOrg,
+    /// The address is not verified yet.
+    Unverified,
+    /// It takes proof that it is them.
+    Reauth,
+    /// The form was sent already.
+    Twice,
+    /// The same, and its answer showed a secret.
+    ShownOnce,
+    /// Somebody changed the same, or it is taken.
+    Conflict,
+    /// A rule refused it.
+    Refused,
 }
 
 impl Kind {
     /// One of each, for samples.
     #[cfg(test)]
-    pub(super) const SAMPLES: [Self; 9] = [
+    pub(super) const SAMPLES: [Self; 17] = [
         Self::NotFound,
         Self::Csrf,
         Self::Filter { days_max: 92 },
@@ -47,9 +66,17 @@ impl Kind {
         Self::Unavailable,
         Self::Internal,
         Self::Host,
+        Self::Forbidden { roles: String::new() },
+        Self::NoOrg,
+        Self::Unverified,
+        Self::Reauth,
+        Self::Twice,
+        Self::ShownOnce,
+        Self::Conflict,
+        Self::Refused,
     ];
 
-    fn title(self, text: &Text) -> String {
+    fn title(&self, text: &Text) -> String {
         text.get(match self {
             Self::NotFound => "notice-not-found-title",
             Self::Csrf => "notice-csrf-title",
@@ -60,10 +87,18 @@ impl Kind {
             Self::Unavailable => "notice-unavailable-title",
             Self::Internal => "notice-internal-title",
             Self::Host => "notice-host-title",
+            Self::Forbidden { .. } => "notice-forbidden-title",
+            Self::NoOrg => "notice-no-org-title",
+            Self::Unverified => "notice-unverified-title",
+            Self::Reauth => "notice-reauth-title",
+            Self::Twice => "notice-twice-title",
+            Self::ShownOnce => "notice-shown-once-title",
+            Self::Conflict => "notice-conflict-title",
+            Self::Refused => "notice-refused-title",
         })
     }
 
-    fn body(self, text: &Text) -> String {
+    fn body(&self, text: &Text) -> String {
         match self {
             Self::NotFound => text.get("notice-not-found-body"),
             Self::Csrf => text.get("notice-csrf-body"),
@@ -74,10 +109,19 @@ impl Kind {
             Self::Unavailable => text.get("notice-unavailable-body"),
             Self::Internal => text.get("notice-internal-body"),
             Self::Host => text.get("notice-host-body"),
+            Self::Forbidden { roles } if roles.is_empty() => text.get("notice-forbidden-body-plain"),
+            Self::Forbidden { roles } => text.with("notice-forbidden-body", "roles", roles),
+            Self::NoOrg => text.get("notice-no-org-body"),
+            Self::Unverified => text.get("notice-unverified-body"),
+            Self::Reauth => text.get("notice-reauth-body"),
+            Self::Twice => text.get("notice-twice-body"),
+            Self::ShownOnce => text.get("notice-shown-once-body"),
+            Self::Conflict => text.get("notice-conflict-body"),
+            Self::Refused => text.get("notice-refused-body"),
         }
     }
 
-    fn action(self, text: &Text) -> String {
+    fn action(&self, text: &Text) -> String {
         text.get(match self {
             Self::NotFound => "notice-not-found-action",
             Self::Csrf => "notice-csrf-action",
@@ -88,6 +132,14 @@ impl Kind {
             Self::Unavailable => "notice-unavailable-action",
             Self::Internal => "notice-internal-action",
             Self::Host => "notice-host-action",
+            Self::Forbidden { .. } => "notice-forbidden-action",
+            Self::NoOrg => "notice-no-org-action",
+            Self::Unverified => "notice-unverified-action",
+            Self::Reauth => "notice-reauth-action",
+            Self::Twice => "notice-twice-action",
+            Self::ShownOnce => "notice-shown-once-action",
+            Self::Conflict => "notice-conflict-action",
+            Self::Refused => "notice-refused-action",
         })
     }
 }

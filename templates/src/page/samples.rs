@@ -5,13 +5,17 @@ use askama::Template;
 
 use super::{
     notice::{Kind, NoticePage},
+    prove::ProvePage,
     sign_in::{Problem, SignInPage},
     usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*},
 };
 use crate::{
     assets::Assets,
-    frame::{Frame, Mode, Theme, Viewer},
+    flash::Flash,
+    frame::{AppPlace, Frame, Mode, Theme, Viewer},
     language::Language,
+    nav::{Entry, Group, Link, Nav},
+    problem::Problems,
     text::Text,
     time::{HOUR_MS, Utc},
 };
@@ -66,9 +70,10 @@ fn usage_page(frame: Frame<'_>, view: &UsageView) -> String {
         older: "/console/usage?after=1".into(),
         ..Links::default()
     };
+    let text = frame.text;
     let page = UsagePage {
-        text: &frame.text,
-        heading: usage::heading(frame.text, Some(HOSTILE)),
+        text: &text,
+        heading: usage::heading(text, Some(HOSTILE)),
         view,
         filter: filter(),
         links: &links,
@@ -76,7 +81,7 @@ fn usage_page(frame: Frame<'_>, view: &UsageView) -> String {
         sampled_at: Utc::from_ms(AT_MS),
         chart_json: "{\"units\":[1]}".into(),
         snippet: "curl".into(),
-        moving_states: usage::moving_states(frame.text),
+        moving_states: usage::moving_states(text),
         frame,
     };
     page.render().expect("renders")
@@ -84,12 +89,12 @@ fn usage_page(frame: Frame<'_>, view: &UsageView) -> String {
 
 fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
     let mut pages = vec![
-        ("usage".to_owned(), usage_page(frame, &view(vec![0, 7, 1_204_331, 35]))),
-        ("usage-empty".to_owned(), usage_page(frame, &view(vec![0, 0]))),
+        ("usage".to_owned(), usage_page(frame.clone(), &view(vec![0, 7, 1_204_331, 35]))),
+        ("usage-empty".to_owned(), usage_page(frame.clone(), &view(vec![0, 0]))),
     ];
     for problem in [None, Some(Problem::Mismatch), Some(Problem::Limited { wait_s: 1 }), Some(Problem::Busy)] {
         let page = SignInPage {
-            frame,
+            frame: frame.clone(),
             email: HOSTILE,
             email_chars_max: 254,
             password_chars_max: 256,
@@ -100,8 +105,8 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
     }
     for kind in Kind::SAMPLES {
         let page = NoticePage {
-            frame,
-            kind,
+            frame: frame.clone(),
+            kind: kind.clone(),
             action: "/console",
             code: "not_found",
             request_id: "req_1",
@@ -109,27 +114,69 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         };
         pages.push((format!("notice {kind:?}"), page.render().expect("renders")));
     }
+    for problems in [Problems::none(), Problems::of_code(frame.text, "invalid_field", Some("password"), 0)] {
+        let page = ProvePage {
+            frame: frame.clone(),
+            email: HOSTILE,
+            password_chars_max: 256,
+            next: "/console/usage",
+            problems,
+        };
+        pages.push((format!("prove {}", page.problems.is_empty()), page.render().expect("renders")));
+    }
     pages
+}
+
+/// Every entry, so that each label and icon is drawn.
+fn nav() -> Nav {
+    use Entry::*;
+    let links = [
+        (Group::Main, vec![Overview, Apps, Usage]),
+        (Group::App, vec![App, Quickstart, Keys, SigningKeys, Origins]),
+        (Group::Org, vec![Members, Audit, Settings, Billing]),
+        (Group::Own, vec![Account, Operator]),
+        (Group::Operator, vec![OperatorOrgs, OperatorPlans, OperatorAudit, OperatorJobs]),
+    ];
+    let link = |group, entry| Link { group, entry, href: format!("/console/{entry:?}"), is_here: false };
+    let links = links.into_iter().flat_map(|(group, entries)| entries.into_iter().map(move |entry| link(group, entry)));
+    Nav::new(links.collect(), "/console/Usage")
 }
 
 fn in_every_dress(check: impl Fn(&str, Language, Theme, &str)) {
     let assets = Assets::embedded();
     for language in Language::ALL {
         for theme in Theme::ALL {
-            let viewer = Some(Viewer { email: "dev@example.com", org_name: HOSTILE });
+            let viewer = Some(Viewer {
+                email: "dev@example.com",
+                org_name: Some(HOSTILE),
+                is_verified: false,
+                orgs: "/console/orgs",
+                is_operator: theme == Theme::Dark,
+            });
             let frame = Frame {
                 text: Text::new(language),
                 theme,
                 assets: &assets,
                 csrf: "token",
+                nonce: "nonce",
                 here: "/console/usage?a=1&lang=en",
                 viewer,
+                nav: nav(),
+                app: Some(AppPlace { id: "app_0".into(), name: HOSTILE.into(), mode: Mode::Test }),
+                flash: Some(Flash::Saved),
                 mode: Some(Mode::Test),
             };
             for (name, html) in every_page(frame) {
                 check(&name, language, theme, &html);
             }
         }
+    }
+}
+
+#[test]
+fn every_flash_is_found_by_its_name() {
+    for flash in Flash::ALL {
+        assert_eq!(Flash::from_name(flash.name()), Some(*flash));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Ids, Orgs, assert_clean};
 use crate::support::page::{Console, token};
 use crate::support::rest::Answer;
-use tokenim_dashboard::{ROUTES, RouteSpec, Verb};
+use tokenim_dashboard::{RouteSpec, Verb, routes};
 
 /// How a page is asked for with these ids.
 enum Case {
@@ -28,6 +28,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
             vec![Case::Post(vec![("email", ids.email.clone()), ("password", "wrong horse battery staple".to_owned())])]
         }
         (Verb::Get, "/" | "/console")
+        | (Verb::Get | Verb::Post, "/console/prove")
         | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
         | (Verb::Get, "/assets/{name}") => vec![Case::NoId],
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
@@ -62,7 +63,7 @@ fn comparable(answer: &Answer, ids: &Ids) -> String {
 #[tokio::test]
 async fn every_page_answers_a_foreign_id_like_one_of_nothing() {
     let orgs = Orgs::new().await;
-    for route in ROUTES {
+    for route in routes() {
         let [foreign, nothing] = orgs.both().map(|ids| cases(route, ids));
         for (one, two) in foreign.into_iter().zip(nothing) {
             let one = shown(&orgs, one, &orgs.foreign).await;

@@ -1,0 +1,15 @@
+# What is wrong with a form.
+problem-summary = This was not done yet
+problem-limited = { $count ->
+    [one] Too many attempts. Try again in { $shown } second.
+   *[other] Too many attempts. Try again in { $shown } seconds.
+}
+problem-busy = The server has a lot to do right now. Try again in a few seconds.
+problem-unverified = Verify your email address first.
+problem-limit = The limit of your plan is reached.
+problem-conflict = This is taken, or it was changed meanwhile.
+problem-forbidden = Your role may not do this.
+problem-email = This is not an email address.
+problem-password = The password is not right.
+problem-name = A name has 1 to 64 characters.
+problem-value = This value is not allowed.
