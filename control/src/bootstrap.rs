@@ -75,7 +75,7 @@ pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped>
 }
 
 /// An address has one `@` with something on both sides; whether it works, only a mail can tell.
-fn check_email(email: &str) -> Result<()> {
+pub(crate) fn check_email(email: &str) -> Result<()> {
     let parts =
         email.split_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
     if parts.is_none()

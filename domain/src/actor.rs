@@ -7,6 +7,9 @@ use std::fmt;
 use std::net::IpAddr;
 use tokenim_protocol::Code;
 
+/// Characters of a reason at most.
+pub const REASON_CHARS_MAX: usize = 200;
+
 /// Who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -64,6 +67,23 @@ impl Actor {
     pub const fn machine() -> Self {
         Actor { who: Who::Machine, address: None, reason: None }
     }
+
+    /// Whether it is somebody of the service, whose changes are written into the service's own chain as well.
+    #[must_use]
+    pub const fn is_operator(&self) -> bool {
+        matches!(self.who, Who::Operator(_) | Who::OperatorKey(_))
+    }
+
+    /// Asks operators why.
+    ///
+    /// Errors: `invalid_field` at `reason` where an operator gives none, or a too long one.
+    pub fn check_reason(&self) -> Result<()> {
+        let chars = self.reason.as_deref().map_or(0, |reason| reason.trim().chars().count());
+        if chars > REASON_CHARS_MAX || (chars == 0 && self.is_operator()) {
+            return Err(Error::invalid("reason", format!("a reason has 1 to {REASON_CHARS_MAX} characters")));
+        }
+        Ok(())
+    }
 }
 
 /// What somebody may do in an org.
@@ -84,6 +104,17 @@ pub struct Acting {
     pub right: Right,
     /// Who.
     pub actor: Actor,
+}
+
+impl Right {
+    /// Whether this right reaches as far as that role: to give it, and to change or remove somebody who has it.
+    #[must_use]
+    pub const fn may_grant(self, role: OrgRole) -> bool {
+        match self {
+            Right::Role(own) => own.may_grant(role),
+            Right::Service => true,
+        }
+    }
 }
 
 impl Acting {
@@ -185,6 +216,18 @@ mod tests {
             }
         }
         assert_eq!(rows.iter().map(|(actions, _)| actions.len()).sum::<usize>(), Action::ALL.len());
+    }
+
+    #[test]
+    fn operators_say_why() {
+        let id = AccountId(uuid::Uuid::nil());
+        let actor = |who, reason: Option<&str>| Actor { who, address: None, reason: reason.map(str::to_owned) };
+        for reason in [None, Some(""), Some(" ")] {
+            assert_eq!(actor(Who::Operator(id), reason).check_reason().unwrap_err().param, Some("reason"));
+            assert!(actor(Who::Account(id), reason).check_reason().is_ok());
+        }
+        assert!(actor(Who::Operator(id), Some("asked by phone")).check_reason().is_ok());
+        assert!(actor(Who::Account(id), Some(&"x".repeat(REASON_CHARS_MAX + 1))).check_reason().is_err());
     }
 
     #[test]

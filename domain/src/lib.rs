@@ -9,6 +9,7 @@ pub mod job;
 pub mod key;
 pub mod log;
 pub mod mail;
+pub mod membership;
 pub mod meter;
 pub mod name;
 pub mod rng;

@@ -3,11 +3,8 @@
 use crate::entity::{audit_event, audit_head};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
-use sea_orm::sea_query::{Expr, LockType, OnConflict};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::OrgId;
@@ -73,6 +70,34 @@ pub struct AuditEvent {
     pub reason: Option<String>,
 }
 
+/// Which events to read; `None` asks for any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Those of this action: `thing.verb`.
+    pub action: Option<String>,
+    /// Those of this actor: an id, or `machine`.
+    pub actor: Option<String>,
+    /// Those below this seq.
+    pub before: Option<i64>,
+    /// Those above this seq.
+    pub after: Option<i64>,
+}
+
+/// What a chain's check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditVerdict {
+    /// Every event up to this seq is what was written.
+    Intact {
+        /// The last one; 0 where there are none.
+        seq: i64,
+    },
+    /// An event is missing, altered, or one too many.
+    Broken {
+        /// The first one.
+        seq: i64,
+    },
+}
+
 /// Adds an event to an org's chain; the chain's head row is locked until the transaction ends.
 pub(crate) async fn append(
     store: &Store,
@@ -117,12 +142,7 @@ async fn lock_head(tx: &DatabaseTransaction, org: OrgId) -> Result<audit_head::M
         .exec_without_returning(tx)
         .await
         .map_err(fault::query)?;
-    let found = audit_head::Entity::find_by_id(org);
-    // SQLite has one writer and no row locks.
-    let found = match tx.get_database_backend() {
-        sea_orm::DbBackend::Sqlite => found,
-        _ => found.lock(LockType::Update),
-    };
+    let found = sql::lock(tx, audit_head::Entity::find_by_id(org));
     found.one(tx).await.map_err(fault::query)?.ok_or_else(|| Error::internal("an audit chain without its head"))
 }
 
@@ -158,21 +178,40 @@ impl OrgScope<'_> {
     ///
     /// Shapes: at most [`AUDIT_PAGE_MAX`] events. Errors: `unavailable`, `overloaded`.
     pub async fn list_audit(&self, before: Option<i64>, limit: u64) -> Result<Vec<AuditEvent>> {
-        let rows = audit_event::Entity::find()
-            .filter(audit_event::Column::OrgId.eq(self.org))
-            .filter(audit_event::Column::Seq.lt(before.unwrap_or(i64::MAX)))
-            .order_by_desc(audit_event::Column::Seq)
-            .limit(limit.min(AUDIT_PAGE_MAX))
-            .all(&self.store.readers)
-            .await
-            .map_err(fault::query)?;
-        Ok(rows.into_iter().map(view).collect())
+        self.search_audit(&AuditQuery { before, ..AuditQuery::default() }, limit).await
     }
 
-    /// Recomputes the org's chain; the seq of the first event that is not what was written, if any.
+    /// The events of the org's audit log that a query asks for, the newest first; with `after`, those next above it.
+    ///
+    /// Shapes: at most [`AUDIT_PAGE_MAX`] events. Errors: `unavailable`, `overloaded`.
+    pub async fn search_audit(&self, query: &AuditQuery, limit: u64) -> Result<Vec<AuditEvent>> {
+        let mut found = audit_event::Entity::find().filter(audit_event::Column::OrgId.eq(self.org));
+        if let Some(action) = &query.action {
+            found = found.filter(audit_event::Column::Action.eq(action));
+        }
+        if let Some(actor) = &query.actor {
+            found = found.filter(audit_event::Column::Actor.eq(actor));
+        }
+        if let Some(before) = query.before {
+            found = found.filter(audit_event::Column::Seq.lt(before));
+        }
+        let found = match query.after {
+            Some(after) => found.filter(audit_event::Column::Seq.gt(after)).order_by_asc(audit_event::Column::Seq),
+            None => found.order_by_desc(audit_event::Column::Seq),
+        };
+        let rows = found.limit(limit.min(AUDIT_PAGE_MAX)).all(&self.store.readers).await.map_err(fault::query)?;
+        let mut events: Vec<_> = rows.into_iter().map(view).collect();
+        if query.after.is_some() {
+            events.reverse();
+        }
+        Ok(events)
+    }
+
+    /// Recomputes the org's chain. The head row says where it ends, so an end that was cut off is found unless the head was
+    /// altered with it.
     ///
     /// Errors: `unavailable`, `overloaded`.
-    pub async fn verify_audit(&self) -> Result<Option<i64>> {
+    pub async fn verify_audit(&self) -> Result<AuditVerdict> {
         let (mut seq, mut prev) = (0, ROOT.to_vec());
         loop {
             let rows = audit_event::Entity::find()
@@ -187,11 +226,15 @@ impl OrgScope<'_> {
                 let head = audit_head::Entity::find_by_id(self.org).one(&self.store.readers).await;
                 let head = head.map_err(fault::query)?;
                 let ends_there = head.map_or(seq == 0, |head| head.last_seq == seq && head.hash == prev);
-                return Ok((!ends_there).then_some(seq + 1));
+                return Ok(if ends_there {
+                    AuditVerdict::Intact { seq }
+                } else {
+                    AuditVerdict::Broken { seq: seq + 1 }
+                });
             }
             for row in rows {
                 if row.seq != seq + 1 || row.prev_hash != prev || row.hash != hash(&row) {
-                    return Ok(Some(seq + 1));
+                    return Ok(AuditVerdict::Broken { seq: seq + 1 });
                 }
                 (seq, prev) = (row.seq, row.hash);
             }

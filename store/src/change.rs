@@ -1,13 +1,13 @@
 //! A change of an org's data: what it writes, its audit event and its number for the nodes commit together or not at all.
 
 use crate::audit::{self, Event};
-use crate::entity::change;
+use crate::entity::{change, org};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::OrgId;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Code, Error, Result};
 
 /// Changes read at once; a node that is further behind reads again.
 const CHANGES_MAX: u64 = 1_000;
@@ -16,22 +16,44 @@ const CHANGES_MAX: u64 = 1_000;
 pub(crate) struct Change<'a> {
     /// What the change writes with.
     pub tx: DatabaseTransaction,
-    scope: OrgScope<'a>,
-    actor: &'a Actor,
+    /// The org.
+    pub scope: OrgScope<'a>,
+    /// By whom.
+    pub actor: &'a Actor,
 }
 
 impl<'a> OrgScope<'a> {
     /// Begins a change by that actor. Dropped without a commit, it never was.
+    ///
+    /// Errors: `invalid_field` at `reason` where an operator gives none.
     pub(crate) async fn begin(self, actor: &'a Actor) -> Result<Change<'a>> {
+        actor.check_reason()?;
         Ok(Change { tx: sql::begin(&self.store.writer).await?, scope: self, actor })
+    }
+
+    /// Goes on as a change of this org with a transaction that began with look-ups before it.
+    pub(crate) fn go_on(self, tx: DatabaseTransaction, actor: &'a Actor) -> Change<'a> {
+        Change { tx, scope: self, actor }
     }
 }
 
 impl Change<'_> {
-    /// Commits with the event in the org's audit log.
+    /// The org's row, locked: what counts its members decides one after the other. `not_found` where there is none.
+    pub(crate) async fn lock_org(&self) -> Result<org::Model> {
+        let found = sql::lock(&self.tx, org::Entity::find_by_id(self.scope.org));
+        let found = found.one(&self.tx).await.map_err(fault::query)?;
+        found.ok_or_else(|| Error::new(Code::NotFound).says("no such org"))
+    }
+
+    /// Commits with the event in the org's audit log; what an operator does is in the service's own log as well.
     pub(crate) async fn commit(self, event: Event) -> Result<()> {
-        audit::append(self.scope.store, &self.tx, self.scope.org, self.actor, event).await?;
-        self.tx.commit().await.map_err(fault::query)
+        let Change { tx, scope, actor } = self;
+        let copy = Event { object: format!("{} {}", scope.org, event.object), ..event.clone() };
+        audit::append(scope.store, &tx, scope.org, actor, event).await?;
+        if actor.is_operator() {
+            audit::append(scope.store, &tx, OrgId::SERVICE, actor, copy).await?;
+        }
+        tx.commit().await.map_err(fault::query)
     }
 
     /// The same for what nodes must learn soon: keys, plans, origins, suspensions.

@@ -1,4 +1,4 @@
-//! Every query of TokenIM. FoundedOrg tables are reachable only through a scope: an org handle, or an app named by its ref.
+//! Every query of TokenIM. An org's tables are reachable only through a scope: an org handle, or an app named by its ref.
 
 mod audit;
 mod backlog;
@@ -9,6 +9,7 @@ pub mod entity;
 mod fault;
 mod found;
 mod idempotency;
+mod invitations;
 mod jobs;
 mod keys;
 mod log;
@@ -16,6 +17,7 @@ mod management_keys;
 mod nonce;
 mod open;
 mod operator_keys;
+mod members;
 mod orgs;
 mod scope;
 mod sql;
@@ -24,9 +26,9 @@ mod tests;
 mod usage;
 mod used;
 
-pub use audit::{AUDIT_PAGE_MAX, AuditEvent};
 pub use backlog::Backlog;
 pub use console::{ConsoleSession, Membership, NewConsoleSession};
+pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use found::{FoundedOrg, NewOrg};
 pub use idempotency::{Begun, Remembered, Space};
 pub use jobs::{CLAIM_MS, Job};
@@ -35,7 +37,9 @@ pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
 pub use nonce::NONCE_BYTES;
 pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};
 pub use operator_keys::OperatorKey;
-pub use orgs::OrgView;
+pub use invitations::{INVITATIONS_PAGE_MAX, INVITATIONS_PER_DAY_MAX, InvitationLink, InvitationView, NewInvitation};
+pub use members::{MEMBERS_PAGE_MAX, OrgMember, Person, Seats};
+pub use orgs::{FirstOwner, FoundOrg, ORGS_OWNED_MAX, OrgPatch, OrgView, OwnOrg};
 pub use scope::{App, OrgScope};
 pub use usage::{UsageHour, UsageHours};
 pub use used::UsedKey;

@@ -1,10 +1,11 @@
 //! Prepared statements by their text, for the queries that an entity can't say.
 
 use crate::fault;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    ModelTrait, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, ModelTrait, QueryResult, QuerySelect, Select, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, Value,
 };
 use tokenim_domain::Result;
 
@@ -67,6 +68,14 @@ pub(crate) async fn begin(writer: &DatabaseConnection) -> Result<DatabaseTransac
     let options =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     writer.begin_with_options(options).await.map_err(fault::query)
+}
+
+/// The same query, locking the rows it finds until the transaction ends. SQLite has one writer and no row locks.
+pub(crate) fn lock<E: EntityTrait>(tx: &DatabaseTransaction, found: Select<E>) -> Select<E> {
+    match tx.get_database_backend() {
+        DbBackend::Sqlite => found,
+        _ => found.lock(LockType::Update),
+    }
 }
 
 /// One column of a row. A missing column or wrong type is a bug of the query, told as `unavailable` with its source.

@@ -1,12 +1,13 @@
 //! The audit chain and the clock of changes.
 
 use super::world::World;
-use crate::audit::{self, Event};
+use crate::audit::{self, AuditQuery, AuditVerdict, Event};
 use crate::entity::audit_event;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::{Actor, Who};
+use tokenim_domain::id::OrgId;
 
 async fn change(world: &World, action: &'static str) {
     let actor = Actor { who: Who::Account(world.founded.account), reason: Some("why".into()), ..Actor::machine() };
@@ -55,12 +56,46 @@ async fn an_altered_chain_is_found() {
         change(&world, action).await;
     }
     let org = world.store.org(world.app().org);
-    assert_eq!(org.verify_audit().await.unwrap(), None);
+    assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Intact { seq: 4 });
     let edited = audit_event::Entity::update_many()
         .col_expr(audit_event::Column::Action, Expr::value("b.unmade"))
         .filter(audit_event::Column::Seq.eq(3));
     edited.exec(&world.store.writer).await.unwrap();
-    assert_eq!(org.verify_audit().await.unwrap(), Some(3));
+    assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Broken { seq: 3 });
     audit_event::Entity::delete_many().filter(audit_event::Column::Seq.gte(3)).exec(&world.store.writer).await.unwrap();
-    assert_eq!(org.verify_audit().await.unwrap(), Some(3), "the end is cut off");
+    assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Broken { seq: 3 }, "the end is cut off");
+}
+
+#[tokio::test]
+async fn the_log_is_searched_by_action_actor_and_place() {
+    let world = World::new().await;
+    for action in ["a.made", "b.made", "a.made"] {
+        change(&world, action).await;
+    }
+    let org = world.store.org(world.app().org);
+    let seqs = async |query: AuditQuery, limit| {
+        org.search_audit(&query, limit).await.unwrap().iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    let query = AuditQuery::default;
+    assert_eq!(seqs(AuditQuery { action: Some("a.made".into()), ..query() }, 9).await, [4, 2]);
+    assert_eq!(seqs(AuditQuery { actor: Some("machine".into()), ..query() }, 9).await, [1]);
+    assert_eq!(seqs(AuditQuery { before: Some(4), ..query() }, 2).await, [3, 2]);
+    assert_eq!(seqs(AuditQuery { after: Some(1), ..query() }, 2).await, [3, 2], "the next above");
+    assert_eq!(seqs(AuditQuery { action: Some("a.".into()), ..query() }, 9).await, [0; 0]);
+}
+
+#[tokio::test]
+async fn what_an_operator_does_is_in_both_logs() {
+    let world = World::new().await;
+    let mut actor = Actor { who: Who::Operator(world.founded.account), ..Actor::machine() };
+    let org = world.store.org(world.app().org);
+    assert_eq!(org.begin(&actor).await.err().unwrap().param, Some("reason"));
+    actor.reason = Some("asked by phone".into());
+    let change = org.begin(&actor).await.unwrap();
+    change.commit(Event::new("thing.made", "x")).await.unwrap();
+    let (own, service) = (org.list_audit(None, 1).await.unwrap(), world.store.org(OrgId::SERVICE));
+    let copy = service.list_audit(None, 9).await.unwrap();
+    assert_eq!((own[0].object.as_str(), own[0].reason.as_deref()), ("x", Some("asked by phone")));
+    assert_eq!((copy.len(), copy[0].object.clone()), (1, format!("{} x", world.app().org)));
+    assert_eq!(service.verify_audit().await.unwrap(), AuditVerdict::Intact { seq: 1 });
 }

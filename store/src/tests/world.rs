@@ -1,18 +1,21 @@
 //! A store on a file of its own, one org in it, and short ways to write to it and look at it.
 
+use crate::entity::{account, org_member};
 use crate::{FoundedOrg, NewOrg, Settings, Store, sql};
+use sea_orm::EntityTrait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
+use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
     AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange, MembersQuery, MessageLog,
     NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::rng::Rng;
-use tokenim_domain::role::{Change, ContentKind, ConversationKind, Mode};
+use tokenim_domain::role::{Change, ContentKind, ConversationKind, Mode, OrgRole};
 use tokenim_domain::{Code, Result};
 
 /// Milliseconds since 1970 at which every test begins: half past an hour.
@@ -98,6 +101,39 @@ impl World {
     /// Another org with an app of its own.
     pub async fn another_org(&self, name: &str) -> FoundedOrg {
         found(&self.store, name).await
+    }
+
+    /// An account in no org whose address is not verified, made if it is new.
+    pub async fn account(&self, name: &str) -> AccountId {
+        let email = format!("{name}@example.com");
+        if let Some(known) = self.store.find_person_by_email(&email).await.unwrap() {
+            return known.account;
+        }
+        let id = AccountId::new(&*self.clock, &*self.rng);
+        let row = account::Model {
+            id,
+            email,
+            password_hash: "hash".into(),
+            is_operator: false,
+            language: None,
+            created_ms: self.clock.now_ms(),
+            verified_ms: None,
+            theme: None,
+            sealed_totp: None,
+            totp_confirmed_ms: None,
+            totp_step: None,
+        };
+        sql::insert(&self.store.writer, row).await.unwrap();
+        id
+    }
+
+    /// That account as a member of the first org in this role, whatever it was.
+    pub async fn member(&self, name: &str, role: OrgRole) -> AccountId {
+        let (org_id, account_id) = (self.app().org, self.account(name).await);
+        org_member::Entity::delete_by_id((org_id, account_id)).exec(&self.store.writer).await.unwrap();
+        let row = org_member::Model { org_id, account_id, role: role.as_str().into(), created_ms: self.clock.now_ms() };
+        sql::insert(&self.store.writer, row).await.unwrap();
+        account_id
     }
 
     pub async fn commit(&self, batch: Vec<Write>) -> Vec<Result<Outcome>> {

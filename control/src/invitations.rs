@@ -1,0 +1,109 @@
+//! Inviting people to an org by mail, and their accepting it.
+
+use crate::bootstrap::check_email;
+use crate::orgs::check_verified;
+use crate::sign_in::normal;
+use tokenim_domain::actor::{Acting, Action, Actor, Who};
+use tokenim_domain::id::{AccountId, InvitationId};
+use tokenim_domain::key::random_base62;
+use tokenim_domain::role::OrgRole;
+use tokenim_domain::secret::{Secret, sha256};
+use tokenim_domain::{Code, Error, Result};
+use tokenim_store::{InvitationLink, InvitationView, NewInvitation, Store};
+
+/// Characters of a link's token: 43 of base62 are 256 bits.
+const TOKEN_CHARS: usize = 43;
+/// The page that accepts; the mail's link adds the token.
+pub const ACCEPT_PATH: &str = "/invitations/accept";
+/// Who invites, in the mail, where it is not a person of the org.
+const SERVICE_NAME: &str = "TokenIM";
+
+/// Whom to invite.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// The address.
+    pub email: String,
+    /// What they will be.
+    pub role: OrgRole,
+    /// Language of the mail where the address has no account that chose one.
+    pub language: String,
+}
+
+/// Invites an address to the actor's org.
+///
+/// Errors: `forbidden`, also for a role above the actor's own; `email_unverified` for the actor's own address;
+/// `invalid_field` for the address; `conflict` where it is a member or invited already; `plan_limit`; `rate_limited`; the
+/// store's.
+pub async fn invite(store: &Store, acting: &Acting, wanted: Invite) -> Result<InvitationView> {
+    acting.allow(Action::ChangeMembers)?;
+    let new = prepare(store, &acting.actor, wanted).await?;
+    store.org(acting.org).invite(acting, new).await
+}
+
+/// Sends an invitation again under a new link; seven days begin anew.
+///
+/// Errors: as [`invite`]; `not_found`; `invitation_used`, `invitation_revoked`.
+pub async fn resend(store: &Store, acting: &Acting, id: InvitationId, language: String) -> Result<InvitationView> {
+    acting.allow(Action::ChangeMembers)?;
+    let link = link(store, &acting.actor, language).await?;
+    store.org(acting.org).resend_invitation(acting, id, link).await
+}
+
+/// Takes an invitation back.
+///
+/// Errors: `forbidden`; `not_found`; `invitation_used`, `invitation_revoked`; the store's.
+pub async fn revoke(store: &Store, acting: &Acting, id: InvitationId) -> Result<InvitationView> {
+    acting.allow(Action::ChangeMembers)?;
+    store.org(acting.org).revoke_invitation(acting, id).await
+}
+
+/// The invitation of a link's token, and its org's name.
+///
+/// Errors: `not_found`; the store's.
+pub async fn find(store: &Store, token: &str) -> Result<(InvitationView, String)> {
+    store.find_invitation(hash(token)?).await?.ok_or_else(unknown)
+}
+
+/// Makes the account that signed in a member; its address counts as verified from then on.
+///
+/// Errors: `not_found`; `invitation_foreign` where the account has another address; `invitation_expired`,
+/// `invitation_used`, `invitation_revoked`; `conflict` where it is a member already; the store's.
+pub async fn accept(store: &Store, actor: &Actor, account: AccountId, token: &str) -> Result<InvitationView> {
+    store.accept_invitation(hash(token)?, actor, account).await
+}
+
+/// An invitation that is ready to be written; its token is in the link of the mail and nowhere else.
+///
+/// Errors: `invalid_field` for the address; `email_unverified`; the store's.
+pub(crate) async fn prepare(store: &Store, actor: &Actor, wanted: Invite) -> Result<NewInvitation> {
+    let email = normal(&wanted.email);
+    check_email(&email)?;
+    let link = link(store, actor, wanted.language).await?;
+    Ok(NewInvitation { email, role: wanted.role, link })
+}
+
+async fn link(store: &Store, actor: &Actor, language: String) -> Result<InvitationLink> {
+    let inviter = match actor.who {
+        Who::Account(account) => {
+            check_verified(store, account).await?;
+            store.find_person(account).await?.map_or_else(|| SERVICE_NAME.to_owned(), |person| person.email)
+        }
+        _ => SERVICE_NAME.to_owned(),
+    };
+    let token = Secret::new(random_base62(TOKEN_CHARS, &**store.rng()));
+    let path = Secret::new(format!("{ACCEPT_PATH}?token={}", token.expose()));
+    Ok(InvitationLink { hash: sha256(token.expose().as_bytes()), path, inviter, language })
+}
+
+/// The hash of a token; text that can't be one asks no query.
+fn hash(token: &str) -> Result<[u8; 32]> {
+    if token.len() == TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(sha256(token.as_bytes()))
+    } else {
+        Err(unknown())
+    }
+}
+
+fn unknown() -> Error {
+    Error::new(Code::NotFound).says("no such invitation")
+}

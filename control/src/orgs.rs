@@ -1,0 +1,110 @@
+//! Orgs: another one for an account or by an operator, names and rules, leaving, giving away, suspending.
+
+use crate::bootstrap::check_email;
+use crate::invitations::{self, Invite};
+use crate::sign_in::normal;
+use tokenim_domain::actor::{Acting, Action, Actor, Right, Who};
+use tokenim_domain::id::{AccountId, OrgId};
+use tokenim_domain::role::OrgRole;
+use tokenim_domain::{Code, Error, Result, grammar};
+use tokenim_store::{FirstOwner, OrgPatch, OrgView, Store};
+
+/// The plan of a new org.
+pub const FIRST_PLAN: &str = "basic";
+
+/// Makes another org, owned by the account that asks.
+///
+/// Errors: `email_unverified`; `invalid_field` for the name; `limit_reached` where the account owns too many; the store's.
+pub async fn create(store: &Store, actor: &Actor, account: AccountId, name: &str) -> Result<OrgView> {
+    check_name(name)?;
+    check_verified(store, account).await?;
+    store.create_org(actor, FirstOwner::Account(account), name.trim(), FIRST_PLAN).await
+}
+
+/// Makes an org for somebody: an account with that address owns it, another address is invited to.
+///
+/// Errors: `invalid_field` for name, address or a missing reason; the store's.
+pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invite) -> Result<OrgView> {
+    check_name(name)?;
+    let email = normal(&owner.email);
+    check_email(&email)?;
+    let owner = match store.find_person_by_email(&email).await? {
+        Some(person) => FirstOwner::Account(person.account),
+        None => {
+            let invite = Invite { email, role: OrgRole::Owner, ..owner };
+            FirstOwner::Invited(invitations::prepare(store, operator, invite).await?)
+        }
+    };
+    store.create_org(operator, owner, name.trim(), FIRST_PLAN).await
+}
+
+/// Changes an org's name and rules.
+///
+/// Errors: `forbidden`, also where a person asks others for a second factor without having one; `invalid_field` for the
+/// name; the store's.
+pub async fn update(store: &Store, acting: &Acting, mut patch: OrgPatch) -> Result<OrgView> {
+    acting.allow(Action::ChangeSettings)?;
+    if let Some(name) = &mut patch.name {
+        check_name(name)?;
+        *name = name.trim().to_owned();
+    }
+    if let (Some(true), Who::Account(account)) = (patch.requires_totp, acting.actor.who)
+        && !store.find_person(account).await?.is_some_and(|person| person.has_totp)
+    {
+        return Err(Error::new(Code::Forbidden)
+            .says("set up a second factor for yourself before you ask the members for one")
+            .at("requires_totp"));
+    }
+    store.org(acting.org).update(&acting.actor, &patch).await
+}
+
+/// Suspends an org, or lifts that: operators only, for the actor's reason.
+///
+/// Errors: `forbidden`; `invalid_field` for a missing reason; `conflict` where it is so already; the store's.
+pub async fn suspend(store: &Store, acting: &Acting, is_suspended: bool) -> Result<OrgView> {
+    if acting.right != Right::Service {
+        return Err(Error::new(Code::Forbidden).says("only the service's operators suspend orgs"));
+    }
+    store.org(acting.org).suspend(&acting.actor, is_suspended).await
+}
+
+/// The actor, a person, leaves the org.
+///
+/// Errors: `forbidden` for keys and operators, who are no members; `last_owner`; the store's.
+pub async fn leave(store: &Store, acting: &Acting) -> Result<()> {
+    let Who::Account(account) = acting.actor.who else {
+        return Err(Error::new(Code::Forbidden).says("only a member can leave"));
+    };
+    store.org(acting.org).leave(&acting.actor, account).await
+}
+
+/// Makes a member an owner; a person who gives the org away stays as an admin.
+///
+/// Errors: `forbidden`; `not_found`; `conflict` where the member owns it already; the store's.
+pub async fn transfer_ownership(store: &Store, acting: &Acting, to: AccountId) -> Result<()> {
+    acting.allow(Action::TransferOwnership)?;
+    store.org(acting.org).transfer_ownership(&acting.actor, to).await
+}
+
+/// Asks that an account is a member of an org, before its session looks there.
+///
+/// Errors: `not_found`, for an org that does not exist as well; the store's.
+pub async fn check_member(store: &Store, account: AccountId, org: OrgId) -> Result<OrgRole> {
+    let member = store.org(org).find_member(account).await?;
+    member.map(|member| member.role).ok_or_else(|| Error::new(Code::NotFound).says("no such org"))
+}
+
+/// Asks that a person's address is verified.
+pub(crate) async fn check_verified(store: &Store, account: AccountId) -> Result<()> {
+    match store.find_person(account).await? {
+        Some(person) if person.is_verified => Ok(()),
+        _ => Err(Code::EmailUnverified.into()),
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if grammar::is_name(name.trim()) {
+        return Ok(());
+    }
+    Err(Error::invalid("name", "a name has 1 to 64 characters"))
+}

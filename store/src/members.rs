@@ -1,0 +1,251 @@
+//! Members of an org. Whatever counts owners or members holds the org's row, so that one change decides after the other.
+
+use crate::audit::Event;
+use crate::change::Change;
+use crate::entity::{account, invitation, org_member};
+use crate::orgs::role;
+use crate::scope::OrgScope;
+use crate::{Store, fault, sql};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
+use std::collections::HashMap;
+use tokenim_domain::actor::{Acting, Actor, Who};
+use tokenim_domain::id::{AccountId, OrgId};
+use tokenim_domain::membership::{check_grant, check_owner_stays};
+use tokenim_domain::role::OrgRole;
+use tokenim_domain::{Code, Error, Result};
+
+/// Members read at once.
+pub const MEMBERS_PAGE_MAX: u64 = 200;
+
+/// A member of an org.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgMember {
+    /// The account.
+    pub account: AccountId,
+    /// Its address.
+    pub email: String,
+    /// What it is here.
+    pub role: OrgRole,
+    /// Since when, milliseconds since 1970.
+    pub joined_ms: i64,
+    /// Whether it signs in with a second factor.
+    pub has_totp: bool,
+}
+
+/// A person with an account, as rules about them ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The account.
+    pub account: AccountId,
+    /// Its address, lower case.
+    pub email: String,
+    /// Language the account chose.
+    pub language: Option<String>,
+    /// Whether the address is verified.
+    pub is_verified: bool,
+    /// Whether it signs in with a second factor.
+    pub has_totp: bool,
+}
+
+impl Store {
+    /// An account by its id.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_person(&self, account: AccountId) -> Result<Option<Person>> {
+        let row = account::Entity::find_by_id(account).one(&self.readers).await.map_err(fault::query)?;
+        Ok(row.map(person))
+    }
+
+    /// An account by its address, lower case.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_person_by_email(&self, email: &str) -> Result<Option<Person>> {
+        let found = account::Entity::find().filter(account::Column::Email.eq(email)).one(&self.readers).await;
+        Ok(found.map_err(fault::query)?.map(person))
+    }
+}
+
+impl OrgScope<'_> {
+    /// The org's members by account, from above `after` where one is given.
+    ///
+    /// Shapes: at most [`MEMBERS_PAGE_MAX`]. Errors: `unavailable`, `overloaded`.
+    pub async fn list_members(&self, after: Option<AccountId>, limit: u64) -> Result<Vec<OrgMember>> {
+        let mut query = org_member::Entity::find().filter(org_member::Column::OrgId.eq(self.org));
+        if let Some(after) = after {
+            query = query.filter(org_member::Column::AccountId.gt(after));
+        }
+        let query = query.order_by_asc(org_member::Column::AccountId).limit(limit.min(MEMBERS_PAGE_MAX));
+        self.with_accounts(query.all(&self.store.readers).await.map_err(fault::query)?).await
+    }
+
+    /// One member.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_member(&self, account: AccountId) -> Result<Option<OrgMember>> {
+        let row = org_member::Entity::find_by_id((self.org, account)).one(&self.store.readers).await;
+        Ok(self.with_accounts(row.map_err(fault::query)?.into_iter().collect()).await?.pop())
+    }
+
+    /// How many members the org has, how many of them own it, and how many invitations are open.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn count_members(&self) -> Result<Seats> {
+        seats(&self.store.readers, self.org, self.store.clock.now_ms()).await
+    }
+
+    async fn with_accounts(&self, members: Vec<org_member::Model>) -> Result<Vec<OrgMember>> {
+        let ids: Vec<_> = members.iter().map(|member| member.account_id).collect();
+        let rows = account::Entity::find().filter(account::Column::Id.is_in(ids)).all(&self.store.readers).await;
+        let mut accounts: HashMap<_, _> = rows.map_err(fault::query)?.into_iter().map(|row| (row.id, row)).collect();
+        let view = |member: org_member::Model| {
+            let account = accounts.remove(&member.account_id)?;
+            Some(role(&member.role).map(|role| OrgMember {
+                account: account.id,
+                email: account.email,
+                role,
+                joined_ms: member.created_ms,
+                has_totp: account.totp_confirmed_ms.is_some(),
+            }))
+        };
+        members.into_iter().filter_map(view).collect()
+    }
+
+    /// Gives a member another role; `from` is the one the caller saw.
+    ///
+    /// Errors: `not_found`; `forbidden` for a role above the actor's own; `conflict` where the role is not `from` any more;
+    /// `last_owner`; `unavailable`, `overloaded`.
+    pub async fn change_role(self, acting: &Acting, account: AccountId, from: OrgRole, to: OrgRole) -> Result<()> {
+        let change = self.begin(&acting.actor).await?;
+        change.lock_org().await?;
+        let before = change.role_of(account).await?;
+        check_grant(acting.right, before)?;
+        check_grant(acting.right, to)?;
+        if before != from {
+            let now = format!("the role is {} by now, not {}", before.as_str(), from.as_str());
+            return Err(Error::new(Code::Conflict).says(now));
+        }
+        if before == to {
+            return Ok(());
+        }
+        check_owner_stays(before, Some(to), change.seats().await?.owners)?;
+        change.set_role(account, to).await?;
+        let event = Event::new("member.role_changed", account);
+        change.commit(event.before(json!({"role": before.as_str()})).after(json!({"role": to.as_str()}))).await
+    }
+
+    /// Takes a member out of the org.
+    ///
+    /// Errors: `not_found`; `forbidden` for a role above the actor's own; `last_owner`; `unavailable`, `overloaded`.
+    pub async fn remove_member(self, acting: &Acting, account: AccountId) -> Result<()> {
+        let change = self.begin(&acting.actor).await?;
+        change.lock_org().await?;
+        check_grant(acting.right, change.role_of(account).await?)?;
+        change.drop_member(account, "member.removed").await
+    }
+
+    /// The actor leaves the org.
+    ///
+    /// Errors: `not_found` where they are not in it; `last_owner`; `unavailable`, `overloaded`.
+    pub async fn leave(self, actor: &Actor, account: AccountId) -> Result<()> {
+        let change = self.begin(actor).await?;
+        change.lock_org().await?;
+        change.drop_member(account, "member.left").await
+    }
+
+    /// Makes a member an owner; an owner who gives the org away becomes an admin.
+    ///
+    /// Errors: `not_found`; `conflict` where the other owns it already; `unavailable`, `overloaded`.
+    pub async fn transfer_ownership(self, actor: &Actor, to: AccountId) -> Result<()> {
+        let change = self.begin(actor).await?;
+        change.lock_org().await?;
+        if change.role_of(to).await? == OrgRole::Owner {
+            return Err(Error::new(Code::Conflict).says("this member owns the org already"));
+        }
+        let mut before = json!({"to": to});
+        if let Who::Account(from) = actor.who {
+            before = json!({"to": to, "from": from});
+            change.set_role(from, OrgRole::Admin).await?;
+        }
+        change.set_role(to, OrgRole::Owner).await?;
+        change.commit(Event::new("org.transferred", self.org).after(before)).await
+    }
+}
+
+/// How many places of an org are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seats {
+    /// Members.
+    pub members: u64,
+    /// Those of them who own it.
+    pub owners: u64,
+    /// Invitations that are open.
+    pub invitations: u64,
+}
+
+pub(crate) async fn seats(on: &impl ConnectionTrait, org: OrgId, now_ms: i64) -> Result<Seats> {
+    let of_org = || org_member::Entity::find().filter(org_member::Column::OrgId.eq(org));
+    let members = of_org().count(on).await.map_err(fault::query)?;
+    let owners = of_org().filter(org_member::Column::Role.eq(OrgRole::Owner.as_str())).count(on).await;
+    let invitations = invitation::Entity::find()
+        .filter(invitation::Column::OrgId.eq(org))
+        .filter(invitation::Column::AcceptedMs.is_null())
+        .filter(invitation::Column::RevokedMs.is_null())
+        .filter(invitation::Column::ExpiresMs.gt(now_ms))
+        .count(on)
+        .await;
+    Ok(Seats { members, owners: owners.map_err(fault::query)?, invitations: invitations.map_err(fault::query)? })
+}
+
+impl Change<'_> {
+    /// The role of a member; `not_found` where the account is none.
+    pub(crate) async fn role_of(&self, account: AccountId) -> Result<OrgRole> {
+        let found = org_member::Entity::find_by_id((self.scope.org, account)).one(&self.tx).await;
+        let row = found.map_err(fault::query)?.ok_or_else(|| Error::new(Code::NotFound).says("no such member"))?;
+        role(&row.role)
+    }
+
+    pub(crate) async fn seats(&self) -> Result<Seats> {
+        seats(&self.tx, self.scope.org, self.scope.store.clock.now_ms()).await
+    }
+
+    pub(crate) async fn add_member(&self, account: AccountId, role: OrgRole) -> Result<()> {
+        let row = org_member::Model {
+            org_id: self.scope.org,
+            account_id: account,
+            role: role.as_str().to_owned(),
+            created_ms: self.scope.store.clock.now_ms(),
+        };
+        sql::insert(&self.tx, row).await
+    }
+
+    async fn set_role(&self, account: AccountId, role: OrgRole) -> Result<()> {
+        org_member::Entity::update_many()
+            .col_expr(org_member::Column::Role, Expr::value(role.as_str()))
+            .filter(org_member::Column::OrgId.eq(self.scope.org))
+            .filter(org_member::Column::AccountId.eq(account))
+            .exec(&self.tx)
+            .await
+            .map(drop)
+            .map_err(fault::query)
+    }
+
+    async fn drop_member(self, account: AccountId, action: &'static str) -> Result<()> {
+        let before = self.role_of(account).await?;
+        check_owner_stays(before, None, self.seats().await?.owners)?;
+        let gone = org_member::Entity::delete_by_id((self.scope.org, account)).exec(&self.tx).await;
+        gone.map_err(fault::query)?;
+        self.commit(Event::new(action, account).before(json!({"role": before.as_str()}))).await
+    }
+}
+
+fn person(row: account::Model) -> Person {
+    Person {
+        account: row.id,
+        email: row.email,
+        language: row.language,
+        is_verified: row.verified_ms.is_some(),
+        has_totp: row.totp_confirmed_ms.is_some(),
+    }
+}
