@@ -1,5 +1,6 @@
 //! The commands of `tokenim` (docs/PROTOCOL.md §11): what each prints and returns.
 
+mod audit;
 mod bootstrap;
 mod check;
 mod health;
@@ -34,6 +35,9 @@ enum Command {
     /// Administration from the machine the data is on.
     #[command(subcommand)]
     Admin(Admin),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Bring the database's schema up to date and exit.
     Migrate,
     /// Check the configuration and the data folder, print what is in force, and exit.
@@ -49,6 +53,13 @@ enum Admin {
     /// Keys of the provisioning API for the whole service.
     #[command(subcommand)]
     OperatorKey(operator_key::Verb),
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check that the log is what was written: exits with 0 where it is, with 1 and the first event that is not, and with 2
+    /// where it can't tell.
+    Verify(audit::Flags),
 }
 
 /// Flags that every command takes.
@@ -71,6 +82,17 @@ pub enum Failure {
     /// The work failed.
     #[error("{}", explain(.0))]
     Domain(#[from] tokenim_domain::Error),
+    /// An audit log is not what was written.
+    #[error("the audit log of {org} is not what was written, from event {seq} on")]
+    Altered {
+        /// Whose log.
+        org: tokenim_domain::id::OrgId,
+        /// The first event that is missing, altered or one too many.
+        seq: i64,
+    },
+    /// A question has no answer.
+    #[error("can't tell: {0}")]
+    Undecided(String),
     /// The machine refused something.
     #[error("{what}: {source}")]
     Io {
@@ -79,6 +101,17 @@ pub enum Failure {
         /// What the machine said.
         source: io::Error,
     },
+}
+
+impl Failure {
+    /// What the process exits with.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Undecided(_) => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// At the terminal the cause may be told: whoever runs the binary owns the machine.
@@ -93,7 +126,7 @@ fn explain(error: &tokenim_domain::Error) -> String {
 
 /// Runs a command.
 ///
-/// Errors: what to print before exiting with 1.
+/// Errors: what to print before exiting with its code.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let mut config = Config::load(cli.common.config.as_deref())?;
     if let Some(data) = cli.common.data {
@@ -103,6 +136,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(flags) => serve::run(config, flags).await,
         Command::Admin(Admin::Bootstrap(flags)) => bootstrap::run(config, flags).await,
         Command::Admin(Admin::OperatorKey(verb)) => operator_key::run(config, verb).await,
+        Command::Audit(Audit::Verify(flags)) => audit::verify(config, flags).await,
         Command::Migrate => migrate::run(config).await,
         Command::Check => check::run(config).await,
         Command::Health(flags) => health::run(config, flags).await,
@@ -110,10 +144,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Prints a failure; the exit code of a command that failed.
-pub fn fail(message: &str) -> ExitCode {
+pub fn fail(message: &str, code: u8) -> ExitCode {
     // Nobody is left to tell if stderr is closed.
     let _ = writeln!(io::stderr(), "tokenim: {message}");
-    ExitCode::FAILURE
+    ExitCode::from(code)
 }
 
 /// Prints a line of the command's result. Scripts read these, so each goes out at once.

@@ -21,10 +21,10 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(CORE_THREADS).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return cli::fail(&format!("the runtime could not start: {error}")),
+        Err(error) => return cli::fail(&format!("the runtime could not start: {error}"), 1),
     };
     match runtime.block_on(cli::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::fail(&error.to_string()),
+        Err(error) => cli::fail(&error.to_string(), error.exit_code()),
     }
 }

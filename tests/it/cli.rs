@@ -68,6 +68,37 @@ fn bootstrap_refuses_what_is_no_address_or_name() {
     }
 }
 
+/// Overwrites some bytes of a file that is in nobody's hands, as somebody with the disk could.
+fn alter(file: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = fs::read(file).unwrap();
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    bytes[at..at + to.len()].copy_from_slice(to);
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn verifying_the_audit_log_tells_intact_altered_and_undecided_apart() {
+    let (_folder, data) = folder();
+    let code = |words: &[&str]| {
+        let Output { status, stderr, .. } = command(&[&["audit", "verify"], words].concat(), &data).output().unwrap();
+        (status.code(), String::from_utf8(stderr).unwrap())
+    };
+    assert_eq!(code(&[]).0, Some(2), "no database");
+    assert!(!data.exists(), "asking makes nothing");
+    let founded = bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
+    assert_eq!(code(&[]), (Some(0), String::new()));
+    assert_eq!(code(&["--org", &founded.org]).0, Some(0));
+    for unknown in ["org_00000000000000000000000001", "nonsense"] {
+        assert_eq!(code(&["--org", unknown]).0, Some(2), "{unknown}");
+    }
+    alter(&data.join("tokenim.db"), b"org.created", b"org.changed");
+    for words in [&[][..], &["--org", &founded.org]] {
+        let (status, said) = code(words);
+        assert_eq!(status, Some(1));
+        assert!(said.contains(&founded.org) && said.contains("event 1"), "{said}");
+    }
+}
+
 #[test]
 fn migrate_says_what_it_did() {
     let (_folder, data) = folder();
