@@ -87,7 +87,6 @@ codes! {
     VersionUnsupported      "version_unsupported"       false 426 4426 "The server speaks none of the offered subprotocols.";
     CsrfFailed              "csrf_failed"               false 403 0 "The form did not come from a page of this console session.";
     SignInFailed            "sign_in_failed"            false 401 0 "The e-mail address and password do not match an account.";
-    EmailUnverified         "email_unverified"          false 403 0 "The account's email address is not verified yet; live apps, invitations and billing wait for it.";
     PlanLimit               "plan_limit"                false 403 0 "The org's plan does not allow more of `feature` than `limit`; change the plan or remove some.";
     LastOwner               "last_owner"                false 409 0 "An org keeps at least one owner; make somebody else an owner first.";
     InvitationExpired       "invitation_expired"        false 410 0 "The invitation is over its seven days; ask for another.";

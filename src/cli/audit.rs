@@ -35,7 +35,8 @@ pub async fn verify(config: Config, flags: Flags) -> Result<(), Failure> {
         None => verify_all(&store).await,
     };
     store.close().await;
-    done.map_err(undecided)?.map_or_else(|| say("intact; whoever can write the whole database could have cut off the newest events"), Err)
+    done.map_err(undecided)?
+        .map_or_else(|| say("intact; whoever can write the whole database could have cut off the newest events"), Err)
 }
 
 async fn verify_known(store: &Store, org: OrgId) -> tokenim_domain::Result<Option<Failure>> {
