@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::fault::{ErrorReply, Fault};
-use crate::manage::{management_keys, orgs};
+use crate::manage::{self, audit, invitations, management_keys, orgs};
 use crate::query::Query;
 use crate::routes::{ROUTES, RouteSpec, Verb, Who};
 use crate::{answer, conversations, members, messages, stats, tokens, usage};
@@ -44,7 +44,20 @@ const USER_TOKEN: &str = "user_token";
         stats::series,
         show,
         orgs::list,
+        orgs::create,
         orgs::show,
+        orgs::change,
+        orgs::suspend,
+        orgs::resume,
+        manage::members::list,
+        manage::members::change,
+        manage::members::remove,
+        invitations::list,
+        invitations::create,
+        invitations::revoke,
+        invitations::resend,
+        audit::list,
+        audit::check,
         management_keys::list,
         management_keys::create,
         management_keys::revoke

@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::fault::Fault;
-use crate::manage::{management_keys, orgs};
+use crate::manage::{self, audit, invitations, management_keys, orgs};
 use crate::{conversations, members, messages, openapi, rim, stats, tokens, usage};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -186,12 +186,116 @@ pub const ROUTES: &[RouteSpec] = &[
         handler: || web::to(orgs::list),
     },
     RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/orgs",
+        operation: "createOrg",
+        who: Who::OperatorKey,
+        refuses: &[],
+        handler: || web::to(orgs::create),
+    },
+    RouteSpec {
         verb: Verb::Get,
         path: "/v1/manage/orgs/{org}",
         operation: "getOrg",
         who: Who::ManagementKey(Action::ReadOverview),
         refuses: &[],
         handler: || web::to(orgs::show),
+    },
+    RouteSpec {
+        verb: Verb::Patch,
+        path: "/v1/manage/orgs/{org}",
+        operation: "changeOrg",
+        who: Who::ManagementKey(Action::ChangeSettings),
+        refuses: &[],
+        handler: || web::to(orgs::change),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/orgs/{org}/suspend",
+        operation: "suspendOrg",
+        who: Who::OperatorKey,
+        refuses: &[Code::NotFound, Code::Conflict],
+        handler: || web::to(orgs::suspend),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/orgs/{org}/resume",
+        operation: "resumeOrg",
+        who: Who::OperatorKey,
+        refuses: &[Code::NotFound, Code::Conflict],
+        handler: || web::to(orgs::resume),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/members",
+        operation: "listOrgMembers",
+        who: Who::ManagementKey(Action::ReadMembers),
+        refuses: &[],
+        handler: || web::to(manage::members::list),
+    },
+    RouteSpec {
+        verb: Verb::Patch,
+        path: "/v1/manage/members/{account}",
+        operation: "changeOrgMember",
+        who: Who::ManagementKey(Action::ChangeMembers),
+        refuses: &[Code::Conflict, Code::LastOwner],
+        handler: || web::to(manage::members::change),
+    },
+    RouteSpec {
+        verb: Verb::Delete,
+        path: "/v1/manage/members/{account}",
+        operation: "removeOrgMember",
+        who: Who::ManagementKey(Action::ChangeMembers),
+        refuses: &[Code::LastOwner],
+        handler: || web::to(manage::members::remove),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/invitations",
+        operation: "listInvitations",
+        who: Who::ManagementKey(Action::ReadMembers),
+        refuses: &[],
+        handler: || web::to(invitations::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/invitations",
+        operation: "createInvitation",
+        who: Who::ManagementKey(Action::ChangeMembers),
+        refuses: &[Code::Conflict, Code::PlanLimit, Code::RateLimited],
+        handler: || web::to(invitations::create),
+    },
+    RouteSpec {
+        verb: Verb::Delete,
+        path: "/v1/manage/invitations/{id}",
+        operation: "revokeInvitation",
+        who: Who::ManagementKey(Action::ChangeMembers),
+        refuses: &[Code::InvitationUsed, Code::InvitationRevoked],
+        handler: || web::to(invitations::revoke),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/invitations/{id}/resend",
+        operation: "resendInvitation",
+        who: Who::ManagementKey(Action::ChangeMembers),
+        refuses: &[Code::Conflict, Code::PlanLimit, Code::RateLimited, Code::InvitationUsed, Code::InvitationRevoked],
+        handler: || web::to(invitations::resend),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/audit",
+        operation: "listAudit",
+        who: Who::ManagementKey(Action::ReadAudit),
+        refuses: &[],
+        handler: || web::to(audit::list),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/audit/check",
+        operation: "checkAudit",
+        who: Who::ManagementKey(Action::ReadAudit),
+        refuses: &[],
+        handler: || web::to(audit::check),
     },
     RouteSpec {
         verb: Verb::Get,

@@ -8,3 +8,5 @@ pub mod operator_keys;
 pub mod orgs;
 pub mod password;
 pub mod sign_in;
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,14 @@ pub enum AuditVerdict {
     },
 }
 
+impl AuditVerdict {
+    /// Whether it is intact.
+    #[must_use]
+    pub const fn is_intact(self) -> bool {
+        matches!(self, AuditVerdict::Intact { .. })
+    }
+}
+
 /// Adds an event to an org's chain; the chain's head row is locked until the transaction ends.
 pub(crate) async fn append(
     store: &Store,
@@ -181,9 +189,9 @@ impl OrgScope<'_> {
         self.search_audit(&AuditQuery { before, ..AuditQuery::default() }, limit).await
     }
 
-    /// The events of the org's audit log that a query asks for, the newest first; with `after`, those next above it.
+    /// The events of the org's audit log that a query asks for, the newest first; with `after`, from there upwards.
     ///
-    /// Shapes: at most [`AUDIT_PAGE_MAX`] events. Errors: `unavailable`, `overloaded`.
+    /// Shapes: at most one more than [`AUDIT_PAGE_MAX`] events. Errors: `unavailable`, `overloaded`.
     pub async fn search_audit(&self, query: &AuditQuery, limit: u64) -> Result<Vec<AuditEvent>> {
         let mut found = audit_event::Entity::find().filter(audit_event::Column::OrgId.eq(self.org));
         if let Some(action) = &query.action {
@@ -199,12 +207,8 @@ impl OrgScope<'_> {
             Some(after) => found.filter(audit_event::Column::Seq.gt(after)).order_by_asc(audit_event::Column::Seq),
             None => found.order_by_desc(audit_event::Column::Seq),
         };
-        let rows = found.limit(limit.min(AUDIT_PAGE_MAX)).all(&self.store.readers).await.map_err(fault::query)?;
-        let mut events: Vec<_> = rows.into_iter().map(view).collect();
-        if query.after.is_some() {
-            events.reverse();
-        }
-        Ok(events)
+        let rows = found.limit(limit.min(AUDIT_PAGE_MAX + 1)).all(&self.store.readers).await.map_err(fault::query)?;
+        Ok(rows.into_iter().map(view).collect())
     }
 
     /// Recomputes the org's chain. The head row says where it ends, so an end that was cut off is found unless the head was

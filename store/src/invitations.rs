@@ -18,8 +18,8 @@ use tokenim_domain::role::OrgRole;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Error, Result};
 
-/// Invitations read at once.
-pub const INVITATIONS_PAGE_MAX: u64 = 200;
+/// Invitations read at once: a page of 200, and one more that tells of another page.
+pub const INVITATIONS_READ_MAX: u64 = 201;
 /// Milliseconds between two mails of one invitation.
 const RESEND_AFTER_MS: i64 = 60_000;
 /// Invitations an org may make within [`DAY_MS`]: each is a mail to somebody who did not ask for it.
@@ -74,7 +74,7 @@ pub struct InvitationView {
 impl OrgScope<'_> {
     /// The org's invitations that nobody accepted or took back, the oldest first, from above `after` where one is given.
     ///
-    /// Shapes: at most [`INVITATIONS_PAGE_MAX`]. Errors: `unavailable`, `overloaded`.
+    /// Shapes: at most [`INVITATIONS_READ_MAX`]. Errors: `unavailable`, `overloaded`.
     pub async fn list_invitations(&self, after: Option<InvitationId>, limit: u64) -> Result<Vec<InvitationView>> {
         let mut query = invitation::Entity::find()
             .filter(invitation::Column::OrgId.eq(self.org))
@@ -83,7 +83,7 @@ impl OrgScope<'_> {
         if let Some(after) = after {
             query = query.filter(invitation::Column::Id.gt(after));
         }
-        let query = query.order_by_asc(invitation::Column::Id).limit(limit.min(INVITATIONS_PAGE_MAX));
+        let query = query.order_by_asc(invitation::Column::Id).limit(limit.min(INVITATIONS_READ_MAX));
         let rows = query.all(&self.store.readers).await.map_err(fault::query)?;
         rows.into_iter().map(|row| view(row, self.store.clock.now_ms())).collect()
     }

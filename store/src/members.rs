@@ -16,8 +16,8 @@ use tokenim_domain::membership::{check_grant, check_owner_stays};
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Code, Error, Result};
 
-/// Members read at once.
-pub const MEMBERS_PAGE_MAX: u64 = 200;
+/// Members read at once: a page of 200, and one more that tells of another page.
+pub const MEMBERS_READ_MAX: u64 = 201;
 
 /// A member of an org.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +70,13 @@ impl Store {
 impl OrgScope<'_> {
     /// The org's members by account, from above `after` where one is given.
     ///
-    /// Shapes: at most [`MEMBERS_PAGE_MAX`]. Errors: `unavailable`, `overloaded`.
+    /// Shapes: at most [`MEMBERS_READ_MAX`]. Errors: `unavailable`, `overloaded`.
     pub async fn list_members(&self, after: Option<AccountId>, limit: u64) -> Result<Vec<OrgMember>> {
         let mut query = org_member::Entity::find().filter(org_member::Column::OrgId.eq(self.org));
         if let Some(after) = after {
             query = query.filter(org_member::Column::AccountId.gt(after));
         }
-        let query = query.order_by_asc(org_member::Column::AccountId).limit(limit.min(MEMBERS_PAGE_MAX));
+        let query = query.order_by_asc(org_member::Column::AccountId).limit(limit.min(MEMBERS_READ_MAX));
         self.with_accounts(query.all(&self.store.readers).await.map_err(fault::query)?).await
     }
 

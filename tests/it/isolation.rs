@@ -25,6 +25,8 @@ pub struct Ids {
     pub org: String,
     pub app: String,
     pub management_key: String,
+    pub account: String,
+    pub invitation: String,
     pub kid: String,
     pub email: String,
 }
@@ -43,6 +45,8 @@ impl Orgs {
         let server = TestServer::spawn().await;
         let (a, b) = (server.rest(), server.rest_as(&server.other.key));
         let theirs = server.manager(&server.other).await;
+        let guest = json!({"email": "canary-guest@example.com", "role": "viewer"});
+        let invited = server.rest_as(&theirs.secret).post("/v1/manage/invitations", &guest).await.ok();
         let foreign = Ids {
             conversation: "of-b-1".into(),
             fresh: "of-b-2".into(),
@@ -52,6 +56,8 @@ impl Orgs {
             org: server.other.org.clone(),
             app: server.other.app.clone(),
             management_key: theirs.id.clone(),
+            account: server.other.account.clone(),
+            invitation: invited["id"].as_str().unwrap().to_owned(),
             kid: server.other.signing.kid.clone(),
             email: server.other.email.clone(),
         };
@@ -64,6 +70,8 @@ impl Orgs {
             org: like(&server.other.org),
             app: like(&server.other.app),
             management_key: like(&theirs.id),
+            account: like(&server.other.account),
+            invitation: like(&foreign.invitation),
             kid: like(&server.other.signing.kid),
             email: "zoe@example.com".into(),
         };
@@ -118,6 +126,9 @@ async fn snapshot(b: &Rest, manager: &Rest, ids: &Ids) -> Value {
     keys[0]["last_used_at"] = Value::Null;
     keys[0]["last_used_from"] = Value::Null;
     seen.push(keys);
+    for path in ["orgs/".to_owned() + &ids.org, "members".into(), "invitations".into(), "audit?limit=200".into()] {
+        seen.push(manager.get(&format!("/v1/manage/{path}")).await.ok());
+    }
     json!({"seen": seen, "units": b.units().await})
 }
 
@@ -150,7 +161,7 @@ pub fn masked(text: &str, ids: &Ids) -> String {
         out = out.replace(&format!("\"expires_in_s\":{left_s}"), "\"expires_in_s\":~");
     }
     let own = [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.kid, &ids.email];
-    for id in own.into_iter().chain([&ids.org, &ids.app, &ids.management_key]) {
+    for id in own.into_iter().chain([&ids.org, &ids.app, &ids.management_key, &ids.account, &ids.invitation]) {
         out = out.replace(id.as_str(), "#");
     }
     out

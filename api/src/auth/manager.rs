@@ -6,15 +6,13 @@ use crate::query::Query;
 use crate::routes::{self, Who};
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use tokenim_domain::actor::{self, Acting, Actor, Right};
+use tokenim_domain::actor::{self, Acting, Actor, REASON_CHARS_MAX, Right};
 use tokenim_domain::id::{KeyId, OrgId};
 use tokenim_domain::{Code, Error, Result};
 use tokenim_store::Space;
 
 /// Where whoever changes something may say why, and an operator must.
 const REASON: &str = "x-reason";
-/// Characters of a reason.
-const REASON_CHARS_MAX: usize = 200;
 
 /// A key acting in one org: the org's own, or an operator's that names the org. The role has been asked for the action
 /// that the route's row names.
@@ -29,7 +27,6 @@ pub(crate) struct Manager {
 #[derive(Debug, Clone)]
 pub(crate) struct Operator {
     /// Who, from where and why.
-    #[expect(dead_code, reason = "for the first route that changes something outside of any org")]
     pub(crate) actor: Actor,
     key: KeyId,
 }

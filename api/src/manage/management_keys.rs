@@ -10,9 +10,7 @@ use crate::post::{Empty, Post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::management_keys::{self, Wanted};
-use tokenim_domain::Error;
 use tokenim_domain::id::KeyId;
-use tokenim_domain::role::OrgRole;
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::ManagementKeyView;
 use utoipa::ToSchema;
@@ -98,8 +96,8 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewManagemen
 
 async fn make(api: web::Data<Api>, job: Job<Manager, NewManagementKey>) -> Result<String, Fault> {
     let NewManagementKey { name, role, expires_at } = job.body;
-    let role = OrgRole::find(&role).ok_or_else(|| Error::invalid("role", "`role` must be the name of a role"))?;
-    let wanted = Wanted { name, role, expires_ms: page::time(expires_at.as_deref(), "expires_at")? };
+    let wanted =
+        Wanted { name, role: page::role(&role, "role")?, expires_ms: page::time(expires_at.as_deref(), "expires_at")? };
     let (key, secret) = management_keys::create(&api.store, &job.caller.acting, wanted).await?;
     answer::json(&reply(key, Some(secret.expose().to_owned())))
 }

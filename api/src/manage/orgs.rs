@@ -5,14 +5,46 @@ use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager, Operator};
 use crate::fault::Fault;
+use crate::once::Job;
+use crate::post::{Empty, Post};
 use crate::query::Query;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokenim_control::invitations::Invite;
+use tokenim_control::orgs;
 use tokenim_domain::Code;
+use tokenim_domain::actor::{Acting, Right};
 use tokenim_domain::id::OrgId;
+use tokenim_domain::role::OrgRole;
 use tokenim_protocol::time::rfc3339;
-use tokenim_store::OrgView;
+use tokenim_store::{FoundOrg, OrgPatch, OrgView};
 use utoipa::ToSchema;
+
+/// An org to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewOrg {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// Address of its owner: an account that has it owns the org at once, any other address is invited to.
+    owner_email: String,
+    /// Language of the invitation: `en` or `zh-CN`.
+    #[serde(default = "super::english")]
+    #[schema(default = "en")]
+    language: String,
+}
+
+/// What to change; an absent field stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrgChange {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    name: Option<String>,
+    /// Whether its members need a second factor.
+    requires_totp: Option<bool>,
+}
 
 /// An org.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,12 +57,27 @@ pub(crate) struct OrgReply {
     /// When an operator suspended it; null = it is not.
     #[schema(format = DateTime)]
     suspended_at: Option<String>,
+    /// Why.
+    suspended_reason: Option<String>,
+    /// Whether its members need a second factor.
+    requires_totp: bool,
+}
+
+/// An org as the service's list shows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedOrg {
+    #[serde(flatten)]
+    org: OrgReply,
+    /// Code of its present plan.
+    plan: Option<String>,
+    members: i64,
+    apps: i64,
 }
 
 /// A page of orgs, the oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OrgPage {
-    items: Vec<OrgReply>,
+    items: Vec<ListedOrg>,
     /// For `cursor`; null at the end.
     next_cursor: Option<String>,
 }
@@ -38,15 +85,28 @@ pub(crate) struct OrgPage {
 /// The orgs of the service.
 #[utoipa::path(get, path = "/v1/manage/orgs",
     params(
+        ("q" = Option<String>, Query, description = "Part of a name, of a member's address or of a key's hint, or a whole id."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
         ("limit" = Option<u32>, Query, description = "Orgs of the page.", minimum = 1, maximum = 200),
     ),
     responses((status = 200, body = OrgPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, _: Auth<Operator>, request: HttpRequest) -> Result<HttpResponse, Fault> {
-    let (ask, _) = Ask::<OrgId>::read(&request, &[])?;
-    let mut rows = api.store.list_orgs(ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |org| org.id);
-    answer::json(&OrgPage { items: rows.iter().map(reply).collect(), next_cursor }).map(answer::ok)
+    let (ask, query) = Ask::<OrgId>::read(&request, &["q"])?;
+    let mut rows = api.store.search_orgs(query.text("q").unwrap_or_default(), ask.after, ask.rows()).await?;
+    let next_cursor = ask.cut(&mut rows, |found| found.org.id);
+    answer::json(&OrgPage { items: rows.into_iter().map(listed).collect(), next_cursor }).map(answer::ok)
+}
+
+/// Makes an org, without apps, on the first plan.
+#[utoipa::path(post, path = "/v1/manage/orgs", request_body = NewOrg, responses((status = 200, body = OrgReply, description = "The org.")))]
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Operator, NewOrg>) -> Result<HttpResponse, Fault> {
+    post.once(&api, make).await
+}
+
+async fn make(api: web::Data<Api>, job: Job<Operator, NewOrg>) -> Result<String, Fault> {
+    let NewOrg { name, owner_email: email, language } = job.body;
+    let owner = Invite { email, role: OrgRole::Owner, language };
+    answer::json(&reply(orgs::create_for(&api.store, &job.caller.actor, &name, owner).await?))
 }
 
 /// An org: the key's own.
@@ -58,14 +118,63 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &[])?;
     let org = api.store.org(manager.0.acting.org).find().await?.ok_or(Code::NotFound)?;
-    answer::json(&reply(&org)).map(answer::ok)
+    answer::json(&reply(org)).map(answer::ok)
 }
 
-fn reply(org: &OrgView) -> OrgReply {
+/// Changes an org's name and rules.
+#[utoipa::path(patch, path = "/v1/manage/orgs/{org}", params(("org" = String, Path, description = "Id of the org.")), request_body = OrgChange, responses((status = 200, body = OrgReply, description = "The org.")))]
+pub(crate) async fn change(api: web::Data<Api>, post: Post<Manager, OrgChange>) -> Result<HttpResponse, Fault> {
+    post.once(&api, |api, job: Job<Manager, OrgChange>| async move {
+        let OrgChange { name, requires_totp } = job.body;
+        let patch = OrgPatch { name, requires_totp };
+        answer::json(&reply(orgs::update(&api.store, &job.caller.acting, patch).await?))
+    })
+    .await
+}
+
+/// Suspends an org: its connections close, its keys are refused.
+#[utoipa::path(post, path = "/v1/manage/orgs/{org}/suspend", params(("org" = String, Path, description = "Id of the org.")), request_body = Empty, responses((status = 200, body = OrgReply, description = "The suspended org.")))]
+pub(crate) async fn suspend(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Operator, Empty>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| set_suspended(api, path, job, true)).await
+}
+
+/// Ends an org's suspension.
+#[utoipa::path(post, path = "/v1/manage/orgs/{org}/resume", params(("org" = String, Path, description = "Id of the org.")), request_body = Empty, responses((status = 200, body = OrgReply, description = "The org.")))]
+pub(crate) async fn resume(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Operator, Empty>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| set_suspended(api, path, job, false)).await
+}
+
+async fn set_suspended(
+    api: web::Data<Api>,
+    path: String,
+    job: Job<Operator, Empty>,
+    is_suspended: bool,
+) -> Result<String, Fault> {
+    let acting = Acting { org: super::page::id(&path)?, right: Right::Service, actor: job.caller.actor };
+    answer::json(&reply(orgs::suspend(&api.store, &acting, is_suspended).await?))
+}
+
+fn listed(found: FoundOrg) -> ListedOrg {
+    ListedOrg { org: reply(found.org), plan: found.plan, members: found.members, apps: found.apps }
+}
+
+fn reply(org: OrgView) -> OrgReply {
     OrgReply {
         id: org.id.to_string(),
-        name: org.name.clone(),
+        name: org.name,
         created_at: rfc3339(org.created_ms),
         suspended_at: org.suspended_ms.map(rfc3339),
+        suspended_reason: org.suspended_reason,
+        requires_totp: org.requires_totp,
     }
 }

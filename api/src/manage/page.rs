@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokenim_domain::Error;
+use tokenim_domain::role::OrgRole;
 
 /// Items of a page when the call names no `limit`.
 const DEFAULT: u32 = 50;
@@ -55,6 +56,14 @@ fn read_cursor<I: FromStr>(text: &str) -> Result<I, Fault> {
 /// Errors: `not_found`.
 pub(crate) fn id<I: FromStr>(text: &str) -> Result<I, Fault> {
     text.parse().map_err(|_| tokenim_domain::Code::NotFound.into())
+}
+
+/// The role that a body names.
+///
+/// Errors: `invalid_field`.
+pub(crate) fn role(text: &str, param: &'static str) -> Result<OrgRole, Fault> {
+    let wrong = || Error::invalid(param, format!("`{param}` must be the name of a role")).into();
+    OrgRole::find(text).ok_or_else(wrong)
 }
 
 /// A time that a body names; `None` where it names none.

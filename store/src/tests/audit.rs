@@ -80,7 +80,7 @@ async fn the_log_is_searched_by_action_actor_and_place() {
     assert_eq!(seqs(AuditQuery { action: Some("a.made".into()), ..query() }, 9).await, [4, 2]);
     assert_eq!(seqs(AuditQuery { actor: Some("machine".into()), ..query() }, 9).await, [1]);
     assert_eq!(seqs(AuditQuery { before: Some(4), ..query() }, 2).await, [3, 2]);
-    assert_eq!(seqs(AuditQuery { after: Some(1), ..query() }, 2).await, [3, 2], "the next above");
+    assert_eq!(seqs(AuditQuery { after: Some(1), ..query() }, 2).await, [2, 3], "upwards");
     assert_eq!(seqs(AuditQuery { action: Some("a.".into()), ..query() }, 9).await, [0; 0]);
 }
 

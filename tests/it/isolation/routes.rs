@@ -9,6 +9,7 @@ use tokenim_api::{ROUTES, RouteSpec, Verb};
 /// Requests of a route that name something by these ids. A route without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
     let Ids { conversation, fresh, own, user, client_msg_id, app, org, management_key, .. } = ids;
+    let Ids { account, invitation, email, .. } = ids;
     let get = |paths: &[String]| paths.iter().map(|path| (path.clone(), None)).collect();
     let of = |id: &str| route.path.replace("{id}", id).replace("{user}", user);
     let message =
@@ -49,7 +50,41 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         ]),
         (Verb::Get, "/v1/openapi.json") => get(&[of("")]),
         (Verb::Get, "/v1/manage/orgs") => get(&[of("")]),
+        (Verb::Post, "/v1/manage/orgs") => {
+            vec![(of(""), Some(json!({"name": "x", "owner_email": email}))), (of("") + "?org=" + org, Some(json!({})))]
+        }
         (Verb::Get, "/v1/manage/orgs/{org}") => get(&[route.path.replace("{org}", org)]),
+        (Verb::Patch, "/v1/manage/orgs/{org}") => {
+            vec![(route.path.replace("{org}", org), Some(json!({"name": "x", "requires_totp": true})))]
+        }
+        (Verb::Post, "/v1/manage/orgs/{org}/suspend" | "/v1/manage/orgs/{org}/resume") => {
+            vec![(route.path.replace("{org}", org), Some(json!({})))]
+        }
+        (Verb::Get, "/v1/manage/members") => {
+            get(&[of("") + "?org=" + org, of("") + "?limit=200&cursor=cur_" + account])
+        }
+        (Verb::Patch, "/v1/manage/members/{account}") => vec![
+            (route.path.replace("{account}", account), Some(json!({"role": "viewer"}))),
+            (route.path.replace("{account}", account), Some(json!({"role": "viewer", "from": "owner"}))),
+            (route.path.replace("{account}", account) + "?org=" + org, Some(json!({"role": "viewer"}))),
+        ],
+        (Verb::Delete, "/v1/manage/members/{account}") => {
+            let path = route.path.replace("{account}", account);
+            get(&[path.clone(), path + "?org=" + org])
+        }
+        (Verb::Get, "/v1/manage/invitations") => {
+            get(&[of("") + "?org=" + org, of("") + "?limit=200&cursor=cur_" + invitation])
+        }
+        (Verb::Post, "/v1/manage/invitations") => vec![
+            (of("") + "?org=" + org, Some(json!({"email": "eve@example.com", "role": "owner"}))),
+            (of(""), Some(json!({"email": email, "role": "viewer"}))),
+        ],
+        (Verb::Delete, "/v1/manage/invitations/{id}") => get(&[of(invitation), of(invitation) + "?org=" + org]),
+        (Verb::Post, "/v1/manage/invitations/{id}/resend") => {
+            vec![(of(invitation), Some(json!({}))), (of(invitation) + "?org=" + org, Some(json!({})))]
+        }
+        (Verb::Get, "/v1/manage/audit") => get(&[of("") + "?org=" + org, of("") + "?actor=" + account]),
+        (Verb::Get, "/v1/manage/audit/check") => get(&[of("") + "?org=" + org]),
         (Verb::Get, "/v1/manage/management-keys") => {
             get(&[of("") + "?org=" + org, of("") + "?limit=200&cursor=cur_" + management_key])
         }

@@ -1,0 +1,111 @@
+//! `/v1/manage/audit`: who changed what, and whether that is what was written.
+
+use super::page::Ask;
+use crate::answer;
+use crate::api::Api;
+use crate::auth::{Auth, Manager};
+use crate::fault::Fault;
+use crate::query::Query;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokenim_domain::Error;
+use tokenim_protocol::time::rfc3339;
+use tokenim_store::{AuditEvent, AuditQuery, AuditVerdict};
+use utoipa::ToSchema;
+
+/// A change of the org.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub(crate) struct EventReply {
+    /// Its number in the org's chain, from 1.
+    seq: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// `account`, `management_key`, `operator`, `operator_key` or `machine`.
+    actor_kind: String,
+    /// Id of the actor, or `machine`.
+    actor: String,
+    address: Option<String>,
+    /// `thing.verb`.
+    action: String,
+    /// Id of the thing.
+    object: String,
+    #[schema(value_type = Option<Object>)]
+    before: Option<Box<RawValue>>,
+    #[schema(value_type = Option<Object>)]
+    after: Option<Box<RawValue>>,
+    /// Why, where it was said.
+    reason: Option<String>,
+}
+
+/// A page of the log, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditPage {
+    items: Vec<EventReply>,
+    /// For `cursor`; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// Whether the log is what was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditCheck {
+    intact: bool,
+    /// Where it is intact, its last event; else the first that is missing, altered or one too many.
+    seq: i64,
+}
+
+/// The org's audit log.
+#[utoipa::path(get, path = "/v1/manage/audit",
+    params(
+        ("action" = Option<String>, Query, description = "Only this action, `thing.verb`."),
+        ("actor" = Option<String>, Query, description = "Only what this actor did: an id, or `machine`."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "Events of the page.", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, body = AuditPage, description = "The page.")))]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let (ask, query) = Ask::<i64>::read(&request, &["action", "actor"])?;
+    let text = |name| query.text(name).map(str::to_owned);
+    let wanted =
+        AuditQuery { action: text("action"), actor: text("actor"), after: Some(ask.after.unwrap_or(0)), before: None };
+    let mut rows = api.store.org(manager.0.acting.org).search_audit(&wanted, ask.rows()).await?;
+    let next_cursor = ask.cut(&mut rows, |event| event.seq);
+    let items = rows.into_iter().map(reply).collect::<Result<_, Fault>>()?;
+    answer::json(&AuditPage { items, next_cursor }).map(answer::ok)
+}
+
+/// Recomputes the log's chain of hashes.
+#[utoipa::path(get, path = "/v1/manage/audit/check", responses((status = 200, body = AuditCheck, description = "What was found.")))]
+pub(crate) async fn check(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &["org"])?;
+    let (intact, seq) = match api.store.org(manager.0.acting.org).verify_audit().await? {
+        AuditVerdict::Intact { seq } => (true, seq),
+        AuditVerdict::Broken { seq } => (false, seq),
+    };
+    answer::json(&AuditCheck { intact, seq }).map(answer::ok)
+}
+
+fn reply(event: AuditEvent) -> Result<EventReply, Fault> {
+    let json = |text: Option<String>| text.map(RawValue::from_string).transpose().map_err(Error::internal);
+    Ok(EventReply {
+        seq: event.seq,
+        at: rfc3339(event.at_ms),
+        actor_kind: event.actor_kind,
+        actor: event.actor,
+        address: event.address,
+        action: event.action,
+        object: event.object,
+        before: json(event.before)?,
+        after: json(event.after)?,
+        reason: event.reason,
+    })
+}

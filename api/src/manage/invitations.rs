@@ -1,0 +1,138 @@
+//! `/v1/manage/invitations`: asking people into an org by mail.
+
+use super::page::{self, Ask};
+use crate::answer;
+use crate::api::Api;
+use crate::auth::{Auth, Manager};
+use crate::fault::Fault;
+use crate::once::Job;
+use crate::post::Post;
+use crate::query::Query;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use tokenim_control::invitations::{self, Invite};
+use tokenim_domain::id::InvitationId;
+use tokenim_protocol::time::rfc3339;
+use tokenim_store::InvitationView;
+use utoipa::ToSchema;
+
+/// Somebody to invite.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewInvitation {
+    /// Where the mail goes; only an account with this address can accept.
+    #[schema(max_length = 254)]
+    email: String,
+    /// `owner`, `admin`, `developer`, `billing` or `viewer`; not above the caller's own.
+    #[schema(example = "developer")]
+    role: String,
+    /// Language of the mail, where the address has no account that chose one: `en` or `zh-CN`.
+    #[serde(default = "super::english")]
+    #[schema(default = "en")]
+    language: String,
+}
+
+/// What to send again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resend {
+    /// Language of the mail, where the address has no account that chose one: `en` or `zh-CN`.
+    #[serde(default = "super::english")]
+    #[schema(default = "en")]
+    language: String,
+}
+
+/// An invitation. Its link is in the mail and nowhere else.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub(crate) struct InvitationReply {
+    id: String,
+    email: String,
+    role: &'static str,
+    /// `open`, `expired`, `accepted` or `revoked`.
+    state: &'static str,
+    /// Id of the account or key that invited.
+    invited_by: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// A page of invitations, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InvitationPage {
+    items: Vec<InvitationReply>,
+    /// For `cursor`; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// The org's invitations that are open or expired.
+#[utoipa::path(get, path = "/v1/manage/invitations",
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "Invitations of the page.", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, body = InvitationPage, description = "The page.")))]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let (ask, _) = Ask::<InvitationId>::read(&request, &[])?;
+    let mut rows = api.store.org(manager.0.acting.org).list_invitations(ask.after, ask.rows()).await?;
+    let next_cursor = ask.cut(&mut rows, |invitation| invitation.id);
+    answer::json(&InvitationPage { items: rows.into_iter().map(reply).collect(), next_cursor }).map(answer::ok)
+}
+
+/// Invites an address by mail, for seven days.
+#[utoipa::path(post, path = "/v1/manage/invitations", request_body = NewInvitation, responses((status = 200, body = InvitationReply, description = "The invitation; its mail is on the way.")))]
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewInvitation>) -> Result<HttpResponse, Fault> {
+    post.once(&api, make).await
+}
+
+async fn make(api: web::Data<Api>, job: Job<Manager, NewInvitation>) -> Result<String, Fault> {
+    let NewInvitation { email, role, language } = job.body;
+    let wanted = Invite { email, role: page::role(&role, "role")?, language };
+    answer::json(&reply(invitations::invite(&api.store, &job.caller.acting, wanted).await?))
+}
+
+/// Sends an invitation again, under a new link; the old one ends, and seven days begin anew.
+#[utoipa::path(post, path = "/v1/manage/invitations/{id}/resend", params(("id" = String, Path, description = "Id of the invitation.")), request_body = Resend, responses((status = 200, body = InvitationReply, description = "The invitation; its mail is on the way.")))]
+pub(crate) async fn resend(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Manager, Resend>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| async move {
+        let again = invitations::resend(&api.store, &job.caller.acting, page::id(&path)?, job.body.language).await?;
+        answer::json(&reply(again))
+    })
+    .await
+}
+
+/// Takes an invitation back.
+#[utoipa::path(delete, path = "/v1/manage/invitations/{id}", params(("id" = String, Path, description = "Id of the invitation.")), responses((status = 200, body = InvitationReply, description = "The revoked invitation.")))]
+pub(crate) async fn revoke(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &["org"])?;
+    let revoked = invitations::revoke(&api.store, &manager.0.acting, page::id(&path)?).await?;
+    answer::json(&reply(revoked)).map(answer::ok)
+}
+
+fn reply(invitation: InvitationView) -> InvitationReply {
+    InvitationReply {
+        id: invitation.id.to_string(),
+        email: invitation.email,
+        role: invitation.role.as_str(),
+        state: invitation.state.as_str(),
+        invited_by: invitation.invited_by,
+        created_at: rfc3339(invitation.created_ms),
+        expires_at: rfc3339(invitation.expires_ms),
+    }
+}

@@ -1,0 +1,124 @@
+//! `/v1/manage/members`: the people of an org and their roles.
+
+use super::page::{self, Ask};
+use crate::answer;
+use crate::api::Api;
+use crate::auth::{Auth, Manager};
+use crate::fault::Fault;
+use crate::post::Post;
+use crate::query::Query;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use tokenim_control::members;
+use tokenim_domain::Code;
+use tokenim_domain::id::{AccountId, OrgId};
+use tokenim_protocol::time::rfc3339;
+use tokenim_store::OrgMember;
+use utoipa::ToSchema;
+
+/// Another role for a member.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleChange {
+    /// `owner`, `admin`, `developer`, `billing` or `viewer`; not above the caller's own.
+    #[schema(example = "developer")]
+    role: String,
+    /// The role that the caller saw: where it is another by now, the answer is `conflict`.
+    from: Option<String>,
+}
+
+/// A member of the org.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrgMember)]
+pub(crate) struct MemberReply {
+    /// Id of the account.
+    account: String,
+    email: String,
+    role: &'static str,
+    #[schema(format = DateTime)]
+    joined_at: String,
+    /// Whether they sign in with a second factor.
+    has_totp: bool,
+}
+
+/// A page of members, by account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrgMemberPage {
+    items: Vec<MemberReply>,
+    /// For `cursor`; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// Who was removed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RemovedMember {
+    /// Id of the account.
+    account: String,
+}
+
+/// The org's members.
+#[utoipa::path(get, path = "/v1/manage/members",
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "Members of the page.", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, body = OrgMemberPage, description = "The page.")))]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let (ask, _) = Ask::<AccountId>::read(&request, &[])?;
+    let mut rows = api.store.org(manager.0.acting.org).list_members(ask.after, ask.rows()).await?;
+    let next_cursor = ask.cut(&mut rows, |member| member.account);
+    answer::json(&OrgMemberPage { items: rows.into_iter().map(reply).collect(), next_cursor }).map(answer::ok)
+}
+
+/// Gives a member another role.
+#[utoipa::path(patch, path = "/v1/manage/members/{account}", params(("account" = String, Path, description = "Id of the account.")), request_body = RoleChange, responses((status = 200, body = MemberReply, description = "The member.")))]
+pub(crate) async fn change(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Manager, RoleChange>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| async move {
+        let (account, acting) = (page::id(&path)?, job.caller.acting);
+        let to = page::role(&job.body.role, "role")?;
+        let from = match job.body.from {
+            Some(from) => page::role(&from, "from")?,
+            None => find(&api, acting.org, account).await?.role,
+        };
+        members::change_role(&api.store, &acting, account, from, to).await?;
+        answer::json(&reply(find(&api, acting.org, account).await?))
+    })
+    .await
+}
+
+/// Takes a member out of the org.
+#[utoipa::path(delete, path = "/v1/manage/members/{account}", params(("account" = String, Path, description = "Id of the account.")), responses((status = 200, body = RemovedMember, description = "The account is no member.")))]
+pub(crate) async fn remove(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &["org"])?;
+    let account = page::id::<AccountId>(&path)?;
+    members::remove(&api.store, &manager.0.acting, account).await?;
+    answer::json(&RemovedMember { account: account.to_string() }).map(answer::ok)
+}
+
+async fn find(api: &Api, org: OrgId, account: AccountId) -> Result<OrgMember, Fault> {
+    Ok(api.store.org(org).find_member(account).await?.ok_or(Code::NotFound)?)
+}
+
+fn reply(member: OrgMember) -> MemberReply {
+    MemberReply {
+        account: member.account.to_string(),
+        email: member.email,
+        role: member.role.as_str(),
+        joined_at: rfc3339(member.joined_ms),
+        has_totp: member.has_totp,
+    }
+}
