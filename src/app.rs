@@ -15,6 +15,7 @@ use actix_service::{
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::web;
 use entrance::Entrance;
+use futures_util::future::BoxFuture;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -24,7 +25,9 @@ use std::time::Duration;
 use tokenim_api::Api;
 use tokenim_dashboard::{Console, Live, Ports};
 use tokenim_domain::id::AppId;
+use tokenim_domain::log::{Outcome, Write};
 use tokenim_gateway::bus::LocalBus;
+use tokenim_gateway::checkpoints::Steps;
 use tokenim_gateway::verifier::Verifier;
 use tokenim_gateway::{Gateway, Parts, transport};
 use tokenim_store::Store;
@@ -70,12 +73,20 @@ pub struct App {
     pub ready: Arc<AtomicBool>,
 }
 
-/// The console's live figures are the gateway's registry.
-struct LiveConnections(Gateway<Store>);
+/// What the console sees of the gateway.
+struct ConsoleGateway(Gateway<Store>);
 
-impl Live for LiveConnections {
+impl Live for ConsoleGateway {
     fn connections(&self, app: AppId) -> u64 {
         self.0.stats(app).connections
+    }
+
+    fn steps(&self, app: AppId) -> Steps {
+        self.0.checkpoints().watch(app)
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, tokenim_domain::Result<Outcome>> {
+        Box::pin(self.0.write(write))
     }
 }
 
@@ -88,7 +99,7 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
     let api = Api::new(store.clone(), gateway.clone());
     let console = web::Data::new(Console::new(Ports {
         store: store.clone(),
-        live: Arc::new(LiveConnections(gateway.clone())),
+        live: Arc::new(ConsoleGateway(gateway.clone())),
         public_origin: config.server.public_origin(),
         tls: tls.is_some(),
         stop: stop.clone(),

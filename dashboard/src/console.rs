@@ -1,7 +1,15 @@
 //! What the console's handlers share: the store, the live counters, static files, limits and the board of live feeds.
 use std::sync::{Arc, Mutex};
 
-use tokenim_domain::{Error, clock::Clock, id::AppId, rng::Rng};
+use futures_util::future::BoxFuture;
+use tokenim_domain::{
+    Error,
+    clock::Clock,
+    id::AppId,
+    log::{Outcome, Write},
+    rng::Rng,
+};
+use tokenim_gateway::checkpoints::Steps;
 use tokenim_store::Store;
 use tokenim_templates::assets::Assets;
 use tokio_util::sync::CancellationToken;
@@ -12,10 +20,14 @@ use crate::{
     stream::{board::Board, seats::Seats},
 };
 
-/// Live figures of this node; the root implements it over the gateway's connection registry.
+/// What the console asks of this node's gateway; the root implements it.
 pub trait Live: Send + Sync + 'static {
     /// Authenticated connections of an app that are open on this node now.
     fn connections(&self, app: AppId) -> u64;
+    /// The first steps of an app on this node; asking goes on recording them for an hour.
+    fn steps(&self, app: AppId) -> Steps;
+    /// Commits one write through the batcher, as sockets do. Errors: why it was refused; `overloaded`; `outcome_unknown`.
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Outcome, Error>>;
 }
 
 /// What the root hands to the console.

@@ -15,9 +15,17 @@ use actix_web::{
     test::{self, TestRequest},
     web,
 };
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokenim_control::bootstrap::{Bootstrap, bootstrap};
-use tokenim_domain::{clock::Clock, id::AppId, rng::SystemRng, secret::Secret};
+use tokenim_domain::{
+    Code, Error,
+    clock::Clock,
+    id::AppId,
+    log::{Outcome, Write},
+    rng::SystemRng,
+    secret::Secret,
+};
 use tokenim_store::{Durability, Settings, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +52,14 @@ struct Fixed;
 impl Live for Fixed {
     fn connections(&self, _: AppId) -> u64 {
         7
+    }
+
+    fn steps(&self, _: AppId) -> tokenim_gateway::checkpoints::Steps {
+        Default::default()
+    }
+
+    fn write(&self, _: Write) -> BoxFuture<'_, Result<Outcome, Error>> {
+        Box::pin(async { Err(Code::Unavailable.into()) })
     }
 }
 

@@ -12,6 +12,7 @@ mod nav;
 mod preferences;
 mod problems;
 mod prove;
+mod quickstart;
 mod routes;
 mod session;
 mod sign_in;

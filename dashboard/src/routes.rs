@@ -4,13 +4,21 @@ use futures_util::future::LocalBoxFuture;
 use tokenim_domain::actor::Action;
 
 use crate::{
-    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, preferences, prove, session, sign_in,
-    stream, usage, visit::Visit,
+    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, preferences, prove, quickstart, session,
+    sign_in, stream, usage, visit::Visit,
 };
 
 /// The rooms of the console; every route is in the list of its room.
-const ROOMS: &[&[RouteSpec]] =
-    &[sign_in::ROUTES, prove::ROUTES, usage::ROUTES, stream::ROUTES, preferences::ROUTES, assets::ROUTES, csp::ROUTES];
+const ROOMS: &[&[RouteSpec]] = &[
+    sign_in::ROUTES,
+    prove::ROUTES,
+    usage::ROUTES,
+    quickstart::ROUTES,
+    stream::ROUTES,
+    preferences::ROUTES,
+    assets::ROUTES,
+    csp::ROUTES,
+];
 
 /// Every route of the console; [`configure`] serves these and nothing else.
 pub fn routes() -> impl Iterator<Item = &'static RouteSpec> {

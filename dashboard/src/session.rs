@@ -11,6 +11,7 @@ use tokenim_store::{ConsoleSession, NewConsoleSession};
 use crate::{
     cookie::{self, Cookie},
     fault::Fault,
+    quickstart,
     routes::Who,
     stream,
     visit::Visit,
@@ -95,9 +96,10 @@ async fn turn_to_first_org(visit: &Visit<'_>, session: &mut ConsoleSession) -> R
     Ok(())
 }
 
-/// A stream reconnects by itself, so it neither counts as use nor follows a redirect to a page.
+/// What a page asks for by itself neither counts as use nor follows a redirect to a page.
 pub(crate) fn is_stream(visit: &Visit<'_>) -> bool {
-    visit.request.path() == stream::PATH
+    let path = visit.request.path();
+    path == stream::PATH || path.ends_with(quickstart::CHECKPOINTS)
 }
 
 /// Begins a session under a new id and ends the one the browser came with.

@@ -8,6 +8,7 @@ mod gateway;
 mod hostile;
 mod isolation;
 mod private;
+mod quickstart;
 mod restart;
 mod support;
 mod tidy;

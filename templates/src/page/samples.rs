@@ -6,6 +6,7 @@ use askama::Template;
 use super::{
     notice::{Kind, NoticePage},
     prove::ProvePage,
+    quickstart::{self, QuickstartPage},
     sign_in::{Problem, SignInPage},
     usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*},
 };
@@ -92,6 +93,7 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         ("usage".to_owned(), usage_page(frame.clone(), &view(vec![0, 7, 1_204_331, 35]))),
         ("usage-empty".to_owned(), usage_page(frame.clone(), &view(vec![0, 0]))),
     ];
+    pages.extend(quickstarts(&frame));
     for problem in [None, Some(Problem::Mismatch), Some(Problem::Limited { wait_s: 1 }), Some(Problem::Busy)] {
         let page = SignInPage {
             frame: frame.clone(),
@@ -125,6 +127,61 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         pages.push((format!("prove {}", page.problems.is_empty()), page.render().expect("renders")));
     }
     pages
+}
+
+fn quickstarts(frame: &Frame<'_>) -> Vec<(String, String)> {
+    use quickstart::{Code, Line, Links, Pane, Refused, Row, Steps, Tab};
+    let pane = |user, name| Pane {
+        user,
+        name,
+        url: "ws://127.0.0.1/v1/connect".into(),
+        token: "token".into(),
+        epoch: 1,
+        seq: 2,
+        lines: vec![Line { sender: "alice".into(), text: HOSTILE.into(), seq: 2, own: user == "alice" }],
+    };
+    let row = |library: &str| Row {
+        library: Some(library.to_owned()),
+        connected: Some(Utc::from_ms(AT_MS)),
+        sent: Some(Utc::from_ms(AT_MS)),
+        received: None,
+    };
+    let refused = |code| Some(Refused { code, at: Utc::from_ms(AT_MS) });
+    let of = |panes: Vec<Pane>, is_live, refused| QuickstartPage {
+        frame: frame.clone(),
+        app_name: HOSTILE,
+        is_live,
+        panes,
+        refused: Some("quota_exceeded"),
+        steps: Steps { rows: vec![row("console"), row(HOSTILE), row(""), Row::awaited()], refused },
+        tabs: Tab::all("/console/apps/app_0/quickstart", Code::Python),
+        example: Code::Python.example("http://127.0.0.1", "token"),
+        text_chars_max: 500,
+        links: Links {
+            here: "/console/apps/app_0/quickstart".into(),
+            checkpoints: "/console/apps/app_0/quickstart/checkpoints".into(),
+            say: "/console/apps/app_0/quickstart/messages".into(),
+            keys: "/console/apps/app_0/keys".into(),
+            signing_keys: "/console/apps/app_0/signing-keys".into(),
+        },
+    };
+    let mut pages = vec![
+        ("quickstart live".to_owned(), of(Vec::new(), true, None)),
+        ("quickstart keyless".to_owned(), of(Vec::new(), false, None)),
+    ];
+    for code in [
+        "token_expired",
+        "token_invalid",
+        "token_revoked",
+        "origin_not_allowed",
+        "quota_exceeded",
+        "connection_limit",
+        "internal",
+    ] {
+        let panes = vec![pane("alice", "Alice"), pane("bob", "Bob")];
+        pages.push((format!("quickstart {code}"), of(panes, false, refused(code))));
+    }
+    pages.into_iter().map(|(name, page)| (name, page.render().expect("renders"))).collect()
 }
 
 /// Every entry, so that each label and icon is drawn.

@@ -9,8 +9,10 @@ use tokenim_dashboard::{RouteSpec, Verb, routes};
 enum Case {
     /// Asked for and compared.
     Get(String),
-    /// A form, sent with the page's own token.
+    /// The sign-in form, sent with its own token.
     Post(Vec<(&'static str, String)>),
+    /// A form of the signed-in, sent to that path.
+    Form(String, Vec<(&'static str, &'static str)>),
     /// Takes nothing that could name something of an org.
     NoId,
 }
@@ -26,6 +28,12 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         (Verb::Get, "/sign-in") => vec![Case::Get(format!("/sign-in?next=/console/usage?app={app}"))],
         (Verb::Post, "/sign-in") => {
             vec![Case::Post(vec![("email", ids.email.clone()), ("password", "wrong horse battery staple".to_owned())])]
+        }
+        (Verb::Get, "/console/apps/{app}/quickstart" | "/console/apps/{app}/quickstart/checkpoints") => {
+            vec![Case::Get(route.path.replace("{app}", app))]
+        }
+        (Verb::Post, "/console/apps/{app}/quickstart/messages") => {
+            vec![Case::Form(route.path.replace("{app}", app), vec![("sender", "alice"), ("text", "hello")])]
         }
         (Verb::Get, "/" | "/console")
         | (Verb::Get | Verb::Post, "/console/prove")
@@ -81,6 +89,12 @@ async fn shown(orgs: &Orgs, case: Case, ids: &Ids) -> String {
         Case::Get(path) => {
             let mut console = Console::sign_in(server, &server.founded).await;
             comparable(&console.get(&path).await, ids)
+        }
+        Case::Form(path, fields) => {
+            let mut console = Console::sign_in(server, &server.founded).await;
+            let answer = console.send(&path, &fields).await;
+            assert_eq!(answer.status, 404, "{path}");
+            comparable(&answer, ids)
         }
         Case::Post(fields) => {
             let mut console = Console::new(server);

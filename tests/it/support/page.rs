@@ -3,9 +3,12 @@
 use super::rest::{Answer, answer};
 use super::server::TestServer;
 use super::template::{Founded, PASSWORD};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One browser session.
 pub struct Console {
@@ -40,6 +43,16 @@ impl Console {
     /// A form sent from one of the console's own pages.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.ask(Method::POST, path, fields).await
+    }
+
+    /// A form of the signed-in, with a token of this session and a nonce that was never used.
+    pub async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        static FORMS: AtomicU64 = AtomicU64::new(0);
+        let page = self.get("/console/usage").await;
+        let number = u128::from(FORMS.fetch_add(1, Ordering::Relaxed));
+        let nonce = BASE64_URL_SAFE_NO_PAD.encode(number.to_be_bytes());
+        let own = [("csrf", token(&page)), ("nonce", nonce.as_str())];
+        self.post(path, &[&own, fields].concat()).await
     }
 
     /// The `Cookie` header it sends.

@@ -1,0 +1,31 @@
+// npm install ws, save this as hello.mjs, run: node hello.mjs
+import { randomUUID } from "node:crypto";
+import WebSocket from "ws";
+
+const url = "{{ws}}/v1/connect";
+const token = "{{token}}"; // speaks for alice, for an hour
+
+const socket = new WebSocket(url, "tokenim.v1.json");
+const waiting = new Map();
+let last = 0;
+const call = (command, fields) => new Promise((resolve, reject) => {
+  waiting.set(++last, { resolve, reject });
+  socket.send(JSON.stringify({ id: last, [command]: fields }));
+});
+
+socket.on("message", (data) => {
+  const { id, ok, error, push } = JSON.parse(data);
+  if (push?.type === "ping") socket.send('{"pong":{}}');
+  if (push?.type === "message") console.log(`${push.sender}: ${push.body.text}`);
+  if (error) waiting.get(id)?.reject(error);
+  if (ok) waiting.get(id)?.resolve(ok);
+  waiting.delete(id);
+});
+socket.on("close", (code, reason) => console.log("closed", code, String(reason)));
+socket.on("open", async () => {
+  await call("connect", { token, sdk: "node" });
+  await call("conversation.create", { kind: "group", id: "quickstart", members: ["bob"] });
+  const message = { conversation: "quickstart", client_msg_id: randomUUID(), kind: "text", body: { text: "Hello from Node" } };
+  const ack = await call("send", message);
+  console.log("stored as seq", ack.seq);
+});
