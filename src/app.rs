@@ -127,6 +127,7 @@ fn gateway(store: &Store) -> Gateway<Store> {
         log: Arc::new(store.clone()),
         bus: LocalBus::default(),
         verifier,
+        terms: Arc::new(store.clone()),
         clock: store.clock().clone(),
         rng: store.rng().clone(),
     })

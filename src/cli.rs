@@ -1,4 +1,4 @@
-//! The commands of `tokenim` (docs/PROTOCOL.md §11): what each prints and returns.
+//! The commands of `tokenim` (docs/PROTOCOL.md §12): what each prints and returns.
 
 mod audit;
 mod bootstrap;

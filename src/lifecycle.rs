@@ -25,6 +25,7 @@ pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure>
     tokio::pin!(servers);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(roller);
+    tasks.spawn(crate::node::run(store.clone(), gateway.clone(), stop.clone()));
     if let Some(tls) = tls {
         let asked = signal(SignalKind::hangup()).map_err(no_signals)?;
         tasks.spawn(tls.watch(asked, stop.clone()));

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod lifecycle;
 mod metrics;
+mod node;
 mod private;
 mod telemetry;
 mod tls;

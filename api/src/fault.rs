@@ -7,6 +7,8 @@ use serde::Serialize;
 use std::error::Error as _;
 use std::fmt;
 use tokenim_domain::{Code, Error};
+use tokenim_protocol::reply::Facts;
+use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
 
 /// Where the codes are explained.
@@ -46,6 +48,30 @@ pub(crate) struct ErrorDetail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after_ms: Option<u64>,
+    /// At a limit: what is counted, e.g. `msg_sent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    meter: Option<&'a str>,
+    /// At a limit of the plan: of what, e.g. `apps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    feature: Option<&'a str>,
+    /// At a limit: how much there may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit: Option<i64>,
+    /// At a limit: how much there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    used: Option<i64>,
+    /// At a quota: when the count begins anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    resets_at: Option<String>,
+    /// Of a suspension: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<&'a str>,
     /// Finds this request in our logs; also in the header `x-request-id`.
     request_id: &'a str,
     /// Where the code is explained.
@@ -72,10 +98,12 @@ impl Fault {
         self.error.code
     }
 
-    /// Whether the same request will always get the same answer: only such an answer may be remembered.
+    /// Whether the same request will always get the same answer: only such an answer may be remembered. What the plan
+    /// refuses today a larger one allows tomorrow.
     pub(crate) fn is_final(&self) -> bool {
         let row = self.error.code.row();
-        !row.retryable && row.status < 500
+        let is_of_plan = matches!(self.error.code, Code::QuotaExceeded | Code::PlanLimit);
+        !row.retryable && row.status < 500 && !is_of_plan
     }
 
     /// Logs it, once: the caller's fault at debug, ours at error. The cause goes nowhere else.
@@ -96,12 +124,20 @@ impl Fault {
     /// The body the caller sees.
     pub(crate) fn json(&self, request_id: &str) -> Vec<u8> {
         let code = self.error.code;
+        let none = Facts::default();
+        let facts = self.error.facts.as_deref().unwrap_or(&none);
         let detail = ErrorDetail {
             code: code.as_str(),
             message: &self.error.message,
             param: self.param.as_deref().or(self.error.param),
             retryable: code.row().retryable,
             retry_after_ms: self.error.retry_after_ms,
+            meter: facts.meter,
+            feature: facts.feature,
+            limit: facts.limit,
+            used: facts.used,
+            resets_at: facts.resets_at_ms.map(rfc3339),
+            reason: facts.reason.as_deref(),
             request_id,
             doc: format!("{DOC}#{}", code.as_str()),
         };
@@ -197,8 +233,14 @@ mod tests {
     #[test]
     fn only_answers_that_stay_the_same_are_final() {
         assert!(Fault::from(Code::Conflict).is_final() && Fault::from(Code::Forbidden).is_final());
-        for code in [Code::OutcomeUnknown, Code::Internal, Code::RateLimited, Code::PreviousRefused, Code::Unavailable]
-        {
+        for code in [
+            Code::OutcomeUnknown,
+            Code::Internal,
+            Code::RateLimited,
+            Code::PreviousRefused,
+            Code::Unavailable,
+            Code::QuotaExceeded,
+        ] {
             assert!(!Fault::from(code).is_final(), "{code:?}");
         }
     }

@@ -15,6 +15,7 @@ use tokenim_domain::limits::{
 };
 use tokenim_domain::log::{Draft, From, Outcome, Page, RangeQuery, Sent, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, content};
 use tokenim_gateway::encode;
@@ -200,6 +201,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         kind,
         body: new.body.get().into(),
         credential: caller.credential(),
+        allowance: Allowance::default(),
     })
 }
 

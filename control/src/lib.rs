@@ -7,6 +7,7 @@ pub mod members;
 pub mod operator_keys;
 pub mod orgs;
 pub mod password;
+pub mod plans;
 pub mod sign_in;
 #[cfg(test)]
 mod tests;

@@ -118,6 +118,7 @@ async fn send(visit: &Visit<'_>, key: SigningKey, message: Message) -> Result<()
         kind: ContentKind::Text,
         body: serde_json::json!({ "text": text }).to_string().into(),
         credential: tokenim_domain::log::Credential { key: key.id, label: None },
+        allowance: tokenim_domain::plan::quota::Allowance::default(),
     };
     live.write(Write::Send(draft)).await.map(drop)
 }

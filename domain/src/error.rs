@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use tokenim_protocol::Code;
+use tokenim_protocol::reply::Facts;
 
 /// `Result` with the domain's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,6 +19,8 @@ pub struct Error {
     pub param: Option<&'static str>,
     /// How long to wait before a repeat, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// Which limit it was, where it was one.
+    pub facts: Option<Box<Facts>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -25,7 +28,8 @@ impl Error {
     /// An error with that code; the message is the code's own meaning.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Error { code, message: Cow::Borrowed(code.row().meaning), param: None, retry_after_ms: None, source: None }
+        let message = Cow::Borrowed(code.row().meaning);
+        Error { code, message, param: None, retry_after_ms: None, facts: None, source: None }
     }
 
     /// A value that has the right type but is not allowed.
@@ -60,6 +64,7 @@ impl Error {
         Error {
             param: self.param,
             retry_after_ms: self.retry_after_ms,
+            facts: self.facts.clone(),
             ..Error::new(self.code).says(self.message.clone())
         }
     }
@@ -75,6 +80,13 @@ impl Error {
     #[must_use]
     pub fn retry_after(mut self, ms: u64) -> Self {
         self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// The same error with the limit it was.
+    #[must_use]
+    pub fn with(mut self, facts: Facts) -> Self {
+        self.facts = Some(Box::new(facts));
         self
     }
 }

@@ -12,9 +12,11 @@ pub mod mail;
 pub mod membership;
 pub mod meter;
 pub mod name;
+pub mod plan;
 pub mod rng;
 pub mod role;
 pub mod secret;
+pub mod terms;
 pub mod token;
 
 pub use error::{Error, Result};

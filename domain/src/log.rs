@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::id::{AppId, KeyId, MessageId, OrgId};
 use crate::name::{ClientMsgId, Conversation, User};
+use crate::plan::quota::Allowance;
 use crate::role::{Change, ContentKind, ConversationKind, MemberRole};
 use std::future::Future;
 use std::sync::Arc;
@@ -38,6 +39,19 @@ pub enum Write {
     Move(Watermark),
 }
 
+impl Write {
+    /// The app it is for.
+    #[must_use]
+    pub const fn app(&self) -> AppRef {
+        match self {
+            Write::Send(draft) => draft.app,
+            Write::Create(new) => new.app,
+            Write::Change(change) => change.app,
+            Write::Move(watermark) => watermark.app,
+        }
+    }
+}
+
 /// A message that has no seq yet.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -57,6 +71,8 @@ pub struct Draft {
     pub body: Box<str>,
     /// What it is counted under.
     pub credential: Credential,
+    /// What may still be stored; the log takes from it what it stores, and refuses with `quota_exceeded` what is more.
+    pub allowance: Allowance,
 }
 
 /// A conversation to create.

@@ -1,12 +1,15 @@
 //! The batcher: whatever is queued commits together, at once, one batch in flight (natural group commit, no timer).
 
 use crate::connection::Connection;
+use crate::places::{Place, Pool};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Watermark, Write};
+use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Sent, Watermark, Write};
+use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -51,6 +54,8 @@ pub struct Job {
     pub write: Write,
     /// Who waits.
     pub origin: Origin,
+    /// Of a message: the app it counts for.
+    pub place: Option<Arc<Place>>,
 }
 
 /// A batch after its commit, in the order of its writes.
@@ -155,7 +160,8 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     batch
 }
 
-async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, batch: Vec<Job>) -> Committed {
+async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, mut batch: Vec<Job>) -> Committed {
+    let lent = Lent::to(&mut batch, clock.now_ms());
     let (writes, origins): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.write, job.origin)).unzip();
     let moves = writes.iter().map(moved).collect();
     let mut touched: Vec<_> = writes.iter().map(place).collect();
@@ -163,7 +169,7 @@ async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, batch: Vec<Job>) -> C
     let begun = clock.monotonic();
     let commit = log.append(writes).await;
     let took = clock.monotonic().saturating_sub(begun);
-    let results = match commit {
+    let results = match lent.settle(commit, clock.now_ms()) {
         Commit::Committed(outcomes) => origins.into_iter().zip(outcomes).collect(),
         Commit::Failed(error) => refuse_all(origins, &error),
         Commit::Unknown(error) => {
@@ -174,6 +180,61 @@ async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, batch: Vec<Job>) -> C
         }
     };
     Committed { results, moves, unknown, took }
+}
+
+/// What a batch may add to the quotas it counts in, from before its commit until after.
+struct Lent {
+    /// Each pool once.
+    pools: Vec<(Arc<Pool>, Allowance)>,
+    /// Beside each write that is a message: its app, and its units.
+    sends: Vec<Option<(Arc<Place>, i64)>>,
+}
+
+impl Lent {
+    fn to(batch: &mut [Job], now_ms: i64) -> Self {
+        let mut lent = Lent { pools: Vec::new(), sends: Vec::with_capacity(batch.len()) };
+        for job in batch {
+            let (Write::Send(draft), Some(place)) = (&mut job.write, job.place.take()) else {
+                lent.sends.push(None);
+                continue;
+            };
+            let known = lent.pools.iter().position(|(pool, _)| Arc::ptr_eq(pool, &place.pool));
+            let at = known.unwrap_or_else(|| {
+                lent.pools.push((place.pool.clone(), place.pool.lend(now_ms)));
+                lent.pools.len() - 1
+            });
+            draft.allowance = lent.pools[at].1.clone();
+            lent.sends.push(Some((place, units(draft.body.len()))));
+        }
+        lent
+    }
+
+    /// Counts what was stored. Where nobody knows, all of it counts until the store is asked.
+    fn settle(self, mut commit: Commit, now_ms: i64) -> Commit {
+        match &mut commit {
+            Commit::Committed(outcomes) => {
+                for (send, outcome) in self.sends.iter().zip(outcomes) {
+                    let Some((place, _)) = send else { continue };
+                    match outcome {
+                        Ok(Outcome::Sent(Sent { event: Some(event), billed, .. })) => {
+                            place.pool.count(*billed, event.at_ms);
+                        }
+                        Err(error) if error.code == Code::QuotaExceeded => *error = place.pool.refusal(),
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+            Commit::Failed(_) => {}
+            Commit::Unknown(_) => {
+                for (place, units) in self.sends.iter().flatten() {
+                    place.pool.count(*units, now_ms);
+                    place.doubt();
+                }
+            }
+        }
+        self.pools.iter().for_each(|(pool, _)| pool.settle());
+        commit
+    }
 }
 
 fn moved(write: &Write) -> Option<Watermark> {
@@ -232,7 +293,9 @@ mod tests {
                 members,
                 actor: None,
             };
-            queue.try_send(Job { write: Write::Create(new), origin: Origin::Call(oneshot::channel().0) }).unwrap();
+            queue
+                .try_send(Job { write: Write::Create(new), origin: Origin::Call(oneshot::channel().0), place: None })
+                .unwrap();
         }
         let first = jobs.try_recv().unwrap();
         assert!((2..=4).contains(&gather(first, &mut jobs).len()));

@@ -58,7 +58,7 @@ impl<'a, L: MessageLog> Call<'a, L> {
 
     /// Queues a write; its outcome is the answer.
     fn write(&self, write: Write) -> Result<()> {
-        self.gateway.submit(write, self.connection, self.id)
+        self.gateway.submit(write, (self.connection, &self.session, self.id))
     }
 
     /// Answers once the task is done.

@@ -5,6 +5,7 @@ pub mod outbox;
 mod state;
 
 use crate::frame;
+use crate::places::Place;
 use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
@@ -38,6 +39,8 @@ pub struct Session {
     pub device: Device,
     /// The user's place in the registry.
     pub slot: Arc<Slot>,
+    /// The app, its limits and who may use it.
+    pub place: Arc<Place>,
     /// The client's library, as `connect` told it.
     pub library: Option<Box<str>>,
 }
@@ -114,6 +117,17 @@ impl Connection {
         matches!(self.state().phase, Phase::New | Phase::Attaching)
     }
 
+    /// Keeps the origin of the page that opened it until it is connected.
+    pub fn set_origin(&self, origin: Box<str>) {
+        self.state().origin = Some(origin);
+    }
+
+    /// The origin of the page that opened it, while it is not connected.
+    #[must_use]
+    pub fn origin(&self) -> Option<Box<str>> {
+        self.state().origin.clone()
+    }
+
     /// Takes the right to attach: the number of this try, `None` where it is attached or attaching.
     pub fn begin_attach(&self) -> Option<u32> {
         let mut state = self.state();
@@ -178,6 +192,7 @@ impl Connection {
             return;
         }
         let gate = state.gate.take().unwrap_or_default();
+        state.origin = None;
         state.open_commands = state.open_commands.saturating_sub(1);
         state.reply(reply);
         backlog.into_iter().for_each(|frames| state.outbox.backlog(frames));

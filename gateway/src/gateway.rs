@@ -3,12 +3,14 @@
 use crate::appender::{self, Appender, Job, Origin};
 use crate::bus::Bus;
 use crate::checkpoints::Checkpoints;
-use crate::connection::Connection;
+use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
+use crate::places::{Place, Places};
 use crate::registry::{AppStats, Registry};
 use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
+use crate::watch::Watch;
 use crate::{frame, reply};
 use bytes::Bytes;
 use std::future::Future;
@@ -17,8 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
-use tokenim_domain::log::{MessageLog, Outcome, Write};
+use tokenim_domain::log::{AppRef, MessageLog, Outcome, Write};
 use tokenim_domain::rng::Rng;
+use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +55,7 @@ pub(crate) struct Inner<L> {
     pub(crate) appender: Appender,
     pub(crate) registry: Arc<Registry>,
     pub(crate) verifier: Verifier,
+    pub(crate) places: Arc<Places>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
@@ -82,6 +86,8 @@ pub struct Parts<L, B> {
     pub bus: B,
     /// Verifies tokens.
     pub verifier: Verifier,
+    /// Where apps stand: their terms.
+    pub terms: Arc<dyn TermBook>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -104,13 +110,15 @@ impl<L: MessageLog> Gateway<L> {
         let node = u64::from_le_bytes(parts.rng.bytes());
         let counters = Arc::new(Counters::default());
         let checkpoints = Checkpoints::new(parts.clock.clone());
+        let places = Arc::new(Places::new(parts.terms));
         let (stop, died) = (CancellationToken::new(), CancellationToken::new());
         let inner = Arc::new(Inner {
             counters: counters.clone(),
             log: parts.log.clone(),
             appender: appender.clone(),
             registry: registry.clone(),
-            verifier: parts.verifier,
+            verifier: parts.verifier.clone(),
+            places: places.clone(),
             checkpoints: checkpoints.clone(),
             clock: parts.clock.clone(),
             rng: parts.rng,
@@ -121,28 +129,51 @@ impl<L: MessageLog> Gateway<L> {
             died: died.clone(),
             draining: AtomicBool::new(false),
         });
+        let (verifier, watched) = (parts.verifier, registry.clone());
+        let watch = Watch { places, verifier, registry: watched, seconds: seconds.clone() };
         let here = Node { id: node, registry: registry.clone(), seconds, counters, checkpoints, stop: stop.clone() };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
         inner.vital(delivery.run(committed));
+        inner.vital(watch.run(stop.clone()));
         inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
         Gateway { inner }
     }
 
     /// Commits one write through the batcher, as sockets do.
     ///
-    /// Errors: why it was refused; `overloaded`; `outcome_unknown` where the commit's answer was lost.
+    /// Errors: why it was refused; `org_suspended`, `app_suspended`; `overloaded`; `outcome_unknown` where the commit's answer was lost.
     pub async fn write(&self, write: Write) -> Result<Outcome> {
+        let place = self.place(write.app()).await?;
+        place.admit(None)?;
+        let place = matches!(write, Write::Send(_)).then_some(place);
+        self.take_turn(place.as_deref()).inspect_err(|error| self.inner.counters.refuse(error.code))?;
         let (done, outcome) = oneshot::channel();
-        let job = Job { write, origin: Origin::Call(done) };
+        let job = Job { write, origin: Origin::Call(done), place };
         self.inner.appender.submit(job).inspect_err(|error| self.inner.counters.refuse(error.code))?;
         outcome.await.unwrap_or_else(|_| Err(Code::OutcomeUnknown.into()))
     }
 
-    /// Queues a command's write, or answers at once that the queue is full.
-    pub(crate) fn submit(&self, write: Write, connection: &Arc<Connection>, id: u64) -> Result<(), Error> {
-        let job = Job { write, origin: Origin::Command { connection: connection.clone(), id } };
+    /// Queues a command's write, or answers at once that the queue is full or the app too fast.
+    pub(crate) fn submit(&self, write: Write, call: (&Arc<Connection>, &Session, u64)) -> Result<(), Error> {
+        let (connection, session, id) = call;
+        let place = matches!(write, Write::Send(_)).then(|| session.place.clone());
+        self.take_turn(place.as_deref())?;
+        let job = Job { write, origin: Origin::Command { connection: connection.clone(), id }, place };
         self.inner.appender.submit(job)
+    }
+
+    /// Takes a message from the bucket of its app. Errors: `rate_limited`.
+    fn take_turn(&self, place: Option<&Place>) -> Result<()> {
+        let Some(place) = place else { return Ok(()) };
+        place.pool.send(u64::try_from(self.inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// An app as this node knows it: its limits, and who may use it.
+    ///
+    /// Errors: `app_suspended` where there is no such app; the store's, where nothing is known yet.
+    pub async fn place(&self, app: AppRef) -> Result<Arc<Place>> {
+        self.inner.places.find(app).await
     }
 
     /// Counts a refusal; the reply that tells it.

@@ -13,12 +13,14 @@ pub mod encode;
 pub mod frame;
 mod gateway;
 mod incoming;
+pub mod places;
 mod registry;
 mod reply;
 mod ticker;
 #[cfg(feature = "server")]
 pub mod transport;
 pub mod verifier;
+mod watch;
 
 pub use counters::Counted;
 pub use gateway::{Gateway, Parts};

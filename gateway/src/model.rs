@@ -105,6 +105,7 @@ fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result
     }
     let id = MessageId(uuid::Uuid::from_u128(log.events.len() as u128));
     let billed = units(draft.body.len());
+    draft.allowance.take(billed)?;
     let Draft { app, conversation, sender, client_msg_id, kind, body, .. } = draft;
     let event = push(log, app, &conversation, EventBody::Message { id, sender, client_msg_id, kind, body });
     Ok(Sent { id, seq: event.seq, epoch: 1, at_ms: 0, billed, event: Some(event) })

@@ -1,8 +1,9 @@
 //! Who is connected to this node: connections by number, users by app and id.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Session};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use tokenim_domain::Result;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::AppRef;
 use tokenim_domain::name::User;
@@ -86,16 +87,27 @@ impl Registry {
 
     /// Puts a connection at its user's slot: from now on it receives what the user receives. Not where its socket has
     /// ended meanwhile: nobody would remove it again.
-    pub fn attach(&self, slot: &Slot, connection: &Arc<Connection>) {
+    ///
+    /// Where the app has no place left, an older connection of the same user and device gives its own up and is returned,
+    /// to be closed.
+    ///
+    /// Errors: `connection_limit`.
+    pub fn attach(&self, session: &Session, connection: &Arc<Connection>) -> Result<Option<Arc<Connection>>> {
         let mut inner = self.inner();
         if !inner.connections.contains_key(&connection.id) {
-            return;
+            return Ok(None);
         }
-        let stats = inner.stats.entry(slot.app.app).or_default();
-        let mut connections = slot.connections();
+        let mut connections = session.slot.connections();
+        let is_older = |other: &Arc<Connection>| other.session().is_some_and(|other| other.device == session.device);
+        if let Err(full) = session.place.pool.enter() {
+            let Some(at) = connections.iter().position(is_older) else { return Err(full) };
+            return Ok(Some(std::mem::replace(&mut connections[at], connection.clone())));
+        }
+        let stats = inner.stats.entry(session.slot.app.app).or_default();
         connections.push(connection.clone());
         stats.connections += 1;
         stats.users += u64::from(connections.len() == 1);
+        Ok(None)
     }
 
     /// Forgets a connection whose socket ended.
@@ -103,10 +115,12 @@ impl Registry {
         let session = connection.end();
         let mut inner = self.inner();
         inner.connections.remove(&connection.id);
-        let Some(slot) = session.map(|session| session.slot.clone()) else { return };
+        let Some(session) = session else { return };
+        let slot = &session.slot;
         let mut connections = slot.connections();
         let Some(at) = connections.iter().position(|other| other.id == connection.id) else { return };
         connections.swap_remove(at);
+        session.place.pool.leave();
         let stats = inner.stats.entry(slot.app.app).or_default();
         stats.connections -= 1;
         stats.users -= u64::from(connections.is_empty());

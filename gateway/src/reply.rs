@@ -20,6 +20,11 @@ pub fn outcome(id: u64, outcome: &Outcome) -> String {
 /// The error reply to a command. Nothing of the error's source is told.
 #[must_use]
 pub fn error(id: u64, error: &Error) -> String {
-    let detail = Detail { message: &error.message, param: error.param, retry_after_ms: error.retry_after_ms };
+    let detail = Detail {
+        message: &error.message,
+        param: error.param,
+        retry_after_ms: error.retry_after_ms,
+        facts: error.facts.as_deref(),
+    };
     write_error(id, error.code, &detail)
 }

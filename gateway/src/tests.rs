@@ -5,5 +5,6 @@ mod client;
 mod fan_out;
 mod fault;
 mod lifetime;
+mod limits;
 
 use client::World;

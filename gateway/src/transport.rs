@@ -35,8 +35,11 @@ pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) ->
     let parts = framed.into_parts();
     let early = parts.read_buf;
     match verdict {
-        Verdict::Accept { response, refuse } => {
+        Verdict::Accept { response, refuse, origin } => {
             let connection = gateway.accept();
+            if let Some(origin) = origin {
+                connection.set_origin(origin);
+            }
             if let Some(code) = refuse {
                 gateway.close(&connection, code);
             }

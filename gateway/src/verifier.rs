@@ -4,10 +4,10 @@ use lru::LruCache;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::id::{AppId, KeyId};
+use tokenim_domain::id::{AppId, KeyId, OrgId};
 use tokenim_domain::secret::MasterKey;
 use tokenim_domain::token::{self, Identity, SigningKey, session};
 use tokenim_domain::{Code, Result};
@@ -31,7 +31,13 @@ pub struct Verifier {
     find: FindKey,
     master: MasterKey,
     clock: Arc<dyn Clock>,
-    keys: Arc<Mutex<LruCache<KeyId, Remembered>>>,
+    keys: Arc<Mutex<Keys>>,
+}
+
+/// Keys remembered, and how many times some were forgotten: what was looked up before is not remembered after.
+struct Keys {
+    found: LruCache<KeyId, Remembered>,
+    forgotten: u64,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -44,7 +50,12 @@ impl Verifier {
     /// A verifier that asks `find` for keys it does not remember.
     #[must_use]
     pub fn new(find: FindKey, master: MasterKey, clock: Arc<dyn Clock>) -> Self {
-        Verifier { find, master, clock, keys: Arc::new(Mutex::new(LruCache::new(KEYS_MAX))) }
+        Verifier {
+            find,
+            master,
+            clock,
+            keys: Arc::new(Mutex::new(Keys { found: LruCache::new(KEYS_MAX), forgotten: 0 })),
+        }
     }
 
     /// Verifies a user token or a session token, whichever the text is.
@@ -73,6 +84,29 @@ impl Verifier {
         }
     }
 
+    /// Whether an identity that was verified before still stands.
+    ///
+    /// Errors: `token_revoked`; the store's.
+    pub async fn recheck(&self, identity: &Identity) -> Result<()> {
+        match self.key(identity.key).await? {
+            Some(key) if !key.revoked => Ok(()),
+            _ => Err(Code::TokenRevoked.into()),
+        }
+    }
+
+    /// Forgets the keys of orgs that changed, and those that were not found: they may exist now.
+    pub(crate) fn forget(&self, changed: impl Fn(OrgId) -> bool) {
+        let mut keys = self.keys();
+        keys.forgotten += 1;
+        let of_changed = |key: &Option<SigningKey>| key.as_ref().is_none_or(|key| changed(key.app.org));
+        let gone: Vec<_> = keys.found.iter().filter(|(_, (key, _))| of_changed(key)).map(|(kid, _)| *kid).collect();
+        gone.iter().for_each(|kid| drop(keys.found.pop(kid)));
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().expect("no holder panics")
+    }
+
     /// The app a user token claims to be for, by its `kid`; nothing else about it is verified.
     pub(crate) async fn app_of(&self, text: &str) -> Option<AppId> {
         let key = self.key(token::key_of(text).ok()?).await.ok()??;
@@ -87,18 +121,20 @@ impl Verifier {
 
     async fn key(&self, kid: KeyId) -> Result<Option<SigningKey>> {
         let now = self.clock.monotonic();
-        let known = self
-            .keys
-            .lock()
-            .expect("no holder panics")
-            .get(&kid)
-            .filter(|(_, until)| now < *until)
-            .map(|(key, _)| key.clone());
+        let (known, forgotten) = {
+            let mut keys = self.keys();
+            let known = keys.found.get(&kid).filter(|(_, until)| now < *until).map(|(key, _)| key.clone());
+            (known, keys.forgotten)
+        };
         if let Some(key) = known {
             return Ok(key);
         }
         let key = (self.find)(kid).await?;
-        self.keys.lock().expect("no holder panics").put(kid, (key.clone(), now + KEY_KEPT));
+        let mut keys = self.keys();
+        if keys.forgotten == forgotten {
+            keys.found.put(kid, (key.clone(), now + KEY_KEPT));
+        }
+        drop(keys);
         Ok(key)
     }
 }

@@ -58,7 +58,7 @@ codes! {
     KeyExpired              "key_expired"               false 401 0 "The API key has reached its end.";
     KeyRotated              "key_rotated"               false 401 0 "The API key was replaced by another one, and the time to change over has passed.";
     ScopeMissing            "scope_missing"             false 403 0 "The API key does not have the scope that this call needs.";
-    AppSuspended            "app_suspended"             false 403 4403 "The app or its org is suspended.";
+    AppSuspended            "app_suspended"             false 403 4410 "The app or its org is suspended, or the app is deleted.";
     SecretKeyInBrowser      "secret_key_in_browser"     false 403 0 "A secret API key came with an Origin header: it is in a browser. Use user tokens there.";
     TokenInUrl              "token_in_url"              false 400 4400 "Credentials never travel in a URL.";
     OriginNotAllowed        "origin_not_allowed"        false 403 4403 "The page's origin is not on the app's list.";
@@ -73,6 +73,10 @@ codes! {
     PreviousRefused         "previous_refused"          true  409 0 "The message named by `prev` is not stored, so this one was not stored either; send both again in order.";
     LimitReached            "limit_reached"             false 422 0 "A named limit would be passed; nothing was changed.";
     TooManyOpenCommands     "too_many_open_commands"    true  429 0 "Too many commands of this connection are unanswered.";
+    QuotaExceeded           "quota_exceeded"            false 402 0 "The month's quota is used up; reading and open connections go on. It works again after `resets_at`, or with a larger plan.";
+    OrgSuspended            "org_suspended"             false 403 4410 "The org is suspended; `reason` says why. The service's operator can lift it.";
+    ConnectionLimit         "connection_limit"          true  429 4009 "As many connections are open as the plan allows, `limit`; wait as told, or change the plan.";
+    Replaced                "replaced"                  false 409 4409 "A newer connection of the same user and device took this one's place.";
     RateLimited             "rate_limited"              true  429 0 "Too many requests; wait as told.";
     PayloadTooLarge         "payload_too_large"         false 413 0 "The request body is larger than the limit.";
     UrlTooLong              "url_too_long"              false 414 0 "The URL is longer than the limit.";

@@ -56,6 +56,45 @@ pub fn ok(id: u64, ok: &str) -> String {
     format!("{{\"id\":{id},\"ok\":{ok}}}")
 }
 
+/// What a refusal at a limit tells beside its code, for programs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What is counted: a meter.
+    pub meter: Option<&'static str>,
+    /// What the plan limits: a feature.
+    pub feature: Option<&'static str>,
+    /// How much there may be.
+    pub limit: Option<i64>,
+    /// How much there is.
+    pub used: Option<i64>,
+    /// When the count begins anew, milliseconds since 1970.
+    pub resets_at_ms: Option<i64>,
+    /// Why, in the words of whoever decided it.
+    pub reason: Option<Box<str>>,
+}
+
+impl Facts {
+    /// Appends the members that are there, each with a comma before it.
+    fn write(&self, out: &mut String) {
+        for (name, text) in [("meter", self.meter), ("feature", self.feature)] {
+            if let Some(text) = text {
+                out.raw(",").quoted(name).raw(":").quoted(text);
+            }
+        }
+        for (name, number) in [("limit", self.limit), ("used", self.used)] {
+            if let Some(number) = number {
+                out.raw(",").quoted(name).raw(":").int(number);
+            }
+        }
+        if let Some(at_ms) = self.resets_at_ms {
+            out.raw(",\"resets_at\":").time(at_ms);
+        }
+        if let Some(reason) = &self.reason {
+            out.raw(",\"reason\":").text(reason);
+        }
+    }
+}
+
 /// What an error reply says beside its code.
 #[derive(Debug, Clone, Default)]
 pub struct Detail<'a> {
@@ -65,6 +104,8 @@ pub struct Detail<'a> {
     pub param: Option<&'a str>,
     /// How long to wait before a repeat, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// Which limit it was.
+    pub facts: Option<&'a Facts>,
 }
 
 /// `{"id": …, "error": {…}}`.
@@ -79,6 +120,9 @@ pub fn error(id: u64, code: Code, detail: &Detail<'_>) -> String {
     out.raw(",\"retryable\":").raw(if code.row().retryable { "true" } else { "false" });
     if let Some(wait) = detail.retry_after_ms {
         out.raw(",\"retry_after_ms\":").raw(&wait.to_string());
+    }
+    if let Some(facts) = detail.facts {
+        facts.write(&mut out);
     }
     out.raw("}}");
     out
@@ -168,10 +212,36 @@ mod tests {
         let text = error(
             3,
             Code::InvalidField,
-            &Detail { message: "say \"x\"", param: Some("a\nb"), retry_after_ms: Some(5) },
+            &Detail { message: "say \"x\"", param: Some("a\nb"), retry_after_ms: Some(5), facts: None },
         );
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["error"]["message"], "say \"x\"");
         assert_eq!(value["error"]["retryable"], false);
+    }
+
+    #[test]
+    fn a_limit_tells_its_figures_and_nothing_that_is_not_there() {
+        let facts = Facts {
+            meter: Some("msg_sent"),
+            limit: Some(10),
+            used: Some(9),
+            resets_at_ms: Some(0),
+            reason: Some("a \"b\"".into()),
+            ..Facts::default()
+        };
+        let of = |facts| {
+            let text = error(3, Code::QuotaExceeded, &Detail { message: "no", facts, ..Detail::default() });
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["error"].take()
+        };
+        let told = of(Some(&facts));
+        assert_eq!(
+            (told["meter"].as_str(), told["limit"].as_i64(), told["used"].as_i64()),
+            (Some("msg_sent"), Some(10), Some(9))
+        );
+        assert_eq!(
+            (told["resets_at"].as_str(), told["reason"].as_str()),
+            (Some("1970-01-01T00:00:00.000Z"), Some("a \"b\""))
+        );
+        assert!(told.get("feature").is_none() && of(None).get("limit").is_none());
     }
 }

@@ -6,6 +6,8 @@ use ::time::format_description::well_known::Rfc3339;
 /// The last millisecond of the year 9999, where RFC 3339 ends.
 const LAST_MS: i64 = 253_402_300_799_999;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// `2026-11-26T12:00:00.000Z` for milliseconds since 1970. Shapes: what lies outside 1970 to 9999 is written as their edge.
 ///
 /// Source: RFC 3339 section 5.6.
@@ -30,6 +32,18 @@ pub fn parse(text: &str) -> Option<i64> {
         OffsetDateTime::parse(text, &Rfc3339)
     };
     i64::try_from(at.ok()?.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
+/// The calendar month in UTC that holds a time: its first millisecond, and the next month's.
+///
+/// Units: milliseconds since 1970. Shapes: as [`rfc3339`], outside 1970 to 9999 the month of the edge.
+#[must_use]
+pub fn month(at_ms: i64) -> (i64, i64) {
+    let at_ms = at_ms.clamp(0, LAST_MS);
+    let at =
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let start = at_ms - at_ms.rem_euclid(DAY_MS) - (i64::from(at.day()) - 1) * DAY_MS;
+    (start, start + i64::from(at.month().length(at.year())) * DAY_MS)
 }
 
 #[cfg(test)]
@@ -61,7 +75,26 @@ mod tests {
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
     }
 
+    #[test]
+    fn a_month_begins_at_its_first_midnight() {
+        for (at, from, to) in [
+            ("2026-11-26T12:00:00.001Z", "2026-11-01", "2026-12-01"),
+            ("2026-12-31T23:59:59.999Z", "2026-12-01", "2027-01-01"),
+            ("2027-01-01", "2027-01-01", "2027-02-01"),
+            ("2028-02-29T23:59:59.999Z", "2028-02-01", "2028-03-01"),
+        ] {
+            assert_eq!(Some(month(parse(at).unwrap())), parse(from).zip(parse(to)), "{at}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn months_tile_time(at_ms in 0i64..253_000_000_000_000) {
+            let (from, to) = month(at_ms);
+            prop_assert!(from <= at_ms && at_ms < to);
+            prop_assert_eq!((month(from).0, month(to - 1).0, month(to).0), (from, from, to));
+        }
+
         #[test]
         fn what_is_written_is_read_back(at_ms in 0i64..253_402_300_799_999) {
             prop_assert_eq!(parse(&rfc3339(at_ms)), Some(at_ms));

@@ -7,10 +7,13 @@ use crate::{Store, fault, sql};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::OrgId;
+use tokenim_domain::terms::Changes;
 use tokenim_domain::{Code, Error, Result};
 
 /// Changes read at once; a node that is further behind reads again.
 const CHANGES_MAX: u64 = 1_000;
+/// How long a change is kept for nodes to learn, in milliseconds; one that is further behind learns everything anew.
+const KEPT_MS: i64 = 3_600_000;
 
 /// An open change of one org.
 pub(crate) struct Change<'a> {
@@ -63,7 +66,7 @@ impl Change<'_> {
     }
 }
 
-/// Numbers a change of an org, for [`Store::changes_since`].
+/// Numbers a change of an org, for [`tokenim_domain::terms::TermBook`].
 pub(crate) async fn tell(store: &Store, tx: &DatabaseTransaction, org: OrgId) -> Result<()> {
     let row = sql::row(tx, "UPDATE change_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
     let number: i64 = sql::get(&row.ok_or_else(|| Error::internal("the change clock is missing"))?, "last")?;
@@ -71,10 +74,9 @@ pub(crate) async fn tell(store: &Store, tx: &DatabaseTransaction, org: OrgId) ->
 }
 
 impl Store {
-    /// The orgs that changed after number `after`, and the number to ask with next.
-    ///
-    /// Shapes: at most 1,000 changes at once; ask again until the number stays. Errors: `unavailable`, `overloaded`.
-    pub async fn changes_since(&self, after: i64) -> Result<(i64, Vec<OrgId>)> {
+    /// The orgs that changed after number `after`, at most 1,000 changes at once.
+    pub(crate) async fn read_changes(&self, after: i64) -> Result<Changes> {
+        let newest = self.last_change().await?;
         let rows = change::Entity::find()
             .filter(change::Column::Number.gt(after))
             .order_by_asc(change::Column::Number)
@@ -82,11 +84,25 @@ impl Store {
             .all(&self.readers)
             .await
             .map_err(fault::query)?;
-        let last = rows.last().map_or(after, |row| row.number);
+        // Numbers are dense: what does not begin with the next one, or ends before the newest, has been forgotten in part.
+        let is_cut = rows.first().map_or(newest > after, |row| row.number > after + 1);
+        let last = rows.last().map_or(newest.max(after), |row| row.number);
         let mut orgs: Vec<_> = rows.into_iter().map(|row| row.org_id).collect();
         orgs.sort_unstable();
         orgs.dedup();
-        Ok((last, orgs))
+        Ok(Changes { last, orgs, is_cut })
+    }
+
+    /// Forgets changes that every node has learned or learns by reading everything anew; returns how many.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn forget_changes(&self) -> Result<u64> {
+        let gone = change::Entity::delete_many()
+            .filter(change::Column::AtMs.lt(self.clock.now_ms() - KEPT_MS))
+            .exec(&self.writer)
+            .await
+            .map_err(fault::query)?;
+        Ok(gone.rows_affected)
     }
 
     /// The number of the newest change: where a node that starts begins to listen.

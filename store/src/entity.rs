@@ -19,6 +19,7 @@ pub mod mail_link;
 pub mod management_key;
 pub mod member;
 pub mod message;
+pub mod node;
 pub mod operator_key;
 pub mod org;
 pub mod org_idempotency;

@@ -1,10 +1,10 @@
 //! Founding an org: its owner, its first app and the app's first keys, all in one transaction.
 
 use crate::audit::{self, Event};
-use crate::entity::{account, api_key, app, org, org_member, plan_version, signing_key, subscription};
+use crate::entity::{account, api_key, app, org, org_member, signing_key, subscription};
 use crate::keys::SEAL_PURPOSE;
-use crate::{Store, fault, sql};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use crate::{Store, fault, plans, sql};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
@@ -174,14 +174,8 @@ impl Store {
 
 /// Subscribes an org to the newest published version of a plan.
 pub(crate) async fn subscribe(tx: &DatabaseTransaction, org: OrgId, plan: &str, now: i64) -> Result<()> {
-    let newest = plan_version::Entity::find()
-        .filter(plan_version::Column::Plan.eq(plan))
-        .filter(plan_version::Column::State.eq("published"))
-        .order_by_desc(plan_version::Column::Version)
-        .one(tx)
-        .await
-        .map_err(fault::query)?;
-    let version = newest.ok_or_else(|| Error::internal(format!("no published version of the plan {plan}")))?.version;
+    let newest = plans::newest_version(tx, plan).await?;
+    let version = newest.ok_or_else(|| Error::internal(format!("no published version of the plan {plan}")))?;
     let row = subscription::Model { org_id: org, from_ms: now, plan: plan.to_owned(), version, until_ms: None };
     sql::insert(tx, row).await
 }

@@ -6,7 +6,7 @@ use crate::entity::{account, invitation, org_member};
 use crate::jobs::enqueue_mail;
 use crate::orgs::role;
 use crate::scope::OrgScope;
-use crate::{Store, fault, sql};
+use crate::{Store, fault, plans, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
@@ -14,6 +14,7 @@ use tokenim_domain::actor::{Acting, Actor};
 use tokenim_domain::id::{self, AccountId, InvitationId, OrgId};
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::membership::{INVITATION_MS, InvitationState, check_grant};
+use tokenim_domain::plan::Feature;
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Error, Result};
@@ -217,11 +218,6 @@ impl Store {
     }
 }
 
-const MEMBERS_MAX: &str = "
-SELECT e.value AS value FROM subscription s JOIN entitlement e ON e.plan = s.plan AND e.version = s.version
-WHERE s.org_id = $1 AND e.feature = 'members' AND s.from_ms <= $2 AND (s.until_ms IS NULL OR s.until_ms > $2)
-ORDER BY s.from_ms DESC LIMIT 1";
-
 impl Change<'_> {
     /// Writes an invitation and its mail; the caller commits.
     pub(crate) async fn add_invitation(&self, new: NewInvitation, org: &str) -> Result<invitation::Model> {
@@ -269,12 +265,8 @@ impl Change<'_> {
         }
         let seats = self.seats().await?;
         let taken = i64::try_from(seats.members + seats.invitations).unwrap_or(i64::MAX);
-        match self.members_max(now).await? {
-            Some(max) if taken >= max => Err(Error::new(Code::PlanLimit)
-                .says(format!("the plan allows {max} members, and as many are there or invited"))
-                .at("members")),
-            _ => Ok(()),
-        }
+        let granted = plans::granted(&self.tx, self.scope.org, Feature::Members).await?;
+        granted.admit(Feature::Members, taken).map_err(|error| error.at("members"))
     }
 
     async fn send(&self, row: &invitation::Model, org: &str, link: InvitationLink) -> Result<()> {
@@ -306,12 +298,6 @@ impl Change<'_> {
             .await
             .map(drop)
             .map_err(fault::query)
-    }
-
-    /// Members the org's plan allows; `None` = without limit.
-    async fn members_max(&self, now: i64) -> Result<Option<i64>> {
-        let row = sql::row(&self.tx, MEMBERS_MAX, [self.scope.org.into(), now.into()]).await?;
-        row.map_or(Ok(None), |row| sql::get(&row, "value"))
     }
 }
 

@@ -9,6 +9,7 @@ mod hostile;
 mod isolation;
 mod private;
 mod quickstart;
+mod quota;
 mod restart;
 mod support;
 mod tidy;

@@ -173,7 +173,8 @@ fn gateway(store: &Store) -> Gateway<Store> {
     };
     let verifier = Verifier::new(Arc::new(find), store.master().clone(), store.clock().clone());
     let (clock, rng) = (store.clock().clone(), store.rng().clone());
-    Gateway::start(Parts { log: Arc::new(store.clone()), bus: LocalBus::default(), verifier, clock, rng })
+    let terms = Arc::new(store.clone());
+    Gateway::start(Parts { log: terms.clone(), bus: LocalBus::default(), verifier, terms, clock, rng })
 }
 
 async fn founded(store: &Store, name: &str) -> FoundedOrg {

@@ -7,6 +7,7 @@ use crate::checkpoints::{LIBRARY_CHARS_MAX, Step};
 use crate::connection::{Connection, Session};
 use crate::frame;
 use crate::gateway::Gateway;
+use crate::watch;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokenim_domain::key::random_base62;
@@ -77,9 +78,14 @@ fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64,
     note(error);
     connection.answer(gateway.refusal(id, error));
     match error.code {
-        Code::TokenInvalid | Code::TokenExpired | Code::TokenRevoked | Code::SessionInvalid => {
-            gateway.close(connection, error.code)
-        }
+        Code::TokenInvalid
+        | Code::TokenExpired
+        | Code::TokenRevoked
+        | Code::SessionInvalid
+        | Code::OriginNotAllowed
+        | Code::OrgSuspended
+        | Code::AppSuspended
+        | Code::ConnectionLimit => connection.close(error.code, error.retry_after_ms, gateway.inner.seconds.now()),
         _ => {
             connection.abandon_attach();
             connection.wake();
@@ -93,19 +99,24 @@ impl<L: MessageLog> Gateway<L> {
     /// Source: docs/PROTOCOL.md §6; registering before reading is what leaves no hole between backlog and live events.
     async fn attach(&self, connection: &Arc<Connection>, id: u64, wanted: &Wanted) -> Result<()> {
         let inner = &self.inner;
+        let generation = inner.places.generation();
         let (identity, resumed) = match &wanted.credential {
             Credential::Token(token) => (inner.verifier.verify_token(token).await?, false),
             Credential::Session(session) => (inner.verifier.verify_session(session).await?, true),
         };
         let device = self.device(&identity, wanted.device.clone())?;
+        let place = inner.places.find(identity.app).await?;
+        place.admit(connection.origin().as_deref())?;
         inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
         let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
-        let session = Arc::new(Session { identity, device, slot, library: wanted.library.clone() });
+        let session = Arc::new(Session { identity, device, slot, place, library: wanted.library.clone() });
         if !connection.shut_gate(session.clone()) {
             return Ok(());
         }
-        inner.registry.attach(&session.slot, connection);
+        if let Some(older) = inner.registry.attach(&session, connection)? {
+            self.close(&older, Code::Replaced);
+        }
         let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads).await {
             Ok(recovery) => recovery,
             Err(error) => {
@@ -123,7 +134,22 @@ impl<L: MessageLog> Gateway<L> {
         }
         let text = ok(id, &self.welcome(&session, signed.expose(), resumed, &recovery));
         connection.open_gate(frame::encode_text(&text), recovery.backlog, &recovery.heads, inner.seconds.now());
+        self.look_again(connection, &session, generation).await;
         Ok(())
+    }
+
+    /// Ends a session that was verified before this node learned of a change which revokes it. Whoever learns of a change
+    /// later finds the session by itself.
+    pub(super) async fn look_again(&self, connection: &Connection, session: &Session, generation: u64) {
+        if self.inner.places.generation() == generation {
+            return;
+        }
+        match watch::look_again(&self.inner.verifier, session).await {
+            Err(error) if watch::ends(&error) => self.close(connection, error.code),
+            // With the store out of reach, the next look finds out.
+            Err(_) => session.place.doubt(),
+            Ok(()) => {}
+        }
     }
 
     /// Tells the page that watches the app why its client could not connect.

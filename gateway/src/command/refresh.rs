@@ -16,6 +16,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let (token, gateway) = (fields.token.into_owned(), call.gateway.clone());
     let (connection, old) = (call.connection.clone(), call.session.clone());
     call.later(async move {
+        let generation = gateway.inner.places.generation();
         let identity = gateway.inner.verifier.verify_token(&token).await?;
         if identity.app != old.identity.app || identity.user != old.identity.user {
             return Err(Error::new(Code::TokenInvalid).says("the token is for another app or user"));
@@ -25,8 +26,10 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         }
         let signed = session::sign(&identity, &old.device, gateway.inner.verifier.master())?;
         let seconds = seconds_left(identity.expires_ms, gateway.inner.clock.now_ms());
-        let (device, slot, library) = (old.device.clone(), old.slot.clone(), old.library.clone());
-        connection.renew(Arc::new(Session { identity, device, slot, library }));
+        let (device, slot, place) = (old.device.clone(), old.slot.clone(), old.place.clone());
+        let session = Arc::new(Session { identity, device, slot, place, library: old.library.clone() });
+        connection.renew(session.clone());
+        gateway.look_again(&connection, &session, generation).await;
         let mut out = String::from("{\"session\":");
         out.quoted(signed.expose()).raw(",\"expires_in_s\":").int(seconds).raw("}");
         Ok(out)

@@ -3,6 +3,7 @@
 use super::Call;
 use tokenim_domain::log::{Draft, MessageLog, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
+use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result, content};
 use tokenim_protocol::command::Send;
@@ -27,6 +28,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         kind,
         body: send.body.get().into(),
         credential: call.session.identity.credential(),
+        allowance: Allowance::default(),
     }))
 }
 

@@ -40,6 +40,8 @@ pub(super) struct State {
     /// Tries to attach so far.
     pub(super) attaches: u32,
     pub(super) session: Option<Arc<Session>>,
+    /// The page that opened it, until it is connected.
+    pub(super) origin: Option<Box<str>>,
     pub(super) outbox: Outbox,
     /// Shut from registration until the backlog is queued.
     pub(super) gate: Option<Box<Gate>>,
@@ -61,6 +63,7 @@ impl State {
             open_commands: 0,
             attaches: 0,
             session: None,
+            origin: None,
             outbox: Outbox::default(),
             gate: None,
             held: None,

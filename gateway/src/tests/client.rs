@@ -6,19 +6,23 @@ use crate::gateway::{Gateway, Parts};
 use crate::model::ModelLog;
 use crate::verifier::{FoundKey, Verifier};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::{AppId, KeyId, OrgId};
 use tokenim_domain::log::{AppRef, NewConversation, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::plan::Limits;
+use tokenim_domain::plan::quota::Period;
 use tokenim_domain::rng::{Rng, SystemRng};
-use tokenim_domain::role::ConversationKind;
+use tokenim_domain::role::{ConversationKind, Mode};
 use tokenim_domain::secret::{MasterKey, Secret};
+use tokenim_domain::terms::{Access, Answer, Changes, TermBook, Terms};
 use tokenim_domain::token::{self, Grant, SigningKey};
+use tokenim_domain::{Code, Result};
 
-const START_MS: i64 = 1_790_000_000_000;
+pub const START_MS: i64 = 1_790_000_000_000;
 /// Turns of the scheduler an effect may take; far more than any needs.
 const TURNS_MAX: usize = 10_000;
 
@@ -47,6 +51,44 @@ pub struct World {
     pub clock: Arc<TestClock>,
     pub bus: LocalBus,
     pub key: SigningKey,
+    pub book: Arc<TestTerms>,
+}
+
+/// TermBook the test sets, and keys it revokes.
+#[derive(Debug)]
+pub struct TestTerms {
+    pub terms: Mutex<Terms>,
+    pub is_revoked: AtomicBool,
+    /// The number of the last change, and whether the store answers.
+    changes: AtomicI64,
+    pub is_reachable: AtomicBool,
+    org: OrgId,
+}
+
+impl TestTerms {
+    /// Changes the terms, and tells.
+    pub fn change(&self, change: impl FnOnce(&mut Terms)) {
+        change(&mut self.terms.lock().unwrap());
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn answer<T>(&self, answer: T) -> Result<T> {
+        if self.is_reachable.load(Ordering::SeqCst) { Ok(answer) } else { Err(Code::Unavailable.into()) }
+    }
+}
+
+impl TermBook for TestTerms {
+    fn terms(&self, _: AppRef) -> Answer<'_, Option<Terms>> {
+        let answer = self.answer(Some(self.terms.lock().unwrap().clone()));
+        Box::pin(async move { answer })
+    }
+
+    fn changes_since(&self, after: i64) -> Answer<'_, Changes> {
+        let last = self.changes.load(Ordering::SeqCst);
+        let orgs = if last > after { vec![self.org] } else { Vec::new() };
+        let answer = self.answer(Changes { last, orgs, is_cut: false });
+        Box::pin(async move { answer })
+    }
 }
 
 impl World {
@@ -55,19 +97,29 @@ impl World {
         let app = AppRef { org: OrgId::new(&*clock, &rng), app: AppId::new(&*clock, &rng) };
         let key =
             SigningKey { id: KeyId::new(&*clock, &rng), app, secret: Secret::new("secret".into()), revoked: false };
-        World { log: ModelLog::new(), clock, bus: LocalBus::default(), key }
+        let limits = Limits { connections: None, message_rate: None, units: None, period: Period::month(START_MS) };
+        let terms = Terms { mode: Mode::Live, limits, used: 0, access: Access::default() };
+        let book = Arc::new(TestTerms {
+            terms: Mutex::new(terms),
+            is_revoked: AtomicBool::new(false),
+            changes: AtomicI64::new(0),
+            is_reachable: AtomicBool::new(true),
+            org: app.org,
+        });
+        World { log: ModelLog::new(), clock, bus: LocalBus::default(), key, book }
     }
 
     pub fn node(&self) -> Gateway<ModelLog> {
-        let key = self.key.clone();
+        let (key, book) = (self.key.clone(), self.book.clone());
         let find = move |kid: KeyId| {
-            let found = (kid == key.id).then(|| key.clone());
+            let revoked = book.is_revoked.load(Ordering::SeqCst);
+            let found = (kid == key.id).then(|| SigningKey { revoked, ..key.clone() });
             Box::pin(async move { Ok(found) }) as FoundKey
         };
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let verifier = Verifier::new(Arc::new(find), MasterKey::new(&[1; 32]), self.clock.clone());
-        let parts = Parts { log: self.log.clone(), bus: self.bus.clone(), verifier, clock: self.clock.clone(), rng };
-        Gateway::start(parts)
+        let (log, bus, book) = (self.log.clone(), self.bus.clone(), self.book.clone());
+        Gateway::start(Parts { log, bus, verifier, terms: book, clock: self.clock.clone(), rng })
     }
 
     pub fn token(&self, user: &str, ttl_s: i64) -> String {

@@ -157,6 +157,7 @@ async fn a_second_node_delivers_and_closes_gaps_from_the_log() {
 fn draft(world: &World, client_msg_id: &str) -> tokenim_domain::log::Write {
     use tokenim_domain::log::{Credential, Draft, Write};
     use tokenim_domain::name::{ClientMsgId, Conversation, User};
+    use tokenim_domain::plan::quota::Allowance;
     Write::Send(Draft {
         app: world.key.app,
         conversation: Conversation::trusted("c"),
@@ -166,6 +167,7 @@ fn draft(world: &World, client_msg_id: &str) -> tokenim_domain::log::Write {
         kind: tokenim_domain::role::ContentKind::Text,
         body: "{\"text\":\"x\"}".into(),
         credential: Credential { key: world.key.id, label: None },
+        allowance: Allowance::default(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! The opening handshake (RFC 6455 §4.2) and which refusals a browser can still read.
 
 use actix_http::Request;
-use actix_http::header::{HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_http::header::{
+    HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use tokenim_domain::{Code, grammar};
@@ -9,6 +11,8 @@ use tokenim_domain::{Code, grammar};
 /// The path of WebSocket connections.
 pub const PATH: &str = "/v1/connect";
 const PROTOCOL_JSON: &str = "tokenim.v1.json";
+/// Bytes of an origin: a scheme, a host name of 253 characters and a port.
+const ORIGIN_BYTES_MAX: usize = 280;
 /// RFC 6455 §1.3.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -20,6 +24,8 @@ pub enum Verdict {
         response: Bytes,
         /// Why it is closed at once.
         refuse: Option<Code>,
+        /// The page that opens it, where a browser does.
+        origin: Option<Box<str>>,
     },
     /// It is none; the answer ends the connection.
     Reject {
@@ -53,7 +59,15 @@ pub fn judge(request: &Request) -> Verdict {
         (false, false) => Some(Code::VersionUnsupported),
         (true, false) => None,
     };
-    Verdict::Accept { response: accept(key, protocol), refuse }
+    Verdict::Accept { response: accept(key, protocol), refuse, origin: origin(request) }
+}
+
+/// An origin that is no text, too long or told twice is none on any list.
+fn origin(request: &Request) -> Option<Box<str>> {
+    let mut values = request.head().headers().get_all(ORIGIN);
+    let first = values.next()?;
+    let text = first.to_str().ok().filter(|text| text.len() <= ORIGIN_BYTES_MAX && values.next().is_none());
+    Some(text.unwrap_or_default().into())
 }
 
 fn header(request: &Request, name: HeaderName) -> Option<&str> {

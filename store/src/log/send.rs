@@ -7,6 +7,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{Draft, EventBody, Outcome, Sent};
+use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result};
 
@@ -73,6 +74,9 @@ impl Run<'_> {
         }
         if !self.prev_is_stored(&draft, row)? {
             return Ok(Err(Code::PreviousRefused.into()));
+        }
+        if let Err(code) = draft.allowance.take(units(draft.body.len())) {
+            return Ok(Err(code.into()));
         }
         let key = (draft.app.app, draft.conversation.clone());
         if !self.heads.contains_key(&key) {

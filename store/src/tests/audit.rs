@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::id::OrgId;
+use tokenim_domain::terms::{Changes, TermBook};
 
 async fn change(world: &World, action: &'static str) {
     let actor = Actor { who: Who::Account(world.founded.account), reason: Some("why".into()), ..Actor::machine() };
@@ -33,8 +34,13 @@ async fn a_change_its_event_and_its_number_commit_together() {
     assert_eq!(listed[0].before.as_deref(), Some(r#"{"a":"x","b":1}"#));
     assert_eq!(listed[0].after.as_deref(), Some(r#"{"z":[1,{"x":3,"y":2}]}"#));
     assert_eq!(org.list_audit(Some(2), 10).await.unwrap().len(), 1);
-    assert_eq!(world.store.changes_since(start).await.unwrap(), (start + 2, vec![world.app().org]));
-    assert_eq!(world.store.changes_since(start + 2).await.unwrap(), (start + 2, vec![]));
+    let changes = |last, orgs| Changes { last, orgs, is_cut: false };
+    assert_eq!(world.store.changes_since(start).await.unwrap(), changes(start + 2, vec![world.app().org]));
+    assert_eq!(world.store.changes_since(start + 2).await.unwrap(), changes(start + 2, vec![]));
+    world.clock.shift(3_600_001);
+    assert_eq!(world.store.forget_changes().await.unwrap(), 2);
+    assert!(world.store.changes_since(start).await.unwrap().is_cut, "whoever is that far behind must know");
+    assert_eq!(world.store.changes_since(start + 2).await.unwrap(), changes(start + 2, vec![]));
 }
 
 #[tokio::test]

@@ -3,14 +3,14 @@
 use super::world::World;
 use crate::entity::{
     account, api_key, app, app_origin, app_user, audit_event, audit_head, change, console_session, conversation,
-    entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key, member, message, operator_key,
-    org, org_idempotency, org_member, plan, plan_version, recovery_code, signing_key, subscription, usage_append,
-    usage_bucket,
+    entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key, member, message, node,
+    operator_key, org, org_idempotency, org_member, plan, plan_version, recovery_code, signing_key, subscription,
+    usage_append, usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
-use tokenim_domain::id::{InvitationId, KeyId};
+use tokenim_domain::id::{InvitationId, KeyId, NodeId};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -34,6 +34,7 @@ const EXCEPTIONS: &[&str] = &[
     "job key dedup_key",
     "job key id",
     "management_key key hash",
+    "node key id",
     "operator_key key hash",
     "operator_key key id",
     "org key id",
@@ -183,6 +184,17 @@ async fn insert_rows(world: &World) {
         last_used_ms: None,
     };
     sql::insert(writer, row).await.unwrap();
+    let row = node::Model {
+        id: NodeId::new(clock, rng),
+        name: text(),
+        version: text(),
+        started_ms: 1,
+        seen_ms: 1,
+        connections: 1,
+        rss_bytes: 1,
+        cpu_ms: 1,
+    };
+    sql::insert(writer, row).await.unwrap();
     let row = app_origin::Model { app_id: app.app, origin: text(), created_ms: 1 };
     sql::insert(writer, row).await.unwrap();
     let row = change::Model { number: 1, org_id: app.org, at_ms: 1 };
@@ -224,6 +236,7 @@ async fn every_entity_is_its_table() {
         check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,
         check(&world, message::Entity).await,
+        check(&world, node::Entity).await,
         check(&world, operator_key::Entity).await,
         check(&world, org::Entity).await,
         check(&world, org_idempotency::Entity).await,

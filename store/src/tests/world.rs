@@ -14,6 +14,7 @@ use tokenim_domain::log::{
     NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::role::{Change, ContentKind, ConversationKind, Mode, OrgRole};
 use tokenim_domain::{Code, Result};
@@ -161,6 +162,7 @@ impl World {
             kind: ContentKind::Text,
             body: text_body(client_msg_id),
             credential: Credential { key: self.founded.signing.id, label: None },
+            allowance: Allowance::default(),
         }
     }
 

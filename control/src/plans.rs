@@ -1,0 +1,27 @@
+//! The plan of an org.
+
+use tokenim_domain::actor::{Acting, Action, Right};
+use tokenim_domain::{Code, Error, Result};
+use tokenim_store::{Store, Subscription};
+
+/// Subscribes an org to a plan, from now on; its nodes learn it within a second.
+///
+/// A raise and a lowering both work at once. What stands above a lowered limit stays (open connections, apps, members):
+/// only more is refused. An org may choose public plans once an owner of it has verified an address; the service's
+/// operators any plan for any org.
+///
+/// Errors: `forbidden`; `email_unverified`; `invalid_field` at `plan`; `not_found`, `unavailable`, `overloaded`.
+pub async fn change_plan(store: &Store, acting: &Acting, plan: &str) -> Result<Subscription> {
+    acting.allow(Action::ChangeBilling)?;
+    let org = store.org(acting.org);
+    if acting.right != Right::Service {
+        if !org.has_verified_owner().await? {
+            return Err(Code::EmailUnverified.into());
+        }
+        let plans = store.list_plans().await?;
+        if !plans.iter().any(|known| known.code == plan && known.is_public) {
+            return Err(Error::invalid("plan", format!("there is no plan `{plan}` to choose")));
+        }
+    }
+    org.change_plan(plan, &acting.actor).await
+}

@@ -1,0 +1,47 @@
+//! Orgs on the plans of customers, made and changed beside the running server as `tokenim admin` does.
+
+use crate::support::server::TestServer;
+use crate::support::template::{Founded, Signing};
+use std::sync::Arc;
+use tokenim_domain::actor::Actor;
+use tokenim_domain::clock::SystemClock;
+use tokenim_domain::id::OrgId;
+use tokenim_domain::rng::SystemRng;
+use tokenim_domain::role::Mode;
+use tokenim_store::{Durability, NewOrg, Settings, Store};
+
+/// The store of a running server, from another process.
+pub async fn store(server: &TestServer) -> Store {
+    let settings = Settings { data: server.data.clone(), durability: Durability::Full };
+    Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await.unwrap().store
+}
+
+/// Subscribes an org to a plan.
+pub async fn subscribe(store: &Store, founded: &Founded, plan: &str) {
+    let org: OrgId = founded.org.parse().unwrap();
+    store.org(org).change_plan(plan, &Actor::machine()).await.unwrap();
+}
+
+/// An org with a test app, its owner verified or not.
+pub async fn found_test(store: &Store, name: &str, is_verified: bool) -> Founded {
+    let new = NewOrg {
+        email: format!("{name}@example.com"),
+        password_hash: String::new(),
+        is_verified,
+        is_operator: false,
+        language: None,
+        org: name.to_owned(),
+        app: name.to_owned(),
+        mode: Mode::Test,
+        plan: "basic",
+    };
+    let made = store.found_org(&new).await.unwrap();
+    Founded {
+        account: made.account.to_string(),
+        org: made.app.org.to_string(),
+        app: made.app.app.to_string(),
+        key: made.key.expose().to_owned(),
+        signing: Signing { kid: made.signing.id.to_string(), secret: made.signing.secret.expose().to_owned() },
+        email: new.email,
+    }
+}
