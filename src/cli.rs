@@ -1,11 +1,13 @@
 //! The commands of `tokenim` (docs/PROTOCOL.md §12): what each prints and returns.
 
 mod audit;
+mod backup;
 mod bootstrap;
 mod check;
 mod health;
 mod migrate;
 mod operator_key;
+mod restore;
 mod serve;
 
 use crate::config::Config;
@@ -40,6 +42,10 @@ enum Command {
     Audit(Audit),
     /// Bring the database's schema up to date and exit.
     Migrate,
+    /// Copy the database to a file, beside a running server too.
+    Backup(backup::Flags),
+    /// Make a backup the database of a data folder that nothing serves.
+    Restore(restore::Flags),
     /// Check the configuration and the data folder, print what is in force, and exit.
     Check,
     /// Ask the server of this machine whether it is ready; exits with 0 or 1. For health checks.
@@ -138,6 +144,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Admin(Admin::OperatorKey(verb)) => operator_key::run(config, verb).await,
         Command::Audit(Audit::Verify(flags)) => audit::verify(config, flags).await,
         Command::Migrate => migrate::run(config).await,
+        Command::Backup(flags) => backup::run(config, flags).await,
+        Command::Restore(flags) => restore::run(config, flags).await,
         Command::Check => check::run(config).await,
         Command::Health(flags) => health::run(config, flags).await,
     }

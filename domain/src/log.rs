@@ -287,6 +287,8 @@ pub struct Entry {
     pub epoch: i64,
     /// First seq of that incarnation.
     pub epoch_first: i64,
+    /// The incarnation of the event before that one; `None` = there is none.
+    pub epoch_before: Option<i64>,
     /// Seq of the last event.
     pub head: i64,
     /// Number of messages at the head.

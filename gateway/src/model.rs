@@ -192,6 +192,7 @@ fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {
         name: None,
         epoch: 1,
         epoch_first: 1,
+        epoch_before: None,
         head: last.seq,
         msg_no: last.msg_no,
         first: member.joined,

@@ -2,10 +2,12 @@
 
 mod audit;
 mod backlog;
+mod backup;
 mod change;
 mod console;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 pub mod entity;
+mod epoch;
 mod fault;
 mod found;
 mod idempotency;
@@ -21,6 +23,7 @@ mod open;
 mod operator_keys;
 mod orgs;
 mod plans;
+mod restore;
 mod scope;
 mod sql;
 mod terms;
@@ -31,6 +34,7 @@ mod used;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
+pub use backup::{Contents, backup};
 pub use console::{ConsoleSession, Membership, NewConsoleSession};
 pub use found::{FoundedOrg, NewOrg};
 pub use idempotency::{Begun, Remembered, Space};
@@ -45,6 +49,7 @@ pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};
 pub use operator_keys::OperatorKey;
 pub use orgs::{FirstOwner, FoundOrg, ORGS_OWNED_MAX, OrgPatch, OrgView, OwnOrg};
 pub use plans::{Plan, Subscription};
+pub use restore::{Restore, Restored, restore};
 pub use scope::{App, OrgScope};
 pub use terms::{ORIGINS_MAX, QuotaState};
 pub use usage::{UsageHour, UsageHours};

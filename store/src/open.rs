@@ -1,5 +1,6 @@
 //! Opening the SQLite file: durability asked for and read back, the master key, migrations.
 
+use crate::restore::STAGING;
 use crate::{Store, sql};
 use sea_orm::sqlx::{self, Connection, SqliteConnection};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
@@ -61,6 +62,7 @@ impl Store {
     /// Source: docs/ARCHITECTURE.md, invariants.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Opened> {
         make_private_folder(&settings.data).map_err(|error| unusable(&settings.data, &error))?;
+        refuse_half_restored(&settings.data)?;
         let turn = take_turn(&settings.data.join("open.lock")).await?;
         let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
         if !file.exists() {
@@ -85,6 +87,7 @@ impl Store {
     /// Errors: as [`Store::open`].
     pub async fn pending_migrations(settings: &Settings) -> Result<Option<usize>> {
         let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
+        refuse_half_restored(&settings.data)?;
         if !file.exists() {
             return Ok(None);
         }
@@ -186,6 +189,15 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
 }
 
+/// A restore that did not end has left a folder without its database, or with the old one: it is done again.
+fn refuse_half_restored(data: &Path) -> Result<()> {
+    if data.join(STAGING).exists() {
+        let message = format!("a restore to {} did not end; run `tokenim restore` again", data.display());
+        return Err(Error::new(Code::Conflict).says(message));
+    }
+    Ok(())
+}
+
 /// Waits until no other process opens this folder. Without turns two first starts meet in the switch to WAL, where SQLite
 /// does not wait, and in the migrations. The lock ends with the file handle, also when the process dies.
 async fn take_turn(file: &Path) -> Result<fs::File> {
@@ -230,7 +242,7 @@ fn make_private_file(file: &Path) -> Result<()> {
     check_private(file)
 }
 
-fn check_private(file: &Path) -> Result<()> {
+pub(crate) fn check_private(file: &Path) -> Result<()> {
     let mode = fs::metadata(file).map_err(|error| io_fault(file, error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(Error::internal(format!(
@@ -255,7 +267,7 @@ fn make_master_key(file: &Path, rng: &dyn Rng) -> Result<()> {
     fs::rename(&fresh, file).map_err(fail)
 }
 
-fn read_master_key(file: &Path) -> Result<MasterKey> {
+pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey> {
     if !file.exists() {
         let message = format!("{} is missing; without it the database beside it can't be read", file.display());
         return Err(Error::internal(message));
@@ -269,7 +281,7 @@ fn read_master_key(file: &Path) -> Result<MasterKey> {
     Ok(MasterKey::new(&bytes))
 }
 
-fn io_fault(path: &Path, error: io::Error) -> Error {
+pub(crate) fn io_fault(path: &Path, error: io::Error) -> Error {
     let message = format!("{}: {error}", path.display());
     Error::internal(error).says(message)
 }

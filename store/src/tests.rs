@@ -20,6 +20,7 @@ mod plans;
 mod random;
 mod range;
 mod repeat;
+mod restore;
 mod schema;
 mod usage;
 mod watermark;

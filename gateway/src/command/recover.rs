@@ -130,7 +130,12 @@ impl Recovery {
     }
 }
 
-/// The seq before which the client may keep what it has: nothing above the head is real, whatever the epoch says.
+/// The seq before which the client may keep what it has. In the log's own epoch all up to the head is real. What a client has
+/// from the epoch before it shares with the log up to where the epoch began; of any other epoch nothing is known.
 pub(super) fn epoch_first(entry: &Entry, at: (i64, i64)) -> i64 {
-    if at.0 == entry.epoch { entry.head + 1 } else { entry.epoch_first }
+    match at.0 {
+        epoch if epoch == entry.epoch => entry.head + 1,
+        epoch if entry.epoch_before == Some(epoch) => entry.epoch_first,
+        _ => 1,
+    }
 }

@@ -38,7 +38,7 @@ pub(super) async fn create(batch: &Batch<'_>, new: NewConversation) -> Result<Re
         });
     }
     members::insert_users(&batch.tx, new.app, &new.members, batch.now_ms).await?;
-    let row = row(&new, pair, batch.now_ms);
+    let row = row(&new, pair, crate::epoch::current(&batch.tx).await?, batch.now_ms);
     sql::insert(&batch.tx, row.clone()).await?;
     let users = new.members.iter().enumerate().map(|(at, user)| (user.clone(), role_at(at))).collect();
     let body = EventBody::Member { change: Change::Created, actor: new.actor.clone(), users };
@@ -197,7 +197,7 @@ fn role_at(place: usize) -> MemberRole {
     if place == 0 { MemberRole::Owner } else { MemberRole::Member }
 }
 
-fn row(new: &NewConversation, pair: Option<String>, now_ms: i64) -> conversation::Model {
+fn row(new: &NewConversation, pair: Option<String>, epoch: i64, now_ms: i64) -> conversation::Model {
     conversation::Model {
         app_id: new.app.app,
         id: new.id.as_str().to_owned(),
@@ -205,7 +205,7 @@ fn row(new: &NewConversation, pair: Option<String>, now_ms: i64) -> conversation
         name: new.name.clone(),
         creator: new.members.first().map(|user| user.as_str().to_owned()),
         pair,
-        epoch: 1,
+        epoch,
         epoch_first: 1,
         last_seq: 0,
         last_msg_no: 0,

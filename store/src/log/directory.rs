@@ -15,12 +15,13 @@ const LAST_BODY_BYTES_MAX: i64 = 512;
 macro_rules! entry_of {
     ($member:literal) => {
         concat!(
-            "SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, ",
+            "SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, b.epoch AS epoch_before, ",
             "c.last_seq, c.last_msg_no, c.member_version, c.last_ms, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no, ",
             "l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms ",
             "FROM ", $member,
             " JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id ",
             "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = m.read_seq ",
+            "LEFT JOIN message b ON b.app_id = m.app_id AND b.conversation_id = m.conversation_id AND b.seq = c.epoch_first - 1 ",
             "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq ",
             "AND octet_length(l.body) <= $3 WHERE m.app_id = $1 AND m.user = $2 AND "
         )
@@ -77,6 +78,7 @@ fn entry(app: AppRef, found: &QueryResult) -> Result<Entry> {
         name: sql::get(found, "entry_name")?,
         epoch: sql::get(found, "entry_epoch")?,
         epoch_first: sql::get(found, "epoch_first")?,
+        epoch_before: sql::get(found, "epoch_before")?,
         head: sql::get(found, "last_seq")?,
         msg_no: sql::get(found, "last_msg_no")?,
         first: sql::get(found, "joined_seq")?,

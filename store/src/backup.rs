@@ -1,0 +1,177 @@
+//! A copy of the SQLite file that is made beside a running server, and the look into such a copy that says whether it is good.
+
+use crate::open::{check_private, io_fault};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::{self, ConnectOptions, Connection};
+use sea_orm_migration::MigratorTrait;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokenim_domain::{Code, Error, Result};
+use tokenim_migrations::Migrator;
+
+/// How long a copy waits for a lock that another process holds; in WAL mode a reader meets one only while a database is opened.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the caller hears how far a copy is.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The newest migration that it has.
+    pub schema: String,
+    /// Orgs.
+    pub orgs: i64,
+    /// Apps.
+    pub apps: i64,
+    /// Conversations.
+    pub conversations: i64,
+    /// Events of all logs.
+    pub events: i64,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Copies the database of a data folder to a file, and with `key` the master key beside it (`FILE.key`). A server may run
+/// and write meanwhile: the copy is the database at one moment after the call. It is flushed and looked through before it
+/// gets its name. `tell` hears how many bytes are written.
+///
+/// Errors: `conflict` where the file exists; `not_found` where the folder holds no database; `internal` with the cause.
+pub async fn backup(data: &Path, to: &Path, key: bool, mut tell: impl FnMut(u64)) -> Result<Contents> {
+    let source = data.join("tokenim.db");
+    if !source.exists() {
+        return Err(Error::new(Code::NotFound).says(format!("{} holds no database", data.display())));
+    }
+    let (part, key_file) = (beside(to, "part"), beside(to, "key"));
+    for file in [to, &key_file].into_iter().filter(|file| file.exists()) {
+        return Err(Error::new(Code::Conflict).says(format!("{} exists; nothing is overwritten", file.display())));
+    }
+    make_empty(&part)?;
+    let written = async {
+        vacuum_into(&source, &part, &mut tell).await?;
+        flush(&part)?;
+        look(&part).await
+    };
+    let contents = written.await.inspect_err(|_| drop(fs::remove_file(&part)))?;
+    if key {
+        copy_private(&data.join("master.key"), &key_file)?;
+    }
+    fs::rename(&part, to).map_err(|error| io_fault(to, error))?;
+    flush_folder_of(to)?;
+    Ok(contents)
+}
+
+/// The name of a file that belongs to a backup.
+pub(crate) fn beside(backup: &Path, what: &str) -> PathBuf {
+    let mut name = backup.as_os_str().to_owned();
+    name.push(".");
+    name.push(what);
+    name.into()
+}
+
+/// Looks a backup through: SQLite's own check of every page and index, that its schema is one we know, and that each log is
+/// dense up to its head.
+///
+/// Errors: `conflict` with what is wrong.
+pub async fn look(file: &Path) -> Result<Contents> {
+    let bytes = fs::metadata(file).map_err(|error| io_fault(file, error))?.len();
+    let wal = beside(file, "").with_file_name(format!("{}-wal", file.file_name().unwrap_or_default().display()));
+    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+        return Err(bad(file, "it is a live database; `tokenim backup` makes a copy that is whole"));
+    }
+    let options =
+        SqliteConnectOptions::new().filename(file).read_only(true).immutable(true).disable_statement_logging();
+    let unreadable = |error: sqlx::Error| bad(file, &error.to_string());
+    let mut on = SqliteConnection::connect_with(&options).await.map_err(unreadable)?;
+    let contents = async {
+        let check: String =
+            sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut on).await.map_err(unreadable)?;
+        if check != "ok" {
+            return Err(bad(file, &check));
+        }
+        let schema = schema(file, &mut on).await?;
+        let ragged: i64 = sqlx::query_scalar(RAGGED).fetch_one(&mut on).await.map_err(unreadable)?;
+        if ragged > 0 {
+            return Err(bad(file, &format!("the logs of {ragged} conversations are not whole")));
+        }
+        let (orgs, apps, conversations, events) =
+            sqlx::query_as(COUNTS).fetch_one(&mut on).await.map_err(unreadable)?;
+        Ok(Contents { schema, orgs, apps, conversations, events, bytes })
+    };
+    let contents = contents.await;
+    on.close().await.map_err(unreadable)?;
+    contents
+}
+
+/// The newest migration; all of them must be ours.
+async fn schema(file: &Path, on: &mut SqliteConnection) -> Result<String> {
+    let applied = sqlx::query_scalar("SELECT version FROM seaql_migrations ORDER BY version").fetch_all(on).await;
+    let applied: Vec<String> = applied.map_err(|_| bad(file, "it is no database of tokenim"))?;
+    let known: BTreeSet<String> = Migrator::migrations().iter().map(|known| known.name().to_owned()).collect();
+    if let Some(unknown) = applied.iter().find(|name| !known.contains(*name)) {
+        return Err(bad(file, &format!("it was made by a newer tokenim: this one does not know {unknown}")));
+    }
+    applied.last().cloned().ok_or_else(|| bad(file, "it holds no schema"))
+}
+
+/// One statement, so one moment; readers do not hold up the writer.
+async fn vacuum_into(source: &Path, part: &Path, tell: &mut impl FnMut(u64)) -> Result<()> {
+    check_private(source)?;
+    let options = SqliteConnectOptions::new().filename(source).busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+    let mut on = SqliteConnection::connect_with(&options).await.map_err(Error::internal)?;
+    let name = part.to_str().ok_or_else(|| bad(part, "its name is no UTF-8"))?;
+    let mut ticks = tokio::time::interval(TELL_INTERVAL);
+    ticks.tick().await;
+    let copied = {
+        let copy = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut on);
+        tokio::pin!(copy);
+        loop {
+            tokio::select! {
+                copied = &mut copy => break copied,
+                _ = ticks.tick() => tell(fs::metadata(part).map_or(0, |part| part.len())),
+            }
+        }
+    };
+    copied.map_err(|error| bad(part, &error.to_string()))?;
+    on.close().await.map_err(Error::internal)
+}
+
+fn make_empty(file: &Path) -> Result<()> {
+    let _ = fs::remove_file(file);
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    made.map(drop).map_err(|error| io_fault(file, error))
+}
+
+/// Copies a file that only its owner may read, and flushes it.
+pub(crate) fn copy_private(from: &Path, to: &Path) -> Result<()> {
+    make_empty(to)?;
+    fs::copy(from, to).map_err(|error| io_fault(from, error))?;
+    let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    fs::set_permissions(to, private).map_err(|error| io_fault(to, error))?;
+    flush(to)
+}
+
+pub(crate) fn flush(file: &Path) -> Result<()> {
+    fs::File::open(file).and_then(|file| file.sync_all()).map_err(|error| io_fault(file, error))
+}
+
+/// Flushes the names in a file's folder.
+pub(crate) fn flush_folder_of(file: &Path) -> Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    flush(folder)
+}
+
+fn bad(file: &Path, why: &str) -> Error {
+    Error::new(Code::Conflict).says(format!("{}: {why}", file.display()))
+}
+
+const COUNTS: &str = "
+SELECT (SELECT count(*) FROM org), (SELECT count(*) FROM app), (SELECT count(*) FROM conversation), (SELECT count(*) FROM message)";
+
+const RAGGED: &str = "
+SELECT count(*) FROM conversation c LEFT JOIN (
+    SELECT app_id, conversation_id, count(*) AS events, max(seq) AS last FROM message GROUP BY app_id, conversation_id
+) m ON m.app_id = c.app_id AND m.conversation_id = c.id
+WHERE c.last_seq <> coalesce(m.events, 0) OR c.last_seq <> coalesce(m.last, 0)";

@@ -1,0 +1,40 @@
+//! The incarnation of the logs. New conversations begin in it; a restore raises it, so that clients that hold events which
+//! the backup lacks learn it.
+
+use crate::{Store, fault, sql};
+use sea_orm::ConnectionTrait;
+use tokenim_domain::{Error, Result};
+
+/// The epoch that a conversation begins in.
+pub(crate) async fn current(on: &impl ConnectionTrait) -> Result<i64> {
+    let row = sql::row(on, "SELECT epoch FROM log_epoch WHERE id = 1", []).await?;
+    sql::get(&row.ok_or_else(|| Error::internal("the epoch of the logs is missing"))?, "epoch")
+}
+
+impl Store {
+    /// Begins a new incarnation of every log: what follows the events that are there now is numbered in a new epoch. To be
+    /// done after each restore, whatever made the copy, while nothing serves the database. Returns the new epoch.
+    ///
+    /// The epoch is the time, because the same backup may be restored twice and knows nothing of the first time.
+    /// Errors: `unavailable`, `overloaded`.
+    /// Source: docs/adr/0006-a-restore-begins-an-epoch.md.
+    pub async fn raise_epoch(&self) -> Result<i64> {
+        let tx = sql::begin(&self.writer).await?;
+        let epoch = self.clock.now_ms().max(current(&tx).await? + 1);
+        sql::run(&tx, "UPDATE log_epoch SET epoch = $1 WHERE id = 1", [epoch.into()]).await.map_err(fault::query)?;
+        let conversations = "UPDATE conversation SET epoch = $1, epoch_first = last_seq + 1";
+        sql::run(&tx, conversations, [epoch.into()]).await.map_err(fault::query)?;
+        tx.commit().await.map_err(fault::query)?;
+        Ok(epoch)
+    }
+
+    /// Ends every console session and every link sent by mail: what was ended since a backup was made is alive in it.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn end_sessions(&self) -> Result<()> {
+        for text in ["DELETE FROM console_session", "DELETE FROM mail_link"] {
+            sql::run(&self.writer, text, []).await.map_err(fault::query)?;
+        }
+        Ok(())
+    }
+}
