@@ -59,6 +59,8 @@ enum Admin {
     /// Keys of the provisioning API for the whole service.
     #[command(subcommand)]
     OperatorKey(operator_key::Verb),
+    /// Begin a new epoch of every log: after a database was put in place by other means than `restore`.
+    RaiseEpoch,
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,6 +144,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(flags) => serve::run(config, flags).await,
         Command::Admin(Admin::Bootstrap(flags)) => bootstrap::run(config, flags).await,
         Command::Admin(Admin::OperatorKey(verb)) => operator_key::run(config, verb).await,
+        Command::Admin(Admin::RaiseEpoch) => restore::raise_epoch(config).await,
         Command::Audit(Audit::Verify(flags)) => audit::verify(config, flags).await,
         Command::Migrate => migrate::run(config).await,
         Command::Backup(flags) => backup::run(config, flags).await,

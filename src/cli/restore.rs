@@ -1,6 +1,6 @@
 //! `tokenim restore`.
 
-use super::{Failure, backup, say, settings};
+use super::{Failure, backup, open, say, settings};
 use crate::config::Config;
 use clap::Args;
 use std::path::PathBuf;
@@ -37,4 +37,14 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     }
     say(&format!("epoch    {}: clients drop what the backup lacks and go on from there", done.epoch))?;
     say("next     revoke again what was revoked since the backup; every console session has ended")
+}
+
+/// `tokenim admin raise-epoch`: what `restore` does to the logs and sessions, for a database that is in place already.
+pub async fn raise_epoch(config: Config) -> Result<(), Failure> {
+    let _not_served = tokenim_store::lock_for_serving(&config.data.dir)?;
+    let store = open(&config).await?.store;
+    let epoch = store.raise_epoch().await?;
+    store.end_sessions().await?;
+    store.close().await;
+    say(&format!("epoch    {epoch}: clients drop what the database lacks and go on from there"))
 }

@@ -17,7 +17,7 @@ impl Store {
     ///
     /// The epoch is the time, because the same backup may be restored twice and knows nothing of the first time.
     /// Errors: `unavailable`, `overloaded`.
-    /// Source: docs/adr/0006-a-restore-begins-an-epoch.md.
+    /// Source: docs/adr/0009-a-restore-begins-an-epoch.md.
     pub async fn raise_epoch(&self) -> Result<i64> {
         let tx = sql::begin(&self.writer).await?;
         let epoch = self.clock.now_ms().max(current(&tx).await? + 1);

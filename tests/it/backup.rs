@@ -214,6 +214,20 @@ async fn sync_tells_the_epoch_too() {
 }
 
 #[tokio::test]
+async fn a_copy_made_by_other_means_gets_its_epoch_by_command() {
+    let mut server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let served = tokenim().args(["admin", "raise-epoch", "--data"]).arg(&server.data).output().unwrap();
+    assert_eq!(served.status.code(), Some(1), "{served:?}");
+    server.kill();
+    let said = command(&["admin", "raise-epoch"], &server.data).await;
+    server.start().await;
+    let mut alice = server.connect("alice").await;
+    let ok = alice.send("c1", "m1", "x").await;
+    assert!(said.contains(&format!("epoch    {}:", ok["epoch"])) && ok["seq"] == 2, "{said}{ok}");
+}
+
+#[tokio::test]
 async fn a_folder_that_is_served_or_in_use_is_not_restored_to() {
     let server = TestServer::spawn().await;
     let file = backup(&server, "refused.db").await;
