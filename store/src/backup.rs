@@ -6,7 +6,7 @@ use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm_migration::MigratorTrait;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokenim_domain::{Code, Error, Result};
@@ -45,7 +45,7 @@ pub async fn backup(data: &Path, to: &Path, key: bool, mut tell: impl FnMut(u64)
         return Err(Error::new(Code::NotFound).says(format!("{} holds no database", data.display())));
     }
     let (part, key_file) = (beside(to, "part"), beside(to, "key"));
-    for file in [to, &key_file].into_iter().filter(|file| file.exists()) {
+    if let Some(file) = [to, &key_file].into_iter().find(|file| file.exists()) {
         return Err(Error::new(Code::Conflict).says(format!("{} exists; nothing is overwritten", file.display())));
     }
     make_empty(&part)?;
@@ -148,8 +148,7 @@ fn make_empty(file: &Path) -> Result<()> {
 pub(crate) fn copy_private(from: &Path, to: &Path) -> Result<()> {
     make_empty(to)?;
     fs::copy(from, to).map_err(|error| io_fault(from, error))?;
-    let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
-    fs::set_permissions(to, private).map_err(|error| io_fault(to, error))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o600)).map_err(|error| io_fault(to, error))?;
     flush(to)
 }
 
