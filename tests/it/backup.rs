@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use tokio::task::JoinSet;
 
 /// A device that keeps what it holds of one conversation, as docs/PROTOCOL.md §6 wants it.
 struct Device {
@@ -81,14 +82,13 @@ async fn restore(server: &TestServer, file: &Path) -> i64 {
     line.split(':').next().unwrap().parse().unwrap()
 }
 
-/// Sends one acknowledged message after another until told to stop; returns how many.
-async fn keep_sending(mut client: Client, stop: Arc<AtomicBool>, sent: Arc<AtomicI64>) -> Client {
+/// Sends one message after another, each acknowledged before the next, until told to stop; counts them.
+async fn keep_sending(mut client: Client, stop: Arc<AtomicBool>, sent: Arc<AtomicI64>) {
     while !stop.load(Ordering::SeqCst) {
         let at = sent.load(Ordering::SeqCst);
         client.send("c1", &format!("m{at}"), &format!("text {at}")).await;
         sent.store(at + 1, Ordering::SeqCst);
     }
-    client
 }
 
 #[tokio::test]
@@ -97,7 +97,8 @@ async fn clients_end_up_with_the_log_of_the_backup_and_go_on() {
     server.group("c1", &["alice", "bob", "carol"]).await;
     let before = Console::sign_in(&server, &server.founded).await;
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
-    let sending = tokio::spawn(keep_sending(server.connect("alice").await, stop.clone(), sent.clone()));
+    let mut sending = JoinSet::new();
+    sending.spawn(keep_sending(server.connect("alice").await, stop.clone(), sent.clone()));
     until(async || (sent.load(Ordering::SeqCst) > 20).then_some(())).await;
     let (low, file) = (sent.load(Ordering::SeqCst), backup(&server, "drill.db").await);
     let high = sent.load(Ordering::SeqCst);
@@ -108,7 +109,7 @@ async fn clients_end_up_with_the_log_of_the_backup_and_go_on() {
     carol.log.truncate(5);
     until(async || (sent.load(Ordering::SeqCst) as usize > bob.log.len() + 20).then_some(())).await;
     stop.store(true, Ordering::SeqCst);
-    within(sending).await.unwrap();
+    within(sending.join_all()).await;
     let original = server.rest().log("c1").await;
     assert_eq!(original.len() as i64, sent.load(Ordering::SeqCst) + 1);
 
