@@ -2,7 +2,7 @@
 
 use crate::entity::job;
 use crate::{Store, fault, sql};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 use tokenim_domain::id::{JobId, OrgId};
 use tokenim_domain::job::JobKind;
 use tokenim_domain::mail::Mail;
@@ -181,10 +181,14 @@ impl Store {
     }
 
     /// Ends the claims of a process that died, at the start of the one process that serves a data folder: on SQLite nobody
-    /// else can hold one. Jobs that wait for their next try are tried at once.
+    /// else can hold one. Jobs that wait for their next try are tried at once. On PostgreSQL other nodes hold claims, so a dead
+    /// one's end by themselves.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn release_jobs(&self) -> Result<()> {
+        if self.writer.get_database_backend() != DbBackend::Sqlite {
+            return Ok(());
+        }
         sql::run(&self.writer, RELEASE, [self.clock.now_ms().into()]).await.map(drop).map_err(fault::query)
     }
 

@@ -3,6 +3,7 @@ pub mod assets;
 pub mod flash;
 pub mod frame;
 pub mod language;
+pub mod mail;
 pub mod nav;
 pub mod number;
 pub mod page;

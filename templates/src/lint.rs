@@ -61,14 +61,21 @@ fn tags_and_text(markup: &str) -> (Vec<&str>, Vec<&str>) {
     (tags, text)
 }
 
+/// Every template with markup, and whether it is a mail: mail readers know no style sheet, so there styles stand in the tags.
+fn markup() -> impl Iterator<Item = (PathBuf, String, bool)> {
+    let of = |folder, is_mail| files(folder, "html").into_iter().map(move |(path, text)| (path, text, is_mail));
+    of("pages", false).chain(of("mail", true))
+}
+
 #[test]
 fn no_template_holds_what_the_content_security_policy_blocks() {
-    for (path, template) in files("pages", "html") {
+    for (path, template, is_mail) in markup() {
         let (tags, _) = tags_and_text(&template);
         for tag in tags {
             let lower = tag.to_ascii_lowercase();
             let refused = [" style=", " on", " hx-on", " hx-live", "js:", "javascript:"]
                 .into_iter()
+                .filter(|mark| !(is_mail && *mark == " style="))
                 .find(|mark| lower.contains(mark));
             assert!(
                 refused.is_none_or(|mark| mark == " on" && !has_event_attribute(&lower)),
@@ -97,7 +104,8 @@ fn no_template_holds_bare_text() {
         let rest = PRODUCT_NOUNS.iter().fold(text.to_owned(), |rest, noun| rest.replace(noun, ""));
         rest.chars().any(char::is_alphabetic)
     };
-    for (path, template) in files("pages", "html") {
+    let letters = files("mail", "txt").into_iter();
+    for (path, template) in markup().map(|(path, template, _)| (path, template)).chain(letters) {
         let markup = without_expressions(&template);
         let (tags, text) = tags_and_text(&markup);
         for text in text {
@@ -142,12 +150,20 @@ fn languages_have_the_same_messages_with_the_same_placeables() {
     assert_eq!(english.len(), chinese.len(), "zh-CN has messages that en lacks");
 }
 
+/// Whatever may use a message.
+fn sources() -> Vec<(PathBuf, String)> {
+    [("pages", "html"), ("mail", "html"), ("mail", "txt"), ("src", "rs")]
+        .into_iter()
+        .flat_map(|(folder, extension)| files(folder, extension))
+        .collect()
+}
+
 /// Keys by their shape: a lower-case literal that starts with the name of a message file.
 fn keys_used() -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     let stem = |path: &Path| path.file_stem().map(|stem| format!("{}-", stem.to_string_lossy())).unwrap_or_default();
     let names: Vec<String> = files("locales/en", "ftl").iter().map(|(path, _)| stem(path)).collect();
-    for (path, source) in files("pages", "html").into_iter().chain(files("src", "rs")) {
+    for (path, source) in sources() {
         if path.ends_with("lint.rs") {
             continue;
         }
@@ -167,9 +183,8 @@ fn keys_used() -> BTreeSet<String> {
 fn every_message_is_used_and_every_used_message_exists() {
     let messages = messages("en");
     let used = keys_used();
-    let called: BTreeSet<String> = files("pages", "html")
+    let called: BTreeSet<String> = sources()
         .iter()
-        .chain(&files("src", "rs"))
         .flat_map(|(_, source)| {
             ["get(\"", "with(\"", "with_two(\"", "count(\"", "fill(\""].map(|call| (call, source.clone()))
         })

@@ -1,4 +1,5 @@
 //! The pages: one file per page, each a template with the data it shows.
+pub mod mailbox;
 pub mod notice;
 pub mod prove;
 pub mod quickstart;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::{
+    mailbox::{MailPage, MailboxPage, Row},
     notice::{Kind, NoticePage},
     prove::ProvePage,
     quickstart::{self, QuickstartPage},
@@ -105,6 +106,15 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         };
         pages.push((format!("sign-in {problem:?}"), page.render().expect("renders")));
     }
+    for mails in [0, 2] {
+        let row = Row { href: "/dev/mail/job_1".into(), subject: HOSTILE, to: HOSTILE, at: Utc::from_ms(AT_MS) };
+        let older = (mails > 0).then(|| "/dev/mail?before=job_1".to_owned());
+        let page = MailboxPage { frame, mails: vec![row; mails], newest: mails > 0, older };
+        pages.push((format!("mailbox {mails}"), page.render().expect("renders")));
+    }
+    let lines = vec!["https://console.example/verify?a=1&b=2", "http://not a link", "javascript:alert(1)", HOSTILE];
+    let page = MailPage { frame, subject: HOSTILE, head: HOSTILE, lines, html: HOSTILE };
+    pages.push(("mail".to_owned(), page.render().expect("renders")));
     for kind in Kind::SAMPLES {
         let page = NoticePage {
             frame: frame.clone(),
@@ -269,6 +279,16 @@ fn ids_are_unique_and_references_resolve() {
 #[test]
 fn foreign_text_is_never_markup() {
     in_every_dress(|name, _, _, html| assert!(!html.contains("<script>"), "{name}"));
+}
+
+#[test]
+fn only_a_line_that_is_an_address_becomes_a_link() {
+    in_every_dress(|name, _, _, html| {
+        if name == "mail" {
+            let targets: Vec<_> = values(html, "href").into_iter().filter(|href| !href.starts_with('/')).collect();
+            assert_eq!(targets, ["https://console.example/verify?a=1&#38;b=2"]);
+        }
+    });
 }
 
 #[test]
