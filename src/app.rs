@@ -17,7 +17,7 @@ use actix_web::web;
 use entrance::Entrance;
 use futures_util::future::BoxFuture;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,6 +30,7 @@ use tokenim_gateway::bus::LocalBus;
 use tokenim_gateway::checkpoints::Steps;
 use tokenim_gateway::verifier::Verifier;
 use tokenim_gateway::{Gateway, Parts, transport};
+use tokenim_jobs::Jobs;
 use tokenim_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,8 @@ pub struct App {
     pub gateway: Gateway<Store>,
     /// The JSON face, for its drain.
     pub api: Api,
+    /// Does what the queue holds.
+    pub jobs: Jobs,
     /// Serves the public socket.
     pub public: Server,
     /// Serves the private socket.
@@ -96,12 +99,16 @@ impl Live for ConsoleGateway {
 pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tls>) -> Result<App, Failure> {
     let stop = CancellationToken::new();
     let gateway = gateway(&store);
+    let origin = origin(config, &listeners.public, tls.as_ref())?;
+    let mailer = config.mail.mailer(&config.data.dir, &origin, store.clock().clone())?;
+    let jobs = Jobs::new(store.clone(), mailer);
     let api = Api::new(store.clone(), gateway.clone());
     let console = web::Data::new(Console::new(Ports {
         store: store.clone(),
         live: Arc::new(ConsoleGateway(gateway.clone())),
         public_origin: config.server.public_origin(),
         tls: tls.is_some(),
+        outbox: config.mail.outbox(&config.data.dir),
         stop: stop.clone(),
     })?);
     let ready = Arc::new(AtomicBool::new(true));
@@ -113,7 +120,20 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
     let entrance = Entrance::new(tls.as_ref().map(Tls::server_config));
     let faces = Faces { api: api.clone(), console, requests };
     let public = public(config, listeners.public, entrance, gateway.clone(), faces).map_err(refused)?;
-    Ok(App { store, gateway, api, public, private, tls, stop, ready })
+    Ok(App { store, gateway, api, jobs, public, private, tls, stop, ready })
+}
+
+/// What links in mails begin with: the public origin, or this machine's own address; never what a request calls us.
+fn origin(config: &Config, public: &TcpListener, tls: Option<&Tls>) -> Result<String, Failure> {
+    if let Some(origin) = config.server.public_origin() {
+        return Ok(origin);
+    }
+    let mut address = public.local_addr().map_err(refused)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{address}"))
 }
 
 fn gateway(store: &Store) -> Gateway<Store> {

@@ -5,6 +5,7 @@ mod backup;
 mod bootstrap;
 mod check;
 mod health;
+mod mail_test;
 mod migrate;
 mod operator_key;
 mod restore;
@@ -61,6 +62,8 @@ enum Admin {
     OperatorKey(operator_key::Verb),
     /// Begin a new epoch of every log: after a database was put in place by other means than `restore`.
     RaiseEpoch,
+    /// Send a test mail as the server would, and say what the mail server answered.
+    MailTest(mail_test::Flags),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +104,9 @@ pub enum Failure {
     /// A question has no answer.
     #[error("can't tell: {0}")]
     Undecided(String),
+    /// A mail was not sent.
+    #[error("the mail was not sent: {0}")]
+    Mail(String),
     /// The machine refused something.
     #[error("{what}: {source}")]
     Io {
@@ -146,6 +152,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Admin(Admin::OperatorKey(verb)) => operator_key::run(config, verb).await,
         Command::Admin(Admin::RaiseEpoch) => restore::raise_epoch(config).await,
         Command::Audit(Audit::Verify(flags)) => audit::verify(config, flags).await,
+        Command::Admin(Admin::MailTest(flags)) => mail_test::run(config, flags).await,
         Command::Migrate => migrate::run(config).await,
         Command::Backup(flags) => backup::run(config, flags).await,
         Command::Restore(flags) => restore::run(config, flags).await,

@@ -1,5 +1,7 @@
 //! Configuration: the embedded default, then a file, then the environment. Unknown keys are errors.
 
+pub mod mail;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +25,8 @@ pub struct Config {
     pub data: Data,
     /// How connections are treated.
     pub gateway: Gateway,
+    /// How mail leaves.
+    pub mail: mail::Mail,
     /// What is logged.
     pub log: Log,
 }
@@ -162,6 +166,7 @@ impl Config {
     }
 
     fn check(self) -> Result<Self, Fault> {
+        self.mail.check()?;
         let limits = [
             ("gateway.drain_ms", self.gateway.drain_ms > DRAIN_MS_MAX),
             ("server.workers", self.server.workers > WORKERS_MAX),
@@ -252,6 +257,28 @@ mod tests {
         assert!(with("[server]\nlisten = \"here\"\n", &[]).is_err());
         assert!(with("[gateway]\ndrain_ms = 9999999\n", &[]).is_err());
         assert!(with("server = 1", &[]).is_err() && with("[", &[]).is_err());
+    }
+
+    #[test]
+    fn mail_needs_what_its_transport_needs_and_shows_no_password() {
+        let smtp = "[mail]\ntransport = \"smtp\"\nhost = \"mail.example\"\n";
+        let login = [("TOKENIM_MAIL__USERNAME", "im"), ("TOKENIM_MAIL__PASSWORD", "s3cret")];
+        let config = with(smtp, &login).unwrap();
+        assert!(!config.to_toml().contains("s3cret") && !format!("{config:?}").contains("s3cret"));
+        assert!(config.to_toml().contains("password = \"(hidden)\""));
+        for (file, env, named) in [
+            ("[mail]\ntransport = \"smtp\"\n", &[][..], "mail.host"),
+            (smtp, &[("TOKENIM_MAIL__SECURITY", "none")], "mail.security"),
+            (smtp, &login[..1], "mail.username"),
+            (smtp, &login[1..], "mail.username"),
+            (smtp, &[("TOKENIM_MAIL__FROM", "nobody")], "mail.from"),
+            (smtp, &[("TOKENIM_MAIL__TRANSPORT", "pigeon")], "mail.transport"),
+            (smtp, &[("TOKENIM_MAIL__PORT", "70000")], "mail.port"),
+        ] {
+            let said = with(file, env).unwrap_err();
+            assert!(said.contains(named), "{named}: {said}");
+        }
+        assert!(with(smtp, &[("TOKENIM_MAIL__HOST", "127.0.0.1"), ("TOKENIM_MAIL__SECURITY", "none")]).is_ok());
     }
 
     #[test]

@@ -19,12 +19,12 @@ const HARD_STOP: Duration = Duration::from_secs(15);
 pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let (public, private) = (app.public.handle(), app.private.handle());
-    let App { store, gateway, api, public: public_server, private: private_server, tls, stop, ready } = app;
-    let roller = tokenim_billing::roll_up::run(store.clone(), stop.clone());
+    let App { store, gateway, api, jobs, public: public_server, private: private_server, tls, stop, ready } = app;
     let servers = async { tokio::try_join!(public_server, private_server) };
     tokio::pin!(servers);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(roller);
+    tasks.spawn(tokenim_billing::roll_up::run(store.clone(), stop.clone()));
+    tasks.spawn(tokenim_jobs::runner::run(store.clone(), jobs, stop.clone()));
     tasks.spawn(crate::node::run(store.clone(), gateway.clone(), stop.clone()));
     if let Some(tls) = tls {
         let asked = signal(SignalKind::hangup()).map_err(no_signals)?;

@@ -10,6 +10,7 @@ use tokenim_domain::{
     rng::Rng,
 };
 use tokenim_gateway::checkpoints::Steps;
+use tokenim_jobs::mail::Outbox;
 use tokenim_store::Store;
 use tokenim_templates::assets::Assets;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub struct Ports {
     pub public_origin: Option<String>,
     /// Whether this process speaks TLS itself.
     pub tls: bool,
+    /// The folder that mails are written to, where they are not sent.
+    pub outbox: Option<Outbox>,
     /// Cancelled when the process stops; live streams end then.
     pub stop: CancellationToken,
 }
@@ -50,6 +53,7 @@ pub struct Console {
     pub(crate) store: Store,
     pub(crate) live: Arc<dyn Live>,
     pub(crate) site: Site,
+    pub(crate) outbox: Option<Outbox>,
     pub(crate) stop: CancellationToken,
     pub(crate) assets: Assets,
     pub(crate) attempts: Mutex<Attempts>,
@@ -66,6 +70,7 @@ impl Console {
             site: Site::new(ports.public_origin, ports.tls)?,
             store: ports.store,
             live: ports.live,
+            outbox: ports.outbox,
             stop: ports.stop,
             assets: Assets::embedded(),
             attempts: Mutex::new(Attempts::new()),

@@ -47,7 +47,8 @@ impl Clock for TestClock {
     }
 }
 
-struct Fixed;
+/// A gateway that always tells the same.
+pub(crate) struct Fixed;
 
 impl Live for Fixed {
     fn connections(&self, _: AppId) -> u64 {
@@ -89,6 +90,7 @@ async fn face() -> Face {
         live: Arc::new(Fixed),
         public_origin: Some("https://console.example".into()),
         tls: false,
+        outbox: None,
         stop: CancellationToken::new(),
     };
     Face {

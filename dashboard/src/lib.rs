@@ -8,6 +8,7 @@ mod csp;
 mod csrf;
 mod fault;
 mod form;
+mod mailbox;
 mod nav;
 mod preferences;
 mod problems;

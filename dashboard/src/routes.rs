@@ -4,8 +4,8 @@ use futures_util::future::LocalBoxFuture;
 use tokenim_domain::actor::Action;
 
 use crate::{
-    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, preferences, prove, quickstart, session,
-    sign_in, stream, usage, visit::Visit,
+    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, mailbox, preferences, prove, quickstart,
+    session, sign_in, stream, usage, visit::Visit,
 };
 
 /// The rooms of the console; every route is in the list of its room.
@@ -18,6 +18,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     preferences::ROUTES,
     assets::ROUTES,
     csp::ROUTES,
+    mailbox::ROUTES,
 ];
 
 /// Every route of the console; [`configure`] serves these and nothing else.

@@ -102,6 +102,12 @@ test("every page passes in both themes, both languages, narrow and wide", { time
       visitor.allowed.push(NOT_FOUND);
       await visitor.goto("/sign-in");
       await visitor.check(`sign-in-${dress}`);
+      await server.mail(language);
+      await visitor.goto("/dev/mail");
+      await visitor.check(`mailbox-${dress}`);
+      await page.click("tbody a");
+      await page.click(".fold summary");
+      await visitor.check(`mail-${dress}`);
       await visitor.signIn();
       await visitor.waitForState("live");
       assert.equal(await page.locator("html").getAttribute("lang"), language);

@@ -54,6 +54,11 @@ export class Server {
     this.port = Number(new URL(address).port);
   }
 
+  /** Writes a test mail as the server would. */
+  mail(language) {
+    return run(["admin", "mail-test", "--to", EMAIL, "--language", language, "--data", this.data], "");
+  }
+
   /** Ends the process as an operator would; a second time by force. */
   async halt(signal = "SIGTERM") {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;

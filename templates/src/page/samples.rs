@@ -109,11 +109,11 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
     for mails in [0, 2] {
         let row = Row { href: "/dev/mail/job_1".into(), subject: HOSTILE, to: HOSTILE, at: Utc::from_ms(AT_MS) };
         let older = (mails > 0).then(|| "/dev/mail?before=job_1".to_owned());
-        let page = MailboxPage { frame, mails: vec![row; mails], newest: mails > 0, older };
+        let page = MailboxPage { frame: frame.clone(), mails: vec![row; mails], newest: mails > 0, older };
         pages.push((format!("mailbox {mails}"), page.render().expect("renders")));
     }
     let lines = vec!["https://console.example/verify?a=1&b=2", "http://not a link", "javascript:alert(1)", HOSTILE];
-    let page = MailPage { frame, subject: HOSTILE, head: HOSTILE, lines, html: HOSTILE };
+    let page = MailPage { frame: frame.clone(), subject: HOSTILE, head: HOSTILE, lines, html: HOSTILE };
     pages.push(("mail".to_owned(), page.render().expect("renders")));
     for kind in Kind::SAMPLES {
         let page = NoticePage {

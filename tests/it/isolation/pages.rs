@@ -35,7 +35,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         (Verb::Post, "/console/apps/{app}/quickstart/messages") => {
             vec![Case::Form(route.path.replace("{app}", app), vec![("sender", "alice"), ("text", "hello")])]
         }
-        (Verb::Get, "/" | "/console")
+        (Verb::Get, "/" | "/console" | "/dev/mail" | "/dev/mail/{name}")
         | (Verb::Get | Verb::Post, "/console/prove")
         | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
         | (Verb::Get, "/assets/{name}") => vec![Case::NoId],
