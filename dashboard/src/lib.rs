@@ -10,6 +10,7 @@ mod fault;
 mod form;
 mod mailbox;
 mod nav;
+mod overview;
 mod preferences;
 mod problems;
 mod prove;

@@ -4,14 +4,15 @@ use futures_util::future::LocalBoxFuture;
 use tokenim_domain::actor::Action;
 
 use crate::{
-    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, mailbox, preferences, prove, quickstart,
-    session, sign_in, stream, usage, visit::Visit,
+    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, mailbox, overview, preferences, prove,
+    quickstart, session, sign_in, stream, usage, visit::Visit,
 };
 
 /// The rooms of the console; every route is in the list of its room.
 const ROOMS: &[&[RouteSpec]] = &[
     sign_in::ROUTES,
     prove::ROUTES,
+    overview::ROUTES,
     usage::ROUTES,
     quickstart::ROUTES,
     stream::ROUTES,

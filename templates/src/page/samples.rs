@@ -9,6 +9,7 @@ use super::{
     prove::ProvePage,
     quickstart::{self, QuickstartPage},
     sign_in::{Problem, SignInPage},
+    usage::overview::OverviewPage,
     usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*},
 };
 use crate::{
@@ -94,6 +95,7 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         ("usage".to_owned(), usage_page(frame.clone(), &view(vec![0, 7, 1_204_331, 35]))),
         ("usage-empty".to_owned(), usage_page(frame.clone(), &view(vec![0, 0]))),
     ];
+    pages.push(("overview".to_owned(), overview(frame.clone())));
     pages.extend(quickstarts(&frame));
     for problem in [None, Some(Problem::Mismatch), Some(Problem::Limited { wait_s: 1 }), Some(Problem::Busy)] {
         let page = SignInPage {
@@ -137,6 +139,22 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         pages.push((format!("prove {}", page.problems.is_empty()), page.render().expect("renders")));
     }
     pages
+}
+
+fn overview(frame: Frame<'_>) -> String {
+    let (text, view) = (frame.text, view(vec![0, 7]));
+    let page = OverviewPage {
+        text: &text,
+        view: &view,
+        links: &Links::default(),
+        starts: vec![("/console/apps/app_0/quickstart".into(), HOSTILE.into())],
+        stream: "/console/stream?topics=figures".into(),
+        sampled_at: Utc::from_ms(AT_MS),
+        chart_json: "{\"units\":[1]}".into(),
+        moving_states: usage::moving_states(text),
+        frame,
+    };
+    page.render().expect("renders")
 }
 
 fn quickstarts(frame: &Frame<'_>) -> Vec<(String, String)> {

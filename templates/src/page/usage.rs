@@ -11,6 +11,7 @@ use crate::{
 
 pub mod chart;
 pub mod filter;
+pub mod overview;
 
 use chart::{Bucket, Chart};
 use filter::Filter;

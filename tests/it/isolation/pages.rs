@@ -35,7 +35,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         (Verb::Post, "/console/apps/{app}/quickstart/messages") => {
             vec![Case::Form(route.path.replace("{app}", app), vec![("sender", "alice"), ("text", "hello")])]
         }
-        (Verb::Get, "/" | "/console" | "/dev/mail" | "/dev/mail/{name}")
+        (Verb::Get, "/" | "/console" | "/console/overview" | "/dev/mail" | "/dev/mail/{name}")
         | (Verb::Get | Verb::Post, "/console/prove")
         | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
         | (Verb::Get, "/assets/{name}") => vec![Case::NoId],
@@ -110,11 +110,13 @@ async fn shown(orgs: &Orgs, case: Case, ids: &Ids) -> String {
 async fn the_console_of_one_org_shows_nothing_of_another() {
     let orgs = Orgs::new().await;
     let mut ours = Console::sign_in(&orgs.server, &orgs.server.founded).await;
-    let page = ours.get("/console/usage").await;
-    assert_eq!(page.status, 200);
-    assert!(page.text.contains("Ada App"));
-    assert_clean(&page.text);
-    assert!(!page.text.contains(&orgs.server.other.app) && !page.text.contains(&orgs.server.other.org));
+    for path in ["/console/usage", "/console/overview"] {
+        let page = ours.get(path).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.contains("Ada App"));
+        assert_clean(&page.text);
+        assert!(!page.text.contains(&orgs.server.other.app) && !page.text.contains(&orgs.server.other.org));
+    }
     let csv = ours.get("/console/usage.csv").await;
     assert!(!csv.text.contains(&orgs.server.other.app));
     let mut theirs = Console::sign_in(&orgs.server, &orgs.server.other).await;
