@@ -3,11 +3,11 @@
 mod cache;
 mod caller;
 pub(crate) mod keys;
-mod manager;
+mod management;
 mod used;
 
 pub(crate) use caller::{Caller, ServerKey};
-pub(crate) use manager::{Manager, Operator};
+pub(crate) use management::{Manager, Operator};
 
 use crate::api::Api;
 use crate::fault::Fault;
