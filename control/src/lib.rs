@@ -1,13 +1,18 @@
 //! Use-cases of the control plane that take more than one step: making the first org, signing in, members and invitations.
 
+pub mod account;
 pub mod bootstrap;
 pub mod invitations;
+pub mod link;
 pub mod management_keys;
 pub mod members;
 pub mod operator_keys;
 pub mod orgs;
 pub mod password;
 pub mod plans;
+pub mod reset;
 pub mod sign_in;
+pub mod sign_up;
 #[cfg(test)]
 mod tests;
+pub mod totp;

@@ -1,5 +1,7 @@
 //! Passwords: hashing that costs an attacker, on a pool that a flood of logins can't exhaust.
 
+mod breached;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -23,6 +25,20 @@ const PASSES: u32 = 2;
 
 static TURNS: Semaphore = Semaphore::const_new(HASHES_MAX);
 static QUEUE: Semaphore = Semaphore::const_new(HASHES_MAX + WAITING_MAX);
+
+/// Checks a password that somebody chose for an address (lower case); no rules of composition (NIST SP 800-63B §5.1.1.2).
+///
+/// Errors: `invalid_field` at `new_password` for its length, or where it is one that attackers try first.
+pub fn check_new(password: &Secret, email: &str) -> Result<()> {
+    let length = password.expose().chars().count();
+    if !(CHARS_MIN..=CHARS_MAX).contains(&length) {
+        return Err(Error::invalid("new_password", format!("a password has {CHARS_MIN} to {CHARS_MAX} characters")));
+    }
+    if breached::is_easy(password.expose(), email) {
+        return Err(Error::invalid("new_password", "this password is one that attackers try first"));
+    }
+    Ok(())
+}
 
 /// Hashes a new password with Argon2id and a fresh salt, as a PHC string.
 ///

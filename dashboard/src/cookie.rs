@@ -16,6 +16,8 @@ pub(crate) enum Cookie {
     Session,
     /// The id of a session of the operator area.
     Operator,
+    /// A sign-in between its two steps.
+    Half,
     /// What the request before did; read once.
     Flash,
     /// The random value that sign-in form tokens are derived from.
@@ -34,6 +36,8 @@ impl Cookie {
             (Self::Session, false) => "tim_dev",
             (Self::Operator, true) => "__Host-tim-op",
             (Self::Operator, false) => "tim_dev_op",
+            (Self::Half, true) => "__Host-tim-half",
+            (Self::Half, false) => "tim_dev_half",
             (Self::Flash, _) => "tim_flash",
             (Self::Form, true) => "__Host-tim-form",
             (Self::Form, false) => "tim_dev_form",
@@ -56,7 +60,7 @@ impl Cookie {
     /// The header that sets it: session cookies end with the browser, preferences after a year.
     pub(crate) fn set(self, value: &str, site: &Site) -> String {
         let age = match self {
-            Self::Session | Self::Operator | Self::Form | Self::Flash => String::new(),
+            Self::Session | Self::Operator | Self::Half | Self::Form | Self::Flash => String::new(),
             Self::Theme | Self::Language => format!("; Max-Age={PREFERENCE_S}"),
         };
         self.header(value, &age, site)
@@ -78,7 +82,12 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes of a value that [`encode`] made, if there are exactly `N`.
+/// The bytes of a value that [`encode`] made.
+pub(crate) fn decode_all(value: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(value).ok()
+}
+
+/// The same, if there are exactly `N`.
 pub(crate) fn decode<const N: usize>(value: &str) -> Option<[u8; N]> {
-    URL_SAFE_NO_PAD.decode(value).ok()?.try_into().ok()
+    decode_all(value)?.try_into().ok()
 }

@@ -29,6 +29,8 @@ use tokenim_domain::{
 use tokenim_store::{Durability, Settings, Store};
 use tokio_util::sync::CancellationToken;
 
+mod account;
+
 use crate::{Console, Live, Ports, Verb, Who, configure, routes, session};
 
 const EMAIL: &str = "dev@example.com";
@@ -351,7 +353,7 @@ async fn the_navigation_shows_what_there_is_and_where_one_is() {
         .collect();
     assert!(links.contains(&"/console/usage"), "{links:?}");
     for link in links {
-        let is_page = routes().any(|spec| spec.verb == Verb::Get && crate::routes::fits(spec.path, link));
+        let is_page = routes().any(|spec| spec.verb == Verb::Get && routes::fits(spec.path, link));
         assert!(is_page, "{link} leads nowhere");
     }
     assert_eq!(page.matches("aria-current=\"page\"").count(), 2, "beside and below the page");

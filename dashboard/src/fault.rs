@@ -10,7 +10,9 @@ use tokenim_templates::{
     role::role_names,
 };
 
-use crate::{answer, form::push_field, prove, routes::page_of_form, usage::range::RANGE_DAYS_MAX, visit::Visit};
+use crate::{
+    answer, elevate, form::push_field, prove, routes::page_of_form, usage::range::RANGE_DAYS_MAX, visit::Visit,
+};
 
 /// Why a request got no page of its own.
 #[derive(Debug)]
@@ -62,8 +64,6 @@ impl From<Error> for Fault {
 
 /// Where a second factor is switched on.
 const ACCOUNT: &str = "/console/account";
-/// Where an operator begins a session of the operator area.
-const ELEVATION: &str = "/console/operator";
 /// Seconds after which a full or unreachable server is worth another try.
 const RETRY_S: &str = "5";
 
@@ -83,7 +83,7 @@ impl Fault {
                 notice(visit, Kind::Reauth, Code::ReauthRequired, &proof_address(page_of_form(path)))
             }
             Self::Unproved => answer::see_other(&proof_address(here)),
-            Self::Elevate => answer::see_other(ELEVATION),
+            Self::Elevate => answer::see_other(elevate::PATH),
             Self::Twice { is_secret } => {
                 let kind = if is_secret { Kind::ShownOnce } else { Kind::Twice };
                 notice(visit, kind, Code::Conflict, page_of_form(path))

@@ -1,4 +1,5 @@
 //! The HTML face: sign-in, the console's pages and their live stream; actix translates here and decides nothing elsewhere.
+mod account;
 mod answer;
 mod assets;
 mod attempts;
@@ -6,8 +7,11 @@ mod console;
 mod cookie;
 mod csp;
 mod csrf;
+mod elevate;
 mod fault;
 mod form;
+mod half;
+mod link;
 mod mailbox;
 mod nav;
 mod overview;
@@ -18,8 +22,10 @@ mod quickstart;
 mod routes;
 mod session;
 mod sign_in;
+mod sign_up;
 mod site;
 mod stream;
+mod told;
 mod usage;
 mod visit;
 

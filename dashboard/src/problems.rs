@@ -1,6 +1,6 @@
 //! Refusals that a form shows beside its fields, told from faults that become a page of their own.
 use actix_web::http::StatusCode;
-use tokenim_domain::{Code, Error};
+use tokenim_domain::Code;
 use tokenim_templates::problem::Problems;
 
 use crate::{fault::Fault, visit::Visit};
@@ -15,7 +15,11 @@ pub(crate) struct Refusal {
 }
 
 /// A refusal for the form it came from; everything else goes on as a fault.
-pub(crate) fn refusal(visit: &Visit<'_>, error: Error) -> Result<Refusal, Fault> {
+pub(crate) fn refusal(visit: &Visit<'_>, fault: impl Into<Fault>) -> Result<Refusal, Fault> {
+    let error = match fault.into() {
+        Fault::Domain(error) => error,
+        other => return Err(other),
+    };
     let row = error.code.row();
     let is_of_form =
         matches!(row.status, 409 | 422 | 429) || matches!(error.code, Code::Overloaded | Code::EmailUnverified);

@@ -1,15 +1,18 @@
 //! Asking a signed-in person to show again that it is them; what they wanted to send is never sent for them.
-use std::sync::PoisonError;
-
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use tokenim_control::{password::CHARS_MAX, sign_in::is_password_of};
+use tokenim_control::{
+    password::CHARS_MAX,
+    sign_in::is_password_of,
+    totp::{self, CODE_CHARS_MAX},
+};
 use tokenim_domain::{Error, secret::Secret};
 use tokenim_templates::{page::prove::ProvePage, problem::Problems};
 
 use crate::{
     answer,
     attempts::Caller,
+    fault::Fault,
     form::{self, Form},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
@@ -28,7 +31,10 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Proof {
+    #[serde(default)]
     password: String,
+    #[serde(default)]
+    code: String,
     #[serde(default)]
     next: String,
 }
@@ -39,37 +45,42 @@ async fn show(visit: &mut Visit<'_>) -> Answer {
 }
 
 async fn prove(visit: &mut Visit<'_>, form: &Form) -> Answer {
-    let Proof { password, next, .. } = form.parse()?;
-    match check(visit, password).await {
+    let proof: Proof = form.parse()?;
+    match check(visit, &proof).await {
         Ok(()) => {
             session::prove(visit).await?;
-            Ok(answer::see_other(safe_next(&next)))
+            Ok(answer::see_other(safe_next(&proof.next)))
         }
-        Err(error) => {
-            let Refusal { status, problems } = refusal(visit, error)?;
-            page(visit, status, &next, problems)
+        Err(fault) => {
+            let Refusal { status, problems } = refusal(visit, fault)?;
+            page(visit, status, &proof.next, problems)
         }
     }
 }
 
-/// Errors: `rate_limited`; `invalid_field` where the password is not the account's.
-async fn check(visit: &Visit<'_>, password: String) -> Result<(), Error> {
-    let session = visit.session.as_ref().ok_or_else(|| Error::internal("a route for the signed-in"))?;
+/// Takes a code where the account has a second factor, the password elsewhere.
+///
+/// Errors: `rate_limited`; `invalid_field` at `password` or `code`.
+async fn check(visit: &Visit<'_>, proof: &Proof) -> Result<(), Fault> {
+    let (session, store) = (visit.signed_in()?, &visit.console.store);
     let caller = Caller::new(&session.email, visit.address());
-    let attempts = &visit.console.attempts;
-    attempts.lock().unwrap_or_else(PoisonError::into_inner).try_take(&caller, visit.now_ms)?;
-    let password = Secret::new(if password.chars().count() <= CHARS_MAX { password } else { String::new() });
-    if !is_password_of(&visit.console.store, &session.email, &password).await? {
-        return Err(Error::invalid("password", "the password is not right"));
+    visit.attempts().try_take(&caller, visit.now_ms)?;
+    if session.has_totp {
+        totp::take(store, session.account, &proof.code, &visit.actor()?).await?;
+    } else if !is_password_of(store, &session.email, &Secret::new(proof.password.clone())).await? {
+        return Err(Error::invalid("password", "the password is not right").into());
     }
-    attempts.lock().unwrap_or_else(PoisonError::into_inner).forgive(&caller);
+    visit.attempts().forgive(&caller);
     Ok(())
 }
 
 fn page(visit: &Visit<'_>, status: StatusCode, next: &str, problems: Problems) -> Answer {
+    let session = visit.signed_in()?;
     let page = ProvePage {
         frame: visit.frame(None),
-        email: &visit.signed_in()?.email,
+        email: &session.email,
+        has_totp: session.has_totp,
+        code_chars_max: CODE_CHARS_MAX,
         password_chars_max: CHARS_MAX,
         next: safe_next(next),
         problems,

@@ -3,23 +3,24 @@ use actix_web::{HttpRequest, HttpResponse, guard, http::Method, web};
 use futures_util::future::LocalBoxFuture;
 use tokenim_domain::actor::Action;
 
-use crate::{
-    answer, assets, console::Console, csp, csrf, fault::Fault, form::Form, mailbox, overview, preferences, prove,
-    quickstart, session, sign_in, stream, usage, visit::Visit,
-};
+use crate::{answer, console::Console, csrf, fault::Fault, form::Form, session, visit::Visit};
 
 /// The rooms of the console; every route is in the list of its room.
 const ROOMS: &[&[RouteSpec]] = &[
-    sign_in::ROUTES,
-    prove::ROUTES,
-    overview::ROUTES,
-    usage::ROUTES,
-    quickstart::ROUTES,
-    stream::ROUTES,
-    preferences::ROUTES,
-    assets::ROUTES,
-    csp::ROUTES,
-    mailbox::ROUTES,
+    crate::sign_up::ROUTES,
+    crate::sign_in::ROUTES,
+    crate::link::ROUTES,
+    crate::prove::ROUTES,
+    crate::account::ROUTES,
+    crate::elevate::ROUTES,
+    crate::overview::ROUTES,
+    crate::usage::ROUTES,
+    crate::quickstart::ROUTES,
+    crate::stream::ROUTES,
+    crate::preferences::ROUTES,
+    crate::assets::ROUTES,
+    crate::csp::ROUTES,
+    crate::mailbox::ROUTES,
 ];
 
 /// Every route of the console; [`configure`] serves these and nothing else.

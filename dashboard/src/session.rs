@@ -6,7 +6,7 @@ use tokenim_domain::{
     id::{AccountId, OrgId},
     secret::sha256,
 };
-use tokenim_store::{ConsoleSession, NewConsoleSession};
+use tokenim_store::{ConsoleSession, NewConsoleSession, SessionView};
 
 use crate::{
     cookie::{self, Cookie},
@@ -37,6 +37,12 @@ pub(crate) fn is_current(session: &ConsoleSession, now_ms: i64) -> bool {
     let ends_ms = session.expires_at.min(session.created_at.saturating_add(AGE_MS));
     let idle_ms = if session.is_operator { OPERATOR_IDLE_MS } else { IDLE_MS };
     now_ms < ends_ms && now_ms.saturating_sub(session.seen_at) < idle_ms
+}
+
+/// The same of a session in the account's list.
+pub(crate) fn is_open(view: &SessionView, now_ms: i64) -> bool {
+    let idle_ms = if view.is_operator { OPERATOR_IDLE_MS } else { IDLE_MS };
+    now_ms < view.expires_ms && now_ms.saturating_sub(view.seen_ms) < idle_ms
 }
 
 /// Whether a session may do something in an org.
@@ -108,6 +114,12 @@ pub(crate) async fn begin(visit: &mut Visit<'_>, account: AccountId, org: Option
     create(visit, Cookie::Session, account, org).await?;
     visit.cookies.push(Cookie::Form.remove(&visit.console.site));
     Ok(())
+}
+
+/// Begins a session of the operator area beside the console's.
+pub(crate) async fn begin_operating(visit: &mut Visit<'_>) -> Result<(), Fault> {
+    let account = visit.signed_in()?.account;
+    Ok(create(visit, Cookie::Operator, account, None).await?)
 }
 
 async fn create(visit: &mut Visit<'_>, cookie: Cookie, account: AccountId, org: Option<OrgId>) -> Result<(), Error> {

@@ -1,5 +1,5 @@
 //! Sign-in and sign-out.
-use std::{future::ready, sync::PoisonError};
+use std::future::ready;
 
 use actix_web::{
     HttpResponse,
@@ -9,18 +9,33 @@ use serde::Deserialize;
 use tokenim_control::{
     bootstrap::EMAIL_CHARS_MAX,
     password::CHARS_MAX,
-    sign_in::{check_password, normal},
+    sign_in::{SignedIn, check_password, normal},
+    totp,
 };
-use tokenim_domain::{Code, secret::Secret};
-use tokenim_templates::page::sign_in::{Problem, SignInPage};
+use tokenim_domain::{
+    Code, Error,
+    actor::{Actor, Who as ActorWho},
+    id::{AccountId, OrgId},
+    secret::Secret,
+};
+use tokenim_store::Account;
+use tokenim_templates::{
+    page::{
+        code::CodePage,
+        sign_in::{Problem, SignInPage},
+    },
+    problem::Problems,
+};
 
 use crate::{
     answer,
     attempts::Caller,
     cookie::Cookie,
     fault::Fault,
-    form::{self, Form},
-    routes::{RouteSpec, Who, get, post},
+    form::{self, Form, push_field},
+    half,
+    problems::{Refusal, refusal},
+    routes::{Answer, RouteSpec, Who, get, post},
     session,
     visit::Visit,
 };
@@ -30,13 +45,25 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/console", Who::SignedIn, |visit| Box::pin(ready(Ok(home(visit))))),
     get("/sign-in", Who::Public, |visit| Box::pin(ready(show(visit)))),
     post("/sign-in", Who::Public, |visit, form| Box::pin(sign_in(visit, form))),
+    get(CODE_PATH, Who::Public, |visit| Box::pin(show_code(visit))),
+    post(CODE_PATH, Who::Public, |visit, form| Box::pin(sign_in_by_code(visit, form))),
     post("/sign-out", Who::SignedIn, |visit, _| Box::pin(sign_out(visit))),
 ];
 
+/// The second step's path.
+const CODE_PATH: &str = "/sign-in/code";
 /// Where a sign-in without an address to return to leads.
 pub(crate) const FIRST_PAGE: &str = "/console/usage";
 /// Bytes of a return address.
 const NEXT_BYTES_MAX: usize = 2048;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeForm {
+    code: String,
+    #[serde(default)]
+    next: String,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +76,9 @@ struct SignInForm {
 
 /// `/` and `/console`: the first page, or sign-in.
 fn home(visit: &Visit<'_>) -> HttpResponse {
-    answer::see_other(if visit.session.is_some() { FIRST_PAGE } else { "/sign-in" })
+    let first =
+        visit.session.as_ref().map(|session| if session.member.is_some() { FIRST_PAGE } else { "/console/account" });
+    answer::see_other(first.unwrap_or("/sign-in"))
 }
 
 /// The empty form.
@@ -66,22 +95,19 @@ async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fau
     let SignInForm { email, password, next, .. } = form.parse()?;
     let email = normal(&email);
     let caller = Caller::new(&email, visit.address());
-    let taken = visit.console.attempts.lock().unwrap_or_else(PoisonError::into_inner).take(&caller, visit.now_ms);
+    let taken = visit.attempts().take(&caller, visit.now_ms);
     if let Err(wait_s) = taken {
         let mut page =
             form_page(visit, StatusCode::TOO_MANY_REQUESTS, &email, &next, Some(Problem::Limited { wait_s }))?;
         page.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait_s));
         return Ok(page);
     }
-    let is_readable = email.chars().count() <= EMAIL_CHARS_MAX && password.chars().count() <= CHARS_MAX;
-    let password = Secret::new(if is_readable { password } else { String::new() });
+    let email_is_readable = email.chars().count() <= EMAIL_CHARS_MAX;
     let console = visit.console;
-    match check_password(&console.store, &email, &password).await {
-        Ok(Some(signed_in)) => {
-            console.attempts.lock().unwrap_or_else(PoisonError::into_inner).forgive(&caller);
-            session::begin(visit, signed_in.account, Some(signed_in.org)).await?;
-            remember_language(visit);
-            Ok(answer::see_other(safe_next(&next)))
+    match check_password(&console.store, if email_is_readable { &email } else { "" }, &Secret::new(password)).await {
+        Ok(Some(SignedIn { account, org })) => {
+            visit.attempts().forgive(&caller);
+            after_password(visit, account, org, &next).await
         }
         Ok(None) => form_page(visit, StatusCode::UNAUTHORIZED, &email, &next, Some(Problem::Mismatch)),
         Err(error) if error.code == Code::Overloaded => {
@@ -91,6 +117,68 @@ async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fau
     }
 }
 
+/// Goes on once the password was right: with the second step where the account has one, else signed in.
+pub(crate) async fn after_password(
+    visit: &mut Visit<'_>,
+    account: AccountId,
+    org: Option<OrgId>,
+    next: &str,
+) -> Answer {
+    let account = visit.console.store.find_account(account).await?.ok_or(Fault::SignedOut)?;
+    remember_language(visit);
+    if account.has_totp {
+        half::begin(visit, &account)?;
+        let mut address = String::from(CODE_PATH);
+        push_field(&mut address, "next", safe_next(next));
+        return Ok(answer::see_other(&address));
+    }
+    session::begin(visit, account.id, org).await?;
+    Ok(answer::see_other(safe_next(next)))
+}
+
+/// The second step's form.
+async fn show_code(visit: &mut Visit<'_>) -> Answer {
+    let next = form::field(visit.request.query_string(), "next").unwrap_or_default();
+    match half::find(visit).await? {
+        Some(_) => code_page(visit, StatusCode::OK, &next, Problems::none()),
+        None => Err(Fault::SignedOut),
+    }
+}
+
+/// Checks the code and begins a session.
+async fn sign_in_by_code(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let CodeForm { code, next } = form.parse()?;
+    let Some(account) = half::find(visit).await? else { return Ok(answer::see_other("/sign-in")) };
+    match take_code(visit, &account, &code).await {
+        Ok(()) => {
+            half::end(visit);
+            let org = visit.console.store.find_first_org(account.id).await?;
+            session::begin(visit, account.id, org).await?;
+            Ok(answer::see_other(safe_next(&next)))
+        }
+        Err(error) => {
+            let Refusal { status, problems } = refusal(visit, error)?;
+            code_page(visit, status, &next, problems)
+        }
+    }
+}
+
+async fn take_code(visit: &Visit<'_>, account: &Account, code: &str) -> Result<(), Error> {
+    let caller = Caller::new(&account.email, visit.address());
+    visit.attempts().try_take(&caller, visit.now_ms)?;
+    let actor = Actor { who: ActorWho::Account(account.id), address: visit.address(), reason: None };
+    totp::take(&visit.console.store, account.id, code, &actor).await?;
+    visit.attempts().forgive(&caller);
+    Ok(())
+}
+
+fn code_page(visit: &mut Visit<'_>, status: StatusCode, next: &str, problems: Problems) -> Answer {
+    visit.offer_form();
+    let page =
+        CodePage { frame: visit.frame(None), code_chars_max: totp::CODE_CHARS_MAX, next: safe_next(next), problems };
+    answer::page(status, &page, visit)
+}
+
 /// Ends the session.
 async fn sign_out(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
     session::end(visit).await?;
@@ -98,7 +186,7 @@ async fn sign_out(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
 }
 
 /// A language chosen on the sign-in page holds after it.
-fn remember_language(visit: &mut Visit<'_>) {
+pub(crate) fn remember_language(visit: &mut Visit<'_>) {
     if let Some(language) = visit.asked_language() {
         visit.cookies.push(Cookie::Language.set(language.tag(), &visit.console.site));
     }

@@ -1,5 +1,9 @@
 //! One request to the console as its handlers see it: who, in which language and theme, from which address.
-use std::{net::IpAddr, str::FromStr};
+use std::{
+    net::IpAddr,
+    str::FromStr,
+    sync::{MutexGuard, PoisonError},
+};
 
 use actix_web::{HttpRequest, http::header, web};
 use tokenim_domain::{
@@ -8,7 +12,7 @@ use tokenim_domain::{
     role,
     secret::mac,
 };
-use tokenim_store::{App, ConsoleSession, Membership, NONCE_BYTES};
+use tokenim_store::{Account, App, ConsoleSession, Membership, NONCE_BYTES};
 use tokenim_templates::{
     flash::Flash,
     frame::{AppPlace, Frame, Mode, Theme, Viewer},
@@ -18,6 +22,7 @@ use tokenim_templates::{
 };
 
 use crate::{
+    attempts::Attempts,
     console::Console,
     cookie::{self, Cookie},
     csrf,
@@ -112,11 +117,26 @@ impl<'r> Visit<'r> {
         self.signed_in()?.member.as_ref().ok_or(Fault::NoOrg)
     }
 
+    /// The person, as the audit log names them.
+    pub(crate) fn actor(&self) -> Result<Actor, Fault> {
+        Ok(Actor { who: ActorWho::Account(self.signed_in()?.account), address: self.address(), reason: None })
+    }
+
+    /// The person's account as it is now.
+    pub(crate) async fn account(&self) -> Result<Account, Fault> {
+        let id = self.signed_in()?.account;
+        self.console.store.find_account(id).await?.ok_or(Fault::SignedOut)
+    }
+
+    /// The limits on guessing.
+    pub(crate) fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.console.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Who acts, where and with which role: the argument of use-cases that change an org.
     pub(crate) fn acting(&self) -> Result<Acting, Fault> {
-        let (session, member) = (self.signed_in()?, self.member()?);
-        let actor = Actor { who: ActorWho::Account(session.account), address: self.address(), reason: None };
-        Ok(Acting { org: member.org, right: Right::Role(member.role), actor })
+        let member = self.member()?;
+        Ok(Acting { org: member.org, right: Right::Role(member.role), actor: self.actor()? })
     }
 
     /// The operator who acts, and why.

@@ -1,13 +1,13 @@
 //! The audit log: one chain of events per org, each written in the transaction of its change.
 
-use crate::entity::{audit_event, audit_head};
+use crate::entity::{audit_event, audit_head, org_member};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
-use tokenim_domain::id::OrgId;
+use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Error, Result};
 
@@ -140,6 +140,28 @@ pub(crate) async fn append(
         .await
         .map_err(fault::query)?;
     sql::insert(tx, row).await
+}
+
+/// Adds what an account did about itself to the chains of the orgs it is in.
+///
+/// In the order of their ids, so that two changes never wait for each other's heads.
+pub(crate) async fn append_to_orgs_of(
+    store: &Store,
+    tx: &DatabaseTransaction,
+    account: AccountId,
+    actor: &Actor,
+    event: Event,
+) -> Result<()> {
+    let rows = org_member::Entity::find()
+        .filter(org_member::Column::AccountId.eq(account))
+        .order_by_asc(org_member::Column::OrgId)
+        .all(tx)
+        .await
+        .map_err(fault::query)?;
+    for row in rows {
+        append(store, tx, row.org_id, actor, event.clone()).await?;
+    }
+    Ok(())
 }
 
 /// The head of a chain, made if it is the first event, and locked.

@@ -3,6 +3,7 @@
 use crate::audit::{self, Event};
 use crate::entity::{account, api_key, app, org, org_member, signing_key, subscription};
 use crate::keys::SEAL_PURPOSE;
+use crate::link::{self, NewLink};
 use crate::{Store, fault, plans, sql};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
@@ -13,7 +14,7 @@ use tokenim_domain::log::AppRef;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::secret::Secret;
 use tokenim_domain::token::SigningKey;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Code, Error, Result};
 
 /// Characters of a signing secret: 43 of base62 are 256 bits.
 pub(crate) const SIGNING_SECRET_CHARS: usize = 43;
@@ -61,9 +62,26 @@ impl Store {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn found_org(&self, new: &NewOrg) -> Result<FoundedOrg> {
+        self.found(new, None).await
+    }
+
+    /// The same for somebody who signs up: the account is new, and gets a mail with the link that verifies its address.
+    ///
+    /// Errors: `conflict` where the account exists; `unavailable`, `overloaded`.
+    pub async fn sign_up(&self, new: &NewOrg, verification: &NewLink) -> Result<FoundedOrg> {
+        self.found(new, Some(verification)).await
+    }
+
+    async fn found(&self, new: &NewOrg, verification: Option<&NewLink>) -> Result<FoundedOrg> {
         let now = self.clock.now_ms();
         let tx = sql::begin(&self.writer).await?;
         let (account, account_is_new) = self.owner(&tx, new, now).await?;
+        if let Some(verification) = verification {
+            if !account_is_new {
+                return Err(Error::new(Code::Conflict));
+            }
+            link::add(self, &tx, account, verification).await?;
+        }
         let app = AppRef { org: OrgId::new(&*self.clock, &*self.rng), app: AppId::new(&*self.clock, &*self.rng) };
         let row = org::Model {
             id: app.org,

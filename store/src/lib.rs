@@ -1,5 +1,6 @@
 //! Every query of TokenIM. An org's tables are reachable only through a scope: an org handle, or an app named by its ref.
 
+mod account;
 mod audit;
 mod backlog;
 mod backup;
@@ -14,6 +15,7 @@ mod idempotency;
 mod invitations;
 mod jobs;
 mod keys;
+mod link;
 mod log;
 mod management_keys;
 mod members;
@@ -29,9 +31,11 @@ mod sql;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod totp;
 mod usage;
 mod used;
 
+pub use account::{Account, SessionView};
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
 pub use backup::{Contents, backup};
@@ -41,6 +45,7 @@ pub use idempotency::{Begun, Remembered, Space};
 pub use invitations::{INVITATIONS_PER_DAY_MAX, INVITATIONS_READ_MAX, InvitationLink, InvitationView, NewInvitation};
 pub use jobs::{CLAIM_MS, Job};
 pub use keys::ApiKey;
+pub use link::{Link, LinkPurpose, NewLink};
 pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
 pub use members::{MEMBERS_READ_MAX, OrgMember, Person, Seats};
 pub use nodes::{Beat, NODE_STALE_MS, Node};
@@ -52,6 +57,7 @@ pub use plans::{Plan, Subscription};
 pub use restore::{Restore, Restored, restore};
 pub use scope::{App, OrgScope};
 pub use terms::{ORIGINS_MAX, QuotaState};
+pub use totp::TotpSeed;
 pub use usage::{UsageHour, UsageHours};
 pub use used::UsedKey;
 

@@ -1,5 +1,6 @@
 //! Tests of the store over a real SQLite file, with a clock and randomness that the test steers.
 
+mod account;
 mod append;
 mod audit;
 mod change;

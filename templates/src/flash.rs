@@ -6,19 +6,42 @@ use crate::text::Text;
 pub enum Flash {
     /// A change was kept.
     Saved,
+    /// A mail with a link is under way.
+    MailSent,
+    /// A forgotten password was replaced; the sign-in page says so.
+    PasswordSet,
+    /// The password was changed, and other sessions ended.
+    PasswordChanged,
+    /// Sessions of the account were ended.
+    SessionsEnded,
+    /// The second factor was switched off.
+    TotpOff,
     /// The org asks for a second factor before anything else.
     NeedsTotp,
 }
 
 impl Flash {
     /// Every sentence.
-    pub const ALL: &'static [Self] = &[Self::Saved, Self::NeedsTotp];
+    pub const ALL: &'static [Self] = &[
+        Self::Saved,
+        Self::MailSent,
+        Self::PasswordSet,
+        Self::PasswordChanged,
+        Self::SessionsEnded,
+        Self::TotpOff,
+        Self::NeedsTotp,
+    ];
 
     /// Its name in the cookie.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Saved => "saved",
+            Self::MailSent => "mail-sent",
+            Self::PasswordSet => "password-set",
+            Self::PasswordChanged => "password-changed",
+            Self::SessionsEnded => "sessions-ended",
+            Self::TotpOff => "totp-off",
             Self::NeedsTotp => "needs-totp",
         }
     }
@@ -33,6 +56,11 @@ impl Flash {
     pub(crate) fn sentence(self, text: &Text) -> String {
         text.get(match self {
             Self::Saved => "flash-saved",
+            Self::MailSent => "flash-mail-sent",
+            Self::PasswordSet => "flash-password-set",
+            Self::PasswordChanged => "flash-password-changed",
+            Self::SessionsEnded => "flash-sessions-ended",
+            Self::TotpOff => "flash-totp-off",
             Self::NeedsTotp => "flash-needs-totp",
         })
     }

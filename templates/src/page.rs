@@ -1,9 +1,14 @@
 //! The pages: one file per page, each a template with the data it shows.
+pub mod account;
+pub mod code;
+pub mod link;
 pub mod mailbox;
 pub mod notice;
 pub mod prove;
 pub mod quickstart;
 pub mod sign_in;
+pub mod sign_up;
+pub mod told;
 pub mod usage;
 
 #[cfg(test)]

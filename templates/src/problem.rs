@@ -64,6 +64,8 @@ fn sentence(text: Text, code: &str, field: &str, wait_s: i64) -> String {
         ("forbidden", _) => "problem-forbidden",
         (_, "email") => "problem-email",
         (_, "password") => "problem-password",
+        (_, "new_password") => "problem-new-password",
+        (_, "code") => "problem-code",
         (_, "name") => "problem-name",
         _ => "problem-value",
     };

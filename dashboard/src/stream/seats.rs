@@ -74,6 +74,11 @@ impl Seats {
             place.orders.send_replace(Some(Order::CheckAgain));
         }
     }
+
+    /// The same for several.
+    pub(crate) fn check_all_again(&self, sessions: &[SessionId]) {
+        sessions.iter().for_each(|session| self.check_again(*session));
+    }
 }
 
 impl Seat {

@@ -1,3 +1,8 @@
 # What the page after a form tells first.
 flash-saved = Saved.
 flash-needs-totp = Your org asks its members for a second factor. Switch it on here; the other pages open afterwards.
+flash-mail-sent = A mail with a link is under way.
+flash-password-set = Your password was set. Sign in with it.
+flash-password-changed = Your password was changed, and you were signed out everywhere else.
+flash-sessions-ended = Signed out there.
+flash-totp-off = The second factor is off.

@@ -4,6 +4,7 @@ frame-nav = Console
 frame-menu = Menu
 frame-crumbs = Where you are
 frame-unverified = Verify your address: live apps, invitations and billing wait for it.
+frame-unverified-send = Send the mail again
 frame-switch-org = Choose another org
 frame-account = Account
 frame-signed-in-as = Signed in as { $email }

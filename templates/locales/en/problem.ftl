@@ -11,5 +11,7 @@ problem-conflict = This is taken, or it was changed meanwhile.
 problem-forbidden = Your role may not do this.
 problem-email = This is not an email address.
 problem-password = The password is not right.
+problem-new-password = A password has 12 to 256 characters, and is not one that attackers try first, like a common one or your address.
+problem-code = The code is not right, or was used before.
 problem-name = A name has 1 to 64 characters.
 problem-value = This value is not allowed.

@@ -7,6 +7,7 @@ frame-nav = 控制台
 frame-menu = 菜单
 frame-crumbs = 当前位置
 frame-unverified = 请验证邮箱地址：正式应用、邀请成员和计费都要等验证完成。
+frame-unverified-send = 重新发送邮件
 frame-switch-org = 选择其他组织
 frame-account = 账号
 frame-signed-in-as = 当前登录：{ $email }

@@ -10,5 +10,7 @@ problem-conflict = 该值已被占用，或在此期间已被更改。
 problem-forbidden = 你的角色无权执行此操作。
 problem-email = 这不是有效的邮箱地址。
 problem-password = 密码不正确。
+problem-new-password = 密码须为 12 到 256 个字符，且不能是攻击者首先尝试的密码，例如常见密码或你的邮箱地址。
+problem-code = 验证码不正确，或已被使用过。
 problem-name = 名称须为 1 到 64 个字符。
 problem-value = 不允许使用此值。

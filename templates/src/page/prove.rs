@@ -15,6 +15,10 @@ pub struct ProvePage<'a> {
     pub frame: Frame<'a>,
     /// The account's address.
     pub email: &'a str,
+    /// Whether a code of the second factor is asked for instead of the password.
+    pub has_totp: bool,
+    /// Characters of a code at most.
+    pub code_chars_max: usize,
     /// Characters of a password at most.
     pub password_chars_max: usize,
     /// Where it goes afterwards.

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::{
+    account::{AccountPage, QrPicture, RecoveryCodesPage, Seed, SessionRow, TotpPage},
+    code::{CodePage, ElevatePage},
+    link::{ForgotPage, ResetPage, VerifyPage},
     mailbox::{MailPage, MailboxPage, Row},
     notice::{Kind, NoticePage},
     prove::ProvePage,
     quickstart::{self, QuickstartPage},
     sign_in::{Problem, SignInPage},
+    sign_up::SignUpPage,
+    told::{Told, ToldPage},
     usage::overview::OverviewPage,
     usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*},
 };
@@ -132,12 +137,15 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         let page = ProvePage {
             frame: frame.clone(),
             email: HOSTILE,
+            has_totp: problems.is_empty(),
+            code_chars_max: 32,
             password_chars_max: 256,
             next: "/console/usage",
             problems,
         };
         pages.push((format!("prove {}", page.problems.is_empty()), page.render().expect("renders")));
     }
+    pages.extend(account_pages(&frame));
     pages
 }
 
@@ -210,6 +218,84 @@ fn quickstarts(frame: &Frame<'_>) -> Vec<(String, String)> {
         pages.push((format!("quickstart {code}"), of(panes, false, refused(code))));
     }
     pages.into_iter().map(|(name, page)| (name, page.render().expect("renders"))).collect()
+}
+
+/// The pages of an account, fresh and refused.
+fn account_pages(frame: &Frame<'_>) -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    let mut add = |name: &str, page: &dyn askama::DynTemplate| {
+        pages.push((name.to_owned(), page.dyn_render().expect("renders")));
+    };
+    let refused = |field| Problems::of_code(frame.text, "invalid_field", Some(field), 0);
+    for told in Told::ALL {
+        add(&format!("told {told:?}"), &ToldPage { frame: frame.clone(), told });
+    }
+    for (at, sentence) in [("email", ""), ("new_password", HOSTILE)] {
+        let problems =
+            if sentence.is_empty() { refused(at) } else { Problems::of_sentence("email", sentence.to_owned()) };
+        let (email, email_chars_max, password_chars_min, password_chars_max) = (HOSTILE, 254, 12, 256);
+        let frame = || frame.clone();
+        let one = problems.clone();
+        add(
+            "sign-up",
+            &SignUpPage {
+                frame: frame(),
+                email,
+                email_chars_max,
+                password_chars_min,
+                password_chars_max,
+                problems: one,
+            },
+        );
+        add("forgot", &ForgotPage { frame: frame(), email_chars_max, problems: problems.clone() });
+        add("reset", &ResetPage { frame: frame(), token: HOSTILE, password_chars_min, password_chars_max, problems });
+    }
+    add("verify", &VerifyPage { frame: frame.clone(), token: HOSTILE });
+    for has_totp in [false, true] {
+        let problems = if has_totp { refused("code") } else { Problems::none() };
+        let (code_chars_max, password_chars_min, password_chars_max) = (32, 12, 256);
+        let sessions: Vec<_> = [true, false].map(session_row).into();
+        add("code", &CodePage { frame: frame.clone(), code_chars_max, next: HOSTILE, problems: problems.clone() });
+        let elevate = ElevatePage {
+            frame: frame.clone(),
+            has_totp,
+            password_chars_max,
+            code_chars_max,
+            problems: problems.clone(),
+        };
+        add("elevate", &elevate);
+        let account = AccountPage {
+            frame: frame.clone(),
+            email: HOSTILE,
+            is_verified: has_totp,
+            has_totp,
+            recovery_codes: 1,
+            sessions: &sessions,
+            password_chars_min,
+            password_chars_max,
+            problems: if has_totp { refused("new_password") } else { Problems::none() },
+        };
+        add("account", &account);
+        let picture = QrPicture::of("otpauth://totp/x").expect("short enough");
+        let enrolment = (!has_totp).then_some(Seed { picture, secret: "ABCDEFGH" });
+        add("totp", &TotpPage { frame: frame.clone(), enrolment, recovery_codes: 2, code_chars_max, problems });
+    }
+    add(
+        "recovery-codes",
+        &RecoveryCodesPage { frame: frame.clone(), codes: &["abcdef".to_owned(), "ghijkl".to_owned()] },
+    );
+    pages
+}
+
+fn session_row(is_current: bool) -> SessionRow {
+    SessionRow {
+        id: format!("ses_{is_current}"),
+        agent: HOSTILE.into(),
+        address: "127.0.0.1".into(),
+        seen: Utc::from_ms(AT_MS),
+        is_current,
+        is_operator: !is_current,
+    }
 }
 
 /// Every entry, so that each label and icon is drawn.

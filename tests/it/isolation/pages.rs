@@ -35,7 +35,35 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         (Verb::Post, "/console/apps/{app}/quickstart/messages") => {
             vec![Case::Form(route.path.replace("{app}", app), vec![("sender", "alice"), ("text", "hello")])]
         }
-        (Verb::Get, "/" | "/console" | "/console/overview" | "/dev/mail" | "/dev/mail/{name}")
+        // Links and sessions are an account's, not an org's; dashboard/src/face/account.rs tries those of others.
+        (
+            Verb::Get,
+            "/sign-up"
+            | "/sign-in/code"
+            | "/verify"
+            | "/forgot"
+            | "/reset"
+            | "/console/account"
+            | "/console/account/totp"
+            | "/console/operator",
+        )
+        | (
+            Verb::Post,
+            "/sign-up"
+            | "/sign-in/code"
+            | "/verify"
+            | "/forgot"
+            | "/reset"
+            | "/console/account/verify"
+            | "/console/account/password"
+            | "/console/account/sessions/end-others"
+            | "/console/account/sessions/{session}/end"
+            | "/console/account/totp"
+            | "/console/account/totp/codes"
+            | "/console/account/totp/off"
+            | "/console/operator",
+        )
+        | (Verb::Get, "/" | "/console" | "/console/overview" | "/dev/mail" | "/dev/mail/{name}")
         | (Verb::Get | Verb::Post, "/console/prove")
         | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
         | (Verb::Get, "/assets/{name}") => vec![Case::NoId],

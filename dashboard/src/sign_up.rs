@@ -1,0 +1,106 @@
+//! Sign-up: signed in at once, on the quickstart of the first app. What an address that is taken is told, and why:
+//! docs/adr/0006.
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use tokenim_control::{
+    bootstrap::EMAIL_CHARS_MAX,
+    password::{CHARS_MAX, CHARS_MIN},
+    sign_in::{SignedIn, normal},
+    sign_up::{SignUp, SignedUp, sign_up as use_case},
+};
+use tokenim_domain::{id::AppId, limits::NAME_CHARS_MAX, secret::Secret};
+use tokenim_templates::{
+    page::{sign_up::SignUpPage, told::Told},
+    problem::Problems,
+};
+
+use crate::{
+    answer,
+    attempts::Caller,
+    fault::Fault,
+    form::Form,
+    problems::{Refusal, refusal},
+    routes::{Answer, RouteSpec, Verb, Who, get, post, routes},
+    session,
+    sign_in::{FIRST_PAGE, after_password, remember_language},
+    told,
+    visit::Visit,
+};
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/sign-up", Who::Public, |visit| Box::pin(std::future::ready(show(visit)))),
+    post("/sign-up", Who::Public, |visit, form| Box::pin(sign_up(visit, form))),
+];
+/// Where the first app is tried out.
+const QUICKSTART: &str = "/console/apps/{app}/quickstart";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignUpForm {
+    email: String,
+    new_password: String,
+}
+
+fn show(visit: &mut Visit<'_>) -> Answer {
+    if visit.session.is_some() {
+        return Ok(answer::see_other(FIRST_PAGE));
+    }
+    page(visit, StatusCode::OK, "", Problems::none())
+}
+
+async fn sign_up(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let SignUpForm { email, new_password } = form.parse()?;
+    let email = normal(&email);
+    match try_sign_up(visit, &email, new_password).await {
+        Ok(SignedUp::Founded(founded)) => {
+            session::begin(visit, founded.account, Some(founded.app.org)).await?;
+            remember_language(visit);
+            Ok(answer::see_other(&first_page(founded.app.app)))
+        }
+        Ok(SignedUp::Known(SignedIn { account, org })) => after_password(visit, account, org, FIRST_PAGE).await,
+        Ok(SignedUp::Taken) => told::page(visit, StatusCode::OK, Told::SignUpMailSent),
+        Err(fault) => {
+            let Refusal { status, problems } = refusal(visit, fault)?;
+            page(visit, status, &email, problems)
+        }
+    }
+}
+
+async fn try_sign_up(visit: &Visit<'_>, email: &str, password: String) -> Result<SignedUp, Fault> {
+    visit.attempts().try_take(&Caller::new(email, visit.address()), visit.now_ms)?;
+    let text = visit.text();
+    let wanted = SignUp {
+        email: email.to_owned(),
+        password: Secret::new(password),
+        language: visit.language.tag().to_owned(),
+        org: org_name(&text.with("sign-up-org", "name", ""), |name| text.with("sign-up-org", "name", name), email),
+        app: text.get("sign-up-app"),
+    };
+    Ok(use_case(&visit.console.store, wanted).await?)
+}
+
+/// A name for the org of an address, in the visitor's words and no longer than a name may be.
+fn org_name(empty: &str, named: impl Fn(&str) -> String, email: &str) -> String {
+    let local = email.split('@').next().unwrap_or_default();
+    let room = NAME_CHARS_MAX.saturating_sub(empty.chars().count());
+    named(&local.chars().take(room).collect::<String>())
+}
+
+/// The app's quickstart, where there is one.
+fn first_page(app: AppId) -> String {
+    let exists = routes().any(|spec| spec.verb == Verb::Get && spec.path == QUICKSTART);
+    if exists { QUICKSTART.replace("{app}", &app.to_string()) } else { FIRST_PAGE.to_owned() }
+}
+
+fn page(visit: &mut Visit<'_>, status: StatusCode, email: &str, problems: Problems) -> Answer {
+    visit.offer_form();
+    let page = SignUpPage {
+        frame: visit.frame(None),
+        email,
+        email_chars_max: EMAIL_CHARS_MAX,
+        password_chars_min: CHARS_MIN,
+        password_chars_max: CHARS_MAX,
+        problems,
+    };
+    answer::page(status, &page, visit)
+}
