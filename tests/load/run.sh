@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds release, runs the three loads on loopback, and prints their last lines again as a summary. Takes about 12 minutes.
+# Builds release, runs the three loads on loopback, the idle one over TLS too, and prints their last lines again as a summary. Takes about 16 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${CARGO_TARGET_DIR:-target}/release"
@@ -11,6 +11,7 @@ out="$(mktemp)"
 trap 'rm -f "$out"' EXIT
 load() { "$target/tokenim-load" "$@" --bin "$target/tokenim" --data "$data" | tee -a "$out"; }
 load idle --connections 5000 --conversations 20
+load idle --connections 5000 --conversations 20 --tls
 load durable --in-flight 64,512 --seconds 8
 load durable --in-flight 64,512 --seconds 8 --deliver
 load group --members 1000 --seconds 8

@@ -275,6 +275,11 @@ fn each(from: &Memory, to: &Memory, connections: usize) -> f64 {
     (to.rss_kb as f64 - from.rss_kb as f64) * 1024.0 / connections as f64
 }
 
+/// The same of what no file backs: on a machine short of memory the kernel takes file pages away meanwhile.
+fn each_anonymous(from: &Memory, to: &Memory, connections: usize) -> f64 {
+    (to.anonymous_kb as f64 - from.anonymous_kb as f64) * 1024.0 / connections as f64
+}
+
 fn say_round(flags: &Flags, number: usize, round: &Round) {
     let all = flags.connections;
     let line = |name: &str, memory: &Memory| {
@@ -313,15 +318,16 @@ fn conclude(flags: &Flags, rounds: &[Round]) {
     let fresh = of(&|round| each(&round.fresh, &round.connected, all));
     let warm = of(&|round| each(&round.before, &round.warm, all));
     let later = of(&|round| each(&round.before, &round.later, all));
+    let anonymous = of(&|round| each_anonymous(&round.before, &round.later, all));
     let connect = of(&|round| round.connect_us);
     let bare_connect = of(&|round| round.bare_connect_us);
     say(&format!(
-        "idle, {} turns: {connected} bytes a connection, second half alone {half}, warm {warm}, later {later}",
+        "idle, {} turns: {connected} bytes a connection, second half alone {half}, warm {warm}, later {later}, of it anonymous {anonymous}",
         rounds.len()
     ));
     say_json(&json!({
         "load": "idle", "tls": flags.common.tls, "connections": all, "conversations": flags.conversations, "members": flags.members, "turns": rounds.len(),
-        "bytes_per_connection": connected, "bytes_second_half": half, "bytes_against_fresh": fresh, "bytes_warm": warm, "bytes_after_ping": later,
+        "bytes_per_connection": connected, "bytes_second_half": half, "bytes_against_fresh": fresh, "bytes_warm": warm, "bytes_after_ping": later, "bytes_after_ping_anonymous": anonymous,
         "connect_us": connect, "connect_without_heads_us": bare_connect,
     }));
 }
