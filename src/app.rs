@@ -28,7 +28,7 @@ use tokenim_domain::id::AppId;
 use tokenim_domain::log::{Outcome, Write};
 use tokenim_gateway::bus::LocalBus;
 use tokenim_gateway::checkpoints::Steps;
-use tokenim_gateway::verifier::Verifier;
+use tokenim_gateway::verifier::{Lookups, Verifier};
 use tokenim_gateway::{Gateway, Parts, transport};
 use tokenim_jobs::Jobs;
 use tokenim_store::Store;
@@ -137,12 +137,7 @@ fn origin(config: &Config, public: &TcpListener, tls: Option<&Tls>) -> Result<St
 }
 
 fn gateway(store: &Store) -> Gateway<Store> {
-    let keys = store.clone();
-    let find = move |kid| {
-        let keys = keys.clone();
-        Box::pin(async move { keys.find_signing_key(kid).await }) as tokenim_gateway::verifier::FoundKey
-    };
-    let verifier = Verifier::new(Arc::new(find), store.master().clone(), store.clock().clone());
+    let verifier = Verifier::new(lookups(store), store.master().clone(), store.clock().clone());
     Gateway::start(Parts {
         log: Arc::new(store.clone()),
         bus: LocalBus::default(),
@@ -151,6 +146,21 @@ fn gateway(store: &Store) -> Gateway<Store> {
         clock: store.clock().clone(),
         rng: store.rng().clone(),
     })
+}
+
+/// The verifier's questions are the store's look-ups.
+fn lookups(store: &Store) -> Lookups {
+    let (signing, minters) = (store.clone(), store.clone());
+    Lookups {
+        signing: Arc::new(move |kid| {
+            let store = signing.clone();
+            Box::pin(async move { store.find_signing_key(kid).await })
+        }),
+        minter: Arc::new(move |app, key| {
+            let store = minters.clone();
+            Box::pin(async move { store.find_standing(app, key).await })
+        }),
+    }
 }
 
 /// What answers requests.

@@ -2,6 +2,7 @@
 
 use crate::auth::keys::Keys;
 use crate::openapi;
+use crate::reports::Reports;
 use std::sync::Arc;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
@@ -17,6 +18,8 @@ pub struct Api {
     pub(crate) gateway: Gateway<Store>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) document: Arc<str>,
+    /// Reports of leaked keys, by address.
+    pub(crate) reports: Arc<Reports>,
     /// Requests with an `Idempotency-Key`: they run to their end although the caller has gone.
     pub(crate) tasks: TaskTracker,
     /// Where those run: not on the runtime of a worker, which ends with its sockets.
@@ -36,8 +39,9 @@ impl Api {
     #[must_use]
     pub fn new(store: Store, gateway: Gateway<Store>) -> Self {
         let document = openapi::document().to_json().expect("the document is made of strings and numbers");
-        let (keys, tasks, core) = (Arc::new(Keys::new(store.clone())), TaskTracker::new(), Handle::current());
-        Api { store, gateway, keys, document: document.into(), tasks, core }
+        let (keys, reports) = (Arc::new(Keys::new(store.clone())), Arc::new(Reports::new()));
+        let (tasks, core) = (TaskTracker::new(), Handle::current());
+        Api { store, gateway, keys, document: document.into(), reports, tasks, core }
     }
 
     /// Waits for requests that outlive their callers; call it after the last connection is closed and before the store is.

@@ -17,6 +17,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use std::net::IpAddr;
 use tokenim_domain::key::{self, Kind};
+use tokenim_domain::standing::Standing;
 use tokenim_domain::token::Identity;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{ApiKey, ManagementKey, OperatorKey, Space, UsedKey};
@@ -73,8 +74,9 @@ pub(crate) fn address(request: &HttpRequest) -> Option<IpAddr> {
 
 /// Verifies the request's credential and admits it as `A`.
 ///
-/// Errors: `unauthenticated`, `key_malformed`, `key_unknown`, `key_revoked`, `key_expired`, `secret_key_in_browser`,
-/// `token_invalid`, `token_expired`, `token_revoked`, `session_invalid`, `forbidden`; `unavailable`, `overloaded`.
+/// Errors: `unauthenticated`, `key_malformed`, `key_unknown`, `key_revoked`, `key_expired`, `key_rotated`,
+/// `secret_key_in_browser`, `token_invalid`, `token_expired`, `token_revoked`, `session_invalid`, `app_suspended`,
+/// `scope_missing`, `forbidden`; `unavailable`, `overloaded`.
 /// Source: docs/PROTOCOL.md §8, §9; docs/MANAGE.md §2.
 pub(crate) async fn authorize<A: Authority>(api: &Api, request: &HttpRequest) -> Result<A> {
     let text = bearer(request.headers())?;
@@ -102,7 +104,8 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
     }
 }
 
-/// Typos cost no query; then the browser rule, which needs none either; then the key itself.
+/// Typos cost no query; then the browser rule, which needs none either; then the key itself: what was looked up may be 2 s
+/// old, but its end is compared with the clock each time.
 async fn secret_key(api: &Api, text: &str, request: &HttpRequest) -> Result<Presented> {
     let (kind, hash) = key::parse(text)?;
     if request.headers().contains_key(header::ORIGIN) {
@@ -111,36 +114,27 @@ async fn secret_key(api: &Api, text: &str, request: &HttpRequest) -> Result<Pres
     let (presented, used) = match kind {
         Kind::Server(_) => {
             let key = api.keys.api_key(hash).await?.ok_or(Code::KeyUnknown)?;
-            check(api, key.revoked, None)?;
+            key.standing.check_key(api.now_ms())?;
             let used = UsedKey::Server(key.app, key.id);
             (Presented::Server(key), used)
         }
         Kind::Management => {
             let key = api.keys.management_key(hash).await?.ok_or(Code::KeyUnknown)?;
-            check(api, key.revoked, key.expires_ms)?;
+            let standing = Standing { is_revoked: key.revoked, expires_ms: key.expires_ms, ..Standing::default() };
+            standing.check_key(api.now_ms())?;
             let used = UsedKey::Management(key.org, key.id);
             (Presented::Management(key), used)
         }
         Kind::Operator => {
             let key = api.keys.operator_key(hash).await?.ok_or(Code::KeyUnknown)?;
-            check(api, key.revoked_ms.is_some(), None)?;
+            let standing = Standing { is_revoked: key.revoked_ms.is_some(), ..Standing::default() };
+            standing.check_key(api.now_ms())?;
             let used = UsedKey::Operator(key.id);
             (Presented::Operator(key), used)
         }
     };
     used::note(api, used, address(request));
     Ok(presented)
-}
-
-/// Whether a key stands now. What was looked up may be 2 s old, but its end is compared with the clock each time.
-fn check(api: &Api, is_revoked: bool, expires_ms: Option<i64>) -> Result<()> {
-    if is_revoked {
-        return Err(Code::KeyRevoked.into());
-    }
-    if expires_ms.is_some_and(|end| end <= api.now_ms()) {
-        return Err(Code::KeyExpired.into());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod once;
 mod openapi;
 mod post;
 mod query;
+mod reports;
 mod rim;
 mod routes;
 mod stats;

@@ -1,11 +1,14 @@
 //! The provisioning API (docs/MANAGE.md): everything the console does, for scripts, through the same use-cases.
 
+pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod invitations;
+pub(crate) mod keys;
 pub(crate) mod management_keys;
 pub(crate) mod members;
 pub(crate) mod orgs;
 pub(crate) mod page;
+pub(crate) mod signing_keys;
 
 /// The language of mails where a call names none.
 pub(crate) fn english() -> String {

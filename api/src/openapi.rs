@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::fault::{ErrorReply, Fault};
-use crate::manage::{self, audit, invitations, management_keys, orgs};
+use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, signing_keys};
 use crate::query::Query;
 use crate::routes::{ROUTES, RouteSpec, Verb, Who};
 use crate::{answer, conversations, members, messages, stats, tokens, usage};
@@ -60,7 +60,24 @@ const USER_TOKEN: &str = "user_token";
         audit::check,
         management_keys::list,
         management_keys::create,
-        management_keys::revoke
+        management_keys::revoke,
+        apps::list,
+        apps::create,
+        apps::show,
+        apps::update,
+        apps::delete,
+        apps::list_origins,
+        apps::add_origin,
+        apps::remove_origin,
+        keys::list,
+        keys::create,
+        keys::rotate,
+        keys::revoke,
+        signing_keys::list,
+        signing_keys::create,
+        signing_keys::rotate,
+        signing_keys::revoke,
+        keys::report_leak
     ),
     components(schemas(ErrorReply))
 )]
@@ -125,13 +142,16 @@ fn operation_mut(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
 /// Adds what the route table knows: name, security, errors, and the header of every POST.
 fn complete(operation: &mut Operation, spec: &RouteSpec) {
     operation.operation_id = Some(spec.operation.to_owned());
+    if let Who::ServerKey(scope) | Who::KeyOrUser(scope) = spec.who {
+        operation.description = Some(format!("Scope of a server key: `{}`.", scope.as_str()));
+    }
     let tag = spec.path.trim_start_matches("/v1/manage").trim_start_matches("/v1").split('/').nth(1);
     operation.tags = Some(vec![tag.unwrap_or_default().to_owned()]);
     let need = |name| SecurityRequirement::new(name, Vec::<String>::new());
     operation.security = Some(match spec.who {
         Who::Public => vec![],
-        Who::ServerKey => vec![need(SERVER_KEY)],
-        Who::KeyOrUser => vec![need(SERVER_KEY), need(USER_TOKEN)],
+        Who::ServerKey(_) => vec![need(SERVER_KEY)],
+        Who::KeyOrUser(_) => vec![need(SERVER_KEY), need(USER_TOKEN)],
         Who::ManagementKey(_) => vec![need(MANAGEMENT_KEY), need(OPERATOR_KEY)],
         Who::OperatorKey => vec![need(OPERATOR_KEY)],
     });
@@ -142,7 +162,7 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
     if matches!(spec.who, Who::ManagementKey(_) | Who::OperatorKey) && spec.verb != Verb::Get {
         parameters.push(RefOr::T(reason()));
     }
-    if spec.verb.has_body() {
+    if spec.is_idempotent() {
         parameters.push(RefOr::T(idempotency_key()));
     }
     for (status, codes) in errors(spec) {
@@ -194,16 +214,20 @@ fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
             Code::KeyUnknown,
             Code::KeyRevoked,
             Code::KeyExpired,
+            Code::KeyRotated,
+            Code::AppSuspended,
             Code::SecretKeyInBrowser,
             Code::Forbidden,
         ]);
         codes.extend([Code::TokenInvalid, Code::TokenExpired, Code::TokenRevoked, Code::SessionInvalid]);
         codes.extend([Code::InvalidField, Code::Unavailable, Code::Overloaded]);
     }
-    if matches!(spec.who, Who::ManagementKey(_)) {
-        codes.push(Code::NotFound);
+    match spec.who {
+        Who::ManagementKey(_) => codes.push(Code::NotFound),
+        Who::ServerKey(_) | Who::KeyOrUser(_) => codes.push(Code::ScopeMissing),
+        Who::Public | Who::OperatorKey => {}
     }
-    if spec.verb.has_body() {
+    if spec.is_idempotent() {
         codes.extend([Code::IdempotencyMismatch, Code::IdempotencyInProgress, Code::Silent]);
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();

@@ -66,6 +66,20 @@ impl<A: Authority, B: DeserializeOwned + 'static> FromRequest for Post<A, B> {
     }
 }
 
+/// The body of a call that needs no credential; it may come twice, so nothing is remembered of it.
+#[derive(Debug)]
+pub(crate) struct Open<B>(pub(crate) B);
+
+impl<B: DeserializeOwned + 'static> FromRequest for Open<B> {
+    type Error = Fault;
+    type Future = LocalBoxFuture<'static, Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move { parse(&read(request.headers(), payload).await?).map(Open) })
+    }
+}
+
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
     let bytes = value.as_bytes();

@@ -2,13 +2,14 @@
 
 use crate::api::Api;
 use crate::fault::Fault;
-use crate::manage::{self, audit, invitations, management_keys, orgs};
+use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, signing_keys};
 use crate::{conversations, members, messages, openapi, rim, stats, tokens, usage};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 use tokenim_domain::Code;
 use tokenim_domain::actor::Action;
+use tokenim_domain::scope::Scope;
 
 /// Where every path begins.
 const BASE: &str = "/v1";
@@ -31,10 +32,10 @@ pub enum Verb {
 pub enum Who {
     /// Anybody.
     Public,
-    /// An app's server, with its secret key.
-    ServerKey,
+    /// An app's server, with a secret key of this scope.
+    ServerKey(Scope),
     /// The same, or a user with a user or session token, within that user's rights.
-    KeyOrUser,
+    KeyOrUser(Scope),
     /// A management key of the org, in a role that may do this; or an operator's key.
     ManagementKey(Action),
     /// An operator's key.
@@ -79,13 +80,20 @@ impl Verb {
     }
 }
 
+impl RouteSpec {
+    /// Whether it takes an `Idempotency-Key`: keys are kept by credential.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.verb.has_body() && self.who != Who::Public
+    }
+}
+
 /// Every route; [`configure`] serves these and nothing else.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec {
         verb: Verb::Post,
         path: "/v1/tokens",
         operation: "createToken",
-        who: Who::ServerKey,
+        who: Who::ServerKey(Scope::TokensCreate),
         refuses: &[Code::NotFound],
         handler: || web::to(tokens::create),
     },
@@ -93,7 +101,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Post,
         path: "/v1/conversations",
         operation: "createConversation",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::ConversationsWrite),
         refuses: &[Code::Conflict, Code::LimitReached, Code::OutcomeUnknown],
         handler: || web::to(conversations::create),
     },
@@ -101,7 +109,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Get,
         path: "/v1/conversations/{id}",
         operation: "getConversation",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::ConversationsRead),
         refuses: &[Code::NotFound],
         handler: || web::to(conversations::show),
     },
@@ -109,7 +117,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Get,
         path: "/v1/conversations/{id}/messages",
         operation: "listMessages",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::MessagesRead),
         refuses: &[Code::NotFound],
         handler: || web::to(messages::list),
     },
@@ -117,7 +125,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Post,
         path: "/v1/conversations/{id}/messages",
         operation: "sendMessage",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::MessagesWrite),
         refuses: &[Code::NotFound, Code::Conflict, Code::OutcomeUnknown],
         handler: || web::to(messages::send),
     },
@@ -125,7 +133,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Get,
         path: "/v1/conversations/{id}/members",
         operation: "listMembers",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::MembersRead),
         refuses: &[Code::NotFound],
         handler: || web::to(members::list),
     },
@@ -133,7 +141,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Post,
         path: "/v1/conversations/{id}/members",
         operation: "addMembers",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::MembersWrite),
         refuses: &[Code::NotFound, Code::LimitReached, Code::OutcomeUnknown],
         handler: || web::to(members::add),
     },
@@ -141,7 +149,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Delete,
         path: "/v1/conversations/{id}/members/{user}",
         operation: "removeMember",
-        who: Who::KeyOrUser,
+        who: Who::KeyOrUser(Scope::MembersWrite),
         refuses: &[Code::NotFound, Code::OutcomeUnknown],
         handler: || web::to(members::remove),
     },
@@ -149,7 +157,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Get,
         path: "/v1/usage",
         operation: "listUsage",
-        who: Who::ServerKey,
+        who: Who::ServerKey(Scope::UsageRead),
         refuses: &[],
         handler: || web::to(usage::list),
     },
@@ -157,7 +165,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Get,
         path: "/v1/stats",
         operation: "getStats",
-        who: Who::ServerKey,
+        who: Who::ServerKey(Scope::StatsRead),
         refuses: &[],
         handler: || web::to(stats::now),
     },
@@ -165,7 +173,7 @@ pub const ROUTES: &[RouteSpec] = &[
         verb: Verb::Get,
         path: "/v1/stats/series",
         operation: "getStatsSeries",
-        who: Who::ServerKey,
+        who: Who::ServerKey(Scope::StatsRead),
         refuses: &[Code::NotSupported],
         handler: || web::to(stats::series),
     },
@@ -320,6 +328,142 @@ pub const ROUTES: &[RouteSpec] = &[
         who: Who::ManagementKey(Action::ChangeSettings),
         refuses: &[],
         handler: || web::to(management_keys::revoke),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/apps",
+        operation: "listApps",
+        who: Who::ManagementKey(Action::ReadApps),
+        refuses: &[],
+        handler: || web::to(apps::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/apps",
+        operation: "createApp",
+        who: Who::ManagementKey(Action::ChangeApps),
+        refuses: &[Code::EmailUnverified, Code::PlanLimit],
+        handler: || web::to(apps::create),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/apps/{app}",
+        operation: "getApp",
+        who: Who::ManagementKey(Action::ReadApps),
+        refuses: &[],
+        handler: || web::to(apps::show),
+    },
+    RouteSpec {
+        verb: Verb::Patch,
+        path: "/v1/manage/apps/{app}",
+        operation: "updateApp",
+        who: Who::ManagementKey(Action::ChangeApps),
+        refuses: &[],
+        handler: || web::to(apps::update),
+    },
+    RouteSpec {
+        verb: Verb::Delete,
+        path: "/v1/manage/apps/{app}",
+        operation: "deleteApp",
+        who: Who::ManagementKey(Action::ChangeApps),
+        refuses: &[],
+        handler: || web::to(apps::delete),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/apps/{app}/origins",
+        operation: "listOrigins",
+        who: Who::ManagementKey(Action::ReadApps),
+        refuses: &[],
+        handler: || web::to(apps::list_origins),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/apps/{app}/origins",
+        operation: "addOrigin",
+        who: Who::ManagementKey(Action::ChangeApps),
+        refuses: &[Code::LimitReached],
+        handler: || web::to(apps::add_origin),
+    },
+    RouteSpec {
+        verb: Verb::Delete,
+        path: "/v1/manage/apps/{app}/origins",
+        operation: "removeOrigin",
+        who: Who::ManagementKey(Action::ChangeApps),
+        refuses: &[],
+        handler: || web::to(apps::remove_origin),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/keys",
+        operation: "listKeys",
+        who: Who::ManagementKey(Action::ReadKeys),
+        refuses: &[],
+        handler: || web::to(keys::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/keys",
+        operation: "createKey",
+        who: Who::ManagementKey(Action::ChangeKeys),
+        refuses: &[Code::LimitReached],
+        handler: || web::to(keys::create),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/keys/{id}/rotate",
+        operation: "rotateKey",
+        who: Who::ManagementKey(Action::ChangeKeys),
+        refuses: &[Code::Conflict, Code::LimitReached],
+        handler: || web::to(keys::rotate),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/keys/{id}/revoke",
+        operation: "revokeKey",
+        who: Who::ManagementKey(Action::ChangeKeys),
+        refuses: &[],
+        handler: || web::to(keys::revoke),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/signing-keys",
+        operation: "listSigningKeys",
+        who: Who::ManagementKey(Action::ReadKeys),
+        refuses: &[],
+        handler: || web::to(signing_keys::list),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/signing-keys",
+        operation: "createSigningKey",
+        who: Who::ManagementKey(Action::ChangeKeys),
+        refuses: &[Code::LimitReached],
+        handler: || web::to(signing_keys::create),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/signing-keys/{id}/rotate",
+        operation: "rotateSigningKey",
+        who: Who::ManagementKey(Action::ChangeKeys),
+        refuses: &[Code::Conflict, Code::LimitReached],
+        handler: || web::to(signing_keys::rotate),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/manage/signing-keys/{id}/revoke",
+        operation: "revokeSigningKey",
+        who: Who::ManagementKey(Action::ChangeKeys),
+        refuses: &[],
+        handler: || web::to(signing_keys::revoke),
+    },
+    RouteSpec {
+        verb: Verb::Post,
+        path: "/v1/keys/report-leak",
+        operation: "reportLeakedKey",
+        who: Who::Public,
+        refuses: &[Code::RateLimited, Code::Unavailable, Code::Overloaded, Code::Silent],
+        handler: || web::to(keys::report_leak),
     },
 ];
 

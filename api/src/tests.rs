@@ -4,6 +4,7 @@ mod calls;
 mod house;
 mod idempotency;
 mod isolation;
+mod keys;
 mod manage;
 mod refusals;
 mod sample;

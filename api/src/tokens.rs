@@ -72,6 +72,7 @@ async fn mint(api: web::Data<Api>, job: Job<ServerKey, NewToken>) -> Result<Stri
         ttl_s: new.ttl_s.unwrap_or(TOKEN_SECONDS_DEFAULT),
         caps: new.caps,
         label: new.label,
+        minted_by: Some(job.caller.id()),
     };
     let missing = || Error::new(Code::NotFound).says("the app has no signing key that is not revoked");
     let key = api.keys.current_signing_key(app).await?.ok_or_else(missing)?;

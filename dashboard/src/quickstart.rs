@@ -169,7 +169,8 @@ fn app_ref(visit: &Visit<'_>, app: &App) -> Result<AppRef, Fault> {
 }
 
 fn token(visit: &Visit<'_>, key: &SigningKey, user: &str) -> Result<String, Error> {
-    let grant = Grant { user: User::parse(user)?, ttl_s: TOKEN_SECONDS_DEFAULT, caps: None, label: None };
+    let grant =
+        Grant { user: User::parse(user)?, ttl_s: TOKEN_SECONDS_DEFAULT, caps: None, label: None, minted_by: None };
     Ok(token::mint(key, &grant, visit.now_ms)?.0.expose().to_owned())
 }
 

@@ -12,10 +12,13 @@ pub mod mail;
 pub mod membership;
 pub mod meter;
 pub mod name;
+pub mod origin;
 pub mod plan;
 pub mod rng;
 pub mod role;
+pub mod scope;
 pub mod secret;
+pub mod standing;
 pub mod terms;
 pub mod token;
 

@@ -1,7 +1,10 @@
 //! User tokens: the rules every face applies to a JWT an app's backend signed.
 
 pub mod caps;
+mod key;
 pub mod session;
+
+pub use key::{Material, SigningAlgorithm, SigningKey, SigningSecret};
 
 use crate::error::{Error, Result};
 use crate::id::KeyId;
@@ -11,25 +14,12 @@ use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use caps::{Cap, Caps};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokenim_protocol::Code;
 use tokenim_protocol::grammar;
 use tokenim_protocol::limits::{JSON_KEYS_MAX, TOKEN_BYTES_MAX, TOKEN_LEEWAY_SECONDS, TOKEN_SECONDS_MAX};
-
-/// One signing key of one app, as the store holds it. The app comes from here, never from a claim.
-#[derive(Debug, Clone)]
-pub struct SigningKey {
-    /// The platform-wide `kid`.
-    pub id: KeyId,
-    /// The app it signs for.
-    pub app: AppRef,
-    /// The HS256 secret; its UTF-8 text is the HMAC key.
-    pub secret: Secret,
-    /// Set when it was revoked.
-    pub revoked: bool,
-}
 
 /// Who a verified token speaks for.
 #[derive(Debug, Clone)]
@@ -42,6 +32,8 @@ pub struct Identity {
     pub device: Option<Device>,
     /// The signing key, which usage is counted under.
     pub key: KeyId,
+    /// The server key that asked for the token, where one did: with its revocation the token ends.
+    pub minted_by: Option<KeyId>,
     /// What the token may do; `None` = everything the user may.
     pub caps: Option<Arc<Caps>>,
     /// A name of our customer's customer, which usage is split by.
@@ -89,6 +81,9 @@ struct Claims {
     caps: Option<Caps>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<String>,
+    /// The server key that `POST /v1/tokens` was called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tim_key: Option<String>,
 }
 
 /// The `kid` of a token, to find its signing key; nothing about the token is verified yet.
@@ -101,33 +96,31 @@ pub fn key_of(token: &str) -> Result<KeyId> {
 /// Verifies a user token against the signing key its `kid` names.
 ///
 /// Units: `now_ms` is milliseconds since 1970; claims are seconds (RFC 7519 §2).
-/// Errors: `token_invalid` (one code for signature, shape and claims), `token_expired`, `token_revoked`.
-/// The library skips a wrong-typed time, an unknown `crit` and claims of ours: so exp, nbf, iat and crit are checked here.
+/// Errors: `token_invalid` (one code for signature, shape and claims), `token_expired`, `token_revoked`, `app_suspended`.
+/// Whether the server key that asked for the token still stands is the caller's question. The library skips a wrong-typed time, an unknown `crit` and claims of ours: so exp, nbf, iat and crit are checked here.
 pub fn verify(token: &str, key: &SigningKey, now_ms: i64) -> Result<Identity> {
     let header = header(token)?;
-    if header.alg != Algorithm::HS256 || header.crit.is_some() {
+    let (algorithm, verifying) = key.material.verifier();
+    if header.alg != algorithm || header.crit.is_some() {
         return Err(invalid("the header's `alg` is not the key's, or it has `crit`"));
     }
-    let mut rules = Validation::new(Algorithm::HS256);
+    let mut rules = Validation::new(algorithm);
     rules.validate_exp = false;
     rules.validate_nbf = false;
     rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
     rules.set_audience(&[key.app.app.to_string()]);
     rules.set_issuer(&[key.id.to_string()]);
     refuse_repeated_claims(token)?;
-    let secret = DecodingKey::from_secret(key.secret.expose().as_bytes());
     let claims =
-        jsonwebtoken::decode::<Claims>(token, &secret, &rules).map_err(|error| invalid("").because(error))?.claims;
+        jsonwebtoken::decode::<Claims>(token, &verifying, &rules).map_err(|error| invalid("").because(error))?.claims;
     check_times(&claims, now_ms / 1000)?;
-    if key.revoked {
-        return Err(Code::TokenRevoked.into());
-    }
+    key.standing.check_signing(now_ms)?;
     identity(claims, key)
 }
 
 /// Signs a user token for `POST /v1/tokens`.
 ///
-/// Errors: `invalid_field` for a label that is no name; `internal` if the provider refuses.
+/// Errors: `invalid_field` for a label that is no name; `internal` where the key has no secret or the provider refuses.
 pub fn mint(key: &SigningKey, grant: &Grant, now_ms: i64) -> Result<(Secret, i64)> {
     if !(1..=TOKEN_SECONDS_MAX).contains(&grant.ttl_s) {
         return Err(Error::invalid("ttl_s", "`ttl_s` must be 1 to 86400 seconds"));
@@ -147,10 +140,12 @@ pub fn mint(key: &SigningKey, grant: &Grant, now_ms: i64) -> Result<(Secret, i64
         device: None,
         caps: grant.caps.clone(),
         label: grant.label.clone(),
+        tim_key: grant.minted_by.map(|key| key.to_string()),
     };
     let mut header = Header::new(Algorithm::HS256);
     header.kid = Some(key.id.to_string());
-    let secret = EncodingKey::from_secret(key.secret.expose().as_bytes());
+    let secret = key.material.secret().ok_or_else(|| Error::internal("only a secret makes tokens"))?;
+    let secret = EncodingKey::from_secret(secret.expose().as_bytes());
     let token = jsonwebtoken::encode(&header, &claims, &secret).map_err(Error::internal)?;
     Ok((Secret::new(token), claims.exp * 1000))
 }
@@ -166,6 +161,8 @@ pub struct Grant {
     pub caps: Option<Caps>,
     /// Splits usage.
     pub label: Option<String>,
+    /// The server key that asks for it.
+    pub minted_by: Option<KeyId>,
 }
 
 fn header(token: &str) -> Result<Header> {
@@ -207,11 +204,14 @@ fn identity(claims: Claims, key: &SigningKey) -> Result<Identity> {
     if claims.label.as_deref().is_some_and(|label| !grammar::is_name(label)) {
         return Err(invalid("`label` must be 1 to 64 characters"));
     }
+    let minted_by = claims.tim_key.map(|key| key.parse()).transpose();
+    let minted_by = minted_by.map_err(|()| invalid("`tim_key` is ours to set"))?;
     Ok(Identity {
         app: key.app,
         user,
         device,
         key: key.id,
+        minted_by,
         caps: claims.caps.map(Arc::new),
         label: claims.label.map(Arc::from),
         expires_ms: (claims.exp + TOKEN_LEEWAY_SECONDS) * 1000,

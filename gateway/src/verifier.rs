@@ -2,42 +2,48 @@
 
 use lru::LruCache;
 use std::future::Future;
+use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::{AppId, KeyId, OrgId};
+use tokenim_domain::log::AppRef;
 use tokenim_domain::secret::MasterKey;
+use tokenim_domain::standing::Standing;
 use tokenim_domain::token::{self, Identity, SigningKey, session};
 use tokenim_domain::{Code, Result};
 
-/// How long a signing key is remembered: a revoked one is refused this much later at most.
+/// How long a key is remembered: a revoked one is refused this much later at most.
 const KEY_KEPT: Duration = Duration::from_secs(2);
-/// Signing keys remembered, known and unknown; hostile `kid`s push each other out.
+/// Keys of a kind remembered, known and unknown; hostile `kid`s push each other out.
 const KEYS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 
 /// What a look-up returns.
-pub type FoundKey = Pin<Box<dyn Future<Output = Result<Option<SigningKey>>> + Send>>;
+pub type Found<T> = Pin<Box<dyn Future<Output = Result<Option<T>>> + Send>>;
 /// Looks a signing key up in the store.
-pub type FindKey = Arc<dyn Fn(KeyId) -> FoundKey + Send + Sync>;
+pub type FindKey = Arc<dyn Fn(KeyId) -> Found<SigningKey> + Send + Sync>;
+/// Looks up whether a server key of an app stands.
+pub type FindMinter = Arc<dyn Fn(AppRef, KeyId) -> Found<Standing> + Send + Sync>;
 
-/// What a look-up found, and until when that is believed.
-type Remembered = (Option<SigningKey>, Duration);
+/// What a verifier asks the store.
+#[derive(Clone)]
+pub struct Lookups {
+    /// For the key that a token's `kid` names.
+    pub signing: FindKey,
+    /// For the server key that a token was minted by.
+    pub minter: FindMinter,
+}
 
 /// Verifies user tokens and session tokens for every face.
 #[derive(Clone)]
 pub struct Verifier {
-    find: FindKey,
+    lookups: Lookups,
     master: MasterKey,
     clock: Arc<dyn Clock>,
-    keys: Arc<Mutex<Keys>>,
-}
-
-/// Keys remembered, and how many times some were forgotten: what was looked up before is not remembered after.
-struct Keys {
-    found: LruCache<KeyId, Remembered>,
-    forgotten: u64,
+    signing: Memory<KeyId, SigningKey>,
+    minters: Memory<(AppRef, KeyId), Standing>,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -47,64 +53,55 @@ impl std::fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// A verifier that asks `find` for keys it does not remember.
+    /// A verifier that asks for keys it does not remember.
     #[must_use]
-    pub fn new(find: FindKey, master: MasterKey, clock: Arc<dyn Clock>) -> Self {
-        Verifier {
-            find,
-            master,
-            clock,
-            keys: Arc::new(Mutex::new(Keys { found: LruCache::new(KEYS_MAX), forgotten: 0 })),
-        }
+    pub fn new(lookups: Lookups, master: MasterKey, clock: Arc<dyn Clock>) -> Self {
+        let (signing, minters) = (Memory::new(clock.clone()), Memory::new(clock.clone()));
+        Verifier { lookups, master, clock, signing, minters }
     }
 
     /// Verifies a user token or a session token, whichever the text is.
     ///
-    /// Errors: `token_invalid`, `token_expired`, `token_revoked`, `session_invalid`; the store's.
+    /// Errors: `token_invalid`, `token_expired`, `token_revoked`, `session_invalid`, `app_suspended`; the store's.
     pub async fn verify(&self, text: &str) -> Result<Identity> {
         if session::is_session(text) { self.verify_session(text).await } else { self.verify_token(text).await }
     }
 
-    /// Verifies a user token. Errors: `token_invalid`, `token_expired`, `token_revoked`; the store's.
+    /// Verifies a user token. Errors: `token_invalid`, `token_expired`, `token_revoked`, `app_suspended`; the store's.
     pub async fn verify_token(&self, text: &str) -> Result<Identity> {
         let kid = token::key_of(text)?;
         let key = self.key(kid).await?.ok_or(Code::TokenInvalid)?;
-        token::verify(text, &key, self.clock.now_ms())
+        let identity = token::verify(text, &key, self.clock.now_ms())?;
+        self.check_minter(&identity).await?;
+        Ok(identity)
     }
 
-    /// Verifies a session token and that the key behind it still stands.
+    /// Verifies a session token and that the keys behind it still stand.
     ///
-    /// Errors: `session_invalid`, `token_expired`, `token_revoked`; the store's.
+    /// Errors: `session_invalid`, `token_expired`, `token_revoked`, `app_suspended`; the store's.
     pub async fn verify_session(&self, text: &str) -> Result<Identity> {
         let identity = session::verify(text, &self.master, self.clock.now_ms())?;
         match self.key(identity.key).await? {
-            Some(key) if key.revoked => Err(Code::TokenRevoked.into()),
-            Some(key) if key.app == identity.app => Ok(identity),
-            _ => Err(Code::SessionInvalid.into()),
+            Some(key) if key.app == identity.app => key.standing.check_signing(self.clock.now_ms())?,
+            _ => return Err(Code::SessionInvalid.into()),
         }
+        self.check_minter(&identity).await?;
+        Ok(identity)
     }
 
-    /// Whether an identity that was verified before still stands.
+    /// Whether the keys behind an identity that was verified before still stand: for connections that stay open.
     ///
-    /// Errors: `token_revoked`; the store's.
+    /// What is believed is 2 s old at most. Errors: `token_revoked`, `app_suspended`; the store's.
     pub async fn recheck(&self, identity: &Identity) -> Result<()> {
-        match self.key(identity.key).await? {
-            Some(key) if !key.revoked => Ok(()),
-            _ => Err(Code::TokenRevoked.into()),
-        }
+        let key = self.key(identity.key).await?.ok_or(Code::TokenRevoked)?;
+        key.standing.check_signing(self.clock.now_ms())?;
+        self.check_minter(identity).await
     }
 
     /// Forgets the keys of orgs that changed, and those that were not found: they may exist now.
     pub(crate) fn forget(&self, changed: impl Fn(OrgId) -> bool) {
-        let mut keys = self.keys();
-        keys.forgotten += 1;
-        let of_changed = |key: &Option<SigningKey>| key.as_ref().is_none_or(|key| changed(key.app.org));
-        let gone: Vec<_> = keys.found.iter().filter(|(_, (key, _))| of_changed(key)).map(|(kid, _)| *kid).collect();
-        gone.iter().for_each(|kid| drop(keys.found.pop(kid)));
-    }
-
-    fn keys(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock().expect("no holder panics")
+        self.signing.forget(|_, key| key.is_none_or(|key| changed(key.app.org)));
+        self.minters.forget(|(app, _), standing| standing.is_none() || changed(app.org));
     }
 
     /// The app a user token claims to be for, by its `kid`; nothing else about it is verified.
@@ -120,21 +117,74 @@ impl Verifier {
     }
 
     async fn key(&self, kid: KeyId) -> Result<Option<SigningKey>> {
+        self.signing.find(kid, || (self.lookups.signing)(kid)).await
+    }
+
+    /// A token that names a server key which its app does not have is none of ours, whoever signed it.
+    async fn check_minter(&self, identity: &Identity) -> Result<()> {
+        let Some(key) = identity.minted_by else { return Ok(()) };
+        let app = identity.app;
+        let standing = self.minters.find((app, key), || (self.lookups.minter)(app, key)).await?;
+        standing.ok_or(Code::TokenRevoked)?.check_minter()
+    }
+}
+
+/// What look-ups found, presence and absence, believed for a moment.
+struct Memory<K, V> {
+    clock: Arc<dyn Clock>,
+    held: Arc<Mutex<Held<K, V>>>,
+}
+
+/// What is remembered, and how many times some was forgotten: what was looked up before is not remembered after.
+struct Held<K, V> {
+    found: LruCache<K, Remembered<V>>,
+    forgotten: u64,
+}
+
+/// What a look-up found, and until when that is believed.
+type Remembered<V> = (Option<V>, Duration);
+
+impl<K, V> Clone for Memory<K, V> {
+    fn clone(&self) -> Self {
+        Memory { clock: self.clock.clone(), held: self.held.clone() }
+    }
+}
+
+impl<K: Hash + Eq + Copy, V: Clone> Memory<K, V> {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        let held = Held { found: LruCache::new(KEYS_MAX), forgotten: 0 };
+        Memory { clock, held: Arc::new(Mutex::new(held)) }
+    }
+
+    /// What is remembered, else what the look-up finds. Its age counts from before the look-up.
+    async fn find(&self, key: K, load: impl FnOnce() -> Found<V>) -> Result<Option<V>> {
         let now = self.clock.monotonic();
         let (known, forgotten) = {
-            let mut keys = self.keys();
-            let known = keys.found.get(&kid).filter(|(_, until)| now < *until).map(|(key, _)| key.clone());
-            (known, keys.forgotten)
+            let mut held = self.held();
+            let young = |entry: &Remembered<V>| (now < entry.1).then(|| entry.0.clone());
+            (held.found.get(&key).and_then(young), held.forgotten)
         };
-        if let Some(key) = known {
-            return Ok(key);
+        if let Some(value) = known {
+            return Ok(value);
         }
-        let key = (self.find)(kid).await?;
-        let mut keys = self.keys();
-        if keys.forgotten == forgotten {
-            keys.found.put(kid, (key.clone(), now + KEY_KEPT));
+        let value = load().await?;
+        let mut held = self.held();
+        if held.forgotten == forgotten {
+            held.found.put(key, (value.clone(), now + KEY_KEPT));
         }
-        drop(keys);
-        Ok(key)
+        drop(held);
+        Ok(value)
+    }
+
+    fn forget(&self, is_stale: impl Fn(&K, Option<&V>) -> bool) {
+        let mut held = self.held();
+        held.forgotten += 1;
+        let stale = held.found.iter().filter(|(key, (value, _))| is_stale(key, value.as_ref()));
+        let stale: Vec<K> = stale.map(|(key, _)| *key).collect();
+        stale.iter().for_each(|key| drop(held.found.pop(key)));
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held<K, V>> {
+        self.held.lock().expect("no holder panics")
     }
 }

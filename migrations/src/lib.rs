@@ -19,6 +19,7 @@ impl MigratorTrait for Migrator {
             file("m0003_jobs", include_str!("../sql/0003_jobs.sql")),
             file("m0010_org_idempotency", include_str!("../sql/0010_org_idempotency.sql")),
             file("m0011_nodes", include_str!("../sql/0011_nodes.sql")),
+            file("m0012_signing_key_successor", include_str!("../sql/0012_signing_key_successor.sql")),
             file("m0020_log_epoch", include_str!("../sql/0020_log_epoch.sql")),
         ]
     }

@@ -13,11 +13,11 @@ use tokenim_domain::key;
 use tokenim_domain::log::AppRef;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::secret::Secret;
-use tokenim_domain::token::SigningKey;
+use tokenim_domain::token::{SigningAlgorithm, SigningSecret};
 use tokenim_domain::{Code, Error, Result};
 
 /// Characters of a signing secret: 43 of base62 are 256 bits.
-pub(crate) const SIGNING_SECRET_CHARS: usize = 43;
+pub const SIGNING_SECRET_CHARS: usize = 43;
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub struct FoundedOrg {
     /// The server API key.
     pub key: Secret,
     /// The key that signs user tokens.
-    pub signing: SigningKey,
+    pub signing: SigningSecret,
 }
 
 impl Store {
@@ -151,7 +151,7 @@ impl Store {
         app: AppRef,
         mode: Mode,
         by: Who,
-    ) -> Result<(Secret, SigningKey)> {
+    ) -> Result<(Secret, SigningSecret)> {
         let now = self.clock.now_ms();
         let key = key::generate(key::Kind::Server(mode), &*self.rng);
         let row = api_key::Model {
@@ -171,19 +171,20 @@ impl Store {
         };
         sql::insert(tx, row).await?;
         let secret = Secret::new(key::random_base62(SIGNING_SECRET_CHARS, &*self.rng));
-        let signing = SigningKey { id: KeyId::new(&*self.clock, &*self.rng), app, secret, revoked: false };
+        let signing = SigningSecret { id: KeyId::new(&*self.clock, &*self.rng), secret };
         let sealed = self.master.seal(SEAL_PURPOSE, signing.secret.expose().as_bytes(), &*self.rng)?;
         let row = signing_key::Model {
             app_id: app.app,
             id: signing.id,
             name: "first secret".to_owned(),
-            algorithm: "HS256".to_owned(),
+            algorithm: SigningAlgorithm::Hs256.as_str().to_owned(),
             sealed_secret: Some(sealed),
             public_key: None,
             created_by: Some(by.to_string()),
             created_ms: now,
             expires_ms: None,
             revoked_ms: None,
+            successor: None,
         };
         sql::insert(tx, row).await?;
         Ok((key, signing))

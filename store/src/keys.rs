@@ -1,13 +1,15 @@
-//! API keys and signing keys: the look-ups that precede the org, because they tell it.
+//! Keys of apps as requests are judged by them: the look-ups that precede the org, because they tell it.
 
-use crate::entity::{api_key, app, signing_key};
+use crate::entity::{api_key, app, org, signing_key};
 use crate::{Store, fault};
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::log::AppRef;
 use tokenim_domain::role::Mode;
+use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::Secret;
-use tokenim_domain::token::SigningKey;
+use tokenim_domain::standing::Standing;
+use tokenim_domain::token::{Material, SigningAlgorithm, SigningKey};
 use tokenim_domain::{Error, Result};
 
 /// What signing secrets are sealed for.
@@ -22,8 +24,18 @@ pub struct ApiKey {
     pub app: AppRef,
     /// Whether the app is billed.
     pub mode: Mode,
-    /// Set when it was revoked.
-    pub revoked: bool,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Whether it stands.
+    pub standing: Standing,
+}
+
+/// The app behind a key.
+struct Behind {
+    app: AppRef,
+    mode: Mode,
+    /// What the app's own state says of each of its keys.
+    standing: Standing,
 }
 
 impl Store {
@@ -31,44 +43,50 @@ impl Store {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn find_api_key(&self, hash: [u8; 32]) -> Result<Option<ApiKey>> {
-        let row = api_key::Entity::find()
-            .filter(api_key::Column::Hash.eq(hash.to_vec()))
-            .one(&self.readers)
-            .await
-            .map_err(fault::query)?;
-        let Some(row) = row else { return Ok(None) };
-        let app = app_of(&self.readers, row.app_id).await?;
-        let mode = Mode::find(&app.mode).ok_or_else(|| Error::internal("unknown app mode"))?;
+        let query = api_key::Entity::find().filter(api_key::Column::Hash.eq(hash.to_vec()));
+        let Some(row) = query.one(&self.readers).await.map_err(fault::query)? else { return Ok(None) };
+        let behind = self.behind(row.app_id).await?;
         Ok(Some(ApiKey {
             id: row.id,
-            app: AppRef { org: app.org_id, app: app.id },
-            mode,
-            revoked: row.revoked_ms.is_some(),
+            app: behind.app,
+            mode: behind.mode,
+            scopes: Scopes::parse(row.scopes.split(' ')).map_err(Error::internal)?,
+            standing: standing(&behind, &row),
         }))
+    }
+
+    /// Whether the API key of an app stands, if the app has such a key.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_standing(&self, app: AppRef, id: KeyId) -> Result<Option<Standing>> {
+        let row = api_key::Entity::find_by_id((app.app, id)).one(&self.readers).await.map_err(fault::query)?;
+        match row {
+            Some(row) => Ok(Some(standing(&self.behind(row.app_id).await?, &row))),
+            None => Ok(None),
+        }
     }
 
     /// The signing key of that `kid`.
     ///
     /// Errors: `unavailable`, `overloaded`; `internal` where the master key does not open it.
     pub async fn find_signing_key(&self, kid: KeyId) -> Result<Option<SigningKey>> {
-        let row = signing_key::Entity::find()
-            .filter(signing_key::Column::Id.eq(kid))
-            .one(&self.readers)
-            .await
-            .map_err(fault::query)?;
-        match row {
+        let query = signing_key::Entity::find().filter(signing_key::Column::Id.eq(kid));
+        match query.one(&self.readers).await.map_err(fault::query)? {
             Some(row) => self.unseal(row).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The newest signing key of an app that is not revoked: the one `POST /v1/tokens` signs with.
+    /// The newest secret of an app that stands: what `POST /v1/tokens` signs with.
     ///
     /// Errors: as [`Store::find_signing_key`].
     pub async fn find_current_signing_key(&self, app: AppRef) -> Result<Option<SigningKey>> {
+        let ends = signing_key::Column::ExpiresMs;
         let row = signing_key::Entity::find()
             .filter(signing_key::Column::AppId.eq(app.app))
+            .filter(signing_key::Column::Algorithm.eq(SigningAlgorithm::Hs256.as_str()))
             .filter(signing_key::Column::RevokedMs.is_null())
+            .filter(Condition::any().add(ends.is_null()).add(ends.gt(self.clock.now_ms())))
             .order_by_desc(signing_key::Column::Id)
             .one(&self.readers)
             .await
@@ -80,20 +98,57 @@ impl Store {
     }
 
     async fn unseal(&self, row: signing_key::Model) -> Result<SigningKey> {
-        let app = app_of(&self.readers, row.app_id).await?;
-        let plain = self.master.open(SEAL_PURPOSE, row.sealed_secret.as_deref().unwrap_or_default())?;
-        let secret = Secret::new(String::from_utf8(plain).map_err(Error::internal)?);
+        let behind = self.behind(row.app_id).await?;
         Ok(SigningKey {
             id: row.id,
+            app: behind.app,
+            standing: Standing {
+                is_revoked: behind.standing.is_revoked || row.revoked_ms.is_some(),
+                is_rotated: row.successor.is_some(),
+                expires_ms: row.expires_ms,
+                ..behind.standing
+            },
+            material: self.material(&row)?,
+        })
+    }
+
+    fn material(&self, row: &signing_key::Model) -> Result<Material> {
+        let algorithm = SigningAlgorithm::find(&row.algorithm)
+            .ok_or_else(|| Error::internal(format!("unknown algorithm {:?}", row.algorithm)))?;
+        match (algorithm, &row.public_key) {
+            (SigningAlgorithm::EdDsa | SigningAlgorithm::Es256, Some(pem)) => {
+                Material::parse_public(algorithm, pem).map_err(Error::internal)
+            }
+            _ => {
+                let plain = self.master.open(SEAL_PURPOSE, row.sealed_secret.as_deref().unwrap_or_default())?;
+                Ok(Material::Secret(Secret::new(String::from_utf8(plain).map_err(Error::internal)?)))
+            }
+        }
+    }
+
+    /// The app of a key row, with its org; foreign keys say that both exist.
+    async fn behind(&self, id: AppId) -> Result<Behind> {
+        let app = app::Entity::find().filter(app::Column::Id.eq(id)).one(&self.readers).await.map_err(fault::query)?;
+        let app = app.ok_or_else(|| Error::internal("a key without its app"))?;
+        let org = org::Entity::find_by_id(app.org_id).one(&self.readers).await.map_err(fault::query)?;
+        let org = org.ok_or_else(|| Error::internal("an app without its org"))?;
+        Ok(Behind {
             app: AppRef { org: app.org_id, app: app.id },
-            secret,
-            revoked: row.revoked_ms.is_some(),
+            mode: Mode::find(&app.mode).ok_or_else(|| Error::internal("unknown app mode"))?,
+            standing: Standing {
+                is_revoked: app.deleted_ms.is_some(),
+                is_suspended: app.suspended_ms.is_some() || org.suspended_ms.is_some(),
+                ..Standing::default()
+            },
         })
     }
 }
 
-/// The app of a key row; a foreign key says it exists.
-async fn app_of(on: &DatabaseConnection, id: AppId) -> Result<app::Model> {
-    let row = app::Entity::find().filter(app::Column::Id.eq(id)).one(on).await.map_err(fault::query)?;
-    row.ok_or_else(|| Error::internal("a key without its app"))
+fn standing(behind: &Behind, row: &api_key::Model) -> Standing {
+    Standing {
+        is_revoked: behind.standing.is_revoked || row.revoked_ms.is_some(),
+        is_rotated: row.successor.is_some(),
+        expires_ms: row.expires_ms,
+        ..behind.standing
+    }
 }

@@ -1,6 +1,8 @@
 //! Every query of TokenIM. An org's tables are reachable only through a scope: an org handle, or an app named by its ref.
 
 mod account;
+mod api_keys;
+mod apps;
 mod audit;
 mod backlog;
 mod backup;
@@ -24,11 +26,14 @@ mod nonce;
 mod open;
 mod operator_keys;
 mod orgs;
+mod origins;
 mod plans;
 mod restore;
 mod scope;
+mod signing_keys;
 mod sql;
 mod terms;
+pub mod entity;
 #[cfg(test)]
 mod tests;
 mod totp;
@@ -36,11 +41,13 @@ mod usage;
 mod used;
 
 pub use account::{Account, SessionView};
+pub use api_keys::{ApiKeyView, KeyPrint, NewApiKey};
+pub use apps::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
 pub use backup::{Contents, backup};
 pub use console::{ConsoleSession, Membership, NewConsoleSession};
-pub use found::{FoundedOrg, NewOrg};
+pub use found::{FoundedOrg, NewOrg, SIGNING_SECRET_CHARS};
 pub use idempotency::{Begun, Remembered, Space};
 pub use invitations::{INVITATIONS_PER_DAY_MAX, INVITATIONS_READ_MAX, InvitationLink, InvitationView, NewInvitation};
 pub use jobs::{CLAIM_MS, Job};
@@ -56,6 +63,7 @@ pub use orgs::{FirstOwner, FoundOrg, ORGS_OWNED_MAX, OrgPatch, OrgView, OwnOrg};
 pub use plans::{Plan, Subscription};
 pub use restore::{Restore, Restored, restore};
 pub use scope::{App, OrgScope};
+pub use signing_keys::{NewMaterial, NewSigningKey, SigningKeyView};
 pub use terms::{ORIGINS_MAX, QuotaState};
 pub use totp::TotpSeed;
 pub use usage::{UsageHour, UsageHours};

@@ -29,6 +29,8 @@ pub struct App {
     pub mode: Mode,
     /// When it was created, milliseconds since 1970.
     pub created_ms: i64,
+    /// When it was suspended.
+    pub suspended_ms: Option<i64>,
 }
 
 impl Store {
@@ -40,12 +42,13 @@ impl Store {
 }
 
 impl OrgScope<'_> {
-    /// The org's apps, the oldest first.
+    /// The org's apps that are not deleted, the oldest first.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn list_apps(&self) -> Result<Vec<App>> {
         let rows = app::Entity::find()
             .filter(app::Column::OrgId.eq(self.org))
+            .filter(app::Column::DeletedMs.is_null())
             .order_by_asc(app::Column::Id)
             .limit(APPS_MAX)
             .all(&self.store.readers)
@@ -54,16 +57,16 @@ impl OrgScope<'_> {
         rows.into_iter().map(view).collect()
     }
 
-    /// The app's ref, if the org owns such an app.
+    /// The app's ref, if the org owns such an app and has not deleted it.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn find_app(&self, id: AppId) -> Result<Option<AppRef>> {
         let row = app::Entity::find_by_id((self.org, id)).one(&self.store.readers).await.map_err(fault::query)?;
-        Ok(row.map(|row| AppRef { org: row.org_id, app: row.id }))
+        Ok(row.filter(|row| row.deleted_ms.is_none()).map(|row| AppRef { org: row.org_id, app: row.id }))
     }
 }
 
-fn view(row: app::Model) -> Result<App> {
+pub(crate) fn view(row: app::Model) -> Result<App> {
     let mode = Mode::find(&row.mode).ok_or_else(|| Error::internal(format!("unknown app mode {:?}", row.mode)))?;
-    Ok(App { id: row.id, name: row.name, mode, created_ms: row.created_ms })
+    Ok(App { id: row.id, name: row.name, mode, created_ms: row.created_ms, suspended_ms: row.suspended_ms })
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod invitations;
 mod isolation;
 mod jobs;
+mod keys;
 mod members;
 mod model;
 mod nodes;

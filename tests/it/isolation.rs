@@ -24,9 +24,12 @@ pub struct Ids {
     pub client_msg_id: String,
     pub org: String,
     pub app: String,
+    /// A's app: the place where B's things are asked for.
+    pub own_app: String,
     pub management_key: String,
     pub account: String,
     pub invitation: String,
+    pub key: String,
     pub kid: String,
     pub email: String,
 }
@@ -47,6 +50,7 @@ impl Orgs {
         let theirs = server.manager(&server.other).await;
         let guest = json!({"email": "canary-guest@example.com", "role": "viewer"});
         let invited = server.rest_as(&theirs.secret).post("/v1/manage/invitations", &guest).await.ok();
+        let keys = server.rest_as(&theirs.secret).get("/v1/manage/keys").await.ok();
         let foreign = Ids {
             conversation: "of-b-1".into(),
             fresh: "of-b-2".into(),
@@ -55,9 +59,11 @@ impl Orgs {
             client_msg_id: "msg-b".into(),
             org: server.other.org.clone(),
             app: server.other.app.clone(),
+            own_app: server.founded.app.clone(),
             management_key: theirs.id.clone(),
             account: server.other.account.clone(),
             invitation: invited["id"].as_str().unwrap().to_owned(),
+            key: keys["items"][0]["id"].as_str().unwrap().to_owned(),
             kid: server.other.signing.kid.clone(),
             email: server.other.email.clone(),
         };
@@ -69,9 +75,11 @@ impl Orgs {
             client_msg_id: "msg-z".into(),
             org: like(&server.other.org),
             app: like(&server.other.app),
+            own_app: server.founded.app.clone(),
             management_key: like(&theirs.id),
             account: like(&server.other.account),
             invitation: like(&foreign.invitation),
+            key: like(&foreign.key),
             kid: like(&server.other.signing.kid),
             email: "zoe@example.com".into(),
         };
@@ -121,12 +129,15 @@ async fn snapshot(b: &Rest, manager: &Rest, ids: &Ids) -> Value {
         }
     }
     seen.push(b.get("/v1/usage?from=2020-01-01&to=2020-01-02").await.ok()["items"].take());
-    let mut keys = manager.get("/v1/manage/management-keys").await.ok()["items"].take();
-    // Looking is a use.
-    keys[0]["last_used_at"] = Value::Null;
-    keys[0]["last_used_from"] = Value::Null;
-    seen.push(keys);
-    for path in ["orgs/".to_owned() + &ids.org, "members".into(), "invitations".into(), "audit?limit=200".into()] {
+    for path in ["management-keys", "keys"] {
+        let mut keys = manager.get(&format!("/v1/manage/{path}")).await.ok()["items"].take();
+        // Looking is a use.
+        keys[0]["last_used_at"] = Value::Null;
+        keys[0]["last_used_from"] = Value::Null;
+        seen.push(keys);
+    }
+    let paths = ["members", "invitations", "audit?limit=200", "apps", "signing-keys"].map(str::to_owned);
+    for path in paths.into_iter().chain([format!("orgs/{}", ids.org), format!("apps/{}/origins", ids.app)]) {
         seen.push(manager.get(&format!("/v1/manage/{path}")).await.ok());
     }
     json!({"seen": seen, "units": b.units().await})
@@ -161,7 +172,8 @@ pub fn masked(text: &str, ids: &Ids) -> String {
         out = out.replace(&format!("\"expires_in_s\":{left_s}"), "\"expires_in_s\":~");
     }
     let own = [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.kid, &ids.email];
-    for id in own.into_iter().chain([&ids.org, &ids.app, &ids.management_key, &ids.account, &ids.invitation]) {
+    for id in own.into_iter().chain([&ids.org, &ids.app, &ids.management_key, &ids.key, &ids.account, &ids.invitation])
+    {
         out = out.replace(id.as_str(), "#");
     }
     out

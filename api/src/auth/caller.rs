@@ -2,7 +2,9 @@
 
 use super::{Authority, Presented};
 use crate::api::Api;
+use crate::routes::{self, Who};
 use actix_web::HttpRequest;
+use tokenim_domain::id::KeyId;
 use tokenim_domain::log::{AppRef, Credential};
 use tokenim_domain::name::User;
 use tokenim_domain::token::Identity;
@@ -63,6 +65,11 @@ impl Caller {
 }
 
 impl ServerKey {
+    /// Its id.
+    pub(crate) fn id(&self) -> KeyId {
+        self.0.id
+    }
+
     /// The app it is of.
     pub(crate) fn app(&self) -> AppRef {
         self.0.app
@@ -74,10 +81,20 @@ fn wrong_kind() -> Error {
     Error::new(Code::Forbidden).says("this call needs a credential of an app; this key is for /v1/manage")
 }
 
+/// The key, if it has the scope that the route's row names.
+fn in_scope(key: ApiKey, request: &HttpRequest) -> Result<ApiKey> {
+    match routes::spec(request).map(|spec| spec.who) {
+        Some(Who::ServerKey(scope) | Who::KeyOrUser(scope)) => key.scopes.allow(scope).map(|()| key),
+        Some(Who::Public | Who::ManagementKey(_) | Who::OperatorKey) | None => {
+            Err(Error::internal("a route that takes a server key and names no scope"))
+        }
+    }
+}
+
 impl Authority for Caller {
-    async fn admit(_: &Api, presented: Presented, _: &HttpRequest) -> Result<Self> {
+    async fn admit(_: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
         match presented {
-            Presented::Server(key) => Ok(Caller::Server(key)),
+            Presented::Server(key) => in_scope(key, request).map(Caller::Server),
             Presented::User(identity) => Ok(Caller::User(identity)),
             Presented::Management(_) | Presented::Operator(_) => Err(wrong_kind()),
         }
@@ -97,9 +114,9 @@ impl Authority for Caller {
 }
 
 impl Authority for ServerKey {
-    async fn admit(_: &Api, presented: Presented, _: &HttpRequest) -> Result<Self> {
+    async fn admit(_: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
         match presented {
-            Presented::Server(key) => Ok(ServerKey(key)),
+            Presented::Server(key) => in_scope(key, request).map(ServerKey),
             Presented::User(_) => Err(Error::new(Code::Forbidden).says("this call needs a server key")),
             Presented::Management(_) | Presented::Operator(_) => Err(wrong_kind()),
         }

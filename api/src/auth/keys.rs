@@ -48,6 +48,13 @@ impl Keys {
 
     /// The signing key that new tokens of an app are made with.
     pub(crate) async fn current_signing_key(&self, app: AppRef) -> Result<Option<SigningKey>> {
-        self.signing.find(app.app, self.store.find_current_signing_key(app)).await
+        let found = self.signing.find(app.app, self.store.find_current_signing_key(app)).await?;
+        match found {
+            // It may have ended since it was looked up.
+            Some(key) if key.standing.check_signing(self.store.clock().now_ms()).is_err() => {
+                self.store.find_current_signing_key(app).await
+            }
+            found => Ok(found),
+        }
     }
 }

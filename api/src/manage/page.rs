@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokenim_domain::Error;
+use tokenim_domain::id::AppId;
 use tokenim_domain::role::OrgRole;
 
 /// Items of a page when the call names no `limit`.
@@ -64,6 +65,14 @@ pub(crate) fn id<I: FromStr>(text: &str) -> Result<I, Fault> {
 pub(crate) fn role(text: &str, param: &'static str) -> Result<OrgRole, Fault> {
     let wrong = || Error::invalid(param, format!("`{param}` must be the name of a role")).into();
     OrgRole::find(text).ok_or_else(wrong)
+}
+
+/// The app that a list is cut down to, where one is named; another org's has nothing in it, as one of nobody.
+///
+/// Errors: `invalid_field`.
+pub(crate) fn app(text: Option<&str>) -> Result<Option<AppId>, Fault> {
+    let wrong = || Error::invalid("app", "`app` must be the id of an app");
+    Ok(text.map(|text| text.parse().map_err(|()| wrong())).transpose()?)
 }
 
 /// A time that a body names; `None` where it names none.

@@ -14,7 +14,7 @@ use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_gateway::bus::LocalBus;
-use tokenim_gateway::verifier::Verifier;
+use tokenim_gateway::verifier::{Lookups, Verifier};
 use tokenim_gateway::{Gateway, Parts};
 use tokenim_store::{Durability, FoundedOrg, NewOrg, Settings, Store};
 
@@ -86,6 +86,11 @@ impl House {
     /// Another org with its own app on the same server.
     pub(super) async fn founded(&self, name: &str) -> FoundedOrg {
         founded(&self.api.store, name).await
+    }
+
+    /// The same on that plan, with a verified owner or not.
+    pub(super) async fn founded_with(&self, name: &str, plan: &'static str, is_verified: bool) -> FoundedOrg {
+        self.api.store.found_org(&NewOrg { plan, is_verified, ..new_org(name) }).await.unwrap()
     }
 
     pub(super) fn pass(&self, ms: i64) {
@@ -166,19 +171,29 @@ impl House {
 }
 
 fn gateway(store: &Store) -> Gateway<Store> {
-    let keys = store.clone();
-    let find = move |kid| -> tokenim_gateway::verifier::FoundKey {
-        let keys = keys.clone();
-        Box::pin(async move { keys.find_signing_key(kid).await })
+    let (signing, minters) = (store.clone(), store.clone());
+    let lookups = Lookups {
+        signing: Arc::new(move |kid| {
+            let store = signing.clone();
+            Box::pin(async move { store.find_signing_key(kid).await })
+        }),
+        minter: Arc::new(move |app, key| {
+            let store = minters.clone();
+            Box::pin(async move { store.find_standing(app, key).await })
+        }),
     };
-    let verifier = Verifier::new(Arc::new(find), store.master().clone(), store.clock().clone());
+    let verifier = Verifier::new(lookups, store.master().clone(), store.clock().clone());
     let (clock, rng) = (store.clock().clone(), store.rng().clone());
     let terms = Arc::new(store.clone());
     Gateway::start(Parts { log: terms.clone(), bus: LocalBus::default(), verifier, terms, clock, rng })
 }
 
 async fn founded(store: &Store, name: &str) -> FoundedOrg {
-    let new = NewOrg {
+    store.found_org(&new_org(name)).await.unwrap()
+}
+
+fn new_org(name: &str) -> NewOrg {
+    NewOrg {
         email: format!("{name}@example.com"),
         password_hash: String::new(),
         org: name.to_owned(),
@@ -188,6 +203,5 @@ async fn founded(store: &Store, name: &str) -> FoundedOrg {
         is_verified: true,
         is_operator: false,
         language: None,
-    };
-    store.found_org(&new).await.unwrap()
+    }
 }

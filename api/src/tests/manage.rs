@@ -32,7 +32,7 @@ async fn every_cell_of_the_table_of_roles() {
             let may = match spec.who {
                 Who::Public => true,
                 Who::ManagementKey(action) => role.may(action),
-                Who::ServerKey | Who::KeyOrUser | Who::OperatorKey => false,
+                Who::ServerKey(_) | Who::KeyOrUser(_) | Who::OperatorKey => false,
             };
             let expected = if may { 200 } else { 403 };
             assert_eq!(answer.status, expected, "{role:?} {:?} {} {:?}", spec.verb, spec.path, answer.json);

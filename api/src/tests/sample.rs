@@ -4,9 +4,11 @@ use super::house::House;
 use crate::{RouteSpec, Verb, Who};
 use serde_json::{Value, json};
 use tokenim_domain::actor::{Acting, Actor, Right, Who as Somebody};
-use tokenim_domain::id::{AccountId, KeyId};
-use tokenim_domain::role::OrgRole;
+use tokenim_domain::id::{AccountId, AppId, KeyId};
+use tokenim_domain::role::{Mode, OrgRole};
+use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::{Secret, sha256};
+use tokenim_domain::token::SigningAlgorithm;
 use tokenim_store::{InvitationLink, NewInvitation};
 
 /// Path and body. A route without a line here fails the test.
@@ -27,13 +29,13 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/manage/orgs") => plain(json!({"name": "Acme", "owner_email": "boss@example.com"})),
         (Verb::Patch, "/v1/manage/orgs/{org}") => (spec.path.replace("{org}", &org), json!({"name": "Alpha & Sons"})),
         (Verb::Post, "/v1/manage/orgs/{org}/suspend" | "/v1/manage/orgs/{org}/resume") => {
-            let acting = Acting { right: Right::Service, ..acting };
-            let must_be = spec.path.ends_with("resume");
-            let is = house.api.store.org(acting.org).find().await.unwrap().unwrap().suspended_ms.is_some();
-            if is != must_be {
-                tokenim_control::orgs::suspend(&house.api.store, &acting, must_be).await.unwrap();
+            // Not `alpha`, whose credentials the tests go on with.
+            let org = house.founded(&fresh(house)).await.app.org;
+            if spec.path.ends_with("resume") {
+                let acting = Acting { org, right: Right::Service, ..acting };
+                tokenim_control::orgs::suspend(&house.api.store, &acting, true).await.unwrap();
             }
-            (spec.path.replace("{org}", &org), json!({}))
+            (spec.path.replace("{org}", &org.to_string()), json!({}))
         }
         (Verb::Patch, "/v1/manage/members/{account}") => {
             (spec.path.replace("{account}", &member(house).await.to_string()), json!({"role": "developer"}))
@@ -56,6 +58,39 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/manage/management-keys/{id}/revoke") => {
             with_id(management_key(house, &acting, OrgRole::Viewer).await.0.to_string())
         }
+        (Verb::Post, "/v1/manage/apps") => plain(json!({"name": "shop", "mode": "live"})),
+        (Verb::Get, "/v1/manage/apps/{app}" | "/v1/manage/apps/{app}/origins") => {
+            (spec.path.replace("{app}", &app(house, &acting).await.to_string()), Value::Null)
+        }
+        (Verb::Patch, "/v1/manage/apps/{app}") => {
+            (spec.path.replace("{app}", &app(house, &acting).await.to_string()), json!({"suspended": true}))
+        }
+        (Verb::Delete, "/v1/manage/apps/{app}") => {
+            (spec.path.replace("{app}", &app(house, &acting).await.to_string()) + "?name=sample", Value::Null)
+        }
+        (Verb::Post, "/v1/manage/apps/{app}/origins") => {
+            let body = json!({"origin": "https://shop.example"});
+            (spec.path.replace("{app}", &app(house, &acting).await.to_string()), body)
+        }
+        (Verb::Delete, "/v1/manage/apps/{app}/origins") => {
+            let app = app(house, &acting).await;
+            tokenim_control::origins::add(&house.api.store, &acting, app, "https://shop.example").await.unwrap();
+            (spec.path.replace("{app}", &app.to_string()) + "?origin=https://shop.example", Value::Null)
+        }
+        (Verb::Get, "/v1/manage/keys" | "/v1/manage/signing-keys") => plain(Value::Null),
+        (Verb::Post, "/v1/manage/keys") => {
+            plain(json!({"app": app(house, &acting).await.to_string(), "name": "ci", "scopes": ["*"]}))
+        }
+        (Verb::Post, "/v1/manage/keys/{id}/rotate" | "/v1/manage/keys/{id}/revoke") => {
+            with_id(server_key(house, Scopes::All).await.0.to_string())
+        }
+        (Verb::Post, "/v1/manage/signing-keys") => {
+            plain(json!({"app": app(house, &acting).await.to_string(), "name": "ci", "algorithm": "HS256"}))
+        }
+        (Verb::Post, "/v1/manage/signing-keys/{id}/rotate" | "/v1/manage/signing-keys/{id}/revoke") => {
+            with_id(signing_key(house, &acting).await.to_string())
+        }
+        (Verb::Post, "/v1/keys/report-leak") => plain(json!({"key": "nonsense"})),
         (Verb::Get | Verb::Delete, _) => of_group(Value::Null),
         (verb, path) => panic!("{verb:?} {path} has no sample"),
     }
@@ -87,6 +122,30 @@ async fn member(house: &House) -> AccountId {
     let actor = Actor { who: Somebody::Account(account), ..Actor::machine() };
     house.api.store.accept_invitation(sha256(name.as_bytes()), &actor, account).await.unwrap();
     account
+}
+
+/// A test app of an org.
+pub(super) async fn app(house: &House, acting: &Acting) -> AppId {
+    tokenim_control::apps::create(&house.api.store, acting, "sample", Mode::Test).await.unwrap().id
+}
+
+/// A server key of `alpha`'s first app, and its secret.
+pub(super) async fn server_key(house: &House, scopes: Scopes) -> (KeyId, String) {
+    let app = house.alpha.app.app;
+    let wanted = tokenim_control::keys::Wanted { app, name: "sample".to_owned(), scopes, expires_ms: None };
+    let (key, secret) = tokenim_control::keys::create(&house.api.store, &house.acting(), wanted).await.unwrap();
+    (key.id, secret.expose().to_owned())
+}
+
+async fn signing_key(house: &House, acting: &Acting) -> KeyId {
+    let wanted = tokenim_control::signing_keys::Wanted {
+        app: app(house, acting).await,
+        name: "sample".to_owned(),
+        algorithm: SigningAlgorithm::Hs256,
+        public_key: None,
+        expires_ms: None,
+    };
+    tokenim_control::signing_keys::create(&house.api.store, acting, wanted).await.unwrap().0.id
 }
 
 /// A management key of an org, and its secret.

@@ -174,6 +174,7 @@ mod tests {
             id: app(number),
             name: format!("App {number}"),
             mode: role::Mode::Test,
+            suspended_ms: None,
             created_ms: 0,
         });
         let hour = |(number, at_ms, quantity)| UsageHour { app: app(number), meter: Meter::MsgSent, at_ms, quantity };

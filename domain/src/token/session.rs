@@ -22,6 +22,8 @@ struct Payload {
     user: String,
     device: String,
     key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minted_by: Option<String>,
     exp_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     caps: Option<Caps>,
@@ -45,6 +47,7 @@ pub fn sign(identity: &Identity, device: &Device, master: &MasterKey) -> Result<
         user: identity.user.to_string(),
         device: device.to_string(),
         key: identity.key.to_string(),
+        minted_by: identity.minted_by.map(|key| key.to_string()),
         exp_ms: identity.expires_ms,
         caps: identity.caps.as_deref().cloned(),
         label: identity.label.as_deref().map(str::to_owned),
@@ -77,12 +80,14 @@ fn open(text: &str, master: &MasterKey) -> Option<Payload> {
 }
 
 fn identity(payload: Payload) -> Option<Identity> {
+    let minted_by = payload.minted_by.map(|key| key.parse::<KeyId>()).transpose().ok()?;
     let app = AppRef { org: payload.org.parse::<OrgId>().ok()?, app: payload.app.parse::<AppId>().ok()? };
     Some(Identity {
         app,
         user: User::parse(&payload.user).ok()?,
         device: Some(Device::parse(&payload.device).ok()?),
         key: payload.key.parse::<KeyId>().ok()?,
+        minted_by,
         caps: payload.caps.map(Arc::new),
         label: payload.label.map(Arc::from),
         expires_ms: payload.exp_ms,

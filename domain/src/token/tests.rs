@@ -4,6 +4,10 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::id::{AppId, OrgId};
 use crate::rng::SystemRng;
+use crate::standing::Standing;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
 use serde_json::{Value, json};
 
 const NOW_MS: i64 = 1_790_000_000_000;
@@ -11,7 +15,8 @@ const NOW_MS: i64 = 1_790_000_000_000;
 fn key(secret: &str) -> SigningKey {
     let clock = SystemClock::new();
     let app = AppRef { org: OrgId::new(&clock, &SystemRng), app: AppId::new(&clock, &SystemRng) };
-    SigningKey { id: KeyId::new(&clock, &SystemRng), app, secret: Secret::new(secret.into()), revoked: false }
+    let material = Material::Secret(Secret::new(secret.into()));
+    SigningKey { id: KeyId::new(&clock, &SystemRng), app, material, standing: Standing::default() }
 }
 
 fn claims(key: &SigningKey) -> Value {
@@ -28,7 +33,7 @@ fn sign_raw(header: &str, payload: &str, secret: &str) -> String {
 
 fn sign(key: &SigningKey, claims: &Value) -> String {
     let header = json!({"alg": "HS256", "kid": key.id.to_string()}).to_string();
-    sign_raw(&header, &claims.to_string(), key.secret.expose())
+    sign_raw(&header, &claims.to_string(), key.material.secret().unwrap().expose())
 }
 
 fn code(token: &str, key: &SigningKey) -> Code {
@@ -39,7 +44,8 @@ fn code(token: &str, key: &SigningKey) -> Code {
 fn an_honest_token_is_accepted_and_a_minted_one_too() {
     let key = key("s3cret");
     assert_eq!(verify(&sign(&key, &claims(&key)), &key, NOW_MS).unwrap().user.as_str(), "alice");
-    let grant = Grant { user: User::parse("bob").unwrap(), ttl_s: 60, caps: None, label: Some("acme".into()) };
+    let grant =
+        Grant { user: User::parse("bob").unwrap(), ttl_s: 60, caps: None, label: Some("acme".into()), minted_by: None };
     let (token, expires_ms) = mint(&key, &grant, NOW_MS).unwrap();
     assert_eq!(key_of(token.expose()).unwrap(), key.id);
     let identity = verify(token.expose(), &key, NOW_MS).unwrap();
@@ -139,7 +145,7 @@ fn foreign_revoked_and_repeated_are_refused() {
     let mut foreign = claims(&mine);
     foreign["aud"] = json!(other.app.app.to_string());
     assert_eq!(code(&sign(&mine, &foreign), &mine), Code::TokenInvalid, "aud of another app");
-    let revoked = SigningKey { revoked: true, ..mine.clone() };
+    let revoked = SigningKey { standing: Standing { is_revoked: true, ..Standing::default() }, ..mine.clone() };
     assert_eq!(code(&sign(&mine, &claims(&mine)), &revoked), Code::TokenRevoked);
     let header = json!({"alg": "HS256", "kid": mine.id.to_string()}).to_string();
     let twice = claims(&mine).to_string().replacen('{', "{\"sub\":\"bob\",", 1);
@@ -163,5 +169,149 @@ fn sessions_verify_only_as_signed() {
     let altered = token.expose().replacen("tims_e", "tims_f", 1);
     for bad in [altered.as_str(), "tims_", "tims_.", "x", "", &"tims_a".repeat(3_000)] {
         assert_eq!(session::verify(bad, &master, NOW_MS).unwrap_err().code, Code::SessionInvalid, "{bad}");
+    }
+}
+
+/// The prefix of a DER SubjectPublicKeyInfo: Ed25519 (RFC 8410 §4), P-256 and P-384 (RFC 5480 §2).
+const ED25519_SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const P256_SPKI: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+const P384_SPKI: &[u8] = &[
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00,
+    0x22, 0x03, 0x62, 0x00,
+];
+
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::prelude::BASE64_STANDARD;
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
+}
+
+fn public_pem(prefix: &[u8], public: &[u8]) -> String {
+    pem("PUBLIC KEY", &[prefix, public].concat())
+}
+
+/// A pair: its public half in PEM, and the private one as the JWT library takes it.
+struct Pair {
+    algorithm: SigningAlgorithm,
+    pem: String,
+    private: EncodingKey,
+}
+
+fn pairs() -> [Pair; 2] {
+    let ed = Ed25519KeyPair::generate().unwrap();
+    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    [
+        Pair {
+            algorithm: SigningAlgorithm::EdDsa,
+            pem: public_pem(ED25519_SPKI, ed.public_key().as_ref()),
+            private: EncodingKey::from_ed_der(ed.to_pkcs8().unwrap().as_ref()),
+        },
+        Pair {
+            algorithm: SigningAlgorithm::Es256,
+            pem: public_pem(P256_SPKI, ec.public_key().as_ref()),
+            private: EncodingKey::from_ec_der(ec.to_pkcs8v1().unwrap().as_ref()),
+        },
+    ]
+}
+
+fn public_key(pair: &Pair) -> SigningKey {
+    SigningKey { material: Material::parse_public(pair.algorithm, &pair.pem).unwrap(), ..key("unused") }
+}
+
+fn sign_with(pair: &Pair, key: &SigningKey, claims: &Value) -> String {
+    let mut header = Header::new(pair.algorithm.as_str().parse().unwrap());
+    header.kid = Some(key.id.to_string());
+    jsonwebtoken::encode(&header, claims, &pair.private).unwrap()
+}
+
+#[test]
+fn a_private_key_that_never_left_its_owner_signs() {
+    for pair in pairs() {
+        let key = public_key(&pair);
+        let token = sign_with(&pair, &key, &claims(&key));
+        assert_eq!(verify(&token, &key, NOW_MS).unwrap().user.as_str(), "alice", "{:?}", pair.algorithm);
+        let (body, tag) = token.rsplit_once('.').unwrap();
+        let flipped = format!("{body}.{}{}", if tag.starts_with('A') { 'B' } else { 'A' }, &tag[1..]);
+        for broken in [flipped, format!("{body}."), format!("{body}.AAAA")] {
+            assert_eq!(code(&broken, &key), Code::TokenInvalid);
+        }
+        let mut late = claims(&key);
+        late["exp"] = json!(NOW_MS / 1000 - 60);
+        late["iat"] = json!(NOW_MS / 1000 - 100);
+        assert_eq!(code(&sign_with(&pair, &key, &late), &key), Code::TokenExpired);
+        let grant = Grant { user: User::parse("bob").unwrap(), ttl_s: 60, caps: None, label: None, minted_by: None };
+        assert_eq!(mint(&key, &grant, NOW_MS).unwrap_err().code, Code::Internal, "we cannot sign for it");
+    }
+}
+
+#[test]
+fn a_public_key_is_no_secret_and_no_algorithm_stands_in_for_another() {
+    let [ed, ec] = pairs();
+    for pair in [&ed, &ec] {
+        let key = public_key(pair);
+        let payload = claims(&key).to_string();
+        let header = |alg: &str| json!({"alg": alg, "kid": key.id.to_string()}).to_string();
+        let raw = match &key.material {
+            Material::Ed25519(raw) | Material::P256(raw) => raw.try_get_as_bytes().unwrap().to_vec(),
+            Material::Secret(_) => unreachable!("a public key"),
+        };
+        let raw_text = String::from_utf8_lossy(&raw).into_owned();
+        for secret in [pair.pem.as_str(), pair.pem.trim(), raw_text.as_str(), ""] {
+            for alg in ["HS256", "HS384", "HS512", "none", "EdDSA", "ES256", "ES384", "RS256"] {
+                assert_eq!(code(&sign_raw(&header(alg), &payload, secret), &key), Code::TokenInvalid, "{alg}");
+            }
+        }
+    }
+    // Both keys' own tokens, each at the other's key and at a secret.
+    let (ed_key, ec_key, secret) = (public_key(&ed), public_key(&ec), key("s3cret"));
+    for (pair, at) in [(&ed, &ec_key), (&ec, &ed_key), (&ed, &secret), (&ec, &secret)] {
+        assert_eq!(code(&sign_with(pair, at, &claims(at)), at), Code::TokenInvalid);
+    }
+    let [other_ed, other_ec] = pairs();
+    for (pair, at) in [(&other_ed, &ed_key), (&other_ec, &ec_key)] {
+        assert_eq!(code(&sign_with(pair, at, &claims(at)), at), Code::TokenInvalid, "another pair of the same kind");
+    }
+}
+
+#[test]
+fn only_public_keys_of_the_named_curve_are_taken() {
+    let [ed, ec] = pairs();
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let p384 = public_pem(P384_SPKI, p384.public_key().as_ref());
+    let private = pem("PRIVATE KEY", Ed25519KeyPair::generate().unwrap().to_pkcs8().unwrap().as_ref());
+    let off_curve = public_pem(P256_SPKI, &[&[4][..], &[1; 64]].concat());
+    let short = public_pem(ED25519_SPKI, &[1; 31]);
+    let certificate = ed.pem.replace("PUBLIC KEY", "CERTIFICATE");
+    let long = format!("{}{}", ed.pem, "A".repeat(1_024));
+    for algorithm in [SigningAlgorithm::EdDsa, SigningAlgorithm::Es256] {
+        for bad in ["", "x", p384.as_str(), &private, &off_curve, &short, &certificate, &long] {
+            let error = Material::parse_public(algorithm, bad).expect_err(bad);
+            assert_eq!((error.code, error.param), (Code::InvalidField, Some("public_key")));
+        }
+    }
+    assert!(Material::parse_public(SigningAlgorithm::Es256, &ed.pem).is_err());
+    assert!(Material::parse_public(SigningAlgorithm::EdDsa, &ec.pem).is_err());
+    assert!(Material::parse_public(SigningAlgorithm::Hs256, &ed.pem).is_err());
+}
+
+#[test]
+fn a_signing_key_ends_to_the_millisecond_and_tokens_carry_their_minter() {
+    let key = SigningKey { standing: Standing { expires_ms: Some(NOW_MS), ..Standing::default() }, ..key("s3cret") };
+    let minter = KeyId::new(&SystemClock::new(), &SystemRng);
+    let grant =
+        Grant { user: User::parse("bob").unwrap(), ttl_s: 60, caps: None, label: None, minted_by: Some(minter) };
+    let (token, _) = mint(&key, &grant, NOW_MS - 1_000).unwrap();
+    let identity = verify(token.expose(), &key, NOW_MS - 1).unwrap();
+    assert_eq!(identity.minted_by, Some(minter));
+    assert_eq!(code(token.expose(), &key), Code::TokenRevoked);
+    let master = crate::secret::MasterKey::new(&[1; 32]);
+    let session = session::sign(&identity, &Device::parse("d1").unwrap(), &master).unwrap();
+    assert_eq!(session::verify(session.expose(), &master, NOW_MS).unwrap().minted_by, Some(minter));
+    for wrong in [json!("x"), json!(7), json!("")] {
+        let mut claims = claims(&key);
+        claims["tim_key"] = wrong;
+        assert_eq!(verify(&sign(&key, &claims), &key, NOW_MS - 1).unwrap_err().code, Code::TokenInvalid);
     }
 }

@@ -4,7 +4,7 @@ use crate::bus::LocalBus;
 use crate::connection::Connection;
 use crate::gateway::{Gateway, Parts};
 use crate::model::ModelLog;
-use crate::verifier::{FoundKey, Verifier};
+use crate::verifier::{Found, Lookups, Verifier};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,8 +18,9 @@ use tokenim_domain::plan::quota::Period;
 use tokenim_domain::rng::{Rng, SystemRng};
 use tokenim_domain::role::{ConversationKind, Mode};
 use tokenim_domain::secret::{MasterKey, Secret};
+use tokenim_domain::standing::Standing;
 use tokenim_domain::terms::{Access, Answer, Changes, TermBook, Terms};
-use tokenim_domain::token::{self, Grant, SigningKey};
+use tokenim_domain::token::{self, Grant, Material, SigningKey};
 use tokenim_domain::{Code, Result};
 
 pub const START_MS: i64 = 1_790_000_000_000;
@@ -95,8 +96,8 @@ impl World {
     pub fn new() -> Self {
         let (clock, rng) = (Arc::new(TestClock::default()), SystemRng);
         let app = AppRef { org: OrgId::new(&*clock, &rng), app: AppId::new(&*clock, &rng) };
-        let key =
-            SigningKey { id: KeyId::new(&*clock, &rng), app, secret: Secret::new("secret".into()), revoked: false };
+        let material = Material::Secret(Secret::new("secret".into()));
+        let key = SigningKey { id: KeyId::new(&*clock, &rng), app, material, standing: Standing::default() };
         let limits = Limits { connections: None, message_rate: None, units: None, period: Period::month(START_MS) };
         let terms = Terms { mode: Mode::Live, limits, used: 0, access: Access::default() };
         let book = Arc::new(TestTerms {
@@ -112,18 +113,20 @@ impl World {
     pub fn node(&self) -> Gateway<ModelLog> {
         let (key, book) = (self.key.clone(), self.book.clone());
         let find = move |kid: KeyId| {
-            let revoked = book.is_revoked.load(Ordering::SeqCst);
-            let found = (kid == key.id).then(|| SigningKey { revoked, ..key.clone() });
-            Box::pin(async move { Ok(found) }) as FoundKey
+            let standing = Standing { is_revoked: book.is_revoked.load(Ordering::SeqCst), ..Standing::default() };
+            let found = (kid == key.id).then(|| SigningKey { standing, ..key.clone() });
+            Box::pin(async move { Ok(found) }) as Found<SigningKey>
         };
+        let no_minter = |_, _| Box::pin(async { Ok(None) }) as Found<Standing>;
+        let lookups = Lookups { signing: Arc::new(find), minter: Arc::new(no_minter) };
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-        let verifier = Verifier::new(Arc::new(find), MasterKey::new(&[1; 32]), self.clock.clone());
+        let verifier = Verifier::new(lookups, MasterKey::new(&[1; 32]), self.clock.clone());
         let (log, bus, book) = (self.log.clone(), self.bus.clone(), self.book.clone());
         Gateway::start(Parts { log, bus, verifier, terms: book, clock: self.clock.clone(), rng })
     }
 
     pub fn token(&self, user: &str, ttl_s: i64) -> String {
-        let grant = Grant { user: User::parse(user).unwrap(), ttl_s, caps: None, label: None };
+        let grant = Grant { user: User::parse(user).unwrap(), ttl_s, caps: None, label: None, minted_by: None };
         token::mint(&self.key, &grant, self.clock.now_ms()).unwrap().0.expose().to_owned()
     }
 

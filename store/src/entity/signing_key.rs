@@ -17,6 +17,7 @@ pub struct Model {
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
+    pub successor: Option<KeyId>,
 }
 
 /// No relations: queries name their joins, scoped by app.

@@ -5,6 +5,7 @@ use crate::NewOrg;
 use tokenim_domain::id::KeyId;
 use tokenim_domain::key;
 use tokenim_domain::role::Mode;
+use tokenim_domain::standing::Standing;
 
 #[tokio::test]
 async fn an_orgs_keys_are_found_and_name_its_app() {
@@ -12,10 +13,11 @@ async fn an_orgs_keys_are_found_and_name_its_app() {
     let founded = &world.founded;
     let hash = key::parse(founded.key.expose()).unwrap().1;
     let found = world.store.find_api_key(hash).await.unwrap().unwrap();
-    assert_eq!((found.app, found.mode, found.revoked), (founded.app, Mode::Live, false));
+    assert_eq!((found.app, found.mode, found.standing), (founded.app, Mode::Live, Standing::default()));
     assert!(founded.key.expose().starts_with("tim_live_sk_"));
     let signing = world.store.find_signing_key(founded.signing.id).await.unwrap().unwrap();
-    assert_eq!((signing.app, signing.secret, signing.revoked), (founded.app, founded.signing.secret.clone(), false));
+    assert_eq!((signing.app, signing.standing), (founded.app, Standing::default()));
+    assert_eq!(signing.material.secret(), Some(&founded.signing.secret));
     let current = world.store.find_current_signing_key(founded.app).await.unwrap().unwrap();
     assert_eq!(current.id, founded.signing.id);
 }
@@ -52,7 +54,7 @@ async fn an_account_that_exists_gets_another_org_and_keeps_its_password() {
 async fn an_org_survives_a_restart() {
     let world = World::new().await.reopen().await;
     let signing = world.store.find_signing_key(world.founded.signing.id).await.unwrap().unwrap();
-    assert_eq!(signing.secret, world.founded.signing.secret);
+    assert_eq!(signing.material.secret(), Some(&world.founded.signing.secret));
     assert_eq!(world.store.org(world.app().org).list_apps().await.unwrap().len(), 1);
     world.store.ping().await.unwrap();
 }

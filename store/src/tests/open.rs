@@ -72,7 +72,7 @@ async fn two_first_starts_at_once_agree() {
     let (a, b) = (a.unwrap().store, b.unwrap().store);
     let founded = a.found_org(&new_org("first")).await.unwrap();
     let found = b.find_signing_key(founded.signing.id).await.unwrap().unwrap();
-    assert_eq!(found.secret, founded.signing.secret, "both opened with one master key");
+    assert_eq!(found.material.secret(), Some(&founded.signing.secret), "both opened with one master key");
 }
 
 #[tokio::test]

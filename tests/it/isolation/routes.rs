@@ -9,9 +9,10 @@ use tokenim_api::{ROUTES, RouteSpec, Verb};
 /// Requests of a route that name something by these ids. A route without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
     let Ids { conversation, fresh, own, user, client_msg_id, app, org, management_key, .. } = ids;
-    let Ids { account, invitation, email, .. } = ids;
+    let Ids { account, invitation, email, key, kid, .. } = ids;
     let get = |paths: &[String]| paths.iter().map(|path| (path.clone(), None)).collect();
     let of = |id: &str| route.path.replace("{id}", id).replace("{user}", user);
+    let of_app = route.path.replace("{app}", app);
     let message =
         |sender: &str| json!({"sender": sender, "client_msg_id": client_msg_id, "kind": "text", "body": {"text": "x"}});
     match (route.verb, route.path) {
@@ -94,6 +95,41 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Post, "/v1/manage/management-keys/{id}/revoke") => {
             vec![(of(management_key), Some(json!({}))), (of(management_key) + "?org=" + org, Some(json!({})))]
         }
+        (Verb::Get, "/v1/manage/apps") => get(&[of("") + "?org=" + org, of("") + "?limit=200&cursor=cur_" + app]),
+        (Verb::Post, "/v1/manage/apps") => {
+            vec![(of("") + "?org=" + org, Some(json!({"name": "x", "mode": "test"})))]
+        }
+        (Verb::Get, "/v1/manage/apps/{app}" | "/v1/manage/apps/{app}/origins") => {
+            get(&[of_app.clone(), of_app + "?org=" + org])
+        }
+        (Verb::Patch, "/v1/manage/apps/{app}") => {
+            vec![(of_app.clone(), Some(json!({"name": "x"}))), (of_app, Some(json!({"suspended": true})))]
+        }
+        (Verb::Delete, "/v1/manage/apps/{app}") => get(&[of_app.clone() + "?name=canary-app-of-b", of_app]),
+        (Verb::Post, "/v1/manage/apps/{app}/origins") => {
+            vec![(of_app, Some(json!({"origin": "https://shop.example"})))]
+        }
+        (Verb::Delete, "/v1/manage/apps/{app}/origins") => get(&[of_app + "?origin=https://shop.example"]),
+        (Verb::Get, "/v1/manage/keys") => {
+            get(&[of("") + "?org=" + org, of("") + "?app=" + app, of("") + "?limit=200&cursor=cur_" + key])
+        }
+        (Verb::Get, "/v1/manage/signing-keys") => {
+            get(&[of("") + "?org=" + org, of("") + "?app=" + app, of("") + "?limit=200&cursor=cur_" + kid])
+        }
+        (Verb::Post, "/v1/manage/keys") => {
+            vec![(of(""), Some(json!({"app": app, "name": "x", "scopes": ["*"]})))]
+        }
+        (Verb::Post, "/v1/manage/signing-keys") => {
+            vec![(of(""), Some(json!({"app": app, "name": "x", "algorithm": "HS256"})))]
+        }
+        (Verb::Post, "/v1/manage/keys/{id}/rotate" | "/v1/manage/keys/{id}/revoke") => {
+            vec![(of(key), Some(json!({}))), (of(key) + "?org=" + org, Some(json!({})))]
+        }
+        (Verb::Post, "/v1/manage/signing-keys/{id}/rotate" | "/v1/manage/signing-keys/{id}/revoke") => {
+            vec![(of(kid), Some(json!({}))), (of(kid) + "?org=" + org, Some(json!({})))]
+        }
+        // It names a key by the key itself, and whoever has that may do more.
+        (Verb::Post, "/v1/keys/report-leak") => Vec::new(),
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }

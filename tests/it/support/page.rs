@@ -81,10 +81,21 @@ impl Console {
 
 /// The form token of a page.
 pub fn token(page: &Answer) -> &str {
+    hidden(page, "csrf")
+}
+
+/// The number by which the page's forms work once.
+pub fn nonce(page: &Answer) -> &str {
+    hidden(page, "nonce")
+}
+
+/// The value of a page's first hidden field of that name.
+fn hidden<'a>(page: &'a Answer, name: &str) -> &'a str {
+    let name = format!("name=\"{name}\"");
     let input = page
         .text
         .split('<')
-        .find(|tag| tag.starts_with("input") && tag.contains("name=\"csrf\""))
+        .find(|tag| tag.starts_with("input") && tag.contains(&name))
         .unwrap_or_else(|| panic!("{}", page.text));
     input.split("value=\"").nth(1).unwrap().split('"').next().unwrap()
 }

@@ -1,0 +1,223 @@
+//! `/v1/manage/apps`: the org's apps, and the origins of pages that may connect to them.
+
+use super::page::{self, Ask};
+use crate::answer;
+use crate::api::Api;
+use crate::auth::{Auth, Manager};
+use crate::fault::Fault;
+use crate::once::Job;
+use crate::post::Post;
+use crate::query::Query;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use tokenim_control::{apps, origins};
+use tokenim_domain::id::AppId;
+use tokenim_domain::role::Mode;
+use tokenim_domain::{Code, Error};
+use tokenim_protocol::time::rfc3339;
+use tokenim_store::{App, AppChange};
+use utoipa::ToSchema;
+
+/// An app to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewApp {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// `live` (billed; an owner's address must be verified) or `test`.
+    #[schema(example = "test")]
+    mode: String,
+}
+
+/// What an app becomes; absent fields stay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AppChange)]
+pub(crate) struct ChangedApp {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    name: Option<String>,
+    /// Whether its keys and tokens are refused.
+    suspended: Option<bool>,
+}
+
+/// An app.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = App)]
+pub(crate) struct AppReply {
+    id: String,
+    name: String,
+    /// `live` or `test`.
+    mode: &'static str,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// null = it is not suspended.
+    #[schema(format = DateTime)]
+    suspended_at: Option<String>,
+}
+
+/// A page of apps, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AppPage {
+    items: Vec<AppReply>,
+    /// For `cursor`; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// An app that is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeletedApp {
+    id: String,
+    deleted: bool,
+}
+
+/// An origin to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewOrigin {
+    /// Scheme, host and port; no path, no wildcard.
+    #[schema(example = "https://shop.example")]
+    origin: String,
+}
+
+/// The origins of an app.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Origins {
+    /// By their text, at most 100; empty = pages of every origin may connect.
+    items: Vec<String>,
+}
+
+/// The org's apps.
+#[utoipa::path(get, path = "/v1/manage/apps",
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, description = "Apps of the page.", minimum = 1, maximum = 200),
+    ),
+    responses((status = 200, body = AppPage, description = "The page.")))]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let (ask, _) = Ask::<AppId>::read(&request, &[])?;
+    let mut rows = api.store.org(manager.0.acting.org).page_apps(ask.after, ask.rows()).await?;
+    let next_cursor = ask.cut(&mut rows, |app| app.id);
+    answer::json(&AppPage { items: rows.into_iter().map(reply).collect(), next_cursor }).map(answer::ok)
+}
+
+/// Makes an app without keys.
+#[utoipa::path(post, path = "/v1/manage/apps", request_body = NewApp, responses((status = 200, body = AppReply, description = "The app.")))]
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewApp>) -> Result<HttpResponse, Fault> {
+    post.once(&api, make).await
+}
+
+async fn make(api: web::Data<Api>, job: Job<Manager, NewApp>) -> Result<String, Fault> {
+    let wrong = || Error::invalid("mode", "`mode` must be `live` or `test`");
+    let mode = Mode::find(&job.body.mode).ok_or_else(wrong)?;
+    answer::json(&reply(apps::create(&api.store, &job.caller.acting, &job.body.name, mode).await?))
+}
+
+/// An app.
+#[utoipa::path(get, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), responses((status = 200, body = AppReply, description = "The app.")))]
+pub(crate) async fn show(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &["org"])?;
+    let app = api.store.org(manager.0.acting.org).show_app(page::id(&path)?).await?.ok_or(Code::NotFound)?;
+    answer::json(&reply(app)).map(answer::ok)
+}
+
+/// Renames, suspends or resumes an app. A suspended one refuses its keys and tokens within 2 s.
+#[utoipa::path(patch, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), request_body = ChangedApp, responses((status = 200, body = AppReply, description = "The app as it is now.")))]
+pub(crate) async fn update(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Manager, ChangedApp>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| async move {
+        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended };
+        answer::json(&reply(apps::update(&api.store, &job.caller.acting, page::id(&path)?, change).await?))
+    })
+    .await
+}
+
+/// Deletes an app for good: its keys and tokens are refused within 2 s.
+#[utoipa::path(delete, path = "/v1/manage/apps/{app}",
+    params(
+        ("app" = String, Path, description = "Id of the app."),
+        ("name" = String, Query, description = "The app's name, to say that it is meant."),
+    ),
+    responses((status = 200, body = DeletedApp, description = "The app is gone.")))]
+pub(crate) async fn delete(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let query = Query::read(&request, &["org", "name"])?;
+    let app: AppId = page::id(&path)?;
+    apps::delete(&api.store, &manager.0.acting, app, query.text("name").unwrap_or_default()).await?;
+    answer::json(&DeletedApp { id: app.to_string(), deleted: true }).map(answer::ok)
+}
+
+/// The origins of pages that may connect with the app's user tokens.
+#[utoipa::path(get, path = "/v1/manage/apps/{app}/origins", params(("app" = String, Path, description = "Id of the app.")), responses((status = 200, body = Origins, description = "The origins.")))]
+pub(crate) async fn list_origins(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    Query::read(&request, &["org"])?;
+    let items = api.store.org(manager.0.acting.org).list_origins(page::id(&path)?).await?;
+    answer::json(&Origins { items }).map(answer::ok)
+}
+
+/// Lets pages of an origin connect. The first origin shuts out pages of all others.
+#[utoipa::path(post, path = "/v1/manage/apps/{app}/origins", params(("app" = String, Path, description = "Id of the app.")), request_body = NewOrigin, responses((status = 200, body = Origins, description = "The origins now.")))]
+pub(crate) async fn add_origin(
+    api: web::Data<Api>,
+    path: web::Path<String>,
+    post: Post<Manager, NewOrigin>,
+) -> Result<HttpResponse, Fault> {
+    let path = path.into_inner();
+    post.once(&api, move |api, job| async move {
+        let items = origins::add(&api.store, &job.caller.acting, page::id(&path)?, &job.body.origin).await?;
+        answer::json(&Origins { items })
+    })
+    .await
+}
+
+/// Removes an origin. Without the last one, pages of every origin may connect again.
+#[utoipa::path(delete, path = "/v1/manage/apps/{app}/origins",
+    params(
+        ("app" = String, Path, description = "Id of the app."),
+        ("origin" = String, Query, description = "The origin to remove."),
+    ),
+    responses((status = 200, body = Origins, description = "The origins now.")))]
+pub(crate) async fn remove_origin(
+    api: web::Data<Api>,
+    manager: Auth<Manager>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    let query = Query::read(&request, &["org", "origin"])?;
+    let origin = query.text("origin").unwrap_or_default();
+    let items = origins::remove(&api.store, &manager.0.acting, page::id(&path)?, origin).await?;
+    answer::json(&Origins { items }).map(answer::ok)
+}
+
+fn reply(app: App) -> AppReply {
+    AppReply {
+        id: app.id.to_string(),
+        name: app.name,
+        mode: app.mode.as_str(),
+        created_at: rfc3339(app.created_ms),
+        suspended_at: app.suspended_ms.map(rfc3339),
+    }
+}

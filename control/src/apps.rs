@@ -1,0 +1,45 @@
+//! Apps: making, renaming, suspending, resuming and deleting them.
+
+use crate::management_keys::check_name;
+use tokenim_domain::actor::{Acting, Action, Right};
+use tokenim_domain::id::AppId;
+use tokenim_domain::role::Mode;
+use tokenim_domain::{Code, Error, Result};
+use tokenim_store::{App, AppChange, Store};
+
+/// Makes an app without keys. A live one needs an owner with a verified address; an operator answers for that.
+///
+/// Errors: `forbidden`, `invalid_field`, `email_unverified`, `plan_limit`; the store's.
+pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> Result<App> {
+    acting.allow(Action::ChangeApps)?;
+    check_name(name)?;
+    let scope = store.org(acting.org);
+    if mode == Mode::Live && acting.right != Right::Service && !scope.has_verified_owner().await? {
+        return Err(Code::EmailUnverified.into());
+    }
+    scope.create_app(&acting.actor, name, mode).await
+}
+
+/// Renames, suspends or resumes an app. A suspended one refuses its keys and tokens (`app_suspended`) within 2 s.
+///
+/// Errors: `forbidden`, `invalid_field`, `not_found`; the store's.
+pub async fn update(store: &Store, acting: &Acting, app: AppId, change: AppChange) -> Result<App> {
+    acting.allow(Action::ChangeApps)?;
+    if let Some(name) = &change.name {
+        check_name(name)?;
+    }
+    store.org(acting.org).update_app(&acting.actor, app, change).await
+}
+
+/// Deletes an app for good; whoever does it types its name.
+///
+/// Errors: `forbidden`, `not_found`; `invalid_field` for another name; the store's.
+pub async fn delete(store: &Store, acting: &Acting, app: AppId, typed_name: &str) -> Result<()> {
+    acting.allow(Action::ChangeApps)?;
+    let scope = store.org(acting.org);
+    let found = scope.show_app(app).await?.ok_or(Code::NotFound)?;
+    if found.name != typed_name {
+        return Err(Error::invalid("name", "this is not the app's name; nothing was deleted"));
+    }
+    scope.delete_app(&acting.actor, app).await
+}

@@ -1,0 +1,144 @@
+//! Apps of an org: making, changing and deleting them.
+
+use crate::audit::Event;
+use crate::change::Change;
+use crate::entity::app;
+use crate::scope::{App, OrgScope, view};
+use crate::{fault, plans, sql};
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Value, json};
+use tokenim_domain::actor::Actor;
+use tokenim_domain::id::{AppId, OrgId};
+use tokenim_domain::plan::Feature;
+use tokenim_domain::role::Mode;
+use tokenim_domain::{Code, Result};
+
+/// What an app becomes; `None` leaves it.
+#[derive(Debug, Clone, Default)]
+pub struct AppChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Whether its traffic is stopped.
+    pub is_suspended: Option<bool>,
+}
+
+/// The ids of an org's apps that are not deleted: what a query of keys and origins is scoped by.
+pub(crate) fn apps_of(org: OrgId) -> SelectStatement {
+    Query::select()
+        .column(app::Column::Id)
+        .from(app::Entity)
+        .and_where(app::Column::OrgId.eq(org))
+        .and_where(app::Column::DeletedMs.is_null())
+        .to_owned()
+}
+
+/// The app, if the org owns such an app and has not deleted it.
+///
+/// Errors: `not_found`; `unavailable`, `overloaded`.
+pub(crate) async fn get(on: &Change<'_>, org: OrgId, id: AppId) -> Result<app::Model> {
+    let row = app::Entity::find_by_id((org, id)).one(&on.tx).await.map_err(fault::query)?;
+    row.filter(|row| row.deleted_ms.is_none()).ok_or_else(|| Code::NotFound.into())
+}
+
+impl OrgScope<'_> {
+    /// A page of the org's apps that are not deleted, the oldest first, from above `after` where one is given.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn page_apps(&self, after: Option<AppId>, limit: u64) -> Result<Vec<App>> {
+        let mut query =
+            app::Entity::find().filter(app::Column::OrgId.eq(self.org)).filter(app::Column::DeletedMs.is_null());
+        if let Some(after) = after {
+            query = query.filter(app::Column::Id.gt(after));
+        }
+        let rows = query.order_by_asc(app::Column::Id).limit(limit).all(&self.store.readers).await;
+        rows.map_err(fault::query)?.into_iter().map(view).collect()
+    }
+
+    /// The app as lists show it, if the org owns such an app and has not deleted it.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn show_app(&self, id: AppId) -> Result<Option<App>> {
+        let row = app::Entity::find_by_id((self.org, id)).one(&self.store.readers).await.map_err(fault::query)?;
+        row.filter(|row| row.deleted_ms.is_none()).map(view).transpose()
+    }
+
+    /// Makes an app without keys.
+    ///
+    /// Errors: `plan_limit` where the plan allows no more; `unavailable`, `overloaded`.
+    pub async fn create_app(self, actor: &Actor, name: &str, mode: Mode) -> Result<App> {
+        let change = self.begin(actor).await?;
+        change.lock_org().await?;
+        self.check_count(&change).await?;
+        let row = app::Model {
+            org_id: self.org,
+            id: AppId::new(&*self.store.clock, &*self.store.rng),
+            name: name.to_owned(),
+            mode: mode.as_str().to_owned(),
+            created_ms: self.store.clock.now_ms(),
+            suspended_ms: None,
+            deleted_ms: None,
+        };
+        sql::insert(&change.tx, row.clone()).await?;
+        change.commit_and_tell(Event::new("app.created", row.id).after(facts(&row))).await?;
+        view(row)
+    }
+
+    async fn check_count(&self, change: &Change<'_>) -> Result<()> {
+        let query =
+            app::Entity::find().filter(app::Column::OrgId.eq(self.org)).filter(app::Column::DeletedMs.is_null());
+        let count = i64::try_from(query.count(&change.tx).await.map_err(fault::query)?).unwrap_or(i64::MAX);
+        plans::entitlements_of(&change.tx, self.org).await?.of(Feature::Apps).admit(Feature::Apps, count)
+    }
+
+    /// Renames, suspends or resumes an app; what it is already changes nothing.
+    ///
+    /// Errors: `not_found`; `unavailable`, `overloaded`.
+    pub async fn update_app(self, actor: &Actor, id: AppId, wanted: AppChange) -> Result<App> {
+        let change = self.begin(actor).await?;
+        let before = get(&change, self.org, id).await?;
+        let mut row = before.clone();
+        if let Some(name) = wanted.name {
+            row.name = name;
+        }
+        row.suspended_ms = match wanted.is_suspended {
+            Some(true) => row.suspended_ms.or(Some(self.store.clock.now_ms())),
+            Some(false) => None,
+            None => row.suspended_ms,
+        };
+        if row == before {
+            return view(row);
+        }
+        app::Entity::update_many()
+            .col_expr(app::Column::Name, Expr::value(row.name.clone()))
+            .col_expr(app::Column::SuspendedMs, Expr::value(row.suspended_ms))
+            .filter(app::Column::OrgId.eq(self.org))
+            .filter(app::Column::Id.eq(id))
+            .exec(&change.tx)
+            .await
+            .map_err(fault::query)?;
+        let event = Event::new("app.updated", id).before(facts(&before)).after(facts(&row));
+        change.commit_and_tell(event).await?;
+        view(row)
+    }
+
+    /// Deletes an app: its keys are refused from now on, and lists hide it. Its messages and usage stay as they are.
+    ///
+    /// Errors: `not_found`; `unavailable`, `overloaded`.
+    pub async fn delete_app(self, actor: &Actor, id: AppId) -> Result<()> {
+        let change = self.begin(actor).await?;
+        let row = get(&change, self.org, id).await?;
+        app::Entity::update_many()
+            .col_expr(app::Column::DeletedMs, Expr::value(self.store.clock.now_ms()))
+            .filter(app::Column::OrgId.eq(self.org))
+            .filter(app::Column::Id.eq(id))
+            .exec(&change.tx)
+            .await
+            .map_err(fault::query)?;
+        change.commit_and_tell(Event::new("app.deleted", id).before(facts(&row))).await
+    }
+}
+
+fn facts(row: &app::Model) -> Value {
+    json!({"name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some()})
+}
