@@ -1,6 +1,7 @@
 //! The HTML face: sign-in, the console's pages and their live stream; actix translates here and decides nothing elsewhere.
 mod account;
 mod answer;
+mod apps;
 mod assets;
 mod attempts;
 mod console;
@@ -11,9 +12,11 @@ mod elevate;
 mod fault;
 mod form;
 mod half;
+mod keys;
 mod link;
 mod mailbox;
 mod nav;
+mod origins;
 mod overview;
 mod preferences;
 mod problems;
@@ -23,6 +26,7 @@ mod routes;
 mod session;
 mod sign_in;
 mod sign_up;
+mod signing_keys;
 mod site;
 mod stream;
 mod told;

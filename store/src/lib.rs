@@ -8,6 +8,7 @@ mod backlog;
 mod backup;
 mod change;
 mod console;
+pub mod entity;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 pub mod entity;
 mod epoch;
@@ -33,7 +34,6 @@ mod scope;
 mod signing_keys;
 mod sql;
 mod terms;
-pub mod entity;
 #[cfg(test)]
 mod tests;
 mod totp;

@@ -16,6 +16,10 @@ pub enum Flash {
     SessionsEnded,
     /// The second factor was switched off.
     TotpOff,
+    /// A key was revoked.
+    KeyRevoked,
+    /// Something is gone for good.
+    Deleted,
     /// The org asks for a second factor before anything else.
     NeedsTotp,
 }
@@ -29,6 +33,8 @@ impl Flash {
         Self::PasswordChanged,
         Self::SessionsEnded,
         Self::TotpOff,
+        Self::KeyRevoked,
+        Self::Deleted,
         Self::NeedsTotp,
     ];
 
@@ -42,6 +48,8 @@ impl Flash {
             Self::PasswordChanged => "password-changed",
             Self::SessionsEnded => "sessions-ended",
             Self::TotpOff => "totp-off",
+            Self::KeyRevoked => "key-revoked",
+            Self::Deleted => "deleted",
             Self::NeedsTotp => "needs-totp",
         }
     }
@@ -61,6 +69,8 @@ impl Flash {
             Self::PasswordChanged => "flash-password-changed",
             Self::SessionsEnded => "flash-sessions-ended",
             Self::TotpOff => "flash-totp-off",
+            Self::KeyRevoked => "flash-key-revoked",
+            Self::Deleted => "flash-deleted",
             Self::NeedsTotp => "flash-needs-totp",
         })
     }

@@ -1,9 +1,12 @@
 //! The pages: one file per page, each a template with the data it shows.
 pub mod account;
+pub mod apps;
 pub mod code;
+pub mod keys;
 pub mod link;
 pub mod mailbox;
 pub mod notice;
+pub mod origins;
 pub mod prove;
 pub mod quickstart;
 pub mod sign_in;

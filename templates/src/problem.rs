@@ -59,7 +59,7 @@ fn sentence(text: Text, code: &str, field: &str, wait_s: i64) -> String {
         ("rate_limited" | "overloaded", _) if wait_s > 0 => return text.count("problem-limited", &wait_s, wait_s),
         ("overloaded" | "unavailable", _) => "problem-busy",
         ("email_unverified", _) => "problem-unverified",
-        ("limit_reached", _) => "problem-limit",
+        ("limit_reached" | "plan_limit", _) => "problem-limit",
         ("conflict", _) => "problem-conflict",
         ("forbidden", _) => "problem-forbidden",
         (_, "email") => "problem-email",
@@ -67,6 +67,11 @@ fn sentence(text: Text, code: &str, field: &str, wait_s: i64) -> String {
         (_, "new_password") => "problem-new-password",
         (_, "code") => "problem-code",
         (_, "name") => "problem-name",
+        (_, "typed_name") => "problem-typed-name",
+        (_, "origin") => "problem-origin",
+        (_, "scopes") => "problem-scopes",
+        (_, "days") => "problem-days",
+        (_, "public_key") => "problem-public-key",
         _ => "problem-value",
     };
     text.get(key)

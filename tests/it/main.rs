@@ -8,6 +8,7 @@ mod docs;
 mod gateway;
 mod hostile;
 mod isolation;
+mod keys;
 mod mail;
 mod private;
 mod quickstart;

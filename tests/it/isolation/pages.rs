@@ -19,7 +19,8 @@ enum Case {
 
 /// A page without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
-    let app = &ids.app;
+    let Ids { app, key, kid, .. } = ids;
+    let of_app = route.path.replace("{app}", app);
     match (route.verb, route.path) {
         (Verb::Get, "/console/usage" | "/console/usage.csv") => ["", "&range=7d", "&range=30d", "&lang=zh-CN"]
             .map(|more| Case::Get(format!("{}?app={app}{more}", route.path)))
@@ -35,6 +36,39 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         (Verb::Post, "/console/apps/{app}/quickstart/messages") => {
             vec![Case::Form(route.path.replace("{app}", app), vec![("sender", "alice"), ("text", "hello")])]
         }
+        (
+            Verb::Get,
+            "/console/apps/{app}"
+            | "/console/apps/{app}/keys"
+            | "/console/apps/{app}/signing-keys"
+            | "/console/apps/{app}/origins",
+        ) => {
+            vec![Case::Get(of_app.clone()), Case::Get(of_app + "?lang=zh-CN")]
+        }
+        (Verb::Post, "/console/apps/{app}/rename") => vec![Case::Form(of_app, vec![("name", "x")])],
+        (Verb::Post, "/console/apps/{app}/suspend" | "/console/apps/{app}/resume") => {
+            vec![Case::Form(of_app, Vec::new())]
+        }
+        (Verb::Post, "/console/apps/{app}/delete") => {
+            vec![Case::Form(of_app, vec![("typed_name", "canary-app-of-b")])]
+        }
+        (Verb::Post, "/console/apps/{app}/keys") => {
+            vec![Case::Form(of_app, vec![("name", "x"), ("*", "on")])]
+        }
+        (Verb::Post, "/console/apps/{app}/signing-keys") => {
+            vec![Case::Form(of_app, vec![("name", "x"), ("algorithm", "HS256")])]
+        }
+        (Verb::Post, "/console/apps/{app}/keys/{key}/rotate" | "/console/apps/{app}/keys/{key}/revoke") => {
+            key_changes(route, ids, key)
+        }
+        (
+            Verb::Post,
+            "/console/apps/{app}/signing-keys/{key}/rotate" | "/console/apps/{app}/signing-keys/{key}/revoke",
+        ) => key_changes(route, ids, kid),
+        (Verb::Post, "/console/apps/{app}/origins" | "/console/apps/{app}/origins/remove") => {
+            vec![Case::Form(of_app, vec![("origin", "https://shop.example")])]
+        }
+        (Verb::Get, "/console/apps" | "/console/apps/new") | (Verb::Post, "/console/apps") => vec![Case::NoId],
         // Links and sessions are an account's, not an org's; dashboard/src/face/account.rs tries those of others.
         (
             Verb::Get,
@@ -71,10 +105,18 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
     }
 }
 
+/// Changes of a key under the app it is of, and under an app of the visitor's own.
+fn key_changes(route: &RouteSpec, ids: &Ids, key: &str) -> Vec<Case> {
+    let fields = if route.path.ends_with("rotate") { vec![("grace_s", "0")] } else { Vec::new() };
+    let of = |app: &str| route.path.replace("{app}", app).replace("{key}", key);
+    vec![Case::Form(of(&ids.app), fields.clone()), Case::Form(of(&ids.own_app), fields)]
+}
+
 /// Status, headers and page, with ids, form tokens and nonces masked.
 fn comparable(answer: &Answer, ids: &Ids) -> String {
     assert_clean(&answer.text);
-    let mut words = vec![ids.app.clone(), ids.email.clone(), ids.email.replace('@', "&#64;")];
+    let mut words =
+        vec![ids.app.clone(), ids.key.clone(), ids.kid.clone(), ids.email.clone(), ids.email.replace('@', "&#64;")];
     for (start, end) in [
         ("name=\"csrf\" value=\"", "\""),
         ("nonce-", "'"),

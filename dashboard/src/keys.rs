@@ -1,0 +1,266 @@
+//! Server keys of an app: listing, making, replacing and revoking them.
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use tokenim_control::keys;
+use tokenim_domain::{
+    Error,
+    actor::Action,
+    id::KeyId,
+    scope::{Scope, Scopes},
+};
+use tokenim_store::{ApiKeyView, App};
+use tokenim_templates::{
+    flash::Flash,
+    page::keys::{Age, KeyView, KeysPage, ScopeChoice, SecretPage, State, Used},
+    problem::Problems,
+    time::{DAY_MS, Utc},
+};
+
+use crate::{
+    answer,
+    fault::Fault,
+    form::{self, Form, push_field},
+    problems::{Refusal, refusal},
+    routes::{Answer, RouteSpec, Who, get, post},
+    visit::Visit,
+};
+
+/// Keys on a page.
+const PAGE: u64 = 50;
+/// Days after which a key that nobody used is asked about.
+const IDLE_DAYS: i64 = 30;
+/// Days a key may live, where it does not live for ever.
+const DAYS_MAX: i64 = 3_650;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/console/apps/{app}/keys", Who::May(Action::ReadKeys), |visit| Box::pin(list(visit))),
+    post("/console/apps/{app}/keys", Who::May(Action::ChangeKeys), |visit, form| Box::pin(create(visit, form)))
+        .fresh()
+        .shown_once(),
+    post("/console/apps/{app}/keys/{key}/rotate", Who::May(Action::ChangeKeys), |visit, form| {
+        Box::pin(rotate(visit, form))
+    })
+    .fresh()
+    .shown_once(),
+    post("/console/apps/{app}/keys/{key}/revoke", Who::May(Action::ChangeKeys), |visit, _| Box::pin(revoke(visit)))
+        .fresh()
+        .once(),
+];
+
+/// A new key as the form has it.
+#[derive(Default)]
+struct Entered {
+    name: String,
+    days: String,
+    is_all: bool,
+    scopes: Vec<Scope>,
+}
+
+/// How a key is replaced.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grace {
+    grace_s: i64,
+}
+
+async fn list(visit: &mut Visit<'_>) -> Answer {
+    let app = visit.app().await?;
+    page(visit, &app, StatusCode::OK, Entered::default(), Problems::none()).await
+}
+
+async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let (app, entered) = (visit.app().await?, entered(form)?);
+    match make(visit, &app, &entered).await {
+        Ok((key, secret)) => {
+            let snippet = token_call(visit);
+            let page = SecretPage {
+                frame: visit.app_frame(&app),
+                name: &key.name,
+                kid: "",
+                secret: secret.expose(),
+                snippet: &snippet,
+                old_until: None,
+                back: &address(&app),
+            };
+            answer::page(StatusCode::OK, &page, visit)
+        }
+        Err(error) => {
+            let Refusal { status, problems } = refusal(visit, error)?;
+            page(visit, &app, status, entered, problems).await
+        }
+    }
+}
+
+async fn make(
+    visit: &Visit<'_>,
+    app: &App,
+    entered: &Entered,
+) -> Result<(ApiKeyView, tokenim_domain::secret::Secret), Error> {
+    let scopes =
+        if entered.is_all { Scopes::All } else { Scopes::parse(entered.scopes.iter().map(|scope| scope.as_str()))? };
+    let expires_ms = match entered.days.trim() {
+        "" => None,
+        days => {
+            let days = days.parse().ok().filter(|days| (1..=DAYS_MAX).contains(days));
+            Some(visit.now_ms + days.ok_or_else(|| Error::invalid("days", "days are 1 to 3650"))? * DAY_MS)
+        }
+    };
+    let wanted = keys::Wanted { app: app.id, name: entered.name.clone(), scopes, expires_ms };
+    let acting = visit.acting().map_err(|_| Error::internal("a route for members"))?;
+    keys::create(&visit.console.store, &acting, wanted).await
+}
+
+async fn rotate(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let Grace { grace_s } = form.parse()?;
+    let (app, id) = (visit.app().await?, own_key(visit).await?);
+    let (key, secret) = keys::rotate(&visit.console.store, &visit.acting()?, id, grace_s).await?;
+    let snippet = token_call(visit);
+    let page = SecretPage {
+        frame: visit.app_frame(&app),
+        name: &key.name,
+        kid: "",
+        secret: secret.expose(),
+        snippet: &snippet,
+        old_until: (grace_s > 0).then(|| Utc::from_ms(visit.now_ms + grace_s * 1_000)),
+        back: &address(&app),
+    };
+    answer::page(StatusCode::OK, &page, visit)
+}
+
+async fn revoke(visit: &mut Visit<'_>) -> Answer {
+    let (app, id) = (visit.app().await?, own_key(visit).await?);
+    keys::revoke(&visit.console.store, &visit.acting()?, id).await?;
+    Ok(answer::done(visit, Flash::KeyRevoked, &address(&app)))
+}
+
+/// The key that the path names, if it is one of the app's.
+async fn own_key(visit: &Visit<'_>) -> Result<KeyId, Fault> {
+    let (app, id) = (visit.path("app")?, visit.path("key")?);
+    let found = visit.console.store.org(visit.member()?.org).show_api_key(id).await?;
+    found.filter(|key| key.app == app).map(|key| key.id).ok_or(Fault::NotFound)
+}
+
+/// Every field of the form has a known name; a scope's field has the name of the scope.
+fn entered(form: &Form) -> Result<Entered, Fault> {
+    let fields: BTreeMap<String, String> = form.parse()?;
+    let mut entered = Entered::default();
+    for (name, value) in fields {
+        match name.as_str() {
+            "name" => entered.name = value,
+            "days" => entered.days = value,
+            "*" => entered.is_all = true,
+            word => entered.scopes.push(Scope::find(word).ok_or(Fault::Form)?),
+        }
+    }
+    Ok(entered)
+}
+
+async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, entered: Entered, problems: Problems) -> Answer {
+    let after = after(visit)?;
+    let scope = visit.console.store.org(visit.member()?.org);
+    let mut keys = scope.list_api_keys(Some(app.id), after, PAGE + 1).await?;
+    let older = more(&address(app), &mut keys, |key| key.id);
+    let id = app.id.to_string();
+    let snippet = token_call(visit);
+    let choice = |scope: &Scope| ScopeChoice { word: scope.as_str(), is_chosen: entered.scopes.contains(scope) };
+    let page = KeysPage {
+        frame: visit.app_frame(app),
+        app: &id,
+        keys: keys.into_iter().map(|key| view(visit, key)).collect(),
+        older,
+        name: &entered.name,
+        scopes: Scope::ALL.iter().map(choice).collect(),
+        is_all: entered.is_all,
+        problems,
+        snippet: &snippet,
+    };
+    answer::page(status, &page, visit)
+}
+
+/// The place in the list that the address names.
+pub(crate) fn after(visit: &Visit<'_>) -> Result<Option<KeyId>, Fault> {
+    let text = form::field(visit.request.query_string(), "after");
+    text.map(|text| text.parse().map_err(|()| Fault::Filter)).transpose()
+}
+
+/// Cuts the list to a page; the address of the next one, empty at the end.
+pub(crate) fn more<T>(here: &str, keys: &mut Vec<T>, id: impl Fn(&T) -> KeyId) -> String {
+    let has_more = keys.len() as u64 > PAGE;
+    keys.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+    let mut address = String::new();
+    if let Some(last) = keys.last().filter(|_| has_more) {
+        address.push_str(here);
+        push_field(&mut address, "after", &id(last).to_string());
+    }
+    address
+}
+
+fn address(app: &App) -> String {
+    format!("/console/apps/{}/keys", app.id)
+}
+
+/// A call with a server key: the one most backends make first.
+fn token_call(visit: &Visit<'_>) -> String {
+    format!(
+        "curl {}/v1/tokens \\\n  -H \"Authorization: Bearer $TIM_KEY\" \\\n  \
+         -H \"Content-Type: application/json\" \\\n  -d '{{\"user\": \"alice\"}}'",
+        visit.origin()
+    )
+}
+
+fn view(visit: &Visit<'_>, key: ApiKeyView) -> KeyView {
+    let state = state(visit.now_ms, key.revoked_ms, key.expires_ms, key.successor.is_some());
+    let age_ms = visit.now_ms - key.last_used_ms.unwrap_or(key.created_ms);
+    KeyView {
+        id: key.id.to_string(),
+        name: key.name,
+        mark: key.hint,
+        scopes: key.scopes.words(),
+        created_by: creator(visit, key.created_by),
+        created: Utc::from_ms(key.created_ms),
+        is_idle: state.is_working() && age_ms >= IDLE_DAYS * DAY_MS,
+        state,
+        used: key.last_used_ms.map(|at| Used {
+            at: Utc::from_ms(at),
+            from: key.last_used_from.unwrap_or_default(),
+            age: age(visit.now_ms - at),
+        }),
+        is_public: false,
+    }
+}
+
+const fn age(age_ms: i64) -> Age {
+    if age_ms < DAY_MS {
+        Age::Day
+    } else if age_ms < IDLE_DAYS * DAY_MS {
+        Age::Month
+    } else {
+        Age::Long
+    }
+}
+
+/// Whether a key stands now, and since when or until when.
+pub(crate) fn state(now_ms: i64, revoked_ms: Option<i64>, expires_ms: Option<i64>, is_replaced: bool) -> State {
+    let end = expires_ms.map(Utc::from_ms);
+    let is_over = expires_ms.is_some_and(|end| end <= now_ms);
+    match (revoked_ms, end) {
+        (Some(at), _) if !is_replaced => State::Revoked(Utc::from_ms(at)),
+        (_, Some(end)) if is_over && is_replaced => State::Replaced(end),
+        (_, Some(end)) if is_over => State::Ended(end),
+        (_, Some(end)) if is_replaced => State::Leaving(end),
+        (_, Some(end)) => State::Ends(end),
+        (Some(at), None) => State::Revoked(Utc::from_ms(at)),
+        (None, None) => State::Stands,
+    }
+}
+
+/// Who made a key, as its page names them: oneself by address, others by id.
+pub(crate) fn creator(visit: &Visit<'_>, by: Option<String>) -> String {
+    let by = by.unwrap_or_default();
+    match visit.session.as_ref().filter(|session| session.account.to_string() == by) {
+        Some(session) => session.email.clone(),
+        None => by,
+    }
+}

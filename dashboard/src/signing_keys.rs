@@ -1,0 +1,196 @@
+//! Signing keys of an app: listing, making, replacing and revoking them.
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use tokenim_control::signing_keys;
+use tokenim_domain::{actor::Action, id::KeyId, secret::Secret, token::SigningAlgorithm};
+use tokenim_store::{App, SigningKeyView};
+use tokenim_templates::{
+    flash::Flash,
+    page::keys::{KeyView, SecretPage, SigningKeysPage},
+    problem::Problems,
+    time::Utc,
+};
+
+use crate::{
+    answer,
+    fault::Fault,
+    form::Form,
+    keys::{after, creator, more, state},
+    problems::{Refusal, refusal},
+    routes::{Answer, RouteSpec, Who, get, post},
+    visit::Visit,
+};
+
+/// Keys that are read for a page: one more than it shows.
+const ROWS: u64 = 51;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/console/apps/{app}/signing-keys", Who::May(Action::ReadKeys), |visit| Box::pin(list(visit))),
+    post("/console/apps/{app}/signing-keys", Who::May(Action::ChangeKeys), |visit, form| Box::pin(create(visit, form)))
+        .fresh()
+        .shown_once(),
+    post("/console/apps/{app}/signing-keys/{key}/rotate", Who::May(Action::ChangeKeys), |visit, form| {
+        Box::pin(rotate(visit, form))
+    })
+    .fresh()
+    .shown_once(),
+    post("/console/apps/{app}/signing-keys/{key}/revoke", Who::May(Action::ChangeKeys), |visit, _| {
+        Box::pin(revoke(visit))
+    })
+    .fresh()
+    .once(),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSigningKey {
+    name: String,
+    algorithm: String,
+    #[serde(default)]
+    public_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replacement {
+    grace_s: i64,
+    #[serde(default)]
+    public_key: String,
+}
+
+async fn list(visit: &mut Visit<'_>) -> Answer {
+    let app = visit.app().await?;
+    page(visit, &app, StatusCode::OK, None, Problems::none()).await
+}
+
+async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let new: NewSigningKey = form.parse()?;
+    let app = visit.app().await?;
+    let wanted = signing_keys::Wanted {
+        app: app.id,
+        name: new.name.clone(),
+        algorithm: SigningAlgorithm::find(&new.algorithm).ok_or(Fault::Form)?,
+        public_key: pem(new.public_key.clone()),
+        expires_ms: None,
+    };
+    match signing_keys::create(&visit.console.store, &visit.acting()?, wanted).await {
+        Ok((key, secret)) => secret_page(visit, &app, &key, secret, None),
+        Err(error) => {
+            let Refusal { status, problems } = refusal(visit, error)?;
+            page(visit, &app, status, Some(new), problems).await
+        }
+    }
+}
+
+async fn rotate(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let Replacement { grace_s, public_key } = form.parse()?;
+    let (app, id) = (visit.app().await?, own_key(visit).await?);
+    match signing_keys::rotate(&visit.console.store, &visit.acting()?, id, pem(public_key), grace_s).await {
+        Ok((key, secret)) => {
+            let old_until = (grace_s > 0).then(|| Utc::from_ms(visit.now_ms + grace_s * 1_000));
+            secret_page(visit, &app, &key, secret, old_until)
+        }
+        Err(error) => {
+            let Refusal { status, problems } = refusal(visit, error)?;
+            page(visit, &app, status, None, problems).await
+        }
+    }
+}
+
+async fn revoke(visit: &mut Visit<'_>) -> Answer {
+    let (app, id) = (visit.app().await?, own_key(visit).await?);
+    signing_keys::revoke(&visit.console.store, &visit.acting()?, id).await?;
+    Ok(answer::done(visit, Flash::KeyRevoked, &address(&app)))
+}
+
+/// The key that the path names, if it is one of the app's.
+async fn own_key(visit: &Visit<'_>) -> Result<KeyId, Fault> {
+    let (app, id) = (visit.path("app")?, visit.path("key")?);
+    let found = visit.console.store.org(visit.member()?.org).show_signing_key(id).await?;
+    found.filter(|key| key.app == app).map(|key| key.id).ok_or(Fault::NotFound)
+}
+
+/// An empty field is no key.
+fn pem(text: String) -> Option<String> {
+    (!text.trim().is_empty()).then_some(text)
+}
+
+fn secret_page(
+    visit: &Visit<'_>,
+    app: &App,
+    key: &SigningKeyView,
+    secret: Option<Secret>,
+    old_until: Option<Utc>,
+) -> Answer {
+    let (kid, snippet) = (key.id.to_string(), claims(&key.id.to_string(), app, key.algorithm.as_str()));
+    let page = SecretPage {
+        frame: visit.app_frame(app),
+        name: &key.name,
+        kid: &kid,
+        secret: secret.as_ref().map_or("", |secret| secret.expose()),
+        snippet: &snippet,
+        old_until,
+        back: &address(app),
+    };
+    answer::page(StatusCode::OK, &page, visit)
+}
+
+async fn page(
+    visit: &Visit<'_>,
+    app: &App,
+    status: StatusCode,
+    entered: Option<NewSigningKey>,
+    problems: Problems,
+) -> Answer {
+    let scope = visit.console.store.org(visit.member()?.org);
+    let mut keys = scope.list_signing_keys(Some(app.id), after(visit)?, ROWS).await?;
+    let older = more(&address(app), &mut keys, |key| key.id);
+    let id = app.id.to_string();
+    let snippet = claims("key_…", app, SigningAlgorithm::Hs256.as_str());
+    let entered = entered.unwrap_or_else(|| NewSigningKey {
+        name: String::new(),
+        algorithm: SigningAlgorithm::Hs256.as_str().to_owned(),
+        public_key: String::new(),
+    });
+    let choice = |algorithm: &SigningAlgorithm| (algorithm.as_str(), algorithm.as_str() == entered.algorithm);
+    let page = SigningKeysPage {
+        frame: visit.app_frame(app),
+        app: &id,
+        keys: keys.into_iter().map(|key| view(visit, key)).collect(),
+        older,
+        name: &entered.name,
+        algorithms: SigningAlgorithm::ALL.iter().map(choice).collect(),
+        public_key: &entered.public_key,
+        problems,
+        snippet: &snippet,
+    };
+    answer::page(status, &page, visit)
+}
+
+fn address(app: &App) -> String {
+    format!("/console/apps/{}/signing-keys", app.id)
+}
+
+/// What a token's header and claims say (docs/PROTOCOL.md §8).
+fn claims(kid: &str, app: &App, algorithm: &str) -> String {
+    format!(
+        "header  {{\"alg\": \"{algorithm}\", \"kid\": \"{kid}\"}}\nclaims  {{\"iss\": \"{kid}\", \"aud\": \"{}\", \
+         \"sub\": \"alice\", \"iat\": 1790000000, \"exp\": 1790003600}}",
+        app.id
+    )
+}
+
+fn view(visit: &Visit<'_>, key: SigningKeyView) -> KeyView {
+    KeyView {
+        id: key.id.to_string(),
+        name: key.name,
+        mark: key.algorithm.as_str().to_owned(),
+        scopes: Vec::new(),
+        created_by: creator(visit, key.created_by),
+        created: Utc::from_ms(key.created_ms),
+        state: state(visit.now_ms, key.revoked_ms, key.expires_ms, key.successor.is_some()),
+        used: None,
+        is_idle: false,
+        is_public: key.public_key.is_some(),
+    }
+}

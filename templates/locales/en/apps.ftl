@@ -1,0 +1,27 @@
+# The pages of apps.
+apps-all = All apps
+apps-new = New app
+apps-new-lead = An app is a messaging space of its own, with its own users, keys and usage.
+apps-empty = This org has no app yet.
+apps-name = Name
+apps-id = Id
+apps-state = State
+apps-today = Message units since midnight UTC
+apps-running = running
+apps-suspended = suspended
+apps-mode = Mode
+apps-mode-test = Test: never billed
+apps-mode-live = Live: billed; an owner's address must be verified
+apps-create = Create the app
+apps-back = Back to the apps
+apps-facts = Today
+apps-created = Created
+apps-suspended-at = Suspended
+apps-rename = Rename
+apps-suspend = Suspend
+apps-suspend-help = Keys and tokens of the app are refused from 2 seconds on, and its connections close within 5 seconds. Messages stay, and you may resume it at any time.
+apps-resume = Resume
+apps-resume-help = Keys and tokens of the app work again within 2 seconds.
+apps-delete = Delete
+apps-delete-help = All keys of { $name } stop for good, its connections close within 5 seconds, and it leaves every list. Its usage stays on the invoice.
+apps-delete-type = Type the app's name to delete it

@@ -1,0 +1,27 @@
+# 应用页面。
+apps-all = 全部应用
+apps-new = 新建应用
+apps-new-lead = 每个应用都是独立的消息空间，拥有自己的用户、密钥和用量。
+apps-empty = 此组织还没有应用。
+apps-name = 名称
+apps-id = ID
+apps-state = 状态
+apps-today = UTC 零点以来的消息单位
+apps-running = 运行中
+apps-suspended = 已停用
+apps-mode = 模式
+apps-mode-test = 测试：从不计费
+apps-mode-live = 正式：计费；须有一位所有者验证过邮箱地址
+apps-create = 创建应用
+apps-back = 返回应用列表
+apps-facts = 今日
+apps-created = 创建时间
+apps-suspended-at = 停用时间
+apps-rename = 重命名
+apps-suspend = 停用
+apps-suspend-help = 2 秒后开始拒绝该应用的密钥和令牌，5 秒内断开其连接。消息会保留，可随时恢复。
+apps-resume = 恢复
+apps-resume-help = 该应用的密钥和令牌将在 2 秒内恢复可用。
+apps-delete = 删除
+apps-delete-help = { $name } 的所有密钥将永久失效，连接在 5 秒内断开，并从所有列表中消失。已产生的用量仍会计入账单。
+apps-delete-type = 输入应用名称以删除

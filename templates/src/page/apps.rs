@@ -1,0 +1,79 @@
+//! The pages of apps: the list, a new one, and one with its state.
+use askama::Template;
+
+use crate::{
+    frame::{Frame, Mode, Theme},
+    language::Language,
+    number::grouped,
+    problem::Problems,
+    time::Utc,
+};
+
+/// An app as its pages show it.
+#[derive(Clone, Debug)]
+pub struct AppView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Live or test.
+    pub mode: Mode,
+    /// When it was made.
+    pub created: Utc,
+    /// When it was suspended.
+    pub suspended: Option<Utc>,
+    /// Message units sent since midnight, UTC.
+    pub units: i64,
+}
+
+impl AppView {
+    /// The units as they are printed.
+    #[must_use]
+    pub fn units_shown(&self) -> String {
+        grouped(self.units)
+    }
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "apps.html")]
+pub struct AppsPage<'a> {
+    /// What surrounds it.
+    pub frame: Frame<'a>,
+    /// The apps, the oldest first.
+    pub apps: Vec<AppView>,
+    /// Whether the visitor may make one.
+    pub may_change: bool,
+    /// A call that makes one.
+    pub snippet: &'a str,
+}
+
+/// The form of a new app.
+#[derive(Template)]
+#[template(path = "app-new.html")]
+pub struct NewAppPage<'a> {
+    /// What surrounds it.
+    pub frame: Frame<'a>,
+    /// The name as it was entered.
+    pub name: &'a str,
+    /// The mode as it was chosen.
+    pub mode: Mode,
+    /// Why it was refused.
+    pub problems: Problems,
+}
+
+/// One app.
+#[derive(Template)]
+#[template(path = "app.html")]
+pub struct AppPage<'a> {
+    /// What surrounds it.
+    pub frame: Frame<'a>,
+    /// The app.
+    pub app: AppView,
+    /// Whether the visitor may change it.
+    pub may_change: bool,
+    /// The new name as it was entered.
+    pub name: &'a str,
+    /// Why a form was refused.
+    pub problems: Problems,
+}

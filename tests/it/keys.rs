@@ -1,0 +1,133 @@
+//! Keys through the front door: on their pages and over the provisioning API, with a real server's clock.
+
+use crate::support::page::{Console, nonce, token};
+use crate::support::rest::Answer;
+use crate::support::{Client, TestServer, until};
+use serde_json::json;
+
+/// Text between two marks of a page.
+fn between<'a>(page: &'a Answer, start: &str, end: &str) -> &'a str {
+    let (_, rest) = page.text.split_once(start).unwrap_or_else(|| panic!("no {start} in {}", page.text));
+    rest.split(end).next().unwrap()
+}
+
+#[tokio::test]
+async fn a_key_is_made_on_its_page_shown_once_used_and_revoked() {
+    let server = TestServer::spawn().await;
+    let mut console = Console::sign_in(&server, &server.founded).await;
+    let path = format!("/console/apps/{}/keys", server.founded.app);
+    let form = console.get(&path).await;
+    assert!(form.text.contains("tim_live_sk_…") && !form.text.contains(&server.founded.key), "hints only");
+    let fields = [
+        ("csrf", token(&form)),
+        ("nonce", nonce(&form)),
+        ("name", "backend <1>"),
+        ("conversations:read", "on"),
+        ("stats:read", "on"),
+    ];
+    let made = console.post(&path, &fields).await;
+    assert_eq!((made.status, made.header("cache-control")), (200, "no-store"));
+    let secret = between(&made, "id=\"secret\">", "<").to_owned();
+    assert!(secret.starts_with("tim_live_sk_") && secret.len() == 48, "{secret}");
+    let again = console.post(&path, &fields).await;
+    assert_eq!(again.status, 409);
+    assert!(!again.text.contains(&secret), "a reload does not show it again");
+
+    let rest = server.rest_as(&secret);
+    assert_eq!(rest.get("/v1/stats").await.status, 200);
+    assert_eq!(rest.get("/v1/usage").await.refusal(), (403, "scope_missing".to_owned()));
+    let listed = console.get(&path).await;
+    assert!(listed.text.contains("backend &#60;1&#62;") && !listed.text.contains(&secret));
+    let (_, row) = listed.text.split_once("backend &#60;1&#62;").unwrap();
+    let action = row.split("action=\"").find(|part| part.contains("/revoke\"")).unwrap().split('"').next().unwrap();
+    let done = console.post(action, &[("csrf", token(&listed)), ("nonce", nonce(&listed))]).await;
+    assert_eq!((done.status, done.header("location")), (303, path.as_str()));
+    until(async || (rest.get("/v1/stats").await.status == 401).then_some(())).await;
+    assert_eq!(rest.get("/v1/stats").await.refusal(), (401, "key_revoked".to_owned()));
+}
+
+#[tokio::test]
+async fn forms_of_keys_keep_what_was_entered_and_say_what_is_wrong() {
+    let server = TestServer::spawn().await;
+    let mut console = Console::sign_in(&server, &server.founded).await;
+    let app = format!("/console/apps/{}", server.founded.app);
+    for (path, fields, status, field) in [
+        ("keys", vec![("name", "n-1")], 422, "scopes"),
+        ("keys", vec![("name", ""), ("*", "on")], 422, "name"),
+        ("keys", vec![("name", "n-1"), ("*", "on"), ("days", "0")], 422, "days"),
+        ("signing-keys", vec![("name", "n-1"), ("algorithm", "EdDSA"), ("public_key", "pem-1")], 422, "public_key"),
+        ("origins", vec![("origin", "shop-1/path")], 422, "origin"),
+        ("rename", vec![("name", "")], 422, "name"),
+        ("delete", vec![("typed_name", "wrong")], 422, "typed_name"),
+    ] {
+        let holder = if matches!(path, "rename" | "delete") { app.clone() } else { format!("{app}/{path}") };
+        let page = console.get(&holder).await;
+        let mut form = vec![("csrf", token(&page)), ("nonce", nonce(&page))];
+        form.extend(fields.iter().copied());
+        let answer = console.post(&format!("{app}/{path}"), &form).await;
+        assert_eq!(answer.status, status, "{path} {fields:?}");
+        assert!(answer.text.contains(&format!("href=\"#{field}\"")), "{path} {fields:?}");
+        for (_, entered) in fields.iter().filter(|(_, entered)| entered.contains("-1")) {
+            assert!(answer.text.contains(entered), "{path} keeps {entered}");
+        }
+    }
+    let page = console.get(&format!("{app}/keys")).await;
+    let unknown = [("csrf", token(&page)), ("nonce", nonce(&page)), ("name", "x"), ("billing:write", "on")];
+    assert_eq!(console.post(&format!("{app}/keys"), &unknown).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_app_is_made_renamed_suspended_resumed_and_deleted_on_its_pages() {
+    let server = TestServer::spawn().await;
+    let mut console = Console::sign_in(&server, &server.founded).await;
+    let form = console.get("/console/apps/new").await;
+    let fields = [("csrf", token(&form)), ("nonce", nonce(&form)), ("name", "Second"), ("mode", "test")];
+    let made = console.post("/console/apps", &fields).await;
+    assert_eq!(made.status, 303);
+    let app = made.header("location").to_owned();
+    assert_eq!(console.post("/console/apps", &fields).await.status, 409, "sent twice, made once");
+    for (path, field, shown) in
+        [("rename", Some(("name", "Third")), "Third"), ("suspend", None, "suspended"), ("resume", None, "running")]
+    {
+        let page = console.get(&app).await;
+        let mut fields = vec![("csrf", token(&page)), ("nonce", nonce(&page))];
+        fields.extend(field);
+        assert_eq!(console.post(&format!("{app}/{path}"), &fields).await.status, 303, "{path}");
+        assert!(console.get(&app).await.text.contains(shown), "{path}");
+    }
+    let page = console.get(&app).await;
+    let fields = [("csrf", token(&page)), ("nonce", nonce(&page)), ("typed_name", "Third")];
+    assert_eq!(console.post(&format!("{app}/delete"), &fields).await.header("location"), "/console/apps");
+    assert_eq!(console.get(&app).await.status, 404);
+    assert!(!console.get("/console/apps").await.text.contains("Third"));
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_within_five_seconds_everywhere() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let manager = server.rest_as(&server.manager(&server.founded).await.secret);
+    let new = json!({"app": server.founded.app, "name": "leaky", "scopes": ["*"]});
+    let first = manager.post_once("/v1/manage/keys", "k", &new).await.ok();
+    let again = manager.post_once("/v1/manage/keys", "k", &new).await;
+    assert_eq!((again.header("idempotent-replayed"), again.ok()), ("true", first.clone()));
+    let key = server.rest_as(first["secret"].as_str().unwrap());
+    let token = key.post("/v1/tokens", &json!({"user": "alice"})).await.ok()["token"].as_str().unwrap().to_owned();
+    let alice = server.rest_as(&token);
+    assert_eq!((key.get("/v1/stats").await.status, alice.get("/v1/conversations/c1").await.status), (200, 200));
+    let client = Client::connect(&server, &token).await;
+    let session = server.rest_as(client.session());
+    assert_eq!(session.get("/v1/conversations/c1").await.status, 200);
+
+    manager.post(&format!("/v1/manage/keys/{}/revoke", first["id"].as_str().unwrap()), &json!({})).await.ok();
+    until(async || {
+        let mut refused = true;
+        for (rest, code) in [(&key, "key_revoked"), (&alice, "token_revoked"), (&session, "token_revoked")] {
+            let answer = rest.get("/v1/conversations/c1").await;
+            refused &= answer.status == 401 && answer.refusal().1 == code;
+        }
+        refused.then_some(())
+    })
+    .await;
+    assert_eq!(server.rest().get("/v1/stats").await.status, 200, "other keys stand");
+}
