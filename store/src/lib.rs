@@ -8,7 +8,6 @@ mod backlog;
 mod backup;
 mod change;
 mod console;
-pub mod entity;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 pub mod entity;
 mod epoch;
