@@ -70,13 +70,14 @@ def server(binary, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def samples(server):
-    """Everything the server measures: names of samples, each with the set of its label sets."""
+    """Everything the server measures."""
+    return measured(server)
+
+
+def measured(server):
+    """What a server measures now, by its text format: {name of the sample: [{label: value}]}."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.private}/metrics", timeout=TOOL_SECONDS) as answer:
-        return read_samples(answer.read().decode())
-
-
-def read_samples(text):
-    """Samples of Prometheus' text format, as {name: [{label: value}]}."""
+        text = answer.read().decode()
     found = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):

@@ -7,7 +7,7 @@ import database
 import pytest
 import stopping
 import yaml
-from conftest import DEPLOY, EMAIL, PASSWORD, free_port, run
+from conftest import DEPLOY, EMAIL, PASSWORD, free_port, measured, run
 from rest import Rest
 from server import Server
 
@@ -74,7 +74,7 @@ def test_images_have_a_version_and_mounts_exist(services):
             assert source in compose.load(TEXT, SET)["volumes"] or (source.startswith("./") and (DEPLOY / source).exists()), volume
 
 
-def test_the_server_runs_on_the_database_as_they_are_configured(services, binary, tmp_path):
+def test_the_server_runs_on_the_database_as_they_are_configured(services, binary, samples, tmp_path):
     """The server's variables and the database's script, with addresses of this machine in place of the network's."""
     env = {name: value or "" for name, value in services["tokenim"]["environment"].items()}
     url = f"postgres://tokenim:{SET['TOKENIM_DB_PASSWORD']}@postgres:5432/tokenim"
@@ -89,6 +89,7 @@ def test_the_server_runs_on_the_database_as_they_are_configured(services, binary
             rest = Rest(server.url, server.identity["key"])
             rest.call("POST", "/v1/conversations", {"kind": "group", "id": "lobby", "members": ["alice"]})
             assert run(binary, "health", "--private-listen", f"127.0.0.1:{server.private}") == "ready\n"
+            assert measured(server).keys() == samples.keys(), "the metrics are those of a server on SQLite"
             role = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = 'tokenim'"
             assert run(database.programs() / "psql", "-At", "-h", folder, "-p", port, "-U", "postgres", "-c", role) == "f|f\n"
             assert server.terminate() == 0, server.tail()
