@@ -9,7 +9,6 @@ mod backup;
 mod change;
 mod console;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
-pub mod entity;
 mod epoch;
 mod fault;
 mod found;
@@ -33,6 +32,7 @@ mod scope;
 mod signing_keys;
 mod sql;
 mod terms;
+pub mod entity;
 #[cfg(test)]
 mod tests;
 mod totp;
