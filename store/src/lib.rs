@@ -8,6 +8,7 @@ mod backlog;
 mod backup;
 mod change;
 mod console;
+pub mod entity;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 mod epoch;
 mod fault;
@@ -32,7 +33,6 @@ mod scope;
 mod signing_keys;
 mod sql;
 mod terms;
-pub mod entity;
 #[cfg(test)]
 mod tests;
 mod totp;
