@@ -2,6 +2,7 @@
 
 mod cache;
 mod caller;
+mod enter;
 pub(crate) mod keys;
 mod management;
 mod used;
@@ -76,7 +77,7 @@ pub(crate) fn address(request: &HttpRequest) -> Option<IpAddr> {
 ///
 /// Errors: `unauthenticated`, `key_malformed`, `key_unknown`, `key_revoked`, `key_expired`, `key_rotated`,
 /// `secret_key_in_browser`, `token_invalid`, `token_expired`, `token_revoked`, `session_invalid`, `app_suspended`,
-/// `scope_missing`, `forbidden`; `unavailable`, `overloaded`.
+/// `scope_missing`, `forbidden`; what the authority checks; `unavailable`, `overloaded`.
 /// Source: docs/PROTOCOL.md §8, §9; docs/MANAGE.md §2.
 pub(crate) async fn authorize<A: Authority>(api: &Api, request: &HttpRequest) -> Result<A> {
     let text = bearer(request.headers())?;

@@ -4,6 +4,7 @@ mod answer;
 mod api;
 mod auth;
 mod conversations;
+mod cors;
 mod cursor;
 mod event;
 mod fault;

@@ -8,7 +8,9 @@ pub(crate) mod management_keys;
 pub(crate) mod members;
 pub(crate) mod orgs;
 pub(crate) mod page;
+pub(crate) mod plans;
 pub(crate) mod signing_keys;
+pub(crate) mod usage;
 
 /// The language of mails where a call names none.
 pub(crate) fn english() -> String {

@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::fault::{ErrorReply, Fault};
-use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, signing_keys};
+use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, plans, signing_keys};
 use crate::query::Query;
 use crate::routes::{ROUTES, RouteSpec, Verb, Who};
 use crate::{answer, conversations, members, messages, stats, tokens, usage};
@@ -77,7 +77,12 @@ const USER_TOKEN: &str = "user_token";
         signing_keys::create,
         signing_keys::rotate,
         signing_keys::revoke,
-        keys::report_leak
+        keys::report_leak,
+        plans::list,
+        plans::show,
+        plans::change,
+        manage::usage::list,
+        manage::usage::list_invoices
     ),
     components(schemas(ErrorReply))
 )]
@@ -135,6 +140,7 @@ fn operation_mut(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
         Verb::Get => item.get.as_mut(),
         Verb::Post => item.post.as_mut(),
         Verb::Patch => item.patch.as_mut(),
+        Verb::Put => item.put.as_mut(),
         Verb::Delete => item.delete.as_mut(),
     }
 }
@@ -224,7 +230,9 @@ fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
     }
     match spec.who {
         Who::ManagementKey(_) => codes.push(Code::NotFound),
-        Who::ServerKey(_) | Who::KeyOrUser(_) => codes.push(Code::ScopeMissing),
+        Who::ServerKey(_) | Who::KeyOrUser(_) => {
+            codes.extend([Code::ScopeMissing, Code::OrgSuspended, Code::AppSuspended, Code::OriginNotAllowed]);
+        }
         Who::Public | Who::OperatorKey => {}
     }
     if spec.is_idempotent() {

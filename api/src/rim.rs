@@ -1,6 +1,7 @@
 //! What happens around every route: the request's id, refusals that need no route, and the one shape of errors.
 
 use crate::api::Api;
+use crate::cors;
 use crate::fault::Fault;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -28,9 +29,10 @@ pub(crate) fn request_id(request: &HttpRequest) -> RequestId {
 pub(crate) async fn rim(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, actix_web::Error> {
     let id = new_id(&request);
     request.extensions_mut().insert(id.clone());
-    let response = match check(&request) {
+    let response = match check(&request).map(|()| cors::preflight(&request)) {
         Err(fault) => request.into_response(fault.answer(&id.0)),
-        Ok(()) => answered(next.call(request).await?, &id),
+        Ok(Some(preflight)) => request.into_response(preflight),
+        Ok(None) => answered(next.call(request).await?, &id),
     };
     Ok(dress(response, &id))
 }
@@ -64,7 +66,9 @@ fn answered(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
 
 /// Headers of every answer: answers hold tokens and messages, so nothing may keep them or guess their type.
 fn dress(mut response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let request = response.request().clone();
     let headers = response.headers_mut();
+    cors::dress(&request, headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(&id.0) {

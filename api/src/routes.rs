@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::fault::Fault;
-use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, signing_keys};
+use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, plans, signing_keys};
 use crate::{conversations, members, messages, openapi, rim, stats, tokens, usage};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -23,6 +23,8 @@ pub enum Verb {
     Post,
     /// Changes what its body names; takes an `Idempotency-Key`.
     Patch,
+    /// Sets what it names to its body; takes an `Idempotency-Key`.
+    Put,
     /// Removes; repeating it changes nothing.
     Delete,
 }
@@ -66,6 +68,7 @@ impl Verb {
             Verb::Get => Method::GET,
             Verb::Post => Method::POST,
             Verb::Patch => Method::PATCH,
+            Verb::Put => Method::PUT,
             Verb::Delete => Method::DELETE,
         }
     }
@@ -74,7 +77,7 @@ impl Verb {
     #[must_use]
     pub fn has_body(self) -> bool {
         match self {
-            Verb::Post | Verb::Patch => true,
+            Verb::Post | Verb::Patch | Verb::Put => true,
             Verb::Get | Verb::Delete => false,
         }
     }
@@ -126,7 +129,7 @@ pub const ROUTES: &[RouteSpec] = &[
         path: "/v1/conversations/{id}/messages",
         operation: "sendMessage",
         who: Who::KeyOrUser(Scope::MessagesWrite),
-        refuses: &[Code::NotFound, Code::Conflict, Code::OutcomeUnknown],
+        refuses: &[Code::NotFound, Code::Conflict, Code::OutcomeUnknown, Code::QuotaExceeded, Code::RateLimited],
         handler: || web::to(messages::send),
     },
     RouteSpec {
@@ -464,6 +467,46 @@ pub const ROUTES: &[RouteSpec] = &[
         who: Who::Public,
         refuses: &[Code::RateLimited, Code::Unavailable, Code::Overloaded, Code::Silent],
         handler: || web::to(keys::report_leak),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/plans",
+        operation: "listPlans",
+        who: Who::ManagementKey(Action::ReadBilling),
+        refuses: &[],
+        handler: || web::to(plans::list),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/subscription",
+        operation: "getSubscription",
+        who: Who::ManagementKey(Action::ReadBilling),
+        refuses: &[],
+        handler: || web::to(plans::show),
+    },
+    RouteSpec {
+        verb: Verb::Put,
+        path: "/v1/manage/subscription",
+        operation: "changeSubscription",
+        who: Who::ManagementKey(Action::ChangeBilling),
+        refuses: &[Code::EmailUnverified],
+        handler: || web::to(plans::change),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/usage",
+        operation: "listOrgUsage",
+        who: Who::ManagementKey(Action::ReadUsage),
+        refuses: &[],
+        handler: || web::to(manage::usage::list),
+    },
+    RouteSpec {
+        verb: Verb::Get,
+        path: "/v1/manage/invoices",
+        operation: "listInvoices",
+        who: Who::ManagementKey(Action::ReadBilling),
+        refuses: &[],
+        handler: || web::to(manage::usage::list_invoices),
     },
 ];
 

@@ -59,6 +59,46 @@ impl Group {
     }
 }
 
+/// Which usage is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// Start of the first hour or day, milliseconds since 1970.
+    pub(crate) from_ms: i64,
+    /// End of the last one.
+    pub(crate) to_ms: i64,
+    group: Group,
+}
+
+impl Asked {
+    /// Reads `from`, `to` and `group`. Errors: `invalid_field`.
+    pub(crate) fn read(query: &Query, now_ms: i64) -> Result<Self, Fault> {
+        let group = match query.text("group") {
+            None | Some("hour") => Group::Hour,
+            Some("day") => Group::Day,
+            Some(_) => return Err(Error::invalid("group", "`group` must be `hour` or `day`").into()),
+        };
+        let (from_ms, to_ms) = range(query, group, now_ms)?;
+        Ok(Asked { from_ms, to_ms, group })
+    }
+
+    /// Sums hours by hour or day, app and meter.
+    pub(crate) fn sum<'a>(&self, hours: impl Iterator<Item = &'a UsageHour>) -> Vec<UsageItem> {
+        let group_ms = self.group.ms();
+        let mut sums: BTreeMap<(i64, AppId, Meter), i64> = BTreeMap::new();
+        for hour in hours {
+            let at_ms = hour.at_ms.div_euclid(group_ms) * group_ms;
+            *sums.entry((at_ms, hour.app, hour.meter)).or_default() += hour.quantity;
+        }
+        let item = |((at_ms, app, meter), quantity): ((i64, AppId, Meter), i64)| UsageItem {
+            at: rfc3339(at_ms),
+            app: app.to_string(),
+            meter: meter.as_str(),
+            quantity,
+        };
+        sums.into_iter().map(item).collect()
+    }
+}
+
 /// What the app of this key has used: the same rows as the invoice reads.
 #[utoipa::path(get, path = "/v1/usage",
     params(
@@ -73,16 +113,11 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let query = Query::read(&request, &["from", "to", "group"])?;
-    let group = match query.text("group") {
-        None | Some("hour") => Group::Hour,
-        Some("day") => Group::Day,
-        Some(_) => return Err(Error::invalid("group", "`group` must be `hour` or `day`").into()),
-    };
-    let (from_ms, to_ms) = range(&query, group, api.now_ms())?;
+    let asked = Asked::read(&query, api.now_ms())?;
     let app = key.0.app();
-    let usage = api.store.org(app.org).usage_hours(from_ms, to_ms).await?;
-    answer::json(&UsageReply { items: sum(&usage.items, app.app, group), complete_to: rfc3339(usage.complete_to_ms) })
-        .map(answer::ok)
+    let usage = api.store.org(app.org).usage_hours(asked.from_ms, asked.to_ms).await?;
+    let items = asked.sum(usage.items.iter().filter(|hour| hour.app == app.app));
+    answer::json(&UsageReply { items, complete_to: rfc3339(usage.complete_to_ms) }).map(answer::ok)
 }
 
 /// The range in whole groups.
@@ -98,20 +133,6 @@ fn range(query: &Query, group: Group, now_ms: i64) -> Result<(i64, i64), Fault> 
     Ok((down(from), down(to + group.ms() - 1)))
 }
 
-fn sum(hours: &[UsageHour], app: AppId, group: Group) -> Vec<UsageItem> {
-    let mut sums: BTreeMap<(i64, Meter), i64> = BTreeMap::new();
-    for hour in hours.iter().filter(|hour| hour.app == app) {
-        *sums.entry((hour.at_ms.div_euclid(group.ms()) * group.ms(), hour.meter)).or_default() += hour.quantity;
-    }
-    let item = |((at_ms, meter), quantity): ((i64, Meter), i64)| UsageItem {
-        at: rfc3339(at_ms),
-        app: app.to_string(),
-        meter: meter.as_str(),
-        quantity,
-    };
-    sums.into_iter().map(item).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,10 +145,11 @@ mod tests {
         let (own, other) = (app(), app());
         let hour = |app, at_ms, quantity| UsageHour { app, meter: Meter::MsgSent, at_ms, quantity };
         let hours = [hour(own, 0, 1), hour(other, 0, 10), hour(own, HOUR_MS, 2), hour(own, DAY_MS, 4)];
-        let quantities = |group| sum(&hours, own, group).iter().map(|item| item.quantity).collect::<Vec<_>>();
+        let sum = |group| Asked { from_ms: 0, to_ms: 0, group }.sum(hours.iter().filter(|hour| hour.app == own));
+        let quantities = |group| sum(group).iter().map(|item| item.quantity).collect::<Vec<_>>();
         assert_eq!(quantities(Group::Hour), [1, 2, 4]);
         assert_eq!(quantities(Group::Day), [3, 4]);
-        assert_eq!(sum(&hours, own, Group::Day)[1].at, "1970-01-02T00:00:00.000Z");
+        assert_eq!(sum(Group::Day)[1].at, "1970-01-02T00:00:00.000Z");
     }
 
     #[test]

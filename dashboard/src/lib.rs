@@ -18,6 +18,7 @@ mod mailbox;
 mod nav;
 mod origins;
 mod overview;
+mod plan;
 mod preferences;
 mod problems;
 mod prove;

@@ -23,7 +23,7 @@ const ENTRIES: &[(Group, Entry, &str)] = &[
     (Group::Org, Members, "/console/members"),
     (Group::Org, Audit, "/console/audit"),
     (Group::Org, Settings, "/console/settings"),
-    (Group::Org, Billing, "/console/billing"),
+    (Group::Org, Billing, "/console/plan"),
     (Group::Own, Account, "/console/account"),
     (Group::Own, Operator, "/operator"),
     (Group::Operator, OperatorOrgs, "/operator/orgs"),

@@ -15,6 +15,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::elevate::ROUTES,
     crate::overview::ROUTES,
     crate::usage::ROUTES,
+    crate::plan::ROUTES,
     crate::quickstart::ROUTES,
     crate::apps::ROUTES,
     crate::keys::ROUTES,

@@ -7,6 +7,7 @@ pub mod link;
 pub mod mailbox;
 pub mod notice;
 pub mod origins;
+pub mod plan;
 pub mod prove;
 pub mod quickstart;
 pub mod sign_in;

@@ -2,4 +2,5 @@
 
 mod connections;
 mod messages;
+mod revocation;
 mod support;

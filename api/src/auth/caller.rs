@@ -1,5 +1,6 @@
 //! Credentials of one app: its server's key, and its users' tokens.
 
+use super::enter::enter;
 use super::{Authority, Presented};
 use crate::api::Api;
 use crate::routes::{self, Who};
@@ -92,12 +93,14 @@ fn in_scope(key: ApiKey, request: &HttpRequest) -> Result<ApiKey> {
 }
 
 impl Authority for Caller {
-    async fn admit(_: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
-        match presented {
-            Presented::Server(key) => in_scope(key, request).map(Caller::Server),
-            Presented::User(identity) => Ok(Caller::User(identity)),
-            Presented::Management(_) | Presented::Operator(_) => Err(wrong_kind()),
-        }
+    async fn admit(api: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
+        let caller = match presented {
+            Presented::Server(key) => Caller::Server(in_scope(key, request)?),
+            Presented::User(identity) => Caller::User(identity),
+            Presented::Management(_) | Presented::Operator(_) => return Err(wrong_kind()),
+        };
+        enter(api, &caller, request).await?;
+        Ok(caller)
     }
 
     fn space(&self) -> Space {
@@ -114,11 +117,10 @@ impl Authority for Caller {
 }
 
 impl Authority for ServerKey {
-    async fn admit(_: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
-        match presented {
-            Presented::Server(key) => in_scope(key, request).map(ServerKey),
-            Presented::User(_) => Err(Error::new(Code::Forbidden).says("this call needs a server key")),
-            Presented::Management(_) | Presented::Operator(_) => Err(wrong_kind()),
+    async fn admit(api: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
+        match Caller::admit(api, presented, request).await? {
+            Caller::Server(key) => Ok(ServerKey(key)),
+            Caller::User(_) => Err(Error::new(Code::Forbidden).says("this call needs a server key")),
         }
     }
 

@@ -2,8 +2,8 @@
 use tokenim_templates::{
     Template,
     page::usage::{
-        AppPart, AppUnits, AppsPart, BucketPart, BucketsPart, CompletePart, ConnectionsPart, RowPart, RowsPart,
-        SumPart, TotalPart,
+        AppPart, AppUnits, AppsPart, BucketPart, BucketsPart, CompletePart, ConnectionsPart, QuotasPart, RowPart,
+        RowsPart, SumPart, TotalPart,
     },
     text::Text,
 };
@@ -33,7 +33,7 @@ pub(crate) struct Table {
 #[derive(Debug)]
 pub(crate) struct Sample {
     pub(crate) at_ms: i64,
-    /// Total, connections, completeness.
+    /// Total, connections, completeness, quotas.
     pub(crate) figures: Vec<Part>,
     pub(crate) apps: Table,
     pub(crate) buckets: Table,
@@ -64,6 +64,7 @@ pub(crate) async fn take(console: &Console, key: &FeedKey) -> Result<Sample, Fau
             part("usage-total", &TotalPart { text, view })?,
             part("usage-complete", &CompletePart { text, view })?,
             part("usage-connections", &ConnectionsPart { view })?,
+            part("usage-quotas", &QuotasPart { text, view })?,
         ],
         apps: Table { whole: part("usage-apps", &AppsPart { text, view })?, rows: apps? },
         buckets: Table { whole: part("usage-buckets", &BucketsPart { text, view })?, rows: buckets? },

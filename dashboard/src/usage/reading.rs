@@ -4,12 +4,13 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use tokenim_domain::{
     Error,
     id::{AppId, OrgId},
+    plan::LimitMode,
     role,
 };
-use tokenim_store::{App, UsageHour};
+use tokenim_store::{App, QuotaState, UsageHour};
 use tokenim_templates::{
     frame::Mode,
-    page::usage::{AppUnits, HourRow, UsageView, chart::Chart},
+    page::usage::{AppUnits, HourRow, UsageView, chart::Chart, quota::QuotaBar},
     time::{HOUR_MS, Utc},
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct Reading {
     pub(crate) window: Window,
     /// Connections of the chosen apps.
     pub(crate) connections: u64,
+    /// Of the live apps together, and of the chosen test apps.
+    pub(crate) quotas: Vec<QuotaState>,
 }
 
 /// Reads the figures a query asks for.
@@ -54,7 +57,9 @@ pub(crate) async fn read(console: &Console, org: OrgId, query: &Query) -> Result
     let connections = apps.iter().filter(|app| is_chosen(app.id)).map(|app| console.live.connections(app.id)).sum();
     let mut hours: Vec<UsageHour> = usage.items.into_iter().filter(|hour| is_chosen(hour.app)).collect();
     hours.sort_by_key(|hour| place(hour.at_ms, hour.app));
-    Ok(Reading { at_ms, apps, app, hours, complete_to_ms: usage.complete_to_ms, window, connections })
+    let mut quotas = scope.quotas().await?;
+    quotas.retain(|quota| quota.app.as_ref().is_none_or(|app| is_chosen(app.id)));
+    Ok(Reading { at_ms, apps, app, hours, complete_to_ms: usage.complete_to_ms, window, connections, quotas })
 }
 
 /// Hours are listed newest first, then by app.
@@ -79,6 +84,7 @@ impl Reading {
             test_total,
             complete_to: Utc::from_ms(self.complete_to_ms),
             connections: self.connections,
+            quotas: self.quotas.iter().map(bar).collect(),
             chart: self.chart()?,
             apps,
             rows: self.page(query.after).iter().map(|hour| self.row(hour)).collect(),
@@ -143,6 +149,16 @@ impl Reading {
     }
 }
 
+fn bar(quota: &QuotaState) -> QuotaBar {
+    QuotaBar {
+        app: quota.app.as_ref().map(|app| app.name.clone()),
+        limit: quota.entitlement.value,
+        is_hard: quota.entitlement.mode == LimitMode::Hard,
+        used: quota.used,
+        resets_at: quota.resets_at_ms.map(Utc::from_ms),
+    }
+}
+
 /// The mode of an app as pages show it.
 pub(crate) fn mode_of(app: &App) -> Mode {
     match app.mode {
@@ -188,6 +204,7 @@ mod tests {
             complete_to_ms: NOW_MS,
             window: Range::Last(span).window(NOW_MS),
             connections: 3,
+            quotas: Vec::new(),
         }
     }
 

@@ -12,13 +12,14 @@ use super::{
     mailbox::{MailPage, MailboxPage, Row},
     notice::{Kind, NoticePage},
     origins::OriginsPage,
+    plan::{Grant, PlanCard, PlanChangePage, PlanPage},
     prove::ProvePage,
     quickstart::{self, QuickstartPage},
     sign_in::{Problem, SignInPage},
     sign_up::SignUpPage,
     told::{Told, ToldPage},
     usage::overview::OverviewPage,
-    usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*},
+    usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*, quota::QuotaBar},
 };
 use crate::{
     assets::Assets,
@@ -56,10 +57,55 @@ fn view(units: Vec<i64>) -> UsageView {
         test_total: total / 2,
         complete_to: Utc::from_ms(AT_MS),
         connections: 4096,
+        quotas: quotas(),
         apps: vec![app(HOSTILE, Mode::Live), app("Shop", Mode::Test)],
         rows: if total > 0 { vec![row(from_ms), row(from_ms + HOUR_MS)] } else { Vec::new() },
         chart: Chart { from_ms, step_ms: HOUR_MS, complete: units.len() - 1, units },
     }
+}
+
+/// Every state of a bar.
+fn quotas() -> Vec<QuotaBar> {
+    let bar = |app: Option<&str>, limit, is_hard, used| QuotaBar {
+        app: app.map(str::to_owned),
+        limit,
+        is_hard,
+        used,
+        resets_at: app.is_none().then(|| Utc::from_ms(AT_MS)),
+    };
+    let hard = [0, 80, 100].map(|used| bar(None, Some(100), true, used));
+    let soft = [0, 80, 100].map(|used| bar(Some(HOSTILE), Some(100), false, used));
+    hard.into_iter().chain(soft).chain([bar(None, None, false, 7)]).collect()
+}
+
+fn plan(code: &str, is_current: bool, is_larger: bool) -> PlanCard {
+    let values = [("connections", Some(100), true), ("message_rate", None, true), ("msg_sent", Some(5_000_000), false)];
+    let more = [("apps", Some(5), true), ("members", Some(3), true)];
+    let grant = |(feature, value, is_hard)| Grant { feature, value, is_hard };
+    let grants = values.into_iter().chain(more).map(grant).collect();
+    PlanCard { code: code.into(), name: HOSTILE.into(), is_current, is_larger, grants }
+}
+
+fn plan_pages(frame: &Frame<'_>) -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    for may_change in [false, true] {
+        let page = PlanPage {
+            frame: frame.clone(),
+            current: plan("basic", true, false),
+            since: Utc::from_ms(AT_MS),
+            plans: vec![plan("basic", true, false), plan("pro", false, true), plan("mini", false, false)],
+            may_change,
+        };
+        pages.push((format!("plan {may_change}"), page.render().expect("renders")));
+    }
+    for (is_larger, problems) in
+        [(true, Problems::none()), (false, Problems::of_code(frame.text, "email_unverified", None, 0))]
+    {
+        let (from, to) = (plan("basic", true, false), plan("pro", false, is_larger));
+        let page = PlanChangePage { frame: frame.clone(), from, to, problems };
+        pages.push((format!("plan-change {is_larger}"), page.render().expect("renders")));
+    }
+    pages
 }
 
 fn filter() -> Filter {
@@ -105,6 +151,7 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
     ];
     pages.push(("overview".to_owned(), overview(frame.clone())));
     pages.extend(quickstarts(&frame));
+    pages.extend(plan_pages(&frame));
     for problem in [None, Some(Problem::Mismatch), Some(Problem::Limited { wait_s: 1 }), Some(Problem::Busy)] {
         let page = SignInPage {
             frame: frame.clone(),

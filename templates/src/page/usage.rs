@@ -12,9 +12,11 @@ use crate::{
 pub mod chart;
 pub mod filter;
 pub mod overview;
+pub mod quota;
 
 use chart::{Bucket, Chart};
 use filter::Filter;
+use quota::QuotaBar;
 
 /// The figures of one org, filter and instant; page, stream, chart and tables all print this one value.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +29,8 @@ pub struct UsageView {
     pub complete_to: Utc,
     /// Connections open on this server now.
     pub connections: u64,
+    /// Quotas of the month, whatever the range.
+    pub quotas: Vec<QuotaBar>,
     /// Units per hour or day.
     pub chart: Chart,
     /// Units per app, in the order the apps are listed.
@@ -216,6 +220,16 @@ pub struct CompletePart<'a> {
 #[derive(Template)]
 #[template(path = "usage.html", block = "connections")]
 pub struct ConnectionsPart<'a> {
+    /// Figures.
+    pub view: &'a UsageView,
+}
+
+/// How much of the quotas is used.
+#[derive(Template)]
+#[template(path = "parts/quotas.html")]
+pub struct QuotasPart<'a> {
+    /// Texts.
+    pub text: &'a Text,
     /// Figures.
     pub view: &'a UsageView,
 }

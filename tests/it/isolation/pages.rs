@@ -97,7 +97,10 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
             | "/console/account/totp/off"
             | "/console/operator",
         )
-        | (Verb::Get, "/" | "/console" | "/console/overview" | "/dev/mail" | "/dev/mail/{name}")
+        | (Verb::Get, "/" | "/console" | "/console/overview")
+        | (Verb::Get, "/dev/mail" | "/dev/mail/{name}")
+        | (Verb::Get, "/console/plan" | "/console/plan/{plan}")
+        | (Verb::Post, "/console/plan/{plan}")
         | (Verb::Get | Verb::Post, "/console/prove")
         | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
         | (Verb::Get, "/assets/{name}") => vec![Case::NoId],

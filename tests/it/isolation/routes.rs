@@ -130,6 +130,11 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         }
         // It names a key by the key itself, and whoever has that may do more.
         (Verb::Post, "/v1/keys/report-leak") => Vec::new(),
+        (Verb::Get, "/v1/manage/plans" | "/v1/manage/subscription" | "/v1/manage/invoices") => {
+            get(&[of("") + "?org=" + org])
+        }
+        (Verb::Put, "/v1/manage/subscription") => vec![(of("") + "?org=" + org, Some(json!({"plan": "basic"})))],
+        (Verb::Get, "/v1/manage/usage") => get(&[of("") + "?org=" + org, of("") + "?app=" + app]),
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }

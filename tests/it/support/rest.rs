@@ -56,7 +56,8 @@ impl Answer {
         let mut headers: Vec<_> = self
             .headers
             .iter()
-            .filter(|(name, _)| *name != "date")
+            // `connection` tells whether the rest of a refused request had come yet.
+            .filter(|(name, _)| *name != "date" && *name != "connection")
             .map(|(name, value)| format!("{name}: {value:?}"))
             .collect();
         headers.sort();

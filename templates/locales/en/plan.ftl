@@ -1,0 +1,21 @@
+# The plan page.
+plan-title = Plan
+plan-current = Your org has the plan { $plan } since { $since }.
+plan-billing-later = Nothing is charged yet: this version counts usage and writes no invoices.
+plan-is-current = your plan
+plan-choose = Change to { $plan }
+plan-may-not = Owners and billing members may change the plan.
+plan-test-apps = Test apps do not count: each has 100 connections, 50 messages per second and 10,000 message units a month of its own.
+plan-feature-connections = Connections at a time
+plan-feature-message-rate = Messages per second
+plan-feature-msg-sent = Message units a month
+plan-feature-apps = Apps
+plan-feature-members = Members
+plan-unlimited = without limit
+plan-counted-on = { $value }, then counted on
+plan-change-title = Change to { $plan }?
+plan-change-raise = The new limits hold at once, for connections that are open too.
+plan-change-lower = The new limits hold at once. Connections, apps and members above them stay; only more are refused.
+plan-change-now = now
+plan-change-then = afterwards
+plan-change-back = Keep the plan

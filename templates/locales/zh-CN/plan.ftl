@@ -1,0 +1,21 @@
+# 套餐页。
+plan-title = 套餐
+plan-current = 您的组织自 { $since } 起使用 { $plan } 套餐。
+plan-billing-later = 目前不会收费：此版本只统计用量，不出具账单。
+plan-is-current = 当前套餐
+plan-choose = 改用 { $plan }
+plan-may-not = 所有者和账务成员可以更改套餐。
+plan-test-apps = 测试应用不计入：每个测试应用各有 100 个连接、每秒 50 条消息、每月 10,000 个消息单位。
+plan-feature-connections = 同时连接数
+plan-feature-message-rate = 每秒消息数
+plan-feature-msg-sent = 每月消息单位
+plan-feature-apps = 应用
+plan-feature-members = 成员
+plan-unlimited = 不限
+plan-counted-on = { $value }，超出后继续计数
+plan-change-title = 改用 { $plan }？
+plan-change-raise = 新的限额立即生效，对已打开的连接也有效。
+plan-change-lower = 新的限额立即生效。已超出的连接、应用和成员会保留，只是不能再增加。
+plan-change-now = 现在
+plan-change-then = 更改后
+plan-change-back = 保留当前套餐
