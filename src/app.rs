@@ -91,6 +91,10 @@ impl Live for ConsoleGateway {
     fn write(&self, write: Write) -> BoxFuture<'_, tokenim_domain::Result<Outcome>> {
         Box::pin(self.0.write(write))
     }
+
+    fn all_connections(&self) -> u64 {
+        u64::try_from(self.0.connections()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Puts a process together on listeners that are bound already.

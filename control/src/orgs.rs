@@ -40,8 +40,8 @@ pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invi
 
 /// Changes an org's name and rules.
 ///
-/// Errors: `forbidden`, also where a person asks others for a second factor without having one; `invalid_field` for the
-/// name; the store's.
+/// Errors: `forbidden`; `invalid_field` for the name, or where a person asks others for a second factor without having
+/// one; the store's.
 pub async fn update(store: &Store, acting: &Acting, mut patch: OrgPatch) -> Result<OrgView> {
     acting.allow(Action::ChangeSettings)?;
     if let Some(name) = &mut patch.name {
@@ -51,9 +51,10 @@ pub async fn update(store: &Store, acting: &Acting, mut patch: OrgPatch) -> Resu
     if let (Some(true), Who::Account(account)) = (patch.requires_totp, acting.actor.who)
         && !store.find_person(account).await?.is_some_and(|person| person.has_totp)
     {
-        return Err(Error::new(Code::Forbidden)
-            .says("set up a second factor for yourself before you ask the members for one")
-            .at("requires_totp"));
+        return Err(Error::invalid(
+            "requires_totp",
+            "set up a second factor for yourself before you ask others for one",
+        ));
     }
     store.org(acting.org).update(&acting.actor, &patch).await
 }

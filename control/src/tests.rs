@@ -92,7 +92,7 @@ async fn a_second_factor_is_asked_of_others_by_somebody_who_has_one() {
     let org = found(&store, "org", true).await;
     let patch = |requires| OrgPatch { name: None, requires_totp: Some(requires) };
     let refused = orgs::update(&store, &acting(&org, OrgRole::Owner), patch(true)).await.unwrap_err();
-    assert_eq!((refused.code, refused.param), (Code::Forbidden, Some("requires_totp")));
+    assert_eq!((refused.code, refused.param), (Code::InvalidField, Some("requires_totp")));
     orgs::update(&store, &acting(&org, OrgRole::Owner), patch(false)).await.unwrap();
 }
 

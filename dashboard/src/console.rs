@@ -29,6 +29,8 @@ pub trait Live: Send + Sync + 'static {
     fn steps(&self, app: AppId) -> Steps;
     /// Commits one write through the batcher, as sockets do. Errors: why it was refused; `overloaded`; `outcome_unknown`.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Outcome, Error>>;
+    /// Authenticated connections of all apps that are open on this node now.
+    fn all_connections(&self) -> u64;
 }
 
 /// What the root hands to the console.

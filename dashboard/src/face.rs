@@ -64,6 +64,10 @@ impl Live for Fixed {
     fn write(&self, _: Write) -> BoxFuture<'_, Result<Outcome, Error>> {
         Box::pin(async { Err(Code::Unavailable.into()) })
     }
+
+    fn all_connections(&self) -> u64 {
+        14
+    }
 }
 
 struct Face {

@@ -1,4 +1,6 @@
 //! Forms and query strings: read within a limit, parsed into a type, unknown fields refused.
+use std::str::FromStr;
+
 use actix_web::web;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -37,6 +39,11 @@ impl Form {
         let own = pairs.collect::<Vec<_>>().join("&");
         web::Query::from_query(&own).map(web::Query::into_inner).map_err(|_| Fault::Form)
     }
+}
+
+/// The id in a field; text that is none names nothing.
+pub(crate) fn id<T: FromStr>(text: &str) -> Result<T, Fault> {
+    text.parse().map_err(|_| Fault::NotFound)
 }
 
 /// Reads a body of at most so many bytes.

@@ -27,6 +27,7 @@ const ENTRIES: &[(Group, Entry, &str)] = &[
     (Group::Own, Account, "/console/account"),
     (Group::Own, Operator, "/operator"),
     (Group::Operator, OperatorOrgs, "/operator/orgs"),
+    (Group::Operator, OperatorNodes, "/operator/nodes"),
     (Group::Operator, OperatorPlans, "/operator/plans"),
     (Group::Operator, OperatorJobs, "/operator/jobs"),
     (Group::Operator, OperatorAudit, "/operator/audit"),

@@ -22,7 +22,7 @@ pub(crate) fn refusal(visit: &Visit<'_>, fault: impl Into<Fault>) -> Result<Refu
     };
     let row = error.code.row();
     let is_of_form = matches!(row.status, 409 | 422 | 429)
-        || matches!(error.code, Code::Overloaded | Code::EmailUnverified | Code::PlanLimit);
+        || matches!(error.code, Code::Overloaded | Code::EmailUnverified | Code::PlanLimit | Code::InvitationRevoked);
     let status = StatusCode::from_u16(row.status).ok().filter(|_| is_of_form);
     let Some(status) = status else { return Err(error.into()) };
     let wait_s = error.retry_after_ms.map_or(0, |ms| i64::try_from(ms.div_ceil(1000)).unwrap_or(i64::MAX));

@@ -155,6 +155,27 @@ pub(crate) async fn prove(visit: &mut Visit<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Lets the session look at another org, under a new id; its live streams end. The caller knows that its account is a
+/// member there.
+pub(crate) async fn turn(visit: &mut Visit<'_>, org: OrgId) -> Result<(), Fault> {
+    let session = visit.signed_in()?.id;
+    let id: [u8; ID_BYTES] = visit.console.rng().bytes();
+    let store = &visit.console.store;
+    store.turn_console_session(session, org).await?;
+    store.renew_console_session(session, sha256(&id), None).await?;
+    visit.console.seats.check_again(session);
+    visit.cookies.push(Cookie::Session.set(&cookie::encode(&id), &visit.console.site));
+    Ok(())
+}
+
+/// Lets the live streams of an account look whether they still hold, after its rights changed.
+pub(crate) async fn look_again(visit: &Visit<'_>, account: AccountId) -> Result<(), Error> {
+    for session in visit.console.store.list_session_ids(account).await? {
+        visit.console.seats.check_again(session);
+    }
+    Ok(())
+}
+
 /// Ends the session of the visit's cookie, and the one of the operator area; live streams end at once.
 pub(crate) async fn end(visit: &mut Visit<'_>) -> Result<(), Error> {
     for cookie in [Cookie::Session, Cookie::Operator] {

@@ -53,7 +53,7 @@ impl Change<'_> {
         let Change { tx, scope, actor } = self;
         let copy = Event { object: format!("{} {}", scope.org, event.object), ..event.clone() };
         audit::append(scope.store, &tx, scope.org, actor, event).await?;
-        if actor.is_operator() {
+        if actor.is_operator() && scope.org != OrgId::SERVICE {
             audit::append(scope.store, &tx, OrgId::SERVICE, actor, copy).await?;
         }
         tx.commit().await.map_err(fault::query)

@@ -266,7 +266,7 @@ impl Change<'_> {
         let seats = self.seats().await?;
         let taken = i64::try_from(seats.members + seats.invitations).unwrap_or(i64::MAX);
         let granted = plans::granted(&self.tx, self.scope.org, Feature::Members).await?;
-        granted.admit(Feature::Members, taken).map_err(|error| error.at("members"))
+        granted.admit(Feature::Members, taken)
     }
 
     async fn send(&self, row: &invitation::Model, org: &str, link: InvitationLink) -> Result<()> {

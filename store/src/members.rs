@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use tokenim_domain::actor::{Acting, Actor, Who};
 use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::membership::{check_grant, check_owner_stays};
+use tokenim_domain::plan::Feature;
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Code, Error, Result};
 
@@ -93,6 +94,13 @@ impl OrgScope<'_> {
     /// Errors: `unavailable`, `overloaded`.
     pub async fn count_members(&self) -> Result<Seats> {
         seats(&self.store.readers, self.org, self.store.clock.now_ms()).await
+    }
+
+    /// How many members the org's plan allows; `None` = without limit.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn members_max(&self) -> Result<Option<i64>> {
+        Ok(self.subscription().await?.plan.entitlements.of(Feature::Members).bound())
     }
 
     async fn with_accounts(&self, members: Vec<org_member::Model>) -> Result<Vec<OrgMember>> {

@@ -6,6 +6,7 @@ mod audit;
 mod change;
 mod console;
 mod create;
+mod desk;
 mod directory;
 mod found;
 mod idempotency;

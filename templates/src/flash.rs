@@ -20,6 +20,10 @@ pub enum Flash {
     KeyRevoked,
     /// Something is gone for good.
     Deleted,
+    /// An invitation is on the way.
+    Invited,
+    /// The person is a member of another org now.
+    Joined,
     /// The org asks for a second factor before anything else.
     NeedsTotp,
 }
@@ -35,6 +39,8 @@ impl Flash {
         Self::TotpOff,
         Self::KeyRevoked,
         Self::Deleted,
+        Self::Invited,
+        Self::Joined,
         Self::NeedsTotp,
     ];
 
@@ -50,6 +56,8 @@ impl Flash {
             Self::TotpOff => "totp-off",
             Self::KeyRevoked => "key-revoked",
             Self::Deleted => "deleted",
+            Self::Invited => "invited",
+            Self::Joined => "joined",
             Self::NeedsTotp => "needs-totp",
         }
     }
@@ -71,6 +79,8 @@ impl Flash {
             Self::TotpOff => "flash-totp-off",
             Self::KeyRevoked => "flash-key-revoked",
             Self::Deleted => "flash-deleted",
+            Self::Invited => "flash-invited",
+            Self::Joined => "flash-joined",
             Self::NeedsTotp => "flash-needs-totp",
         })
     }

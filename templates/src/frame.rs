@@ -1,5 +1,5 @@
 //! What surrounds every page: language, theme, form token and who is signed in.
-use crate::{assets::Assets, flash::Flash, language::Language, nav::Nav, text::Text};
+use crate::{assets::Assets, flash::Flash, language::Language, nav::Nav, number::grouped, text::Text};
 
 /// How light or dark the pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -125,6 +125,12 @@ impl Frame<'_> {
             Some(Mode::Live) => self.text.with("frame-title-live", "page", page),
             Some(Mode::Test) => self.text.with("frame-title-test", "page", page),
         }
+    }
+
+    /// A number as the console prints it.
+    #[must_use]
+    pub fn number(&self, number: &i64) -> String {
+        grouped(*number)
     }
 
     /// Whether the page is of the operator area.

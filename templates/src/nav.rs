@@ -49,6 +49,8 @@ pub enum Entry {
     Operator,
     /// All orgs.
     OperatorOrgs,
+    /// Processes that serve.
+    OperatorNodes,
     /// Plans.
     OperatorPlans,
     /// The service's own audit log.
@@ -81,7 +83,7 @@ impl Entry {
             Self::Billing | Self::OperatorPlans => "credit-card",
             Self::Account => "user",
             Self::Operator => "shield",
-            Self::OperatorOrgs => "building-2",
+            Self::OperatorOrgs | Self::OperatorNodes => "building-2",
         }
     }
 
@@ -103,6 +105,7 @@ impl Entry {
             Self::Account => "nav-account",
             Self::Operator => "nav-operator",
             Self::OperatorOrgs => "nav-operator-orgs",
+            Self::OperatorNodes => "nav-operator-nodes",
             Self::OperatorPlans => "nav-operator-plans",
             Self::OperatorJobs => "nav-operator-jobs",
         })

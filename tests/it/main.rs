@@ -10,6 +10,7 @@ mod hostile;
 mod isolation;
 mod keys;
 mod mail;
+mod members;
 mod private;
 mod quickstart;
 mod quota;

@@ -41,7 +41,7 @@ fn lines(reading: &Reading) -> String {
 }
 
 /// Quotes a name; one that a spreadsheet would run as a formula gets an apostrophe in front.
-fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     let guard = if name.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{guard}{}\"", name.replace('"', "\"\""))
 }

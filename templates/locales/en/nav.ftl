@@ -14,5 +14,6 @@ nav-billing = Plan
 nav-account = Account
 nav-operator = Operator area
 nav-operator-orgs = Orgs
+nav-operator-nodes = Nodes
 nav-operator-plans = Plans
 nav-operator-jobs = Mail and jobs

@@ -14,5 +14,6 @@ nav-billing = 套餐
 nav-account = 账号
 nav-operator = 运营区
 nav-operator-orgs = 组织
+nav-operator-nodes = 节点
 nav-operator-plans = 套餐
 nav-operator-jobs = 邮件与任务

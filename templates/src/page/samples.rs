@@ -1,4 +1,7 @@
 //! Samples of every page, rendered in both languages and all themes, and what must hold for each.
+mod operator;
+mod org;
+
 use std::collections::BTreeSet;
 
 use askama::Template;
@@ -197,6 +200,8 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
     }
     pages.extend(account_pages(&frame));
     pages.extend(pages_of_apps(&frame));
+    pages.extend(org::pages(&frame));
+    pages.extend(operator::pages(&frame));
     pages
 }
 
@@ -466,7 +471,7 @@ fn nav() -> Nav {
         (Group::App, vec![App, Quickstart, Keys, SigningKeys, Origins]),
         (Group::Org, vec![Members, Audit, Settings, Billing]),
         (Group::Own, vec![Account, Operator]),
-        (Group::Operator, vec![OperatorOrgs, OperatorPlans, OperatorAudit, OperatorJobs]),
+        (Group::Operator, vec![OperatorOrgs, OperatorNodes, OperatorPlans, OperatorAudit, OperatorJobs]),
     ];
     let link = |group, entry| Link { group, entry, href: format!("/console/{entry:?}"), is_here: false };
     let links = links.into_iter().flat_map(|(group, entries)| entries.into_iter().map(move |entry| link(group, entry)));

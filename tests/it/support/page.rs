@@ -100,6 +100,13 @@ fn hidden<'a>(page: &'a Answer, name: &str) -> &'a str {
     input.split("value=\"").nth(1).unwrap().split('"').next().unwrap()
 }
 
+/// The value of a hidden field of a page.
+pub fn hidden(page: &Answer, name: &str) -> String {
+    let mark = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.text.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {}", page.text));
+    rest.split('"').next().unwrap().to_owned()
+}
+
 fn escape(text: &str) -> String {
     let one =
         |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };

@@ -1,0 +1,142 @@
+//! The operator area: what operators see of the whole service, and what they change for a reason.
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use tokenim_control::orgs;
+use tokenim_domain::{
+    Error,
+    actor::{Acting, Right},
+    id::{JobId, OrgId},
+};
+use tokenim_templates::{
+    flash::Flash,
+    page::operator::{DeadRow, Figures, HomePage, JobsPage},
+    problem::Problems,
+    time::Utc,
+};
+
+use crate::{
+    answer, audit,
+    form::Form,
+    members::{cursor, cut},
+    problems::{Refusal, refusal},
+    routes::{Answer, RouteSpec, Who, get, post},
+    visit::Visit,
+};
+
+mod nodes;
+mod org;
+mod plans;
+
+/// Items of a page.
+const PAGE: u64 = 50;
+const JOBS: &str = "/operator/jobs";
+const WHO: Who = Who::Operator;
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/operator", WHO, |visit| Box::pin(home(visit))),
+    get("/operator/orgs", WHO, |visit| Box::pin(org::list(visit))),
+    get("/operator/orgs/{org}", WHO, |visit| Box::pin(org::show(visit))),
+    post("/operator/orgs/{org}/suspend", WHO, |visit, form| Box::pin(suspend(visit, form))).once(),
+    post("/operator/orgs/{org}/resume", WHO, |visit, form| Box::pin(resume(visit, form))).once(),
+    post("/operator/orgs/{org}/plan", WHO, |visit, form| Box::pin(org::change_plan(visit, form))).once(),
+    get("/operator/plans", WHO, |visit| Box::pin(plans::show(visit))),
+    get("/operator/nodes", WHO, |visit| Box::pin(nodes::show(visit))),
+    get(JOBS, WHO, |visit| Box::pin(jobs(visit))),
+    post("/operator/jobs/{job}/retry", WHO, |visit, form| Box::pin(retry(visit, form))).once(),
+    get("/operator/audit", WHO, |visit| Box::pin(service_audit(visit))),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    reason: String,
+}
+
+async fn home(visit: &mut Visit<'_>) -> Answer {
+    let store = &visit.console.store;
+    let (totals, queue) = (store.totals().await?, store.queue_state().await?);
+    let figures = Figures {
+        connections: i64::try_from(visit.console.live.all_connections()).unwrap_or(i64::MAX),
+        orgs: totals.orgs,
+        suspended: totals.suspended,
+        accounts: totals.accounts,
+        apps: totals.apps,
+        waiting: queue.waiting,
+        oldest_s: age_s(visit, queue.oldest_ms),
+        dead: queue.dead,
+    };
+    answer::page(StatusCode::OK, &HomePage { frame: visit.frame(None), figures, at: visit.now() }, visit)
+}
+
+/// Seconds since then.
+fn age_s(visit: &Visit<'_>, since_ms: Option<i64>) -> i64 {
+    since_ms.map_or(0, |since_ms| (visit.now_ms - since_ms).max(0) / 1000)
+}
+
+async fn suspend(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    set_suspended(visit, form, true).await
+}
+
+async fn resume(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    set_suspended(visit, form, false).await
+}
+
+async fn set_suspended(visit: &Visit<'_>, form: &Form, is_suspended: bool) -> Answer {
+    let Why { reason } = form.parse()?;
+    let acting = acting(visit, &reason)?;
+    let done = orgs::suspend(&visit.console.store, &acting, is_suspended).await;
+    org::settle(visit, acting.org, done.map(drop), &reason).await
+}
+
+/// The operator acting in the org that the path names.
+fn acting(visit: &Visit<'_>, reason: &str) -> Result<Acting, crate::fault::Fault> {
+    Ok(Acting { org: visit.path("org")?, right: Right::Service, actor: visit.operating(reason)? })
+}
+
+async fn jobs(visit: &mut Visit<'_>) -> Answer {
+    jobs_page(visit, StatusCode::OK, Problems::none()).await
+}
+
+async fn retry(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let Why { reason } = form.parse()?;
+    let job: JobId = visit.path("job")?;
+    let done: Result<(), Error> = visit.console.store.revive_job(&visit.operating(&reason)?, job).await;
+    match done {
+        Ok(()) => Ok(answer::done(visit, Flash::Saved, JOBS)),
+        Err(error) => {
+            let Refusal { status, problems } = refusal(visit, error)?;
+            jobs_page(visit, status, problems).await
+        }
+    }
+}
+
+async fn jobs_page(visit: &Visit<'_>, status: StatusCode, problems: Problems) -> Answer {
+    let store = &visit.console.store;
+    let queue = store.queue_state().await?;
+    let mut dead = store.list_dead_jobs(cursor(visit, "after")?, PAGE + 1).await?;
+    let next = cut(&mut dead, PAGE, JOBS, "after", |job| job.id.to_string());
+    let rows: Vec<_> = dead
+        .into_iter()
+        .map(|job| DeadRow {
+            id: job.id.to_string(),
+            kind: job.kind,
+            org: job.org.map(|org| org.to_string()),
+            attempts: job.attempts,
+            dead: Utc::from_ms(job.dead_ms),
+            error: job.error.unwrap_or_default(),
+        })
+        .collect();
+    let page = JobsPage {
+        frame: visit.frame(None),
+        waiting: queue.waiting,
+        oldest_s: age_s(visit, queue.oldest_ms),
+        dead: queue.dead,
+        jobs: &rows,
+        next,
+        problems,
+    };
+    answer::page(status, &page, visit)
+}
+
+async fn service_audit(visit: &mut Visit<'_>) -> Answer {
+    audit::page(visit, OrgId::SERVICE, "/operator/audit").await
+}

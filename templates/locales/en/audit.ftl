@@ -1,0 +1,27 @@
+# The audit log.
+audit-title = Audit log
+audit-ndjson = JSON lines
+audit-csv = CSV
+audit-action = Action
+audit-actor = Actor's id
+audit-apply = Apply
+audit-clear = Clear filters
+audit-chain = Chain
+audit-chain-help = Each event holds the hash of the one before it, so an event that is altered, removed or added later is found. The command checks it on the machine the data is on.
+audit-check = Check now
+audit-is-intact = intact
+audit-intact = Verified up to event { $seq }.
+audit-broken = The log is not what was written, from event { $seq } on. Keep a copy of the database and ask who had access to it.
+audit-events = Events
+audit-none = Nothing was changed yet.
+audit-none-filtered = No event fits these filters: action “{ $action }”, actor “{ $actor }”. Clear them to see all.
+audit-when = When (UTC)
+audit-who = Who
+audit-change = What
+audit-number = No.
+audit-reason = Reason: { $reason }
+audit-details = Before and after
+audit-before = Before
+audit-after = After
+audit-newer = Newer events
+audit-older = Older events

@@ -1,0 +1,21 @@
+# The orgs of an account.
+orgs-title = Your orgs
+orgs-own = Orgs you are in
+orgs-none = You are in no org. Make one below, or open the link of an invitation.
+orgs-column-name = Org
+orgs-column-role = Your role
+orgs-column-id = Id
+orgs-column-choose = Choose
+orgs-suspended = Suspended by the service: { $reason }
+orgs-here = shown now
+orgs-switch = Switch
+orgs-switch-to = Switch to { $name }
+orgs-new = Another org
+orgs-new-help = An org has its own apps, members, plan and invoices. You will be its owner.
+orgs-new-unverified = Verify your email address first; then you can make another org.
+orgs-name = Name
+orgs-create = Create org
+orgs-leave-title = Leave { $name }
+orgs-leave-help = You lose access at once and come back only by a new invitation. Keys you made go on working. The last owner cannot leave: make somebody else an owner first.
+orgs-type-name = Type { $name } to confirm
+orgs-leave = Leave org

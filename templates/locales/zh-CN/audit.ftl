@@ -1,0 +1,27 @@
+# 审计日志。
+audit-title = 审计日志
+audit-ndjson = JSON 行
+audit-csv = CSV
+audit-action = 操作
+audit-actor = 操作者编号
+audit-apply = 应用
+audit-clear = 清除筛选条件
+audit-chain = 哈希链
+audit-chain-help = 每条记录都包含上一条的哈希，因此事后更改、删除或插入的记录都能被发现。也可以在数据所在的机器上用下面的命令检查。
+audit-check = 立即检查
+audit-is-intact = 完整
+audit-intact = 已验证到第 { $seq } 条记录。
+audit-broken = 从第 { $seq } 条记录开始，日志与写入时不一致。请保留数据库副本，并查明谁接触过它。
+audit-events = 记录
+audit-none = 还没有任何更改。
+audit-none-filtered = 没有符合筛选条件的记录：操作“{ $action }”，操作者“{ $actor }”。清除条件可查看全部。
+audit-when = 时间（UTC）
+audit-who = 操作者
+audit-change = 内容
+audit-number = 序号
+audit-reason = 原因：{ $reason }
+audit-details = 更改前后
+audit-before = 更改前
+audit-after = 更改后
+audit-newer = 较新的记录
+audit-older = 较早的记录

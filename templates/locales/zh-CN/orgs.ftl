@@ -1,0 +1,21 @@
+# 账号所在的组织。
+orgs-title = 你的组织
+orgs-own = 你所在的组织
+orgs-none = 你不属于任何组织。请在下面新建一个，或打开邀请邮件中的链接。
+orgs-column-name = 组织
+orgs-column-role = 你的角色
+orgs-column-id = 编号
+orgs-column-choose = 选择
+orgs-suspended = 已被停用：{ $reason }
+orgs-here = 当前组织
+orgs-switch = 切换
+orgs-switch-to = 切换到 { $name }
+orgs-new = 新建组织
+orgs-new-help = 每个组织有自己的应用、成员、套餐和账单。你将成为它的所有者。
+orgs-new-unverified = 请先验证邮箱地址，之后才能新建组织。
+orgs-name = 名称
+orgs-create = 创建组织
+orgs-leave-title = 退出 { $name }
+orgs-leave-help = 你会立即失去访问权限，只能通过新的邀请再次加入。你创建的密钥继续有效。最后一位所有者不能退出，请先将其他成员设为所有者。
+orgs-type-name = 输入 { $name } 以确认
+orgs-leave = 退出组织
