@@ -33,6 +33,8 @@ mod account;
 
 use crate::{Console, Live, Ports, Verb, Who, configure, routes, session};
 
+mod operator;
+
 const EMAIL: &str = "dev@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 

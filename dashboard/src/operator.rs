@@ -53,23 +53,23 @@ struct Why {
 
 async fn home(visit: &mut Visit<'_>) -> Answer {
     let store = &visit.console.store;
-    let (totals, queue) = (store.totals().await?, store.queue_state().await?);
+    let (totals, queue) = (store.totals().await?, store.backlog().await?);
     let figures = Figures {
-        connections: i64::try_from(visit.console.live.all_connections()).unwrap_or(i64::MAX),
+        connections: number(visit.console.live.all_connections()),
         orgs: totals.orgs,
         suspended: totals.suspended,
         accounts: totals.accounts,
         apps: totals.apps,
-        waiting: queue.waiting,
-        oldest_s: age_s(visit, queue.oldest_ms),
-        dead: queue.dead,
+        waiting: number(queue.jobs_waiting),
+        oldest_s: number(queue.job_age_ms / 1000),
+        dead: number(queue.jobs_dead),
     };
     answer::page(StatusCode::OK, &HomePage { frame: visit.frame(None), figures, at: visit.now() }, visit)
 }
 
-/// Seconds since then.
-fn age_s(visit: &Visit<'_>, since_ms: Option<i64>) -> i64 {
-    since_ms.map_or(0, |since_ms| (visit.now_ms - since_ms).max(0) / 1000)
+/// A count as pages take it.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 async fn suspend(visit: &mut Visit<'_>, form: &Form) -> Answer {
@@ -111,7 +111,7 @@ async fn retry(visit: &mut Visit<'_>, form: &Form) -> Answer {
 
 async fn jobs_page(visit: &Visit<'_>, status: StatusCode, problems: Problems) -> Answer {
     let store = &visit.console.store;
-    let queue = store.queue_state().await?;
+    let queue = store.backlog().await?;
     let mut dead = store.list_dead_jobs(cursor(visit, "after")?, PAGE + 1).await?;
     let next = cut(&mut dead, PAGE, JOBS, "after", |job| job.id.to_string());
     let rows: Vec<_> = dead
@@ -127,9 +127,9 @@ async fn jobs_page(visit: &Visit<'_>, status: StatusCode, problems: Problems) ->
         .collect();
     let page = JobsPage {
         frame: visit.frame(None),
-        waiting: queue.waiting,
-        oldest_s: age_s(visit, queue.oldest_ms),
-        dead: queue.dead,
+        waiting: number(queue.jobs_waiting),
+        oldest_s: number(queue.job_age_ms / 1000),
+        dead: number(queue.jobs_dead),
         jobs: &rows,
         next,
         problems,

@@ -1,4 +1,4 @@
-//! What operators see of the service as a whole: how much there is, the queue of jobs, and jobs that were given up.
+//! What operators see of the service as a whole: how much there is, and jobs that were given up.
 
 use crate::audit::Event;
 use crate::entity::job;
@@ -26,17 +26,6 @@ pub struct Totals {
     pub apps: i64,
 }
 
-/// The queue of jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueState {
-    /// Jobs that wait or run.
-    pub waiting: i64,
-    /// When the oldest of them was enqueued, milliseconds since 1970.
-    pub oldest_ms: Option<i64>,
-    /// Jobs that were given up.
-    pub dead: i64,
-}
-
 /// A job that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadJob {
@@ -59,9 +48,6 @@ pub struct DeadJob {
 const TOTALS: &str = "
 SELECT (SELECT COUNT(*) FROM org) AS orgs, (SELECT COUNT(*) FROM org WHERE suspended_ms IS NOT NULL) AS suspended,
     (SELECT COUNT(*) FROM account) AS accounts, (SELECT COUNT(*) FROM app WHERE deleted_ms IS NULL) AS apps";
-const QUEUE: &str = "
-SELECT COUNT(*) AS waiting, MIN(created_ms) AS oldest_ms, (SELECT COUNT(*) FROM job WHERE dead_ms IS NOT NULL) AS dead
-FROM job WHERE done_ms IS NULL AND dead_ms IS NULL";
 const BY_PLAN: &str = "SELECT plan, COUNT(*) AS orgs FROM subscription WHERE until_ms IS NULL GROUP BY plan";
 
 impl Store {
@@ -84,18 +70,6 @@ impl Store {
     pub async fn count_orgs_by_plan(&self) -> Result<Vec<(String, i64)>> {
         let rows = sql::rows(&self.readers, BY_PLAN, []).await?;
         rows.iter().map(|row| Ok((sql::get(row, "plan")?, sql::get(row, "orgs")?))).collect()
-    }
-
-    /// The queue of jobs: for operators only.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn queue_state(&self) -> Result<QueueState> {
-        let row = sql::row(&self.readers, QUEUE, []).await?.ok_or_else(|| Error::internal("a count without a row"))?;
-        Ok(QueueState {
-            waiting: sql::get(&row, "waiting")?,
-            oldest_ms: sql::get(&row, "oldest_ms")?,
-            dead: sql::get(&row, "dead")?,
-        })
     }
 
     /// Jobs that were given up, the oldest first, from above `after` where one is given: for operators only.

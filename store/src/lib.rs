@@ -47,7 +47,7 @@ pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
 pub use backup::{Contents, backup};
 pub use console::{ConsoleSession, Membership, NewConsoleSession};
-pub use desk::{DeadJob, QueueState, Totals};
+pub use desk::{DeadJob, Totals};
 pub use found::{FoundedOrg, NewOrg, SIGNING_SECRET_CHARS};
 pub use idempotency::{Begun, Remembered, Space};
 pub use invitations::{INVITATIONS_PER_DAY_MAX, INVITATIONS_READ_MAX, InvitationLink, InvitationView, NewInvitation};

@@ -14,16 +14,11 @@ async fn a_job_that_was_given_up_is_tried_again_for_a_reason() {
     assert_eq!(store.count_orgs_by_plan().await.unwrap(), [("operator".to_owned(), 1)]);
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
     store.enqueue_mail(Some(world.app().org), "k", &mail).await.unwrap();
-    let state = store.queue_state().await.unwrap();
-    assert_eq!((state.waiting, state.oldest_ms, state.dead), (1, Some(super::world::START_MS), 0));
     let job = store.claim_jobs(1).await.unwrap().pop().unwrap();
     store.give_up_job(&job, "550 no such user").await.unwrap();
     let dead = store.list_dead_jobs(None, 9).await.unwrap();
     assert_eq!((dead.len(), dead[0].id, dead[0].error.as_deref()), (1, job.id, Some("550 no such user")));
-    assert_eq!(
-        (store.queue_state().await.unwrap().dead, store.list_dead_jobs(Some(job.id), 9).await.unwrap().len()),
-        (1, 0)
-    );
+    assert!(store.list_dead_jobs(Some(job.id), 9).await.unwrap().is_empty());
 
     let silent = Actor { who: Who::Operator(world.founded.account), ..Actor::machine() };
     assert_eq!(store.revive_job(&silent, job.id).await.unwrap_err().param, Some("reason"));
