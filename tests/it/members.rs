@@ -1,6 +1,7 @@
 //! People of an org, by the console's forms: invitations from mail to membership, roles, and what ends with them.
 
 mod roles;
+mod settings;
 mod story;
 
 use crate::support::TestServer;

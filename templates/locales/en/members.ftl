@@ -1,7 +1,7 @@
 # Members of an org and invitations.
 members-title = Members
-members-places = { $taken } of { $allowed } places of your plan are taken: members and open invitations.
-members-places-unlimited = { $taken } members and open invitations.
+members-places = Members and open invitations: { $taken } of { $allowed } places of your plan.
+members-places-unlimited = Members and open invitations: { $taken }.
 members-invite = Invite somebody
 members-invite-help = They get a mail with a link that works for seven days, and only for this address.
 members-invite-submit = Send invitation

@@ -1,7 +1,7 @@
 # 组织的成员与邀请。
 members-title = 成员
-members-places = 套餐共 { $allowed } 个名额，已用 { $taken } 个（成员与待接受的邀请）。
-members-places-unlimited = 成员与待接受的邀请共 { $taken } 个。
+members-places = 成员与待接受的邀请：{ $taken } 个，套餐共 { $allowed } 个名额。
+members-places-unlimited = 成员与待接受的邀请：{ $taken } 个。
 members-invite = 邀请成员
 members-invite-help = 对方会收到一封邮件，其中的链接 7 天内有效，且只适用于该邮箱地址。
 members-invite-submit = 发送邀请

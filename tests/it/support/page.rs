@@ -24,6 +24,13 @@ impl Console {
         Console { client, url: server.url.clone(), cookies: BTreeMap::new() }
     }
 
+    /// A browser that holds these cookies.
+    pub fn with_cookies(server: &TestServer, cookie: &str) -> Console {
+        let pairs = cookie.split("; ").map(|pair| pair.split_once('=').unwrap());
+        let cookies = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Console { cookies, ..Self::new(server) }
+    }
+
     /// Signs in as the owner of an org.
     pub async fn sign_in(server: &TestServer, founded: &Founded) -> Console {
         let mut console = Self::new(server);
