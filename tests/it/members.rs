@@ -15,7 +15,7 @@ use std::fs;
 async fn send(console: &mut Console, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
     let shown = console.get(page).await;
     assert_eq!(shown.status, 200, "{page}: {}", shown.text);
-    let (csrf, nonce) = (token(&shown).to_owned(), hidden(&shown, "nonce"));
+    let (csrf, nonce) = (token(&shown).to_owned(), hidden(&shown, "nonce").to_owned());
     let fields: Vec<_> = fields.iter().copied().chain([("csrf", csrf.as_str()), ("nonce", nonce.as_str())]).collect();
     console.post(action, &fields).await
 }

@@ -31,7 +31,7 @@ async fn a_management_key_is_shown_once_and_ends_when_it_is_revoked() {
     let server = TestServer::spawn().await;
     let mut ada = Console::sign_in(&server, &server.founded).await;
     let page = ada.get("/console/settings").await;
-    let (csrf, nonce) = (token(&page).to_owned(), hidden(&page, "nonce"));
+    let (csrf, nonce) = (token(&page).to_owned(), hidden(&page, "nonce").to_owned());
     let fields = [("csrf", csrf.as_str()), ("nonce", &nonce), ("key_name", "ci"), ("role", "admin")];
     let made = ada.post("/console/settings/management-keys", &fields).await;
     assert_eq!(made.status, 200, "{}", made.text);

@@ -73,7 +73,7 @@ async fn a_form_works_once() {
     let server = TestServer::spawn().await;
     let (mut ada, _) = both(&server).await;
     let page = ada.get("/console/members").await;
-    let (csrf, nonce) = (token(&page).to_owned(), hidden(&page, "nonce"));
+    let (csrf, nonce) = (token(&page).to_owned(), hidden(&page, "nonce").to_owned());
     let fields = [("csrf", csrf.as_str()), ("nonce", &nonce), ("email", "carol@example.com"), ("role", "viewer")];
     assert_eq!(ada.post("/console/members/invite", &fields).await.status, 303);
     let again = ada.post("/console/members/invite", &fields).await;
@@ -98,7 +98,7 @@ async fn of_two_tabs_the_second_is_told_what_the_first_did() {
     accept(&mut bob, &path).await;
     let one = format!("/console/members/{}", server.other.account);
     let mut tab = ada.get(&one).await;
-    let (csrf, nonce) = (token(&tab).to_owned(), hidden(&tab, "nonce"));
+    let (csrf, nonce) = (token(&tab).to_owned(), hidden(&tab, "nonce").to_owned());
     let first = send(&mut ada, &one, &format!("{one}/role"), &[("from", "admin"), ("role", "viewer")]).await;
     assert_eq!(location(&first), "/console/members");
     let late = [("csrf", csrf.as_str()), ("nonce", &nonce), ("from", "admin"), ("role", "owner")];

@@ -97,7 +97,7 @@ pub fn nonce(page: &Answer) -> &str {
 }
 
 /// The value of a page's first hidden field of that name.
-fn hidden<'a>(page: &'a Answer, name: &str) -> &'a str {
+pub fn hidden<'a>(page: &'a Answer, name: &str) -> &'a str {
     let name = format!("name=\"{name}\"");
     let input = page
         .text
@@ -105,13 +105,6 @@ fn hidden<'a>(page: &'a Answer, name: &str) -> &'a str {
         .find(|tag| tag.starts_with("input") && tag.contains(&name))
         .unwrap_or_else(|| panic!("{}", page.text));
     input.split("value=\"").nth(1).unwrap().split('"').next().unwrap()
-}
-
-/// The value of a hidden field of a page.
-pub fn hidden(page: &Answer, name: &str) -> String {
-    let mark = format!("name=\"{name}\" value=\"");
-    let (_, rest) = page.text.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {}", page.text));
-    rest.split('"').next().unwrap().to_owned()
 }
 
 fn escape(text: &str) -> String {
