@@ -10,7 +10,7 @@ pub struct Standing {
     pub is_revoked: bool,
     /// Another key took its place.
     pub is_rotated: bool,
-    /// Its app or org is suspended.
+    /// Its app is suspended; whether its org is, the terms of the app tell.
     pub is_suspended: bool,
     /// When it ends, milliseconds since 1970: the first at which it is refused.
     pub expires_ms: Option<i64>,

@@ -58,7 +58,7 @@ codes! {
     KeyExpired              "key_expired"               false 401 0 "The API key has reached its end.";
     KeyRotated              "key_rotated"               false 401 0 "The API key was replaced by another one, and the time to change over has passed.";
     ScopeMissing            "scope_missing"             false 403 0 "The API key does not have the scope that this call needs.";
-    AppSuspended            "app_suspended"             false 403 4410 "The app or its org is suspended, or the app is deleted.";
+    AppSuspended            "app_suspended"             false 403 4410 "The app is suspended or deleted.";
     SecretKeyInBrowser      "secret_key_in_browser"     false 403 0 "A secret API key came with an Origin header: it is in a browser. Use user tokens there.";
     TokenInUrl              "token_in_url"              false 400 4400 "Credentials never travel in a URL.";
     OriginNotAllowed        "origin_not_allowed"        false 403 4403 "The page's origin is not on the app's list.";

@@ -1,12 +1,12 @@
 //! A change of an org's data: what it writes, its audit event and its number for the nodes commit together or not at all.
 
 use crate::audit::{self, Event};
-use crate::entity::{change, org};
+use crate::entity::{change, org, org_member};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokenim_domain::actor::Actor;
-use tokenim_domain::id::OrgId;
+use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::terms::Changes;
 use tokenim_domain::{Code, Error, Result};
 
@@ -71,6 +71,20 @@ pub(crate) async fn tell(store: &Store, tx: &DatabaseTransaction, org: OrgId) ->
     let row = sql::row(tx, "UPDATE change_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
     let number: i64 = sql::get(&row.ok_or_else(|| Error::internal("the change clock is missing"))?, "last")?;
     sql::insert(tx, change::Model { number, org_id: org, at_ms: store.clock.now_ms() }).await
+}
+
+/// Numbers a change of every org an account is in: what its orgs may do hangs on it.
+pub(crate) async fn tell_orgs_of(store: &Store, tx: &DatabaseTransaction, account: AccountId) -> Result<()> {
+    let rows = org_member::Entity::find()
+        .filter(org_member::Column::AccountId.eq(account))
+        .order_by_asc(org_member::Column::OrgId)
+        .all(tx)
+        .await
+        .map_err(fault::query)?;
+    for row in rows {
+        tell(store, tx, row.org_id).await?;
+    }
+    Ok(())
 }
 
 impl Store {

@@ -1,6 +1,6 @@
 //! Keys of apps as requests are judged by them: the look-ups that precede the org, because they tell it.
 
-use crate::entity::{api_key, app, org, signing_key};
+use crate::entity::{api_key, app, signing_key};
 use crate::{Store, fault};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use tokenim_domain::id::{AppId, KeyId};
@@ -130,14 +130,12 @@ impl Store {
     async fn behind(&self, id: AppId) -> Result<Behind> {
         let app = app::Entity::find().filter(app::Column::Id.eq(id)).one(&self.readers).await.map_err(fault::query)?;
         let app = app.ok_or_else(|| Error::internal("a key without its app"))?;
-        let org = org::Entity::find_by_id(app.org_id).one(&self.readers).await.map_err(fault::query)?;
-        let org = org.ok_or_else(|| Error::internal("an app without its org"))?;
         Ok(Behind {
             app: AppRef { org: app.org_id, app: app.id },
             mode: Mode::find(&app.mode).ok_or_else(|| Error::internal("unknown app mode"))?,
             standing: Standing {
                 is_revoked: app.deleted_ms.is_some(),
-                is_suspended: app.suspended_ms.is_some() || org.suspended_ms.is_some(),
+                is_suspended: app.suspended_ms.is_some(),
                 ..Standing::default()
             },
         })

@@ -1,6 +1,7 @@
 //! Links sent by mail: kept by the hash of their token, of use once and for a while.
 
 use crate::audit::{Event, append_to_orgs_of};
+use crate::change::tell_orgs_of;
 use crate::entity::{account, console_session, mail_link};
 use crate::jobs::enqueue_mail;
 use crate::{Store, fault, sql};
@@ -148,6 +149,7 @@ impl Store {
             .await
             .map_err(fault::query)?;
         if verified.rows_affected == 1 {
+            tell_orgs_of(self, &tx, link.account).await?;
             let event = Event::new("account.verified", link.account);
             append_to_orgs_of(self, &tx, link.account, &actor(link.account), event).await?;
         } else if !self.has_address(&tx, &link).await? {

@@ -2,5 +2,6 @@
 
 mod connections;
 mod messages;
+mod pages;
 mod revocation;
 mod support;

@@ -1,7 +1,7 @@
 //! Accounts: links and codes that work once, however many use them at a time; sessions that end together.
 
 use super::world::{World, new_org};
-use crate::{LinkPurpose, NewConsoleSession, NewLink};
+use crate::{LinkPurpose, NewConsoleSession, NewLink, sql};
 use tokenim_domain::Code;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::id::AccountId;
@@ -75,6 +75,17 @@ async fn a_link_works_once_for_its_purpose_until_it_ends() {
     world.clock.shift(1_000);
     assert!(store.find_link([2; 32], LinkPurpose::Verify).await.unwrap().is_none());
     assert_eq!(store.verify_address([2; 32], of).await.unwrap_err().code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_verified_address_is_told_to_the_nodes_because_limits_hang_on_it() {
+    let world = World::new().await;
+    let (store, account) = (&world.store, world.founded.account);
+    sql::run(&store.writer, "UPDATE account SET verified_ms = NULL", []).await.unwrap();
+    let before = store.last_change().await.unwrap();
+    store.create_link(account, &link(&world, 1, LinkPurpose::Verify)).await.unwrap();
+    store.verify_address([1; 32], of).await.unwrap();
+    assert_eq!(store.last_change().await.unwrap(), before + 1);
 }
 
 #[tokio::test]
