@@ -5,6 +5,7 @@ mod backup;
 mod bootstrap;
 mod check;
 mod health;
+mod import;
 mod mail_test;
 mod migrate;
 mod operator_key;
@@ -41,6 +42,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// Move everything of the data folder's SQLite file into an empty PostgreSQL database, all or nothing. The server of the
+    /// data folder must be stopped.
+    Import(import::Flags),
     /// Bring the database's schema up to date and exit.
     Migrate,
     /// Copy the database to a file, beside a running server too.
@@ -152,6 +156,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Admin(Admin::OperatorKey(verb)) => operator_key::run(config, verb).await,
         Command::Admin(Admin::RaiseEpoch) => restore::raise_epoch(config).await,
         Command::Audit(Audit::Verify(flags)) => audit::verify(config, flags).await,
+        Command::Import(flags) => import::run(config, flags).await,
         Command::Admin(Admin::MailTest(flags)) => mail_test::run(config, flags).await,
         Command::Migrate => migrate::run(config).await,
         Command::Backup(flags) => backup::run(config, flags).await,
@@ -176,8 +181,17 @@ fn say(line: &str) -> Result<(), Failure> {
         .map_err(|source| Failure::Io { what: "writing to stdout".to_owned(), source })
 }
 
+/// Where the data is, as the person at the terminal reads it.
+fn place(config: &Config) -> String {
+    let folder = config.data.dir.display();
+    match config.database.url.postgres() {
+        None => folder.to_string(),
+        Some(_) => format!("{}, its master key in {folder}", config.database.url),
+    }
+}
+
 fn settings(config: &Config) -> Settings {
-    Settings { data: config.data.dir.clone(), durability: durability() }
+    Settings { data: config.data.dir.clone(), postgres: config.database.url.postgres(), durability: durability() }
 }
 
 async fn open(config: &Config) -> Result<Opened, Failure> {

@@ -4,8 +4,10 @@ pub mod mail;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tokenim_domain::secret::Secret;
 use toml::{Table, Value};
 
 const DEFAULT: &str = include_str!("tokenim.default.toml");
@@ -23,6 +25,8 @@ pub struct Config {
     pub server: Server,
     /// Where the data is.
     pub data: Data,
+    /// What holds it.
+    pub database: Database,
     /// How connections are treated.
     pub gateway: Gateway,
     /// How mail leaves.
@@ -55,6 +59,54 @@ pub struct Server {
 pub struct Data {
     /// The data folder.
     pub dir: PathBuf,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Empty = a SQLite file in the data folder.
+    pub url: DatabaseUrl,
+}
+
+/// The URL of a database; its password is shown nowhere.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL of a PostgreSQL database, if one is set.
+    pub fn postgres(&self) -> Option<Secret> {
+        Some(&self.0).filter(|url| !url.is_empty()).map(|url| Secret::new(url.clone()))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, query) = self.0.split_once('?').map_or((&*self.0, None), |(before, query)| (before, Some(query)));
+        let (scheme, rest) = before.split_once("://").unwrap_or(("", before));
+        let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let user = login.split_once(':').map_or(login, |(user, _)| user);
+        let at = if user.is_empty() { "" } else { "@" };
+        write!(out, "{scheme}{}{user}{at}{place}", if scheme.is_empty() { "" } else { "://" })?;
+        let shown = query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.starts_with("password="));
+        for (number, pair) in shown.enumerate() {
+            write!(out, "{}{pair}", if number == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", self.to_string())
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// `[gateway]`
@@ -171,6 +223,9 @@ impl Config {
             ("gateway.drain_ms", self.gateway.drain_ms > DRAIN_MS_MAX),
             ("server.workers", self.server.workers > WORKERS_MAX),
         ];
+        if self.database.url.postgres().is_some_and(|url| !tokenim_store::is_postgres_url(url.expose())) {
+            return Err(content("database.url", "must be empty or look like postgres://user:password@host:5432/name"));
+        }
         match limits.into_iter().find(|(_, over)| *over) {
             Some((key, _)) => Err(content(key, "is too large")),
             None => Ok(self),
@@ -279,6 +334,20 @@ mod tests {
             assert!(said.contains(named), "{named}: {said}");
         }
         assert!(with(smtp, &[("TOKENIM_MAIL__HOST", "127.0.0.1"), ("TOKENIM_MAIL__SECURITY", "none")]).is_ok());
+    }
+
+    #[test]
+    fn a_database_is_a_postgres_url_and_shows_no_password() {
+        let url = "postgres://ann:s3:cr@t@db.example:5433/im?sslmode=verify-full&password=s3cret";
+        let config = with("", &[("TOKENIM_DATABASE__URL", url)]).unwrap();
+        assert_eq!(config.database.url.postgres().unwrap().expose(), url);
+        assert_eq!(config.database.url.to_string(), "postgres://ann@db.example:5433/im?sslmode=verify-full");
+        assert!(!config.to_toml().contains("s3") && !format!("{config:?}").contains("s3"));
+        assert!(with("", &[]).unwrap().database.url.postgres().is_none());
+        for wrong in ["mysql://a@b/c", "db.example", "postgres://a@b:port/c"] {
+            let fault = with("", &[("TOKENIM_DATABASE__URL", wrong)]).unwrap_err();
+            assert!(fault.starts_with("database.url: must be empty or"), "{fault}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokenim_store::{Durability, FoundedOrg, NewOrg, OrgPatch, Settings, Store};
 
 async fn store() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { data: folder.path().join("data"), durability: Durability::Full };
+    let settings = Settings { data: folder.path().join("data"), postgres: None, durability: Durability::Full };
     let opened = Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await.unwrap();
     (folder, opened.store)
 }

@@ -83,7 +83,7 @@ struct Face {
 async fn face() -> Face {
     let data = TempDir::new().unwrap();
     let clock = Arc::new(TestClock(AtomicI64::new(1_795_615_503_000)));
-    let settings = Settings { data: data.path().to_owned(), durability: Durability::Full };
+    let settings = Settings { data: data.path().to_owned(), postgres: None, durability: Durability::Full };
     let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
     let new = |email: &str, org: &str, password| Bootstrap {
         email: email.into(),

@@ -97,7 +97,7 @@ mod tests {
 
     async fn mailbox(public_origin: Option<&str>, has_outbox: bool) -> Mailbox {
         let data = TempDir::new().unwrap();
-        let settings = Settings { data: data.path().to_owned(), durability: Durability::Full };
+        let settings = Settings { data: data.path().to_owned(), postgres: None, durability: Durability::Full };
         let clock = Arc::new(SystemClock::new());
         let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
         let outbox = Outbox::new(data.path().join("mail"));

@@ -1,6 +1,7 @@
 //! Ordered schema changes: numbered SQL files, run by sea-orm-migration. Forward only in production.
 
 mod dialect;
+pub mod fence;
 
 use dialect::Engine;
 use sea_orm_migration::prelude::*;
@@ -43,11 +44,11 @@ impl MigrationName for SqlFile {
 #[async_trait::async_trait]
 impl MigrationTrait for SqlFile {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let engine = match manager.get_database_backend() {
-            DbBackend::Postgres => Engine::Postgres,
-            _ => Engine::Sqlite,
+        let sql = match manager.get_database_backend() {
+            DbBackend::Postgres => [fence::LIFT, &Engine::Postgres.translate(self.sql), &fence::raise()].concat(),
+            _ => Engine::Sqlite.translate(self.sql),
         };
-        manager.get_connection().execute_unprepared(&engine.translate(self.sql)).await.map(drop)
+        manager.get_connection().execute_unprepared(&sql).await.map(drop)
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -1,6 +1,6 @@
 //! `tokenim check`.
 
-use super::{Failure, say, settings};
+use super::{Failure, place, say, settings};
 use crate::config::Config;
 use crate::tls::Tls;
 use tokenim_store::Store;
@@ -11,7 +11,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let tls = Tls::load(&config.server)?;
     tokenim_dashboard::check_public_origin(config.server.public_origin(), tls.is_some())?;
     say(&config.to_toml())?;
-    let data = config.data.dir.display();
+    let data = place(&config);
     say(&match Store::pending_migrations(&settings(&config)).await? {
         None => format!("# {data} holds no database yet; the first start makes it"),
         Some(0) => format!("# {data} opens, and its schema is up to date"),

@@ -1,6 +1,6 @@
 //! `tokenim serve`.
 
-use super::{Failure, open, say};
+use super::{Failure, open, place, say, settings};
 use crate::app::{self, Listeners};
 use crate::config::Config;
 use crate::tls::Tls;
@@ -37,12 +37,13 @@ pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
     let listeners = Listeners { public: bind(config.server.listen)?, private: bind(config.server.private_listen)? };
     let (public, private) = (address(&listeners.public)?, address(&listeners.private)?);
     let _serving = tokenim_store::lock_for_serving(&config.data.dir)?;
+    let _alone = tokenim_store::lock_database(&settings(&config)).await?;
     let opened = open(&config).await?;
     let has_accounts = opened.store.has_accounts().await?;
     let app = app::build(&config, opened.store, listeners, tls)?;
     say(&format!("listening on {scheme}://{public}"))?;
     say(&format!("private on http://{private}"))?;
-    say(&format!("data in {}", config.data.dir.display()))?;
+    say(&format!("data in {}", place(&config)))?;
     say(&next_step(has_accounts, &format!("{scheme}://{public}/"), &config))?;
     lifecycle::run_until_stopped(app, &config).await
 }

@@ -79,7 +79,7 @@ impl OrgScope<'_> {
         if let Some(after) = after {
             query = query.filter(api_key::Column::Id.gt(after));
         }
-        let rows = query.order_by_asc(api_key::Column::Id).limit(limit).all(&self.store.readers).await;
+        let rows = query.order_by_asc(api_key::Column::Id).limit(limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 
@@ -90,7 +90,7 @@ impl OrgScope<'_> {
         let found = api_key::Entity::find()
             .filter(api_key::Column::AppId.in_subquery(apps::apps_of(self.org)))
             .filter(api_key::Column::Id.eq(id))
-            .one(&self.store.readers)
+            .one(&self.reader())
             .await;
         found.map_err(fault::query)?.map(view).transpose()
     }

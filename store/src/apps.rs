@@ -51,7 +51,7 @@ impl OrgScope<'_> {
         if let Some(after) = after {
             query = query.filter(app::Column::Id.gt(after));
         }
-        let rows = query.order_by_asc(app::Column::Id).limit(limit).all(&self.store.readers).await;
+        let rows = query.order_by_asc(app::Column::Id).limit(limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 
@@ -59,7 +59,7 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn show_app(&self, id: AppId) -> Result<Option<App>> {
-        let row = app::Entity::find_by_id((self.org, id)).one(&self.store.readers).await.map_err(fault::query)?;
+        let row = app::Entity::find_by_id((self.org, id)).one(&self.reader()).await.map_err(fault::query)?;
         row.filter(|row| row.deleted_ms.is_none()).map(view).transpose()
     }
 

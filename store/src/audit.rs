@@ -1,5 +1,6 @@
 //! The audit log: one chain of events per org, each written in the transaction of its change.
 
+use crate::db::Fence;
 use crate::entity::{audit_event, audit_head, org_member};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
@@ -152,6 +153,8 @@ pub(crate) async fn append_to_orgs_of(
     actor: &Actor,
     event: Event,
 ) -> Result<()> {
+    // The orgs are several, so no org's fence holds what follows.
+    sql::enter(tx, Fence::Worker).await?;
     let rows = org_member::Entity::find()
         .filter(org_member::Column::AccountId.eq(account))
         .order_by_asc(org_member::Column::OrgId)
@@ -229,7 +232,7 @@ impl OrgScope<'_> {
             Some(after) => found.filter(audit_event::Column::Seq.gt(after)).order_by_asc(audit_event::Column::Seq),
             None => found.order_by_desc(audit_event::Column::Seq),
         };
-        let rows = found.limit(limit.min(AUDIT_PAGE_MAX + 1)).all(&self.store.readers).await.map_err(fault::query)?;
+        let rows = found.limit(limit.min(AUDIT_PAGE_MAX + 1)).all(&self.reader()).await.map_err(fault::query)?;
         Ok(rows.into_iter().map(view).collect())
     }
 
@@ -245,11 +248,11 @@ impl OrgScope<'_> {
                 .filter(audit_event::Column::Seq.gt(seq))
                 .order_by_asc(audit_event::Column::Seq)
                 .limit(AUDIT_PAGE_MAX)
-                .all(&self.store.readers)
+                .all(&self.reader())
                 .await
                 .map_err(fault::query)?;
             if rows.is_empty() {
-                let head = audit_head::Entity::find_by_id(self.org).one(&self.store.readers).await;
+                let head = audit_head::Entity::find_by_id(self.org).one(&self.reader()).await;
                 let head = head.map_err(fault::query)?;
                 let ends_there = head.map_or(seq == 0, |head| head.last_seq == seq && head.hash == prev);
                 return Ok(if ends_there {

@@ -1,5 +1,6 @@
 //! What waits in the database for a worker: how much and since when, for the machine's keepers.
 
+use crate::db::Fence;
 use crate::{Store, sql};
 use tokenim_domain::{Error, Result};
 
@@ -28,7 +29,7 @@ impl Store {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn backlog(&self) -> Result<Backlog> {
-        let row = sql::row(&self.readers, BACKLOG, []).await?;
+        let row = sql::row(&self.readers.within(Fence::Worker), BACKLOG, []).await?;
         let row = row.ok_or_else(|| Error::internal("a statement without FROM gave no row"))?;
         let now = self.clock.now_ms();
         let count = |column| -> Result<u64> { Ok(sql::get::<i64>(&row, column)?.max(0).unsigned_abs()) };

@@ -1,6 +1,7 @@
 //! A change of an org's data: what it writes, its audit event and its number for the nodes commit together or not at all.
 
 use crate::audit::{self, Event};
+use crate::db::Fence;
 use crate::entity::{change, org, org_member};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
@@ -31,12 +32,13 @@ impl<'a> OrgScope<'a> {
     /// Errors: `invalid_field` at `reason` where an operator gives none.
     pub(crate) async fn begin(self, actor: &'a Actor) -> Result<Change<'a>> {
         actor.check_reason()?;
-        Ok(Change { tx: sql::begin(&self.store.writer).await?, scope: self, actor })
+        Ok(Change { tx: sql::begin_within(&self.store.writer, Fence::of(self.org)).await?, scope: self, actor })
     }
 
     /// Goes on as a change of this org with a transaction that began with look-ups before it.
-    pub(crate) fn go_on(self, tx: DatabaseTransaction, actor: &'a Actor) -> Change<'a> {
-        Change { tx, scope: self, actor }
+    pub(crate) async fn go_on(self, tx: DatabaseTransaction, actor: &'a Actor) -> Result<Change<'a>> {
+        sql::enter(&tx, Fence::of(self.org)).await?;
+        Ok(Change { tx, scope: self, actor })
     }
 }
 
@@ -54,6 +56,7 @@ impl Change<'_> {
         let copy = Event { object: format!("{} {}", scope.org, event.object), ..event.clone() };
         audit::append(scope.store, &tx, scope.org, actor, event).await?;
         if actor.is_operator() && scope.org != OrgId::SERVICE {
+            sql::enter(&tx, Fence::of(OrgId::SERVICE)).await?;
             audit::append(scope.store, &tx, OrgId::SERVICE, actor, copy).await?;
         }
         tx.commit().await.map_err(fault::query)
@@ -113,7 +116,7 @@ impl Store {
     pub async fn forget_changes(&self) -> Result<u64> {
         let gone = change::Entity::delete_many()
             .filter(change::Column::AtMs.lt(self.clock.now_ms() - KEPT_MS))
-            .exec(&self.writer)
+            .exec(&self.writer.within(Fence::Worker))
             .await
             .map_err(fault::query)?;
         Ok(gone.rows_affected)

@@ -1,6 +1,7 @@
 //! What operators see of the service as a whole: how much there is, and jobs that were given up.
 
 use crate::audit::Event;
+use crate::db::Fence;
 use crate::entity::job;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
@@ -55,7 +56,9 @@ impl Store {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn totals(&self) -> Result<Totals> {
-        let row = sql::row(&self.readers, TOTALS, []).await?.ok_or_else(|| Error::internal("a count without a row"))?;
+        let row = sql::row(&self.readers.within(Fence::Worker), TOTALS, [])
+            .await?
+            .ok_or_else(|| Error::internal("a count without a row"))?;
         Ok(Totals {
             orgs: sql::get(&row, "orgs")?,
             suspended: sql::get(&row, "suspended")?,
@@ -68,7 +71,7 @@ impl Store {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn count_orgs_by_plan(&self) -> Result<Vec<(String, i64)>> {
-        let rows = sql::rows(&self.readers, BY_PLAN, []).await?;
+        let rows = sql::rows(&self.readers.within(Fence::Worker), BY_PLAN, []).await?;
         rows.iter().map(|row| Ok((sql::get(row, "plan")?, sql::get(row, "orgs")?))).collect()
     }
 
@@ -80,7 +83,11 @@ impl Store {
         if let Some(after) = after {
             query = query.filter(job::Column::Id.gt(after));
         }
-        let rows = query.order_by_asc(job::Column::Id).limit(limit.min(DEAD_READ_MAX)).all(&self.readers).await;
+        let rows = query
+            .order_by_asc(job::Column::Id)
+            .limit(limit.min(DEAD_READ_MAX))
+            .all(&self.readers.within(Fence::Worker))
+            .await;
         Ok(rows.map_err(fault::query)?.into_iter().map(dead).collect())
     }
 

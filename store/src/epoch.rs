@@ -1,6 +1,7 @@
 //! The incarnation of the logs. New conversations begin in it; a restore raises it, so that clients that hold events which
 //! the backup lacks learn it.
 
+use crate::db::Fence;
 use crate::{Store, fault, sql};
 use sea_orm::ConnectionTrait;
 use tokenim_domain::{Error, Result};
@@ -19,7 +20,7 @@ impl Store {
     /// Errors: `unavailable`, `overloaded`.
     /// Source: docs/adr/0009-a-restore-begins-an-epoch.md.
     pub async fn raise_epoch(&self) -> Result<i64> {
-        let tx = sql::begin(&self.writer).await?;
+        let tx = sql::begin_within(&self.writer, Fence::Worker).await?;
         let epoch = self.clock.now_ms().max(current(&tx).await? + 1);
         sql::run(&tx, "UPDATE log_epoch SET epoch = $1 WHERE id = 1", [epoch.into()]).await.map_err(fault::query)?;
         let conversations = "UPDATE conversation SET epoch = $1, epoch_first = last_seq + 1";

@@ -13,6 +13,40 @@ pub(crate) fn query(error: DbErr) -> Error {
     }
 }
 
+/// A head was not where it had been looked up: another node wrote to its conversation in between.
+#[derive(Debug)]
+pub(crate) struct HeadMoved;
+
+impl std::fmt::Display for HeadMoved {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a conversation moved while a batch was written to it")
+    }
+}
+
+impl std::error::Error for HeadMoved {}
+
+/// PostgreSQL's codes of two transactions that met: serialization_failure, deadlock_detected, unique_violation
+/// (postgresql.org/docs/15/errcodes-appendix.html).
+const MEETINGS: [&str; 3] = ["40001", "40P01", "23505"];
+
+/// Whether a batch failed because it met another node's, and may be tried again as it is.
+pub(crate) fn is_meeting(error: &Error) -> bool {
+    let Some(source) = std::error::Error::source(error) else { return false };
+    let code = source.downcast_ref::<DbErr>().and_then(code_of);
+    source.is::<HeadMoved>() || code.is_some_and(|code| MEETINGS.contains(&code.as_str()))
+}
+
+/// The code a database gives its error.
+fn code_of(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return None;
+    };
+    cause.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
 /// Milliseconds a caller waits after every connection was busy.
 const ACQUIRE_RETRY_MS: u64 = 1_000;
 /// Milliseconds a caller waits after a query failed.
@@ -26,14 +60,8 @@ const FLUSH_FAILED: [&str; 2] = ["1034", "1290"];
 ///
 /// Source: the fsync semantics of Linux, "Can applications recover from fsync failures?" (USENIX ATC 2020).
 pub(crate) fn end_if_flush_failed(error: &DbErr) {
-    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
-    | DbErr::Query(RuntimeErr::SqlxError(cause))
-    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
-    else {
-        return;
-    };
-    let code = cause.as_database_error().and_then(|error| error.code());
-    if code.is_some_and(|code| FLUSH_FAILED.contains(&code.as_ref())) {
+    let code = code_of(error);
+    if code.is_some_and(|code| FLUSH_FAILED.contains(&code.as_str())) {
         tracing::error!(%error, "a flush to the disk failed: the process ends, because what was written is not known any more");
         std::process::abort();
     }

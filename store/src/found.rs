@@ -1,6 +1,7 @@
 //! Founding an org: its owner, its first app and the app's first keys, all in one transaction.
 
 use crate::audit::{self, Event};
+use crate::db::Fence;
 use crate::entity::{account, api_key, app, org, org_member, signing_key, subscription};
 use crate::keys::SEAL_PURPOSE;
 use crate::link::{self, NewLink};
@@ -91,6 +92,7 @@ impl Store {
             suspended_reason: None,
             requires_totp: false,
         };
+        sql::enter(&tx, Fence::Org(app.org)).await?;
         sql::insert(&tx, row).await?;
         let row = org_member::Model {
             org_id: app.org,

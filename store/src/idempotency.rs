@@ -1,5 +1,6 @@
 //! Remembered answers of POST requests: what makes an `Idempotency-Key` work.
 
+use crate::db::Fence;
 use crate::{Store, fault, sql};
 use sea_orm::Value;
 use tokenim_domain::Result;
@@ -133,6 +134,13 @@ impl Space {
             Space::Org(org) => org.into(),
         }
     }
+
+    fn fence(self) -> Fence {
+        match self {
+            Space::App(app) => Fence::of(app.org),
+            Space::Org(org) => Fence::of(org),
+        }
+    }
 }
 
 impl Store {
@@ -141,8 +149,9 @@ impl Store {
     /// Errors: `unavailable`, `overloaded`.
     pub async fn begin_idempotent(&self, space: impl Into<Space>, key: &str, request_hash: [u8; 32]) -> Result<Begun> {
         let (space, now) = (space.into(), self.clock.now_ms());
-        let (texts, tx) = (space.texts(), sql::begin(&self.writer).await?);
+        let (texts, tx) = (space.texts(), sql::begin_within(&self.writer, Fence::Worker).await?);
         sql::run(&tx, texts.forget, [(now - KEPT_MS).into(), FORGOTTEN_MAX.into()]).await.map_err(fault::query)?;
+        sql::enter(&tx, space.fence()).await?;
         let values =
             [space.owner(), key.into(), request_hash.to_vec().into(), now.into(), (now - RUNNING_MS_MAX).into()];
         let taken = sql::run(&tx, texts.take, values).await.map_err(fault::query)? == 1;
@@ -154,7 +163,7 @@ impl Store {
             return Ok(Begun::Mismatch);
         }
         let (status, sealed) =
-            (sql::get::<Option<i32>>(&row, "status")?, sql::get::<Option<Vec<u8>>>(&row, "sealed_body")?);
+            (sql::get::<Option<i64>>(&row, "status")?, sql::get::<Option<Vec<u8>>>(&row, "sealed_body")?);
         let (Some(status), Some(sealed)) = (status, sealed) else { return Ok(Begun::Running) };
         let body = self.master.open(SEAL_PURPOSE, &sealed)?;
         Ok(Begun::Done(Remembered { status: u16::try_from(status).unwrap_or(500), body }))
@@ -166,8 +175,8 @@ impl Store {
     pub async fn finish_idempotent(&self, space: impl Into<Space>, key: &str, answer: &Remembered) -> Result<()> {
         let space = space.into();
         let sealed = self.master.seal(SEAL_PURPOSE, &answer.body, &*self.rng)?;
-        let values = [space.owner(), key.into(), i32::from(answer.status).into(), sealed.into()];
-        sql::run(&self.writer, space.texts().finish, values).await.map(drop).map_err(fault::query)
+        let values = [space.owner(), key.into(), i64::from(answer.status).into(), sealed.into()];
+        sql::run(&self.writer.within(space.fence()), space.texts().finish, values).await.map(drop).map_err(fault::query)
     }
 
     /// Frees the key of a request that may be tried again.
@@ -175,6 +184,9 @@ impl Store {
     /// Errors: `unavailable`, `overloaded`.
     pub async fn abandon_idempotent(&self, space: impl Into<Space>, key: &str) -> Result<()> {
         let space = space.into();
-        sql::run(&self.writer, space.texts().abandon, [space.owner(), key.into()]).await.map(drop).map_err(fault::query)
+        sql::run(&self.writer.within(space.fence()), space.texts().abandon, [space.owner(), key.into()])
+            .await
+            .map(drop)
+            .map_err(fault::query)
     }
 }

@@ -85,7 +85,7 @@ impl OrgScope<'_> {
             query = query.filter(invitation::Column::Id.gt(after));
         }
         let query = query.order_by_asc(invitation::Column::Id).limit(limit.min(INVITATIONS_READ_MAX));
-        let rows = query.all(&self.store.readers).await.map_err(fault::query)?;
+        let rows = query.all(&self.reader()).await.map_err(fault::query)?;
         rows.into_iter().map(|row| view(row, self.store.clock.now_ms())).collect()
     }
 
@@ -199,7 +199,7 @@ impl Store {
             .exec(&tx)
             .await
             .map_err(fault::query)?;
-        let change = self.org(seen.org_id).go_on(tx, actor);
+        let change = self.org(seen.org_id).go_on(tx, actor).await?;
         change.lock_org().await?;
         let mut row = change.invitation(seen.id).await?;
         if row.hash != hash {
@@ -270,7 +270,9 @@ impl Change<'_> {
     }
 
     async fn send(&self, row: &invitation::Model, org: &str, link: InvitationLink) -> Result<()> {
-        let known = account::Entity::find().filter(account::Column::Email.eq(&row.email)).one(&self.tx).await;
+        // The address may be of nobody in this org, so it is looked up outside the org's fence.
+        let known = account::Entity::find().filter(account::Column::Email.eq(&row.email));
+        let known = known.one(&self.scope.store.readers).await;
         let language = known.map_err(fault::query)?.and_then(|known| known.language).unwrap_or(link.language);
         let matter = Matter::Invitation {
             org: org.to_owned(),

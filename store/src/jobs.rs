@@ -1,5 +1,6 @@
 //! The job queue: a job is enqueued in the transaction that causes it, claimed for a while, and done, tried again or dead.
 
+use crate::db::Fence;
 use crate::entity::job;
 use crate::{Store, fault, sql};
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -123,7 +124,9 @@ impl Store {
     pub async fn claim_jobs(&self, limit: usize) -> Result<Vec<Job>> {
         let now = self.clock.now_ms();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = sql::rows(&self.writer, CLAIM, [(now + CLAIM_MS).into(), now.into(), limit.into()]).await?;
+        let rows =
+            sql::rows(&self.writer.within(Fence::Worker), CLAIM, [(now + CLAIM_MS).into(), now.into(), limit.into()])
+                .await?;
         let job = |row| -> Result<Job> {
             Ok(Job {
                 id: sql::get(row, "id")?,
@@ -168,7 +171,7 @@ impl Store {
     }
 
     async fn end_claim(&self, text: &str, values: [sea_orm::Value; 4]) -> Result<bool> {
-        Ok(sql::run(&self.writer, text, values).await.map_err(fault::query)? == 1)
+        Ok(sql::run(&self.writer.within(Fence::Worker), text, values).await.map_err(fault::query)? == 1)
     }
 
     /// Forgets jobs that ended long ago, a bounded number; returns how many.
@@ -177,7 +180,7 @@ impl Store {
     pub async fn forget_jobs(&self) -> Result<u64> {
         let now = self.clock.now_ms();
         let values = [(now - DONE_KEPT_MS).into(), (now - DEAD_KEPT_MS).into(), FORGOTTEN_MAX.into()];
-        sql::run(&self.writer, FORGET, values).await.map_err(fault::query)
+        sql::run(&self.writer.within(Fence::Worker), FORGET, values).await.map_err(fault::query)
     }
 
     /// Ends the claims of a process that died, at the start of the one process that serves a data folder: on SQLite nobody
@@ -189,7 +192,10 @@ impl Store {
         if self.writer.get_database_backend() != DbBackend::Sqlite {
             return Ok(());
         }
-        sql::run(&self.writer, RELEASE, [self.clock.now_ms().into()]).await.map(drop).map_err(fault::query)
+        sql::run(&self.writer.within(Fence::Worker), RELEASE, [self.clock.now_ms().into()])
+            .await
+            .map(drop)
+            .map_err(fault::query)
     }
 
     /// Waits until a job is enqueued by this process. A hint only: other processes' jobs are found by looking.

@@ -8,6 +8,7 @@ mod backlog;
 mod backup;
 mod change;
 mod console;
+mod db;
 mod desk;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 pub mod entity;
@@ -15,6 +16,7 @@ mod epoch;
 mod fault;
 mod found;
 mod idempotency;
+mod import;
 mod invitations;
 mod jobs;
 mod keys;
@@ -50,6 +52,7 @@ pub use console::{ConsoleSession, Membership, NewConsoleSession};
 pub use desk::{DeadJob, Totals};
 pub use found::{FoundedOrg, NewOrg, SIGNING_SECRET_CHARS};
 pub use idempotency::{Begun, Remembered, Space};
+pub use import::{Progress, import};
 pub use invitations::{INVITATIONS_PER_DAY_MAX, INVITATIONS_READ_MAX, InvitationLink, InvitationView, NewInvitation};
 pub use jobs::{CLAIM_MS, Job};
 pub use keys::ApiKey;
@@ -58,7 +61,9 @@ pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
 pub use members::{MEMBERS_READ_MAX, OrgMember, Person, Seats};
 pub use nodes::{Beat, NODE_STALE_MS, Node};
 pub use nonce::NONCE_BYTES;
-pub use open::{Durability, Opened, ServeLock, Settings, lock_for_serving};
+pub use open::{
+    DatabaseLock, Durability, Opened, ServeLock, Settings, is_postgres_url, lock_database, lock_for_serving,
+};
 pub use operator_keys::OperatorKey;
 pub use orgs::{FirstOwner, FoundOrg, ORGS_OWNED_MAX, OrgPatch, OrgView, OwnOrg};
 pub use plans::{Plan, Subscription};
@@ -70,7 +75,7 @@ pub use totp::TotpSeed;
 pub use usage::{UsageHour, UsageHours};
 pub use used::UsedKey;
 
-use sea_orm::DatabaseConnection;
+use db::Db;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use tokenim_domain::clock::Clock;
@@ -78,13 +83,18 @@ use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::MasterKey;
 use tokio::sync::Notify;
 
-/// The store: one writing connection, a pool of reading ones, and what queries need to make ids, times and seals.
+/// The store: connections by what they are for, and what queries need to make ids, times and seals.
+///
+/// On PostgreSQL `writer` and `readers` see what precedes the org (accounts, sessions, keys) and nothing else:
+/// [`OrgScope::reader`] and [`sql::enter`] lead into an org.
 #[derive(Clone)]
 pub struct Store {
-    writer: DatabaseConnection,
-    readers: DatabaseConnection,
+    writer: Db,
+    readers: Db,
+    log_writer: Db,
+    log_readers: Db,
     /// What the delivery reads members and gaps with.
-    fan_out: DatabaseConnection,
+    fan_out: Db,
     /// When the batch that is being committed began, milliseconds since 1970; `i64::MAX` = none is.
     in_flight: Arc<AtomicI64>,
     /// Told when a job is enqueued.

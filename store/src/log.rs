@@ -1,12 +1,14 @@
-//! The message log on SQLite: the store's side of the gateway's port.
+//! The message log: the store's side of the gateway's port.
 
 mod append;
 mod create;
 mod directory;
 mod members;
+mod postgres;
 mod range;
 mod row;
 mod send;
+mod sqlite;
 
 use crate::Store;
 use tokenim_domain::Result;
@@ -26,7 +28,7 @@ impl Store {
         id: &Conversation,
         viewer: Option<&User>,
     ) -> Result<Option<ConversationView>> {
-        create::find_view(&self.readers, app, id, viewer).await
+        create::find_view(&self.log_readers, app, id, viewer).await
     }
 
     /// A range of a conversation as [`MessageLog::read_range`] reads it, for the faces: without a viewer the app's server
@@ -34,7 +36,7 @@ impl Store {
     ///
     /// Errors: `not_found`, `unavailable`, `overloaded`.
     pub async fn list_events(&self, query: &RangeQuery) -> Result<Page> {
-        range::read(&self.readers, query).await
+        range::read(&self.log_readers, query).await
     }
 }
 
@@ -45,12 +47,12 @@ impl MessageLog for Store {
 
     async fn read_range(&self, query: RangeQuery) -> Result<Page> {
         // Only the delivery reads as nobody through the port (faces call `list_events`); it has a connection of its own.
-        let on = if query.viewer.is_some() { &self.readers } else { &self.fan_out };
+        let on = if query.viewer.is_some() { &self.log_readers } else { &self.fan_out };
         range::read(on, &query).await
     }
 
     async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
-        directory::entries(&self.readers, app, &user, &of).await
+        directory::entries(&self.log_readers, app, &user, &of).await
     }
 
     async fn directory(
@@ -60,7 +62,7 @@ impl MessageLog for Store {
         after: Option<DirectoryCursor>,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        directory::page(&self.readers, app, &user, after, limit).await
+        directory::page(&self.log_readers, app, &user, after, limit).await
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
@@ -68,7 +70,7 @@ impl MessageLog for Store {
     }
 
     async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
-        members::page(&self.readers, &query).await
+        members::page(&self.log_readers, &query).await
     }
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {

@@ -100,7 +100,7 @@ impl OrgScope<'_> {
         if let Some(after) = after {
             query = query.filter(management_key::Column::Id.gt(after));
         }
-        let rows = query.order_by_asc(management_key::Column::Id).limit(limit).all(&self.store.readers).await;
+        let rows = query.order_by_asc(management_key::Column::Id).limit(limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 

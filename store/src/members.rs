@@ -78,14 +78,14 @@ impl OrgScope<'_> {
             query = query.filter(org_member::Column::AccountId.gt(after));
         }
         let query = query.order_by_asc(org_member::Column::AccountId).limit(limit.min(MEMBERS_READ_MAX));
-        self.with_accounts(query.all(&self.store.readers).await.map_err(fault::query)?).await
+        self.with_accounts(query.all(&self.reader()).await.map_err(fault::query)?).await
     }
 
     /// One member.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn find_member(&self, account: AccountId) -> Result<Option<OrgMember>> {
-        let row = org_member::Entity::find_by_id((self.org, account)).one(&self.store.readers).await;
+        let row = org_member::Entity::find_by_id((self.org, account)).one(&self.reader()).await;
         Ok(self.with_accounts(row.map_err(fault::query)?.into_iter().collect()).await?.pop())
     }
 
@@ -93,7 +93,7 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn count_members(&self) -> Result<Seats> {
-        seats(&self.store.readers, self.org, self.store.clock.now_ms()).await
+        seats(&self.reader(), self.org, self.store.clock.now_ms()).await
     }
 
     /// How many members the org's plan allows; `None` = without limit.
@@ -105,7 +105,7 @@ impl OrgScope<'_> {
 
     async fn with_accounts(&self, members: Vec<org_member::Model>) -> Result<Vec<OrgMember>> {
         let ids: Vec<_> = members.iter().map(|member| member.account_id).collect();
-        let rows = account::Entity::find().filter(account::Column::Id.is_in(ids)).all(&self.store.readers).await;
+        let rows = account::Entity::find().filter(account::Column::Id.is_in(ids)).all(&self.reader()).await;
         let mut accounts: HashMap<_, _> = rows.map_err(fault::query)?.into_iter().map(|row| (row.id, row)).collect();
         let view = |member: org_member::Model| {
             let account = accounts.remove(&member.account_id)?;

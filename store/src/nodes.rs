@@ -1,5 +1,6 @@
 //! The processes that serve this database.
 
+use crate::db::Fence;
 use crate::entity::node;
 use crate::{Store, fault};
 use sea_orm::sea_query::OnConflict;
@@ -75,25 +76,26 @@ impl Store {
         let moved = [node::Column::SeenMs, node::Column::Connections, node::Column::RssBytes, node::Column::CpuMs];
         node::Entity::insert(row.into_active_model())
             .on_conflict(OnConflict::column(node::Column::Id).update_columns(moved).to_owned())
-            .exec_without_returning(&self.writer)
+            .exec_without_returning(&self.writer.within(Fence::Worker))
             .await
             .map_err(fault::query)?;
         let gone = node::Entity::delete_many().filter(node::Column::SeenMs.lt(now - KEPT_MS));
-        gone.exec(&self.writer).await.map(drop).map_err(fault::query)
+        gone.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
     }
 
     /// Forgets a node that stops in order.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn forget_node(&self, id: NodeId) -> Result<()> {
-        node::Entity::delete_by_id(id).exec(&self.writer).await.map(drop).map_err(fault::query)
+        node::Entity::delete_by_id(id).exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
     }
 
     /// The nodes, the longest running first.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn list_nodes(&self) -> Result<Vec<Node>> {
-        let rows = node::Entity::find().order_by_asc(node::Column::StartedMs).limit(NODES_MAX).all(&self.readers).await;
+        let rows = node::Entity::find().order_by_asc(node::Column::StartedMs).limit(NODES_MAX);
+        let rows = rows.all(&self.readers.within(Fence::Worker)).await;
         let stale = self.clock.now_ms() - NODE_STALE_MS;
         let view = |row: node::Model| Node {
             id: row.id,

@@ -1,6 +1,7 @@
 //! Orgs: one through its own handle, those of an account, and the search that only operators have.
 
 use crate::audit::Event;
+use crate::db::Fence;
 use crate::entity::{account, org, org_member};
 use crate::found::subscribe;
 use crate::scope::OrgScope;
@@ -111,7 +112,7 @@ impl Store {
         let (whole, after) = (text.parse().unwrap_or(OrgId::SERVICE), after.unwrap_or(OrgId::SERVICE));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = [after.into(), like(text).into(), whole.into(), self.clock.now_ms().into(), limit.into()];
-        let rows = sql::rows(&self.readers, SEARCH, values).await?;
+        let rows = sql::rows(&self.readers.within(Fence::Worker), SEARCH, values).await?;
         let view = |row| -> Result<FoundOrg> {
             Ok(FoundOrg {
                 org: found(row)?,
@@ -143,7 +144,7 @@ impl Store {
             suspended_reason: None,
             requires_totp: false,
         };
-        let change = self.org(row.id).go_on(tx, actor);
+        let change = self.org(row.id).go_on(tx, actor).await?;
         sql::insert(&change.tx, row.clone()).await?;
         subscribe(&change.tx, row.id, plan, now).await?;
         let mut after = json!({"name": name, "plan": plan});
@@ -167,7 +168,7 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn find(&self) -> Result<Option<OrgView>> {
-        let row = org::Entity::find_by_id(self.org).one(&self.store.readers).await.map_err(fault::query)?;
+        let row = org::Entity::find_by_id(self.org).one(&self.reader()).await.map_err(fault::query)?;
         Ok(row.map(view))
     }
 

@@ -22,7 +22,7 @@ impl OrgScope<'_> {
             .filter(app_origin::Column::AppId.eq(app))
             .order_by_asc(app_origin::Column::Origin)
             .limit(ORIGINS_MAX)
-            .all(&self.store.readers)
+            .all(&self.reader())
             .await
             .map_err(fault::query)?;
         Ok(rows.into_iter().map(|row| row.origin).collect())

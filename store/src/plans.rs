@@ -61,9 +61,10 @@ impl OrgScope<'_> {
     ///
     /// Errors: `not_found` where there is no such org; `unavailable`, `overloaded`.
     pub async fn subscription(&self) -> Result<Subscription> {
-        let row = current(&self.store.readers, self.org).await?;
-        let plan = find_plan(&self.store.readers, &row.plan).await?;
-        Ok(Subscription { plan: plan_of(&self.store.readers, plan, row.version).await?, from_ms: row.from_ms })
+        let on = self.reader();
+        let row = current(&on, self.org).await?;
+        let plan = find_plan(&on, &row.plan).await?;
+        Ok(Subscription { plan: plan_of(&on, plan, row.version).await?, from_ms: row.from_ms })
     }
 
     /// Subscribes the org to the newest published version of a plan, from now on; running nodes learn it. Subscribed to it

@@ -56,6 +56,11 @@ pub async fn restore(
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Result<Restored> {
+    if settings.postgres.is_some() {
+        let message =
+            "a backup is a SQLite file, and [database] url names PostgreSQL: leave it out to restore the file";
+        return Err(Error::new(Code::Conflict).says(message));
+    }
     let data = &settings.data;
     let contents = look(&wanted.from).await?;
     let key = key_of(data, wanted)?;

@@ -1,5 +1,6 @@
 //! The org handle: the only way to what belongs to an org.
 
+use crate::db::{Fence, Fenced};
 use crate::entity::app;
 use crate::{Store, fault};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -42,6 +43,11 @@ impl Store {
 }
 
 impl OrgScope<'_> {
+    /// A reading connection inside the org's fence.
+    pub(crate) fn reader(&self) -> Fenced<'_> {
+        self.store.readers.within(Fence::of(self.org))
+    }
+
     /// The org's apps that are not deleted, the oldest first.
     ///
     /// Errors: `unavailable`, `overloaded`.
@@ -51,7 +57,7 @@ impl OrgScope<'_> {
             .filter(app::Column::DeletedMs.is_null())
             .order_by_asc(app::Column::Id)
             .limit(APPS_MAX)
-            .all(&self.store.readers)
+            .all(&self.reader())
             .await
             .map_err(fault::query)?;
         rows.into_iter().map(view).collect()
@@ -61,7 +67,7 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn find_app(&self, id: AppId) -> Result<Option<AppRef>> {
-        let row = app::Entity::find_by_id((self.org, id)).one(&self.store.readers).await.map_err(fault::query)?;
+        let row = app::Entity::find_by_id((self.org, id)).one(&self.reader()).await.map_err(fault::query)?;
         Ok(row.filter(|row| row.deleted_ms.is_none()).map(|row| AppRef { org: row.org_id, app: row.id }))
     }
 }

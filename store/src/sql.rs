@@ -1,11 +1,11 @@
 //! Prepared statements by their text, for the queries that an entity can't say.
 
+use crate::db::{Db, Fence};
 use crate::fault;
 use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IntoActiveModel, ModelTrait, QueryResult, QuerySelect, Select, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, Value,
+    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, ModelTrait,
+    QueryResult, QuerySelect, Select, Statement, Value,
 };
 use tokenim_domain::Result;
 
@@ -63,11 +63,38 @@ where
     insert.exec_without_returning(on).await.map(drop).map_err(fault::query)
 }
 
-/// A write transaction, which takes SQLite's write lock at once: a deferred one could fail at its first write.
-pub(crate) async fn begin(writer: &DatabaseConnection) -> Result<DatabaseTransaction> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    writer.begin_with_options(options).await.map_err(fault::query)
+/// A write transaction outside any org: look-ups that precede it, then perhaps [`enter`].
+pub(crate) async fn begin(writer: &Db) -> Result<DatabaseTransaction> {
+    writer.begin().await.map_err(fault::query)
+}
+
+/// A write transaction inside a fence.
+pub(crate) async fn begin_within(writer: &Db, fence: Fence) -> Result<DatabaseTransaction> {
+    let tx = begin(writer).await?;
+    enter(&tx, fence).await?;
+    Ok(tx)
+}
+
+/// Puts the rest of a transaction inside a fence.
+pub(crate) async fn enter(tx: &DatabaseTransaction, fence: Fence) -> Result<()> {
+    crate::db::enter(tx, fence).await.map_err(fault::query)
+}
+
+/// A statement that each engine says in its own way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+impl Text {
+    /// The text for the engine of a connection.
+    pub(crate) fn on(self, on: &impl ConnectionTrait) -> &'static str {
+        match on.get_database_backend() {
+            DbBackend::Postgres => self.postgres,
+            _ => self.sqlite,
+        }
+    }
 }
 
 /// The same query, locking the rows it finds until the transaction ends. SQLite has one writer and no row locks.

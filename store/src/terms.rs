@@ -1,5 +1,6 @@
 //! The terms of an app: what its node must know before it lets traffic through.
 
+use crate::db::Fence;
 use crate::entity::{account, app, app_origin, org, org_member};
 use crate::scope::{App, OrgScope};
 use crate::{Store, fault, plans, sql};
@@ -37,14 +38,15 @@ const USED_BY_APP: &str = used_of!("a.id");
 
 impl Store {
     async fn read_terms(&self, of: AppRef) -> Result<Option<Terms>> {
-        let found = app::Entity::find_by_id((of.org, of.app)).one(&self.readers).await.map_err(fault::query)?;
+        let on = self.readers.within(Fence::of(of.org));
+        let found = app::Entity::find_by_id((of.org, of.app)).one(&on).await.map_err(fault::query)?;
         let Some(app) = found else { return Ok(None) };
-        let org = org::Entity::find_by_id(of.org).one(&self.readers).await.map_err(fault::query)?;
+        let org = org::Entity::find_by_id(of.org).one(&on).await.map_err(fault::query)?;
         let org = org.ok_or_else(|| Error::internal("an app without its org"))?;
         let mode = Mode::find(&app.mode).ok_or_else(|| Error::internal("unknown app mode"))?;
         let now = self.clock.now_ms();
         let limits = match mode {
-            Mode::Live => Limits::live(&plans::entitlements_of(&self.readers, of.org).await?, now),
+            Mode::Live => Limits::live(&plans::entitlements_of(&on, of.org).await?, now),
             Mode::Test => Limits::test(app.created_ms, self.org(of.org).has_verified_owner().await?, now),
         };
         let used = self.used_since(of, mode, limits.period.from_ms()).await?;
@@ -63,7 +65,8 @@ impl Store {
             Mode::Live => (USED_BY_MODE, mode.as_str().into()),
             Mode::Test => (USED_BY_APP, of.app.into()),
         };
-        let row = sql::row(&self.readers, text, [of.org.into(), named, from_ms.into()]).await?;
+        let row =
+            sql::row(&self.readers.within(Fence::of(of.org)), text, [of.org.into(), named, from_ms.into()]).await?;
         row.map_or(Ok(0), |row| sql::get(&row, "used"))
     }
 
@@ -72,7 +75,7 @@ impl Store {
             .filter(app_origin::Column::AppId.eq(of.app))
             .order_by_asc(app_origin::Column::Origin)
             .limit(ORIGINS_MAX)
-            .all(&self.readers)
+            .all(&self.readers.within(Fence::of(of.org)))
             .await
             .map_err(fault::query)?;
         Ok(rows.into_iter().map(|row| row.origin.into()).collect())
@@ -100,7 +103,7 @@ impl OrgScope<'_> {
     /// Errors: `not_found` where there is no such org; `unavailable`, `overloaded`.
     pub async fn quotas(&self) -> Result<Vec<QuotaState>> {
         let (store, now) = (self.store, self.store.clock.now_ms());
-        let entitlements = plans::entitlements_of(&store.readers, self.org).await?;
+        let entitlements = plans::entitlements_of(&self.reader(), self.org).await?;
         let period = Limits::live(&entitlements, now).period;
         let nobody = AppRef { org: self.org, app: AppId(uuid::Uuid::nil()) };
         let mut quotas = vec![QuotaState {
@@ -137,7 +140,7 @@ impl OrgScope<'_> {
         let verified = account::Entity::find()
             .filter(account::Column::Id.in_subquery(sea_orm::QueryTrait::into_query(owners)))
             .filter(account::Column::VerifiedMs.is_not_null())
-            .one(&self.store.readers)
+            .one(&self.reader())
             .await
             .map_err(fault::query)?;
         Ok(verified.is_some())

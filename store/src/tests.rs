@@ -1,13 +1,15 @@
-//! Tests of the store over a real SQLite file, with a clock and randomness that the test steers.
+//! Tests of the store over a real SQLite file or a real PostgreSQL database (see `engine`), with a clock and randomness that the test steers.
 
 mod account;
 mod append;
 mod audit;
+mod catalogue;
 mod change;
 mod console;
 mod create;
 mod desk;
 mod directory;
+mod engine;
 mod found;
 mod idempotency;
 mod invitations;
@@ -20,6 +22,7 @@ mod nodes;
 mod open;
 mod orgs;
 mod plans;
+mod postgres;
 mod random;
 mod range;
 mod repeat;

@@ -1,6 +1,8 @@
 //! Usage: the roll-up of usage rows into hours, and the one reading that charts, pages and the API share.
 
+use crate::db::Fence;
 use crate::scope::OrgScope;
+use crate::sql::Text;
 use crate::{Store, fault, sql};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -45,23 +47,32 @@ impl UsageHours {
 
 /// Rolled-up hours and rows not rolled up yet, in one statement: one snapshot, so nothing is missed or counted twice.
 const HOURS: &str = "
-SELECT app_id, hour_ms, SUM(quantity) AS quantity FROM (
+SELECT app_id, hour_ms, CAST(SUM(quantity) AS BIGINT) AS quantity FROM (
     SELECT b.app_id, b.hour_ms, b.quantity FROM app a JOIN usage_bucket b ON b.app_id = a.id
     WHERE a.org_id = $1 AND b.meter = 'msg_sent' AND b.hour_ms >= $2 AND b.hour_ms < $3
     UNION ALL
     SELECT u.app_id, u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_append u ON u.app_id = a.id
     WHERE a.org_id = $1 AND u.roll IS NULL AND u.event_ms >= $2 AND u.event_ms < $3
-) GROUP BY app_id, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id";
+) AS hours GROUP BY app_id, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id";
 
-/// Takes unrolled rows and tells what they held; the number marks which roll-up took them.
-const ROLL: &str = "
-UPDATE usage_append SET roll = $1 WHERE (app_id, conversation_id, epoch, seq_to) IN (
-    SELECT app_id, conversation_id, epoch, seq_to FROM usage_append INDEXED BY usage_append_unrolled WHERE roll IS NULL LIMIT $2
-) RETURNING app_id, event_ms, units";
+/// Takes unrolled rows and tells what they held; the number marks which roll-up took them. SQLite is told the index.
+macro_rules! roll_of {
+    ($from:literal) => {
+        concat!(
+            "UPDATE usage_append SET roll = $1 WHERE (app_id, conversation_id, epoch, seq_to) IN (",
+            "SELECT app_id, conversation_id, epoch, seq_to FROM ",
+            $from,
+            " WHERE roll IS NULL LIMIT $2",
+            ") RETURNING app_id, event_ms, units"
+        )
+    };
+}
+const ROLL: Text =
+    Text { sqlite: roll_of!("usage_append INDEXED BY usage_append_unrolled"), postgres: roll_of!("usage_append") };
 
 const ADD: &str = "
 INSERT INTO usage_bucket (app_id, meter, hour_ms, quantity) VALUES ($1, $2, $3, $4)
-ON CONFLICT (app_id, meter, hour_ms) DO UPDATE SET quantity = quantity + excluded.quantity";
+ON CONFLICT (app_id, meter, hour_ms) DO UPDATE SET quantity = usage_bucket.quantity + excluded.quantity";
 
 impl OrgScope<'_> {
     /// The org's usage per app and hour, for hours that start in `[from_ms, to_ms)`, both cut to whole hours downwards and upwards.
@@ -76,7 +87,7 @@ impl OrgScope<'_> {
         }
         let now = self.store.clock.now_ms();
         let complete_to_ms = now.min(self.store.in_flight.load(Ordering::SeqCst));
-        let rows = sql::rows(&self.store.readers, HOURS, [self.org.into(), from.into(), to.into()]).await?;
+        let rows = sql::rows(&self.reader(), HOURS, [self.org.into(), from.into(), to.into()]).await?;
         let item = |row| -> Result<UsageHour> {
             let (app, at_ms, quantity) =
                 (sql::get(row, "app_id")?, sql::get(row, "hour_ms")?, sql::get(row, "quantity")?);
@@ -91,10 +102,11 @@ impl Store {
     ///
     /// Errors: `unavailable`, `overloaded`; nothing is rolled up then.
     pub async fn roll_up_usage(&self) -> Result<usize> {
-        let tx = sql::begin(&self.writer).await?;
+        let tx = sql::begin_within(&self.writer, Fence::Worker).await?;
+        // The row's lock makes roll-ups take turns; the send path never takes it.
         let number = sql::row(&tx, "UPDATE usage_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
         let number: i64 = sql::get(&number.ok_or_else(|| Error::internal("the usage clock is missing"))?, "last")?;
-        let rows = sql::rows(&tx, ROLL, [number.into(), ROLL_ROWS_MAX.into()]).await?;
+        let rows = sql::rows(&tx, ROLL.on(&tx), [number.into(), ROLL_ROWS_MAX.into()]).await?;
         if rows.is_empty() {
             tx.rollback().await.map_err(fault::query)?;
             return Ok(0);

@@ -1,5 +1,6 @@
 //! When a key was used last: noted behind the requests, never on their way.
 
+use crate::db::Fence;
 use crate::{Store, fault, sql};
 use sea_orm::Value;
 use std::net::IpAddr;
@@ -42,11 +43,15 @@ impl Store {
     /// Errors: `unavailable`, `overloaded`.
     pub async fn note_used(&self, key: UsedKey, at_ms: i64, from: Option<IpAddr>) -> Result<()> {
         let from = Value::from(from.map(|address| address.to_string()));
-        let (text, values) = match key {
-            UsedKey::Server(app, id) => (SERVER, vec![at_ms.into(), from, app.app.into(), id.into()]),
-            UsedKey::Management(org, id) => (MANAGEMENT, vec![at_ms.into(), from, org.into(), id.into()]),
-            UsedKey::Operator(id) => (OPERATOR, vec![at_ms.into(), id.into()]),
+        let (fence, text, values) = match key {
+            UsedKey::Server(app, id) => {
+                (Fence::Org(app.org), SERVER, vec![at_ms.into(), from, app.app.into(), id.into()])
+            }
+            UsedKey::Management(org, id) => {
+                (Fence::Org(org), MANAGEMENT, vec![at_ms.into(), from, org.into(), id.into()])
+            }
+            UsedKey::Operator(id) => (Fence::Worker, OPERATOR, vec![at_ms.into(), id.into()]),
         };
-        sql::run(&self.writer, text, values).await.map(drop).map_err(fault::query)
+        sql::run(&self.writer.within(fence), text, values).await.map(drop).map_err(fault::query)
     }
 }

@@ -1,7 +1,9 @@
 //! What the tests stand on: a server process, a client, REST calls, raw frames, and waiting without sleeping.
 
 pub mod client;
+pub mod database;
 pub mod page;
+pub mod proxy;
 pub mod rest;
 pub mod server;
 pub mod template;

@@ -76,7 +76,7 @@ impl House {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hand(AtomicI64::new(1_800_000_000_000)));
-        let settings = Settings { data: folder.path().join("data"), durability: Durability::Full };
+        let settings = Settings { data: folder.path().join("data"), postgres: None, durability: Durability::Full };
         let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
         let api = Api::new(store.clone(), gateway(&store));
         let alpha = founded(&store, "alpha").await;

@@ -74,7 +74,7 @@ impl World {
     async fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
-        let settings = Settings { data: folder.path().join("data"), durability: Durability::Full };
+        let settings = Settings { data: folder.path().join("data"), postgres: None, durability: Durability::Full };
         let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
         World { store, clock, _folder: folder }
     }

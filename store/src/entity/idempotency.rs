@@ -10,7 +10,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     pub request_hash: Vec<u8>,
-    pub status: Option<i32>,
+    pub status: Option<i64>,
     pub sealed_body: Option<Vec<u8>>,
     pub created_ms: i64,
 }

@@ -19,7 +19,7 @@ pub struct Model {
     pub bytes: i64,
     pub key_id: Option<KeyId>,
     pub label: Option<String>,
-    pub rule_version: i16,
+    pub rule_version: i64,
     pub event_ms: i64,
     pub roll: Option<i64>,
 }

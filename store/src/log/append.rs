@@ -1,26 +1,34 @@
 //! One batch, one transaction: the order of its writes, and what a lost answer means.
 
-use super::{create, send};
+use super::{create, postgres, send, sqlite};
 use crate::{Store, fault, sql};
-use sea_orm::DatabaseTransaction;
-use serde_json::json;
-use std::collections::HashMap;
-use std::sync::Arc;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{AppRef, Commit, Credential, Event, EventBody, Outcome, Watermark, Write};
-use tokenim_domain::meter::RULE_VERSION;
 use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::{Code, Error, Result};
-use uuid::Uuid;
 
-/// Rows of one INSERT; the text of a statement varies with its size, so only these sizes are prepared.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+/// Attempts on PostgreSQL to commit a batch that met another node's: the first without locks, the others with them.
+const ATTEMPTS_MAX: u32 = 5;
+/// How long PostgreSQL may take for what comes before COMMIT; beyond it nothing was stored.
+const APPEND_WAIT: Duration = Duration::from_secs(10);
+/// How long the answer to COMMIT is waited for; beyond it the outcome is unknown. The commit itself is never cancelled.
+const COMMIT_WAIT: Duration = Duration::from_secs(10);
+
+/// A conversation, as keys of the log name it; its order is the order of locks.
+pub(super) type Key = (AppId, Conversation);
 
 /// The head of a conversation's log, as the transaction moves it.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) epoch: i64,
+    /// The seq it was found at.
+    pub(super) found_seq: i64,
     pub(super) seq: i64,
     pub(super) msg_no: i64,
     pub(super) last_ms: i64,
@@ -33,6 +41,8 @@ pub(super) struct Batch<'a> {
     pub(super) tx: DatabaseTransaction,
     /// Database time of the whole batch, milliseconds since 1970.
     pub(super) now_ms: i64,
+    /// Units that this attempt took from allowances.
+    taken: &'a Mutex<Vec<(Allowance, i64)>>,
 }
 
 /// An event that has its seq, with what its row needs beside it.
@@ -44,27 +54,78 @@ pub(super) struct Placed {
 }
 
 /// Commits a batch. An error before COMMIT is definite; one from COMMIT itself is not.
-pub(super) async fn append(store: &Store, batch: Vec<Write>) -> Commit {
-    let prepared = async {
-        let tx = sql::begin(&store.writer).await?;
-        // Told before the batch's own time is taken: a reading that misses this has an earlier time than the batch.
-        store.in_flight.store(store.clock.now_ms(), Ordering::SeqCst);
-        let batch_tx = Batch { store, tx, now_ms: store.clock.now_ms() };
-        let outcomes = batch_tx.apply(batch).await?;
-        Ok::<_, Error>((batch_tx.tx, outcomes))
-    };
-    let commit = match prepared.await {
-        Err(error) => Commit::Failed(error),
-        Ok((tx, outcomes)) => match tx.commit().await {
-            Ok(()) => Commit::Committed(outcomes),
-            Err(error) => {
-                fault::end_if_flush_failed(&error);
-                Commit::Unknown(Error::new(Code::OutcomeUnknown).because(error))
-            }
-        },
+///
+/// This is the one place where a batch that met another node's on PostgreSQL is tried again: a head that moved since it was
+/// looked up, a repeat or a conversation stored meanwhile, a deadlock. SQLite has one writer, whom nobody meets.
+pub(super) async fn append(store: &Store, mut batch: Vec<Write>) -> Commit {
+    let mut attempt = 1;
+    let commit = loop {
+        let again = (store.log_writer.is_postgres() && attempt < ATTEMPTS_MAX).then(|| batch.clone());
+        match commit_once(store, batch, attempt > 1).await {
+            Commit::Failed(error) if fault::is_meeting(&error) => match again {
+                Some(again) => batch = again,
+                None => break Commit::Failed(error),
+            },
+            other => break other,
+        }
+        attempt += 1;
     };
     store.in_flight.store(i64::MAX, Ordering::SeqCst);
     commit
+}
+
+/// One attempt. One that is rolled back gives back what it took from allowances.
+async fn commit_once(store: &Store, batch: Vec<Write>, locked: bool) -> Commit {
+    let taken = Mutex::default();
+    let commit = attempt(store, batch, locked, &taken).await;
+    if let Commit::Failed(_) = &commit {
+        for (allowance, units) in taken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            allowance.give_back(units);
+        }
+    }
+    commit
+}
+
+async fn attempt(store: &Store, batch: Vec<Write>, locked: bool, taken: &Mutex<Vec<(Allowance, i64)>>) -> Commit {
+    let prepared = async {
+        let tx = sql::begin(&store.log_writer).await?;
+        // Told before the batch's own time is taken: a reading that misses this has an earlier time than the batch.
+        store.in_flight.store(store.clock.now_ms(), Ordering::SeqCst);
+        let batch_tx = Batch { store, tx, now_ms: store.clock.now_ms(), taken };
+        if locked {
+            postgres::lock(&batch_tx.tx, &keys(&batch)).await?;
+        }
+        let outcomes = batch_tx.apply(batch).await?;
+        Ok::<_, Error>((batch_tx.tx, outcomes))
+    };
+    match in_time(store, APPEND_WAIT, prepared).await {
+        None => Commit::Failed(fault::query(crate::db::gone("the database did not take the batch in time"))),
+        Some(Err(error)) => Commit::Failed(error),
+        Some(Ok((tx, outcomes))) => match in_time(store, COMMIT_WAIT, tx.commit()).await {
+            Some(Ok(())) => Commit::Committed(outcomes),
+            Some(Err(error)) => {
+                fault::end_if_flush_failed(&error);
+                Commit::Unknown(Error::new(Code::OutcomeUnknown).because(error))
+            }
+            None => Commit::Unknown(Error::new(Code::OutcomeUnknown).because("no answer to COMMIT in time")),
+        },
+    }
+}
+
+/// What work brings, if PostgreSQL does it in time. A file is waited for: it answers or fails by itself.
+async fn in_time<T>(store: &Store, wait: Duration, work: impl Future<Output = T>) -> Option<T> {
+    if store.log_writer.is_postgres() { tokio::time::timeout(wait, work).await.ok() } else { Some(work.await) }
+}
+
+/// The conversations a batch names, in the order they are locked in.
+fn keys(batch: &[Write]) -> BTreeSet<Key> {
+    let key = |write: &Write| match write {
+        Write::Send(draft) => (draft.app.app, draft.conversation.clone()),
+        Write::Create(new) => (new.app.app, new.id.clone()),
+        Write::Change(change) => (change.app.app, change.conversation.clone()),
+        Write::Move(to) => (to.app.app, to.conversation.clone()),
+    };
+    batch.iter().map(key).collect()
 }
 
 /// Where a member's watermarks stand within a batch.
@@ -114,10 +175,10 @@ impl Batch<'_> {
     }
 
     async fn move_watermarks(&self, moves: &[Watermark]) -> Result<Vec<Result<Outcome>>> {
-        let wanted: Vec<_> =
-            moves.iter().map(|to| json!([hex(to.app.app.0), to.conversation.as_str(), to.user.as_str()])).collect();
-        let wanted = serde_json::Value::from(wanted).to_string();
-        let rows = sql::rows(&self.tx, FIND_WATERMARKS, [wanted.into()]).await?;
+        let rows = match self.engine() {
+            DbBackend::Postgres => postgres::find_watermarks(&self.tx, moves).await?,
+            _ => sqlite::find_watermarks(&self.tx, moves).await?,
+        };
         let mut stands: HashMap<(AppId, &Conversation, &User), Stand> = HashMap::new();
         let mut outcomes = Vec::with_capacity(moves.len());
         for (to, row) in moves.iter().zip(&rows) {
@@ -135,18 +196,30 @@ impl Batch<'_> {
             let stand = stands.entry((to.app.app, &to.conversation, &to.user)).or_insert(stored);
             outcomes.push(Ok(Outcome::Moved(stand.advance(read, received))));
         }
-        let moved: Vec<_> = stands
-            .iter()
+        let moved: Vec<Moved> = stands
+            .into_iter()
             .filter(|(_, stand)| stand.moved)
-            .map(|((app, conversation, user), stand)| {
-                json!([hex(app.0), conversation.as_str(), user.as_str(), stand.read, stand.received])
-            })
+            .map(|((app, conversation, user), Stand { read, received, .. })| (app, conversation, user, read, received))
             .collect();
         if !moved.is_empty() {
-            let moved = serde_json::Value::from(moved).to_string();
-            sql::run(&self.tx, MOVE_WATERMARKS, [moved.into()]).await.map_err(fault::query)?;
+            match self.engine() {
+                DbBackend::Postgres => postgres::move_watermarks(&self.tx, &moved).await?,
+                _ => sqlite::move_watermarks(&self.tx, &moved).await?,
+            }
         }
         Ok(outcomes)
+    }
+
+    /// Takes units of a draft from its allowance.
+    pub(super) fn take(&self, allowance: &Allowance, units: i64) -> Result<(), Code> {
+        allowance.take(units)?;
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push((allowance.clone(), units));
+        Ok(())
+    }
+
+    /// The engine that holds the log.
+    pub(super) fn engine(&self) -> DbBackend {
+        self.tx.get_database_backend()
     }
 
     /// Gives an event the next seq of its conversation.
@@ -176,47 +249,31 @@ impl Batch<'_> {
     }
 
     /// Writes events, their usage rows and the heads they moved.
-    pub(super) async fn write(&self, placed: &[Placed], heads: &HashMap<(AppId, Conversation), Head>) -> Result<()> {
-        let mut rest = placed;
-        for chunk in CHUNKS {
-            while rest.len() >= chunk {
-                let (now, later) = rest.split_at(chunk);
-                rest = later;
-                let values =
-                    now.iter().flat_map(|placed| super::row::values(&placed.event, placed.id, placed.units_cum));
-                sql::run(&self.tx, insert_text(chunk), values).await.map_err(fault::query)?;
-            }
+    pub(super) async fn write(&self, placed: &[Placed], heads: &HashMap<Key, Head>) -> Result<()> {
+        match self.engine() {
+            DbBackend::Postgres => postgres::write(&self.tx, placed, &usage_runs(placed), heads).await,
+            _ => sqlite::write(&self.tx, placed, &usage_runs(placed), heads).await,
         }
-        sql::run(&self.tx, INSERT_USAGE, [usage_json(placed).into()]).await.map_err(fault::query)?;
-        let moved: Vec<_> = heads
-            .iter()
-            .map(|((app, conversation), h)| {
-                json!([hex(app.0), conversation.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum])
-            })
-            .collect();
-        sql::run(&self.tx, MOVE_HEADS, [serde_json::Value::from(moved).to_string().into()])
-            .await
-            .map_err(fault::query)?;
-        Ok(())
     }
 }
 
-/// An id as statements take it inside JSON.
-pub(super) fn hex(id: Uuid) -> String {
-    id.simple().to_string()
+/// A member's watermarks to write: app, conversation, user, read and received.
+pub(super) type Moved<'a> = (AppId, &'a Conversation, &'a User, i64, i64);
+
+/// A usage row: a run of one credential in one conversation.
+pub(super) struct UsageRun<'a> {
+    /// Its last event.
+    pub(super) last: &'a Placed,
+    pub(super) from: i64,
+    pub(super) units: i64,
+    pub(super) messages: i64,
+    pub(super) bytes: i64,
 }
 
 /// One usage row per run of one credential in one conversation; the ranges tile the log.
-fn usage_json(placed: &[Placed]) -> String {
-    struct Run<'a> {
-        last: &'a Placed,
-        from: i64,
-        units: i64,
-        messages: i64,
-        bytes: i64,
-    }
+fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
     let mut open: HashMap<(AppId, &Conversation), usize> = HashMap::new();
-    let mut runs: Vec<Run<'_>> = Vec::new();
+    let mut runs: Vec<UsageRun<'_>> = Vec::new();
     for p in placed {
         let (units, bytes) = match &p.event.body {
             EventBody::Message { body, .. } => (super::row::units(&p.event.body), body.len() as i64),
@@ -225,7 +282,7 @@ fn usage_json(placed: &[Placed]) -> String {
         let key = (p.event.app.app, &p.event.conversation);
         let at = open.get(&key).copied().filter(|at| runs[*at].last.credential == p.credential);
         let at = at.unwrap_or_else(|| {
-            runs.push(Run { last: p, from: p.event.seq, units: 0, messages: 0, bytes: 0 });
+            runs.push(UsageRun { last: p, from: p.event.seq, units: 0, messages: 0, bytes: 0 });
             runs.len() - 1
         });
         open.insert(key, at);
@@ -233,57 +290,5 @@ fn usage_json(placed: &[Placed]) -> String {
         (run.last, run.units, run.bytes) = (p, run.units + units, run.bytes + bytes);
         run.messages += i64::from(units > 0);
     }
-    let row = |run: &Run<'_>| {
-        let event = &run.last.event;
-        let key = run.last.credential.as_ref().map(|credential| hex(credential.key.0));
-        let label = run.last.credential.as_ref().and_then(|credential| credential.label.as_deref());
-        json!([
-            hex(event.app.app.0),
-            event.conversation.as_str(),
-            event.epoch,
-            event.seq,
-            run.from,
-            run.units,
-            run.messages,
-            run.bytes,
-            key,
-            label,
-            RULE_VERSION,
-            event.at_ms
-        ])
-    };
-    serde_json::Value::from(runs.iter().map(row).collect::<Vec<_>>()).to_string()
+    runs
 }
-
-fn insert_text(rows: usize) -> &'static str {
-    use std::sync::LazyLock;
-    static TEXTS: LazyLock<HashMap<usize, String>> = LazyLock::new(|| {
-        let row = format!("({})", vec!["?"; super::row::COLUMN_COUNT].join(","));
-        let text = |rows: usize| {
-            format!("INSERT INTO message ({}) VALUES {}", super::row::COLUMNS, vec![row.as_str(); rows].join(","))
-        };
-        CHUNKS.iter().map(|rows| (*rows, text(*rows))).collect()
-    });
-    &TEXTS[&rows]
-}
-
-const INSERT_USAGE: &str = "
-INSERT INTO usage_append (app_id, conversation_id, epoch, seq_to, seq_from, units, messages, bytes, key_id, label, rule_version, event_ms)
-SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8), value->>9, value->>10, value->>11
-FROM json_each($1)";
-
-const MOVE_HEADS: &str = "
-UPDATE conversation SET last_seq = h.value->>2, last_msg_no = h.value->>3, last_ms = h.value->>4, units_cum = h.value->>5
-FROM json_each($1) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
-
-const FIND_WATERMARKS: &str = "
-SELECT m.read_seq, m.received_seq, c.last_seq
-FROM json_each($1) w
-LEFT JOIN member m ON m.app_id = unhex(w.value->>0) AND m.conversation_id = w.value->>1 AND m.user = w.value->>2
-LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
-ORDER BY w.key";
-
-const MOVE_WATERMARKS: &str = "
-UPDATE member SET read_seq = w.value->>3, received_seq = w.value->>4
-FROM json_each($1) w
-WHERE member.app_id = unhex(w.value->>0) AND member.conversation_id = w.value->>1 AND member.user = w.value->>2";

@@ -3,8 +3,9 @@
 use super::append::{Batch, Head};
 use super::members;
 use crate::entity::{conversation, member};
+use crate::sql::Text;
 use crate::{fault, sql};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -109,7 +110,7 @@ fn fixed_if_direct(row: &conversation::Model) -> Result<()> {
 
 async fn roles_of(batch: &Batch<'_>, change: &MemberChange) -> Result<HashMap<User, MemberRole>> {
     let values = [change.app.app.into(), change.conversation.as_str().into(), members::names(&change.users).into()];
-    let rows = sql::rows(&batch.tx, FIND_ROLES, values).await?;
+    let rows = sql::rows(&batch.tx, FIND_ROLES.on(&batch.tx), values).await?;
     let role = |row| -> Result<(User, MemberRole)> {
         let role = MemberRole::find(&sql::get::<String>(row, "role")?);
         let role = role.ok_or_else(|| Error::internal("unknown member role"))?;
@@ -145,6 +146,7 @@ async fn append_event(
     let name = Conversation::trusted(&row.id);
     let mut head = Head {
         epoch: row.epoch,
+        found_seq: row.last_seq,
         seq: row.last_seq,
         msg_no: row.last_msg_no,
         last_ms: row.last_ms,
@@ -161,7 +163,7 @@ async fn append_event(
         Change::Created | Change::Added => INSERT_MEMBERS,
         Change::Removed => DELETE_MEMBERS,
     };
-    sql::run(&batch.tx, members, values.clone()).await.map_err(fault::query)?;
+    sql::run(&batch.tx, members.on(&batch.tx), values.clone()).await.map_err(fault::query)?;
     let [app_id, conversation_id, _, seq] = values;
     sql::run(&batch.tx, SET_VERSION, [app_id, conversation_id, seq]).await.map_err(fault::query)?;
     Ok(event)
@@ -218,7 +220,7 @@ fn row(new: &NewConversation, pair: Option<String>, epoch: i64, now_ms: i64) -> 
 
 /// A conversation that the viewer may see.
 pub(super) async fn find_view(
-    on: &DatabaseConnection,
+    on: &impl ConnectionTrait,
     app: AppRef,
     id: &Conversation,
     viewer: Option<&User>,
@@ -250,11 +252,28 @@ pub(super) fn view(row: conversation::Model, existed: bool) -> Result<Conversati
     })
 }
 
-const INSERT_MEMBERS: &str = "
+const INSERT_MEMBERS: Text = Text {
+    sqlite: "
 INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq)
-SELECT $1, $2, value->>0, value->>1, $4, $4, $4 FROM json_each($3)";
-const DELETE_MEMBERS: &str = "
-DELETE FROM member WHERE app_id = $1 AND conversation_id = $2 AND \"user\" IN (SELECT value->>0 FROM json_each($3)) AND joined_seq <= $4";
-const FIND_ROLES: &str = "
-SELECT \"user\", role FROM member WHERE app_id = $1 AND conversation_id = $2 AND \"user\" IN (SELECT value FROM json_each($3))";
+SELECT $1, $2, value->>0, value->>1, $4, $4, $4 FROM json_each($3)",
+    postgres: "
+INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq)
+SELECT $1, $2, value->>0, value->>1, $4, $4, $4 FROM json_array_elements($3::json)",
+};
+const DELETE_MEMBERS: Text = Text {
+    sqlite: "
+DELETE FROM member WHERE app_id = $1 AND conversation_id = $2 AND joined_seq <= $4
+AND \"user\" IN (SELECT value->>0 FROM json_each($3))",
+    postgres: "
+DELETE FROM member WHERE app_id = $1 AND conversation_id = $2 AND joined_seq <= $4
+AND \"user\" IN (SELECT value->>0 FROM json_array_elements($3::json))",
+};
+const FIND_ROLES: Text = Text {
+    sqlite: "
+SELECT \"user\", role FROM member WHERE app_id = $1 AND conversation_id = $2
+AND \"user\" IN (SELECT value FROM json_each($3))",
+    postgres: "
+SELECT \"user\", role FROM member WHERE app_id = $1 AND conversation_id = $2
+AND \"user\" IN (SELECT json_array_elements_text($3::json))",
+};
 const SET_VERSION: &str = "UPDATE conversation SET member_version = $3 WHERE app_id = $1 AND id = $2";

@@ -1,8 +1,8 @@
 //! Where a user's conversations stand: the directory of `sync`, and single entries for a connect.
 
 use super::row;
-use crate::sql;
-use sea_orm::{DatabaseConnection, QueryResult};
+use crate::sql::{self, Text};
+use sea_orm::{ConnectionTrait, QueryResult};
 use tokenim_domain::log::{AppRef, DirectoryCursor, Entry};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::ConversationKind;
@@ -23,33 +23,42 @@ macro_rules! entry_of {
             "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = m.read_seq ",
             "LEFT JOIN message b ON b.app_id = m.app_id AND b.conversation_id = m.conversation_id AND b.seq = c.epoch_first - 1 ",
             "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq ",
-            "AND octet_length(l.body) <= $3 WHERE m.app_id = $1 AND m.user = $2 AND "
+            "AND octet_length(l.body) <= $3 WHERE m.app_id = $1 AND m.\"user\" = $2 AND "
         )
     };
 }
-const NAMED: &str = concat!(entry_of!("member m"), "m.conversation_id IN (SELECT value FROM json_each($4))");
-/// The index is named, because without statistics SQLite prefers the primary key's first column: every member of the app.
-const PAGE: &str = concat!(
-    entry_of!("member m INDEXED BY member_by_user"),
-    "(c.last_ms < $4 OR (c.last_ms = $4 AND c.id > $5)) ORDER BY c.last_ms DESC, c.id LIMIT $6"
-);
+const NAMED: Text = Text {
+    sqlite: concat!(entry_of!("member m"), "m.conversation_id IN (SELECT value FROM json_each($4))"),
+    postgres: concat!(entry_of!("member m"), "m.conversation_id IN (SELECT json_array_elements_text($4::json))"),
+};
+macro_rules! page_of {
+    ($member:literal) => {
+        concat!(
+            entry_of!($member),
+            "(c.last_ms < $4 OR (c.last_ms = $4 AND c.id > $5)) ORDER BY c.last_ms DESC, c.id LIMIT $6"
+        )
+    };
+}
+/// SQLite is told the index: without statistics it prefers the primary key's first column, every member of the app.
+const PAGE: Text = Text { sqlite: page_of!("member m INDEXED BY member_by_user"), postgres: page_of!("member m") };
 
 /// Entries of the named conversations that the user is a member of.
 pub(super) async fn entries(
-    on: &DatabaseConnection,
+    on: &impl ConnectionTrait,
     app: AppRef,
     user: &User,
     of: &[Conversation],
 ) -> Result<Vec<Entry>> {
     let names = serde_json::Value::from(of.iter().map(Conversation::as_str).collect::<Vec<_>>()).to_string();
     let rows =
-        sql::rows(on, NAMED, [app.app.into(), user.as_str().into(), LAST_BODY_BYTES_MAX.into(), names.into()]).await?;
+        sql::rows(on, NAMED.on(on), [app.app.into(), user.as_str().into(), LAST_BODY_BYTES_MAX.into(), names.into()])
+            .await?;
     rows.iter().map(|found| entry(app, found)).collect()
 }
 
 /// A page of the directory, the most recently changed first; ties by id.
 pub(super) async fn page(
-    on: &DatabaseConnection,
+    on: &impl ConnectionTrait,
     app: AppRef,
     user: &User,
     after: Option<DirectoryCursor>,
@@ -65,7 +74,7 @@ pub(super) async fn page(
         last_id.into(),
         (limit as i64).into(),
     ];
-    let rows = sql::rows(on, PAGE, values).await?;
+    let rows = sql::rows(on, PAGE.on(on), values).await?;
     rows.iter().map(|found| entry(app, found)).collect()
 }
 

@@ -1,23 +1,32 @@
 //! Members of conversations and users of apps.
 
+use crate::sql::Text;
 use crate::{Store, fault, sql};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tokenim_domain::log::{AppRef, Member, MemberList, MembersQuery};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::MemberRole;
 use tokenim_domain::{Code, Error, Result};
 
-const LISTS: &str = "
-SELECT w.key, c.last_seq, m.user, m.joined_seq FROM json_each($1) w
+/// `key` is the place in the list, from 0.
+const LISTS: Text = Text {
+    sqlite: "
+SELECT w.key, c.last_seq, m.\"user\", m.joined_seq FROM json_each($1) w
 JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
-JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id";
+JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id",
+    postgres: "
+SELECT w.place - 1 AS key, c.last_seq, m.\"user\", m.joined_seq
+FROM json_array_elements($1::json) WITH ORDINALITY AS w(value, place)
+JOIN conversation c ON c.app_id = (w.value->>0)::uuid AND c.id = w.value->>1
+JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id",
+};
 
 /// Member lists for the fan-out, in the order asked. One statement, so each list is of one moment.
-pub(super) async fn lists(on: &DatabaseConnection, of: &[(AppRef, Conversation)]) -> Result<Vec<MemberList>> {
+pub(super) async fn lists(on: &impl ConnectionTrait, of: &[(AppRef, Conversation)]) -> Result<Vec<MemberList>> {
     let wanted: Vec<_> =
-        of.iter().map(|(app, conversation)| json!([super::append::hex(app.app.0), conversation.as_str()])).collect();
-    let rows = sql::rows(on, LISTS, [serde_json::Value::from(wanted).to_string().into()]).await?;
+        of.iter().map(|(app, conversation)| json!([super::sqlite::hex(app.app.0), conversation.as_str()])).collect();
+    let rows = sql::rows(on, LISTS.on(on), [serde_json::Value::from(wanted).to_string().into()]).await?;
     let mut lists: Vec<_> = of.iter().map(|_| MemberList { as_of: 0, members: Vec::new() }).collect();
     for row in &rows {
         let place: i64 = sql::get(row, "key")?;
@@ -39,7 +48,7 @@ SELECT \"user\", role, joined_seq, read_seq, received_seq FROM member
 WHERE app_id = $1 AND conversation_id = $2 AND \"user\" > $3 ORDER BY \"user\" LIMIT $4";
 
 /// A page of members by user id.
-pub(super) async fn page(on: &DatabaseConnection, query: &MembersQuery) -> Result<Vec<Member>> {
+pub(super) async fn page(on: &impl ConnectionTrait, query: &MembersQuery) -> Result<Vec<Member>> {
     let viewer = query.viewer.as_ref().map(User::as_str);
     let conversation = query.conversation.as_str();
     sql::row(on, VISIBLE, [query.app.app.into(), conversation.into(), viewer.into()]).await?.ok_or(Code::NotFound)?;
@@ -60,21 +69,38 @@ pub(super) async fn page(on: &DatabaseConnection, query: &MembersQuery) -> Resul
     rows.iter().map(member).collect()
 }
 
-const MISSING: &str = "SELECT count(*) AS missing FROM json_each($2) j WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.app_id = $1 AND u.id = j.value)";
-const INSERT_USERS: &str = "INSERT INTO app_user (app_id, id, created_ms) SELECT DISTINCT $1, value, $3 FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
+const MISSING: Text = Text {
+    sqlite: "
+SELECT count(*) AS missing FROM json_each($2) j
+WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.app_id = $1 AND u.id = j.value)",
+    postgres: "
+SELECT count(*) AS missing FROM json_array_elements_text($2::json) AS j(value)
+WHERE NOT EXISTS (SELECT 1 FROM app_user u WHERE u.app_id = $1 AND u.id = j.value)",
+};
+/// In the order of names, so that two nodes do not wait for each other.
+const INSERT_USERS: Text = Text {
+    sqlite: "
+INSERT INTO app_user (app_id, id, created_ms)
+SELECT DISTINCT $1, value, $3 FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+    postgres: "
+INSERT INTO app_user (app_id, id, created_ms)
+SELECT $1, value, $3 FROM (SELECT DISTINCT value FROM json_array_elements_text($2::json) AS j(value)) AS names
+ORDER BY value ON CONFLICT DO NOTHING",
+};
 
 /// Makes sure the users exist; asks first, because nearly always they do and a write costs a flush.
 pub(super) async fn ensure_users(store: &Store, app: AppRef, users: &[User]) -> Result<()> {
-    let missing = sql::row(&store.readers, MISSING, [app.app.into(), names(users).into()]).await?;
+    let missing =
+        sql::row(&store.log_readers, MISSING.on(&store.log_readers), [app.app.into(), names(users).into()]).await?;
     if missing.map(|row| sql::get::<i64>(&row, "missing")).transpose()? == Some(0) {
         return Ok(());
     }
-    insert_users(&store.writer, app, users, store.clock.now_ms()).await
+    insert_users(&store.log_writer, app, users, store.clock.now_ms()).await
 }
 
 /// Inserts those of the users that do not exist.
 pub(super) async fn insert_users(on: &impl ConnectionTrait, app: AppRef, users: &[User], now_ms: i64) -> Result<()> {
-    sql::run(on, INSERT_USERS, [app.app.into(), names(users).into(), now_ms.into()])
+    sql::run(on, INSERT_USERS.on(on), [app.app.into(), names(users).into(), now_ms.into()])
         .await
         .map(drop)
         .map_err(fault::query)

@@ -2,7 +2,7 @@
 
 use super::row;
 use crate::sql;
-use sea_orm::{DatabaseConnection, Value};
+use sea_orm::{ConnectionTrait, Value};
 use tokenim_domain::log::{Event, From, Page, RangeQuery};
 use tokenim_domain::name::User;
 use tokenim_domain::{Code, Result};
@@ -19,7 +19,7 @@ macro_rules! rows_text {
         concat!(
             "SELECT * FROM (SELECT conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, ",
             "SUM(octet_length(body)) OVER (ORDER BY seq ", $order, ") AS running FROM message ",
-            "WHERE app_id = $1 AND conversation_id = $2 AND seq > $3 AND seq < $4 ORDER BY seq ", $order, " LIMIT $5) ",
+            "WHERE app_id = $1 AND conversation_id = $2 AND seq > $3 AND seq < $4 ORDER BY seq ", $order, " LIMIT $5) AS page ",
             "WHERE running <= $6 OR running = octet_length(body) ORDER BY seq ", $order
         )
     };
@@ -31,7 +31,7 @@ const BACKWARD: &str = rows_text!("DESC");
 ///
 /// The head is read first and cuts the page, so the page never shows more than the head it comes with.
 /// Errors: `not_found` for no such conversation or a viewer who is no member of it.
-pub(super) async fn read(on: &DatabaseConnection, query: &RangeQuery) -> Result<Page> {
+pub(super) async fn read(on: &impl ConnectionTrait, query: &RangeQuery) -> Result<Page> {
     let viewer = query.viewer.as_ref().map(User::as_str);
     let found = sql::row(on, HEAD, [query.app.app.into(), query.conversation.as_str().into(), viewer.into()])
         .await?
@@ -65,13 +65,19 @@ struct Bounds {
 }
 
 impl Bounds {
-    async fn forward(&self, on: &DatabaseConnection, query: &RangeQuery, after: i64, limit: u32) -> Result<Vec<Event>> {
+    async fn forward(
+        &self,
+        on: &impl ConnectionTrait,
+        query: &RangeQuery,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>> {
         self.select(on, query, FORWARD, after, self.head + 1, limit).await
     }
 
     async fn backward(
         &self,
-        on: &DatabaseConnection,
+        on: &impl ConnectionTrait,
         query: &RangeQuery,
         before: i64,
         limit: u32,
@@ -83,7 +89,7 @@ impl Bounds {
 
     async fn select(
         &self,
-        on: &DatabaseConnection,
+        on: &impl ConnectionTrait,
         query: &RangeQuery,
         text: &str,
         above: i64,

@@ -1,27 +1,15 @@
 //! Messages of a batch: looked up together, given seqs in order, refused one by one.
 
-use super::append::{Batch, Head, Placed, hex};
+use super::append::{Batch, Head, Key, Placed};
+use super::{postgres, sqlite};
 use crate::sql;
-use sea_orm::QueryResult;
-use serde_json::json;
+use sea_orm::{DbBackend, QueryResult};
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{Draft, EventBody, Outcome, Sent};
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result};
-
-/// For each draft: the conversation's head, whether the sender is a member, the message its id was used for, and whether
-/// its predecessor is stored. One statement for the batch, in the order of the drafts.
-const FIND: &str = "
-SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.user IS NOT NULL AS is_member, p.seq IS NOT NULL AS prev_stored,
-    d.seq, d.epoch AS dup_epoch, d.id, d.at_ms, d.kind, d.body, d.units
-FROM json_each($1) w
-LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
-LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = w.value->>2
-LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.value->>2 AND d.client_msg_id = w.value->>3
-LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.value->>2 AND p.client_msg_id = w.value->>4
-ORDER BY w.key";
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
@@ -30,19 +18,10 @@ type Once = (AppId, Conversation, User, ClientMsgId);
 ///
 /// The order of checks is the protocol's (docs/PROTOCOL.md §4): a repeat is answered before anything can refuse it.
 pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Result<Outcome>>> {
-    let wanted: Vec<_> = drafts
-        .iter()
-        .map(|d| {
-            json!([
-                hex(d.app.app.0),
-                d.conversation.as_str(),
-                d.sender.as_str(),
-                d.client_msg_id.as_str(),
-                d.prev.as_ref().map(ClientMsgId::as_str)
-            ])
-        })
-        .collect();
-    let rows = sql::rows(&batch.tx, FIND, [serde_json::Value::from(wanted).to_string().into()]).await?;
+    let rows = match batch.engine() {
+        DbBackend::Postgres => postgres::find_sends(&batch.tx, &drafts).await?,
+        _ => sqlite::find_sends(&batch.tx, &drafts).await?,
+    };
     let mut run = Run { batch, heads: HashMap::new(), placed: Vec::with_capacity(drafts.len()), new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
     for (draft, row) in drafts.into_iter().zip(&rows) {
@@ -56,7 +35,7 @@ pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Re
 
 struct Run<'a> {
     batch: &'a Batch<'a>,
-    heads: HashMap<(AppId, Conversation), Head>,
+    heads: HashMap<Key, Head>,
     placed: Vec<Placed>,
     /// Messages of this very batch, which the look-up could not see.
     new: HashMap<Once, usize>,
@@ -75,7 +54,7 @@ impl Run<'_> {
         if !self.prev_is_stored(&draft, row)? {
             return Ok(Err(Code::PreviousRefused.into()));
         }
-        if let Err(code) = draft.allowance.take(units(draft.body.len())) {
+        if let Err(code) = self.batch.take(&draft.allowance, units(draft.body.len())) {
             return Ok(Err(code.into()));
         }
         let key = (draft.app.app, draft.conversation.clone());
@@ -157,9 +136,11 @@ fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
 }
 
 fn head(epoch: i64, row: &QueryResult) -> Result<Head> {
+    let seq = sql::get(row, "last_seq")?;
     Ok(Head {
         epoch,
-        seq: sql::get(row, "last_seq")?,
+        found_seq: seq,
+        seq,
         msg_no: sql::get(row, "last_msg_no")?,
         last_ms: sql::get(row, "last_ms")?,
         units_cum: sql::get(row, "units_cum")?,

@@ -66,9 +66,9 @@ async fn an_altered_chain_is_found() {
     let edited = audit_event::Entity::update_many()
         .col_expr(audit_event::Column::Action, Expr::value("b.unmade"))
         .filter(audit_event::Column::Seq.eq(3));
-    edited.exec(&world.store.writer).await.unwrap();
+    edited.exec(&world.all()).await.unwrap();
     assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Broken { seq: 3 });
-    audit_event::Entity::delete_many().filter(audit_event::Column::Seq.gte(3)).exec(&world.store.writer).await.unwrap();
+    audit_event::Entity::delete_many().filter(audit_event::Column::Seq.gte(3)).exec(&world.all()).await.unwrap();
     assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Broken { seq: 3 }, "the end is cut off");
 }
 

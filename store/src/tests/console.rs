@@ -54,7 +54,7 @@ async fn whoever_left_the_org_has_no_session_there() {
     world.another_org("other").await;
     world.store.create_console_session(new(&world, 1, i64::MAX)).await.unwrap();
     let leave = "DELETE FROM org_member WHERE org_id = $1";
-    sql::run(&world.store.writer, leave, [world.app().org.into()]).await.unwrap();
+    sql::run(&world.all(), leave, [world.app().org.into()]).await.unwrap();
     assert_eq!(world.store.find_console_session([1; 32]).await.unwrap().unwrap().member, None);
 }
 

@@ -41,7 +41,7 @@ async fn mails(world: &World) -> Vec<Mail> {
 
 async fn plan(world: &World, plan: &str) {
     let text = "UPDATE subscription SET plan = $1 WHERE org_id = $2";
-    sql::run(&world.store.writer, text, [plan.into(), world.app().org.into()]).await.unwrap();
+    sql::run(&world.all(), text, [plan.into(), world.app().org.into()]).await.unwrap();
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ async fn whoever_enqueues_wakes_the_worker() {
 async fn payloads_are_sealed_and_dropped_when_the_job_is_done() {
     let world = World::new().await;
     world.enqueue("k").await;
-    let row = sql::row(&world.store.readers, "SELECT sealed_payload FROM job", []).await.unwrap().unwrap();
+    let row = sql::row(&world.all(), "SELECT sealed_payload FROM job", []).await.unwrap().unwrap();
     let sealed: Vec<u8> = sql::get(&row, "sealed_payload").unwrap();
     assert!(!sealed.windows(6).any(|part| part == b"secret" || part == b"exampl"));
     let job = world.claim_one().await;
@@ -105,7 +105,7 @@ async fn a_claimed_job_is_nobody_elses_until_the_claim_ends() {
 
 #[tokio::test]
 async fn a_restart_ends_the_claims_of_the_process_before() {
-    let world = World::new().await;
+    let world = World::on_file().await;
     world.enqueue("k").await;
     let lost = world.claim_one().await;
     let world = world.reopen().await;

@@ -25,7 +25,7 @@ fn cause(error: &Error) -> String {
 
 #[tokio::test]
 async fn every_connection_runs_with_the_pragmas_asked_for() {
-    let world = World::new().await;
+    let world = World::on_file().await;
     for on in [&world.store.writer, &world.store.readers, &world.store.fan_out] {
         for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("cache_size", -65_536), ("temp_store", 2)]
         {
@@ -77,7 +77,7 @@ async fn two_first_starts_at_once_agree() {
 
 #[tokio::test]
 async fn files_are_readable_by_their_owner_only() {
-    let world = World::with_group().await;
+    let world = World::on_file().await;
     let data = world.folder.path().join("data");
     assert_eq!(mode(&data), 0o700);
     for file in fs::read_dir(&data).unwrap() {
@@ -154,7 +154,7 @@ async fn a_file_that_is_no_database_is_refused() {
 
 #[tokio::test]
 async fn secrets_are_stored_sealed_or_hashed() {
-    let world = World::new().await;
+    let world = World::on_file().await;
     let data = world.folder.path().join("data");
     let (key, secret) = (world.founded.key.expose().to_owned(), world.founded.signing.secret.expose().to_owned());
     world

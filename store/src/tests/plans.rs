@@ -92,7 +92,7 @@ async fn live_apps_of_an_org_count_together_and_a_test_app_alone() {
             suspended_ms: None,
             deleted_ms: None,
         };
-        sql::insert(&world.store.writer, row).await.unwrap();
+        sql::insert(&world.all(), row).await.unwrap();
         let terms = world.store.terms(AppRef { org, app: id }).await.unwrap().unwrap();
         assert_eq!(terms.used, used, "{mode}");
     }
@@ -137,7 +137,7 @@ async fn an_app_of_nobody_verified_is_on_trial_until_somebody_is() {
     account::Entity::update_many()
         .col_expr(account::Column::VerifiedMs, Expr::value(1))
         .filter(account::Column::Id.eq(founded.account))
-        .exec(&world.store.writer)
+        .exec(&world.all())
         .await
         .unwrap();
     assert_eq!(limits().await, Limits::test(START_MS, true, START_MS));
@@ -148,21 +148,17 @@ async fn a_standing_tells_suspensions_and_origins_and_no_foreign_app() {
     let world = World::new().await;
     let (of, other) = (world.app(), world.found("eve@example.com", Mode::Live, "basic", true).await.app);
     let row = app_origin::Model { app_id: of.app, origin: "https://chat.example".into(), created_ms: 0 };
-    sql::insert(&world.store.writer, row).await.unwrap();
+    sql::insert(&world.all(), row).await.unwrap();
     assert_eq!(
         (world.terms().await.access.block, &*world.terms().await.access.origins[0]),
         (None, "https://chat.example")
     );
-    app::Entity::update_many()
-        .col_expr(app::Column::DeletedMs, Expr::value(1))
-        .exec(&world.store.writer)
-        .await
-        .unwrap();
+    app::Entity::update_many().col_expr(app::Column::DeletedMs, Expr::value(1)).exec(&world.all()).await.unwrap();
     assert_eq!(world.terms().await.access.block, Some(Block::App));
     org::Entity::update_many()
         .col_expr(org::Column::SuspendedMs, Expr::value(1))
         .col_expr(org::Column::SuspendedReason, Expr::value("spam"))
-        .exec(&world.store.writer)
+        .exec(&world.all())
         .await
         .unwrap();
     assert_eq!(world.terms().await.access.block, Some(Block::Org { reason: Some("spam".into()) }));

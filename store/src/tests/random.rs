@@ -144,15 +144,19 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
         };
         assert_eq!(message, expected_event.message);
     }
-    let of = format!("app_id = unhex('{}') AND conversation_id = '{id}'", app.app.0.simple());
+    let app_id = match world.store.writer.is_postgres() {
+        true => format!("'{}'", app.app.0),
+        false => format!("unhex('{}')", app.app.0.simple()),
+    };
+    let of = format!("app_id = {app_id} AND conversation_id = '{id}'");
     let tiles = format!(
-        "SELECT count(*) FROM (SELECT seq_from, lag(seq_to, 1, 0) OVER (ORDER BY seq_to) + 1 AS expected FROM usage_append WHERE {of}) WHERE seq_from <> expected"
+        "SELECT count(*) FROM (SELECT seq_from, lag(seq_to, 1, 0) OVER (ORDER BY seq_to) + 1 AS expected FROM usage_append WHERE {of}) AS u WHERE seq_from <> expected"
     );
     assert_eq!(world.number(&tiles).await, 0, "usage rows do not tile {id}");
     assert_eq!(world.number(&format!("SELECT max(seq_to) FROM usage_append WHERE {of}")).await, expected.last_seq());
     let wrong = format!(
         "SELECT count(*) FROM usage_append u WHERE {of} AND (units, messages, bytes) <> (
-         SELECT sum(units), sum(type = 1), sum(iif(type = 1, octet_length(body), 0)) FROM message m
+         SELECT sum(units), count(*) FILTER (WHERE type = 1), sum(CASE type WHEN 1 THEN octet_length(body) ELSE 0 END) FROM message m
          WHERE m.app_id = u.app_id AND m.conversation_id = u.conversation_id AND m.seq BETWEEN u.seq_from AND u.seq_to)"
     );
     assert_eq!(world.number(&wrong).await, 0, "a usage row of {id} counts something else than its range");

@@ -71,7 +71,7 @@ async fn entry(world: &World, conversation: &str) -> Entry {
 
 #[tokio::test]
 async fn a_backup_is_private_whole_and_overwrites_nothing() {
-    let world = World::with_group().await;
+    let world = World::on_file_with_group().await;
     world.send("c1", "alice", "m1").await;
     let place = Place::new();
     let file = place.file("copy.db");
@@ -94,7 +94,7 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
 
 #[tokio::test]
 async fn what_is_no_whole_backup_is_refused_and_changes_nothing() {
-    let world = World::with_group().await;
+    let world = World::on_file_with_group().await;
     let place = Place::new();
     let good = place.backup(&world, "good.db").await;
     place.restore(&world, &good).await.unwrap();
@@ -132,7 +132,7 @@ async fn what_is_no_whole_backup_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn without_its_key_a_backup_is_not_restored() {
-    let world = World::with_group().await;
+    let world = World::on_file_with_group().await;
     let place = Place::new();
     let file = place.file("copy.db");
     backup(&data(&world), &file, false, |_| {}).await.unwrap();
@@ -144,7 +144,7 @@ async fn without_its_key_a_backup_is_not_restored() {
 
 #[tokio::test]
 async fn a_restore_begins_an_epoch_each_time() {
-    let world = World::with_group().await;
+    let world = World::on_file_with_group().await;
     world.send("c1", "alice", "m1").await;
     let place = Place::new();
     let file = place.backup(&world, "copy.db").await;
@@ -157,7 +157,7 @@ async fn a_restore_begins_an_epoch_each_time() {
     assert!(third.epoch > second.epoch, "the backup does not know that it was restored before");
     let aside = third.set_aside.unwrap();
     assert!(aside.join("tokenim.db").exists() && aside.join("master.key").exists());
-    let restored = World { folder: place.folder, ..world };
+    let restored = World { settings: place.settings, folder: place.folder, ..world };
     let restored = restored.reopen().await;
     let at = entry(&restored, "c1").await;
     assert_eq!((at.epoch, at.epoch_first, at.epoch_before, at.head), (third.epoch, 3, Some(1), 2));
@@ -172,7 +172,7 @@ async fn a_restore_begins_an_epoch_each_time() {
 
 #[tokio::test]
 async fn a_backup_of_an_older_schema_is_brought_up_to_date() {
-    let world = World::new().await;
+    let world = World::on_file().await;
     let place = Place::new();
     let file = place.file("old.db");
     let database = Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
@@ -183,13 +183,13 @@ async fn a_backup_of_an_older_schema_is_brought_up_to_date() {
     let restored = place.restore(&world, &file).await.unwrap();
     assert_eq!(restored.migrated, Migrator::migrations().len() - 1);
     assert_eq!(restored.contents.orgs, 1);
-    let restored = World { folder: place.folder, ..world }.reopen().await;
+    let restored = World { settings: place.settings, folder: place.folder, ..world }.reopen().await;
     assert_eq!(restored.number("SELECT count(*) AS n FROM org").await, 1);
 }
 
 #[tokio::test]
 async fn a_restore_that_did_not_end_keeps_the_folder_from_being_opened() {
-    let world = World::with_group().await;
+    let world = World::on_file_with_group().await;
     let place = Place::new();
     let file = place.backup(&world, "copy.db").await;
     place.restore(&world, &file).await.unwrap();

@@ -1,5 +1,6 @@
 //! The schema itself: keys lead with the org or app, and the entities are the tables.
 
+use super::catalogue;
 use super::world::World;
 use crate::entity::{
     account, api_key, app, app_origin, app_user, audit_event, audit_head, change, console_session, conversation,
@@ -45,39 +46,20 @@ const EXCEPTIONS: &[&str] = &[
     "plan_version key plan",
     "recovery_code foreign account_id",
     "recovery_code key account_id",
-    "seaql_migrations key version",
     "signing_key key id",
     "subscription foreign plan",
     "usage_clock key id",
 ];
 
-async fn texts(world: &World, query: &str) -> Vec<String> {
-    let rows = sql::rows(&world.store.readers, query, []).await.unwrap();
-    rows.iter().map(|row| sql::get(row, "text").unwrap()).collect()
-}
-
-async fn tables(world: &World) -> Vec<String> {
-    texts(
-        world,
-        "SELECT name AS text FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
-    )
-    .await
-}
-
 #[tokio::test]
 async fn every_key_of_an_orgs_table_leads_with_the_org_or_app() {
-    let world = World::new().await;
     let mut found = BTreeSet::new();
-    for table in tables(&world).await {
-        let unique = format!(
-            "SELECT i.name AS text FROM pragma_index_list('{table}') l, pragma_index_info(l.name) i WHERE l.\"unique\" AND i.seqno = 0
-             UNION SELECT name FROM pragma_table_info('{table}') WHERE pk = 1"
-        );
-        let foreign = format!("SELECT \"from\" AS text FROM pragma_foreign_key_list('{table}') WHERE seq = 0");
-        let keys = texts(&world, &unique).await.into_iter().map(|column| (column, "key"));
-        let foreign = texts(&world, &foreign).await.into_iter().map(|column| (column, "foreign"));
-        for (column, what) in keys.chain(foreign).filter(|(column, _)| column != "org_id" && column != "app_id") {
-            found.insert(format!("{table} {what} {column}"));
+    for (name, table) in catalogue::read(&World::new().await).await {
+        let keys = table.keys.iter().map(|key| (&key[0], "key"));
+        let foreign = table.foreign.iter().map(|(key, _)| (&key[0], "foreign"));
+        for (column, what) in keys.chain(foreign).filter(|(column, _)| !["org_id", "app_id"].contains(&column.as_str()))
+        {
+            found.insert(format!("{name} {what} {column}"));
         }
     }
     assert_eq!(found, EXCEPTIONS.iter().map(|text| (*text).to_owned()).collect());
@@ -89,18 +71,18 @@ async fn a_child_cannot_point_into_another_app() {
     let other = world.another_org("other").await;
     let values = [other.app.app.into(), "c1".into()];
     let text = "INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq) VALUES ($1, $2, 'x', 'member', 1, 1, 1)";
-    assert!(sql::run(&world.store.writer, text, values).await.is_err());
+    assert!(sql::run(&world.all(), text, values).await.is_err());
 }
 
 #[tokio::test]
-async fn tables_are_strict() {
-    let world = World::new().await;
-    let lax = texts(
-        &world,
-        "SELECT name AS text FROM pragma_table_list WHERE schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite_%'",
-    )
-    .await;
-    assert_eq!(lax, ["seaql_migrations"]);
+async fn tables_of_a_file_are_strict() {
+    let world = World::on_file().await;
+    let text = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite_%'";
+    let lax = sql::rows(&world.all(), text, []).await.unwrap();
+    assert_eq!(
+        lax.iter().map(|row| sql::get::<String>(row, "name").unwrap()).collect::<Vec<_>>(),
+        ["seaql_migrations"]
+    );
 }
 
 /// Fills every table with at least one row.
@@ -130,7 +112,7 @@ async fn filled() -> World {
 
 /// Rows of tables that no query fills here.
 async fn insert_rows(world: &World) {
-    let (writer, account, app) = (&world.store.writer, world.founded.account, world.app());
+    let (writer, account, app) = (&world.all(), world.founded.account, world.app());
     let (clock, rng) = (&*world.store.clock, &*world.store.rng);
     let (hash, text, id) = (vec![4; 32], || "x".to_owned(), KeyId::new(clock, rng));
     let row = recovery_code::Model { account_id: account, hash: hash.clone(), used_ms: None };
@@ -205,11 +187,10 @@ async fn insert_rows(world: &World) {
 /// Reads a table through its entity and compares the columns both know; returns its name.
 async fn check<E: EntityTrait>(world: &World, entity: E) -> String {
     let table = entity.table_name().to_owned();
-    let rows = E::find().all(&world.store.readers).await.unwrap_or_else(|error| panic!("{table}: {error}"));
+    let rows = E::find().all(&world.all()).await.unwrap_or_else(|error| panic!("{table}: {error}"));
     assert!(!rows.is_empty(), "{table} holds no row to try");
     let known: BTreeSet<_> = E::Column::iter().map(|column| column.as_str().to_owned()).collect();
-    let stored: BTreeSet<_> =
-        texts(world, &format!("SELECT name AS text FROM pragma_table_info('{table}')")).await.into_iter().collect();
+    let stored = catalogue::read(world).await[&table].columns.keys().cloned().collect();
     assert_eq!(known, stored, "{table}");
     table
 }
@@ -257,7 +238,8 @@ async fn every_entity_is_its_table() {
         .collect();
     files.sort();
     assert_eq!(checked, files, "an entity file that this test does not try");
-    checked.extend(["change_clock", "log_epoch", "seaql_migrations", "usage_clock"].map(str::to_owned));
+    checked.extend(["change_clock", "log_epoch", "usage_clock"].map(str::to_owned));
     checked.sort();
-    assert_eq!(checked, tables(&world).await, "a table without an entity");
+    let tables: Vec<_> = catalogue::read(&world).await.into_keys().collect();
+    assert_eq!(checked, tables, "a table without an entity");
 }

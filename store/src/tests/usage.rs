@@ -70,7 +70,7 @@ async fn usage_rows_tile_the_log_by_runs_of_one_credential() {
             labelled("m5", Some("acme")),
         ])
         .await;
-    let rows = sql::rows(&world.store.readers, "SELECT seq_from, seq_to, units, messages, label, key_id IS NULL AS ours, rule_version FROM usage_append ORDER BY seq_to", []).await.unwrap();
+    let rows = sql::rows(&world.all(), "SELECT seq_from, seq_to, units, messages, label, key_id IS NULL AS ours, rule_version FROM usage_append ORDER BY seq_to", []).await.unwrap();
     let shown: Vec<(i64, i64, i64, i64, Option<String>, bool)> = rows
         .iter()
         .map(|row| {
@@ -242,7 +242,7 @@ async fn running_totals_of_the_log_rise_by_each_message() {
         )
         .await;
     world.change("c1", None, Change::Removed, &["bob"]).await.unwrap();
-    let wrong = "SELECT count(*) FROM (SELECT units_cum, sum(units) OVER (ORDER BY seq) AS expected FROM message) WHERE units_cum <> expected";
+    let wrong = "SELECT count(*) FROM (SELECT units_cum, sum(units) OVER (ORDER BY seq) AS expected FROM message) AS m WHERE units_cum <> expected";
     assert_eq!(world.number(wrong).await, 0);
     let page = world.store.read_range(RangeQuery { limit: 1, ..world.range("c1", From::Newest) }).await.unwrap();
     assert_eq!((page.head, page.events[0].msg_no), (102, 100));

@@ -1,5 +1,7 @@
-//! A store on a file of its own, one org in it, and short ways to write to it and look at it.
+//! A store on a file or database of its own, one org in it, and short ways to write to it and look at it.
 
+use super::engine::{self, Database};
+use crate::db::{Fence, Fenced};
 use crate::entity::{account, org_member};
 use crate::{FoundedOrg, NewOrg, Settings, Store, sql};
 use sea_orm::EntityTrait;
@@ -63,36 +65,64 @@ pub struct World {
     pub rng: Arc<SeededRng>,
     pub founded: FoundedOrg,
     pub folder: TempDir,
+    pub settings: Settings,
+    /// Dropped after the store.
+    pub database: Option<Database>,
 }
 
 impl World {
-    /// A fresh file with one org.
+    /// A fresh database with one org.
     pub async fn new() -> World {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
-        let rng = Arc::new(SeededRng(AtomicU64::new(1)));
-        let store = open(&folder, &clock, &rng).await;
-        let founded = found(&store, "first").await;
-        World { store, clock, rng, founded, folder }
+        World::on(Database::fresh().await).await
     }
 
-    /// A fresh file whose org has a group `c1` of alice (the owner) and bob; its log holds one event.
+    /// A fresh SQLite file with one org, whatever the engine of the run.
+    pub async fn on_file() -> World {
+        World::on(None).await
+    }
+
+    /// That file with the group `c1`.
+    pub async fn on_file_with_group() -> World {
+        let world = World::on_file().await;
+        world.group("c1", &["alice", "bob"]).await;
+        world
+    }
+
+    async fn on(database: Option<Database>) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = engine::settings(folder.path(), database.as_ref().map(Database::url));
+        if database.is_some() {
+            engine::make_master_key(&settings);
+        }
+        let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
+        let rng = Arc::new(SeededRng(AtomicU64::new(1)));
+        let store = open(&settings, &clock, &rng).await;
+        let founded = found(&store, "first").await;
+        World { store, clock, rng, founded, folder, settings, database }
+    }
+
+    /// A connection that sees the rows of every org.
+    pub fn all(&self) -> Fenced<'_> {
+        self.store.writer.within(Fence::Worker)
+    }
+
+    /// A fresh database whose org has a group `c1` of alice (the owner) and bob; its log holds one event.
     pub async fn with_group() -> World {
         let world = World::new().await;
         world.group("c1", &["alice", "bob"]).await;
         world
     }
 
-    /// Closes the file and opens it again, as a restart does.
+    /// Closes the database and opens it again, as a restart does.
     pub async fn reopen(mut self) -> World {
         self.store.close().await;
         self.store = self.open_again().await;
         self
     }
 
-    /// A second store on the same file, as another process has it.
+    /// A second store on the same database, as another process has it.
     pub async fn open_again(&self) -> Store {
-        open(&self.folder, &self.clock, &self.rng).await
+        open(&self.settings, &self.clock, &self.rng).await
     }
 
     pub fn app(&self) -> AppRef {
@@ -124,16 +154,16 @@ impl World {
             totp_confirmed_ms: None,
             totp_step: None,
         };
-        sql::insert(&self.store.writer, row).await.unwrap();
+        sql::insert(&self.all(), row).await.unwrap();
         id
     }
 
     /// That account as a member of the first org in this role, whatever it was.
     pub async fn member(&self, name: &str, role: OrgRole) -> AccountId {
         let (org_id, account_id) = (self.app().org, self.account(name).await);
-        org_member::Entity::delete_by_id((org_id, account_id)).exec(&self.store.writer).await.unwrap();
+        org_member::Entity::delete_by_id((org_id, account_id)).exec(&self.all()).await.unwrap();
         let row = org_member::Model { org_id, account_id, role: role.as_str().into(), created_ms: self.clock.now_ms() };
-        sql::insert(&self.store.writer, row).await.unwrap();
+        sql::insert(&self.all(), row).await.unwrap();
         account_id
     }
 
@@ -217,17 +247,19 @@ impl World {
 
     /// One number of the database.
     pub async fn number(&self, query: &str) -> i64 {
-        let row = sql::row(&self.store.readers, &format!("SELECT ({query}) AS number"), []).await.unwrap().unwrap();
+        let row =
+            sql::row(&self.all(), &format!("SELECT CAST(({query}) AS BIGINT) AS number"), []).await.unwrap().unwrap();
         sql::get(&row, "number").unwrap()
     }
 }
 
-async fn open(folder: &TempDir, clock: &Arc<TestClock>, rng: &Arc<SeededRng>) -> Store {
-    Store::open(&settings(folder), clock.clone(), rng.clone()).await.unwrap().store
+async fn open(settings: &Settings, clock: &Arc<TestClock>, rng: &Arc<SeededRng>) -> Store {
+    Store::open(settings, clock.clone(), rng.clone()).await.unwrap().store
 }
 
+/// Settings of a SQLite file.
 pub fn settings(folder: &TempDir) -> Settings {
-    Settings { data: folder.path().join("data"), durability: crate::Durability::Full }
+    engine::settings(folder.path(), None)
 }
 
 async fn found(store: &Store, name: &str) -> FoundedOrg {

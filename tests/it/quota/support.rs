@@ -8,11 +8,13 @@ use tokenim_domain::clock::SystemClock;
 use tokenim_domain::id::OrgId;
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::Mode;
+use tokenim_domain::secret::Secret;
 use tokenim_store::{Durability, NewOrg, Settings, Store};
 
 /// The store of a running server, from another process.
 pub async fn store(server: &TestServer) -> Store {
-    let settings = Settings { data: server.data.clone(), durability: Durability::Full };
+    let postgres = server.database_url.clone().map(Secret::new);
+    let settings = Settings { data: server.data.clone(), postgres, durability: Durability::Full };
     Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await.unwrap().store
 }
 

@@ -1,8 +1,9 @@
 //! A server process per test, on free ports and a fresh copy of the template; it ends with the test.
 
 use super::client::Client;
+use super::database::Database;
 use super::rest::{Rest, answer};
-use super::template::{Founded, run, template, tokenim};
+use super::template::{self, Founded, run, template, tokenim};
 use super::tls::{Bytes, Identity};
 use super::token::user_token;
 use super::wait::{DEADLINE, within};
@@ -34,6 +35,10 @@ pub struct TestServer {
     pub may_log_errors: bool,
     log: PathBuf,
     process: Option<Process>,
+    /// Where the data is, if not in the folder.
+    pub database: Option<Database>,
+    /// The way there, for the next start.
+    pub database_url: Option<String>,
     _folder: TempDir,
 }
 
@@ -61,11 +66,29 @@ impl TestServer {
         Self::spawn_with(|folder| Some(Identity::new(folder))).await
     }
 
+    /// Starts one on a SQLite file, whatever the engine of the run.
+    pub async fn spawn_on_file() -> TestServer {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let orgs = template::ORGS.map(|names| template::bootstrap(&data, names));
+        Self::spawn_over(folder, data, None, orgs, None).await
+    }
+
     async fn spawn_with(tls: impl FnOnce(&Path) -> Option<Identity>) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         template().copy_to(&data);
-        let [founded, other] = template().orgs.clone();
+        let tls = tls(folder.path());
+        Self::spawn_over(folder, data, template().database(), template().orgs.clone(), tls).await
+    }
+
+    async fn spawn_over(
+        folder: TempDir,
+        data: PathBuf,
+        database: Option<Database>,
+        [founded, other]: [Founded; 2],
+        tls: Option<Identity>,
+    ) -> TestServer {
         let log = folder.path().join("server.log");
         let mut server = TestServer {
             url: String::new(),
@@ -74,10 +97,12 @@ impl TestServer {
             other,
             data,
             drain_ms: 300,
-            tls: tls(folder.path()),
+            tls,
             may_log_errors: false,
             log,
             process: None,
+            database_url: database.as_ref().map(Database::url),
+            database,
             _folder: folder,
         };
         server.start().await;
@@ -87,7 +112,7 @@ impl TestServer {
     /// Starts the process again on the same data; the ports are others.
     pub async fn start(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let mut command = tokenim();
+        let mut command = self.tokenim();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data).stdout(Stdio::piped()).stderr(log);
         if let Some(identity) = &self.tls {
             command.arg("--tls-cert").arg(&identity.cert).arg("--tls-key").arg(&identity.key);
@@ -168,10 +193,17 @@ impl TestServer {
         Rest::new(&self.url, credential)
     }
 
+    /// The binary, told where the data is if not in the folder.
+    fn tokenim(&self) -> Command {
+        let mut command = tokenim();
+        command.envs(self.database_url.as_ref().map(|url| ("TOKENIM_DATABASE__URL", url)));
+        command
+    }
+
     /// A new management key of an org, in the role of an owner.
     pub async fn manager(&self, of: &Founded) -> ManagementKey {
         let words = ["admin", "operator-key", "create", "--name", "tests", "--json", "--data"];
-        let made = run(tokenim().args(words).arg(&self.data));
+        let made = run(self.tokenim().args(words).arg(&self.data));
         let operator: ManagementKey = serde_json::from_str(&made).unwrap();
         let path = format!("/v1/manage/management-keys?org={}", of.org);
         let new = self.rest_as(&operator.secret).request(reqwest::Method::POST, &path).header("x-reason", "a test");

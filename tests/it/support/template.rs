@@ -1,5 +1,6 @@
-//! Two bootstrapped orgs in one data folder, made once by the command line and copied for each test.
+//! Two bootstrapped orgs in one data folder or database, made once by the command line and copied for each test.
 
+use super::database::Database;
 use serde::Deserialize;
 use std::fs;
 use std::io::Write;
@@ -35,17 +36,23 @@ pub struct Signing {
 /// The files of a data folder and who lives in it.
 pub struct Template {
     files: Vec<(String, Vec<u8>)>,
+    /// Where the tests run on PostgreSQL.
+    database: Option<Database>,
     /// Two orgs: most tests use the first, isolation both.
     pub orgs: [Founded; 2],
 }
 
+/// Address, org and app of the two.
+pub const ORGS: [(&str, &str, &str); 2] =
+    [("ada@example.com", "Ada Org", "Ada App"), ("bob@example.com", "canary-org-of-b", "canary-app-of-b")];
+
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let orgs = [("ada@example.com", "Ada Org", "Ada App"), ("bob@example.com", "canary-org-of-b", "canary-app-of-b")]
-        .map(|names| bootstrap(&data, names));
+    let database = Database::new(None);
+    let orgs = ORGS.map(|names| bootstrap_on(&data, database.as_ref(), names));
     let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
-    Template { files: fs::read_dir(&data).unwrap().map(|entry| read(entry.unwrap())).collect(), orgs }
+    Template { files: fs::read_dir(&data).unwrap().map(|entry| read(entry.unwrap())).collect(), database, orgs }
 });
 
 /// The template, made on first use.
@@ -54,7 +61,12 @@ pub fn template() -> &'static Template {
 }
 
 impl Template {
-    /// Writes a copy into a folder that does not exist yet.
+    /// A copy of the database, if the tests run on PostgreSQL.
+    pub fn database(&self) -> Option<Database> {
+        self.database.as_ref().and_then(|database| Database::new(Some(database)))
+    }
+
+    /// Writes a copy of the files into a folder that does not exist yet.
     pub fn copy_to(&self, data: &Path) {
         fs::create_dir(data).unwrap();
         fs::set_permissions(data, fs::Permissions::from_mode(0o700)).unwrap();
@@ -81,8 +93,14 @@ pub fn run(command: &mut Command) -> String {
 }
 
 /// Makes an org in a data folder.
-pub fn bootstrap(data: &Path, (email, org, app): (&str, &str, &str)) -> Founded {
+pub fn bootstrap(data: &Path, names: (&str, &str, &str)) -> Founded {
+    bootstrap_on(data, None, names)
+}
+
+/// Makes an org in a database.
+fn bootstrap_on(data: &Path, database: Option<&Database>, (email, org, app): (&str, &str, &str)) -> Founded {
     let mut command = tokenim();
+    command.envs(database.map(|database| ("TOKENIM_DATABASE__URL", database.url())));
     command
         .args([
             "admin",

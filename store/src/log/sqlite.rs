@@ -1,0 +1,137 @@
+//! The append's statements on SQLite. Lists travel as JSON text, so that a statement's text does not vary with them.
+
+use super::append::{Head, Key, Moved, Placed, UsageRun};
+use super::row;
+use crate::{fault, sql};
+use sea_orm::{ConnectionTrait, QueryResult};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use tokenim_domain::Result;
+use tokenim_domain::log::{Draft, Watermark};
+use tokenim_domain::meter::RULE_VERSION;
+use tokenim_domain::name::ClientMsgId;
+use uuid::Uuid;
+
+/// Rows of one INSERT; the text of a statement varies with its size, so only these sizes are prepared.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// For each draft: the conversation's head, whether the sender is a member, the message its id was used for, and whether
+/// its predecessor is stored. One statement for the batch, in the order of the drafts.
+const FIND: &str = "
+SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.\"user\" IS NOT NULL AS is_member, p.seq IS NOT NULL AS prev_stored,
+    d.seq, d.epoch AS dup_epoch, d.id, d.at_ms, d.kind, d.body, d.units
+FROM json_each($1) w
+LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
+LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = w.value->>2
+LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.value->>2 AND d.client_msg_id = w.value->>3
+LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.value->>2 AND p.client_msg_id = w.value->>4
+ORDER BY w.key";
+
+pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<QueryResult>> {
+    let wanted = list(drafts.iter().map(|d| {
+        json!([
+            hex(d.app.app.0),
+            d.conversation.as_str(),
+            d.sender.as_str(),
+            d.client_msg_id.as_str(),
+            d.prev.as_ref().map(ClientMsgId::as_str)
+        ])
+    }));
+    sql::rows(tx, FIND, [wanted.into()]).await
+}
+
+/// Writes events, their usage rows and the heads they moved.
+pub(super) async fn write(
+    tx: &impl ConnectionTrait,
+    placed: &[Placed],
+    runs: &[UsageRun<'_>],
+    heads: &HashMap<Key, Head>,
+) -> Result<()> {
+    let mut rest = placed;
+    for chunk in CHUNKS {
+        while rest.len() >= chunk {
+            let (now, later) = rest.split_at(chunk);
+            rest = later;
+            let values = now.iter().flat_map(|placed| row::values(&placed.event, placed.id, placed.units_cum));
+            sql::run(tx, insert_text(chunk), values).await.map_err(fault::query)?;
+        }
+    }
+    sql::run(tx, INSERT_USAGE, [list(runs.iter().map(usage)).into()]).await.map_err(fault::query)?;
+    let moved =
+        heads.iter().map(|((app, id), h)| json!([hex(app.0), id.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum]));
+    sql::run(tx, MOVE_HEADS, [list(moved).into()]).await.map(drop).map_err(fault::query)
+}
+
+pub(super) async fn find_watermarks(tx: &impl ConnectionTrait, moves: &[Watermark]) -> Result<Vec<QueryResult>> {
+    let wanted = list(moves.iter().map(|to| json!([hex(to.app.app.0), to.conversation.as_str(), to.user.as_str()])));
+    sql::rows(tx, FIND_WATERMARKS, [wanted.into()]).await
+}
+
+pub(super) async fn move_watermarks(tx: &impl ConnectionTrait, moved: &[Moved<'_>]) -> Result<()> {
+    let moved = moved.iter().map(|(app, conversation, user, read, received)| {
+        json!([hex(app.0), conversation.as_str(), user.as_str(), read, received])
+    });
+    sql::run(tx, MOVE_WATERMARKS, [list(moved).into()]).await.map(drop).map_err(fault::query)
+}
+
+/// An id as statements take it inside JSON.
+pub(super) fn hex(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+fn list(items: impl Iterator<Item = Value>) -> String {
+    Value::from(items.collect::<Vec<_>>()).to_string()
+}
+
+fn usage(run: &UsageRun<'_>) -> Value {
+    let event = &run.last.event;
+    let key = run.last.credential.as_ref().map(|credential| hex(credential.key.0));
+    let label = run.last.credential.as_ref().and_then(|credential| credential.label.as_deref());
+    json!([
+        hex(event.app.app.0),
+        event.conversation.as_str(),
+        event.epoch,
+        event.seq,
+        run.from,
+        run.units,
+        run.messages,
+        run.bytes,
+        key,
+        label,
+        RULE_VERSION,
+        event.at_ms
+    ])
+}
+
+fn insert_text(rows: usize) -> &'static str {
+    static TEXTS: LazyLock<HashMap<usize, String>> = LazyLock::new(|| {
+        let row = format!("({})", vec!["?"; row::COLUMN_COUNT].join(","));
+        let text = |rows: usize| {
+            format!("INSERT INTO message ({}) VALUES {}", row::COLUMNS, vec![row.as_str(); rows].join(","))
+        };
+        CHUNKS.iter().map(|rows| (*rows, text(*rows))).collect()
+    });
+    &TEXTS[&rows]
+}
+
+const INSERT_USAGE: &str = "
+INSERT INTO usage_append (app_id, conversation_id, epoch, seq_to, seq_from, units, messages, bytes, key_id, label, rule_version, event_ms)
+SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8), value->>9, value->>10, value->>11
+FROM json_each($1)";
+
+const MOVE_HEADS: &str = "
+UPDATE conversation SET last_seq = h.value->>2, last_msg_no = h.value->>3, last_ms = h.value->>4, units_cum = h.value->>5
+FROM json_each($1) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
+
+const FIND_WATERMARKS: &str = "
+SELECT m.read_seq, m.received_seq, c.last_seq
+FROM json_each($1) w
+LEFT JOIN member m ON m.app_id = unhex(w.value->>0) AND m.conversation_id = w.value->>1 AND m.\"user\" = w.value->>2
+LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
+ORDER BY w.key";
+
+const MOVE_WATERMARKS: &str = "
+UPDATE member SET read_seq = w.value->>3, received_seq = w.value->>4
+FROM json_each($1) w
+WHERE member.app_id = unhex(w.value->>0) AND member.conversation_id = w.value->>1 AND member.\"user\" = w.value->>2";

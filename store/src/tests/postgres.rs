@@ -1,0 +1,271 @@
+//! What only PostgreSQL has: fences of row-level security, two nodes on one database, and a server that goes away.
+
+use super::catalogue;
+use super::engine::{self, Database};
+use super::world::{START_MS, World, committed, sent, seqs};
+use crate::db::Fence;
+use crate::{Store, sql};
+use sea_orm::ConnectionTrait;
+use sea_orm::sqlx::{self, Connection, PgConnection};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokenim_domain::Code;
+use tokenim_domain::clock::SystemClock;
+use tokenim_domain::id::OrgId;
+use tokenim_domain::log::{Commit, MessageLog, Write};
+use tokenim_domain::rng::SystemRng;
+use tokenim_domain::role::Change;
+use tokenim_migrations::fence;
+
+/// A world on PostgreSQL; `None`, said on stderr, where the run has no server.
+async fn postgres() -> Option<World> {
+    if engine::server().is_none() {
+        eprintln!("skipped: no PostgreSQL server; run under scripts/postgres");
+        return None;
+    }
+    let world = World::with_group().await;
+    assert!(world.store.writer.is_postgres() && world.store.log_writer.is_postgres());
+    Some(world)
+}
+
+async fn texts(on: &impl ConnectionTrait, query: &str) -> Vec<String> {
+    let rows = sql::rows(on, query, []).await.unwrap();
+    rows.iter().map(|row| sql::get(row, "text").unwrap()).collect()
+}
+
+#[tokio::test]
+async fn both_engines_have_the_same_tables_columns_and_keys() {
+    let Some(world) = postgres().await else { return };
+    let file = World::on_file().await;
+    let (ours, theirs) = (catalogue::read(&world).await, catalogue::read(&file).await);
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (name, table) in &ours {
+        assert_eq!(table, &theirs[name], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_table_is_fenced_even_from_its_owner() {
+    let Some(world) = postgres().await else { return };
+    let open = "SELECT relname::text AS text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+        AND relkind = 'r' AND NOT (relrowsecurity AND relforcerowsecurity)";
+    assert_eq!(texts(&world.all(), open).await, ["seaql_migrations"]);
+    let free = "SELECT rolname::text AS text FROM pg_roles WHERE rolname LIKE 'tim\\_%' AND (rolsuper OR rolbypassrls OR rolcanlogin
+        OR oid IN (SELECT relowner FROM pg_class WHERE relnamespace = current_schema()::regnamespace))";
+    assert_eq!(texts(&world.all(), free).await, [""; 0], "a role of ours that no fence holds");
+}
+
+/// Tables that an org's own work reaches without the org's fence are those of the list, and no other.
+#[tokio::test]
+async fn what_is_exempt_is_listed() {
+    let Some(world) = postgres().await else { return };
+    let open = "SELECT tablename || ' ' || roles[1] AS text FROM pg_policies WHERE schemaname = current_schema() AND qual = 'true' ORDER BY 1";
+    let found: BTreeSet<_> = texts(&world.all(), open).await.into_iter().collect();
+    let worker = catalogue::read(&world).await.into_keys().map(|table| format!("{table} {}", fence::WORKER));
+    let listed = fence::EXEMPT.iter().map(|(table, role, _)| format!("{table} {role}"));
+    assert_eq!(found, worker.chain(listed).collect());
+}
+
+/// The fence alone: the role of the app with queries that name no org.
+#[tokio::test]
+async fn without_any_filter_an_org_sees_and_changes_its_own_rows_only() {
+    let Some(world) = postgres().await else { return };
+    let other = world.another_org("other").await;
+    world.commit_one(Write::Create(super::world::new_group(other.app, "c1", &["mallory"]))).await.unwrap();
+    world.send("c1", "alice", "m1").await;
+    let count = async |fence: Fence, table: &str| -> i64 {
+        let row = sql::row(&world.store.readers.within(fence), &format!("SELECT count(*) AS n FROM {table}"), []).await;
+        sql::get(&row.unwrap().unwrap(), "n").unwrap()
+    };
+    for (name, table) in catalogue::read(&world).await {
+        let own = name == "org" || table.columns.contains_key("org_id") || table.columns.contains_key("app_id");
+        if !own {
+            continue;
+        }
+        let of = |org| count(Fence::Org(org), &name);
+        let (ours, theirs) = (of(world.app().org).await, of(other.app.org).await);
+        assert_eq!(ours + theirs, count(Fence::Worker, &name).await, "{name}");
+        assert_eq!(of(OrgId(uuid::Uuid::nil())).await, 0, "{name}");
+    }
+    for (table, expected) in
+        [("message", 2), ("conversation", 1), ("member", 2), ("app", 1), ("org", 1), ("api_key", 1)]
+    {
+        assert_eq!(count(Fence::Org(world.app().org), table).await, expected, "{table}");
+    }
+    let ours = world.store.writer.within(Fence::Org(world.app().org));
+    let touched = sql::run(&ours, "UPDATE conversation SET name = 'taken'", []).await.unwrap();
+    let removed = sql::run(&ours, "DELETE FROM member WHERE \"user\" = 'mallory'", []).await.unwrap();
+    assert_eq!((touched, removed), (1, 0));
+    let insert = "INSERT INTO app_user (app_id, id, created_ms) VALUES ($1, 'x', 1)";
+    sql::run(&ours, insert, [world.app().app.into()]).await.unwrap();
+    let refused = sql::run(&ours, insert, [other.app.app.into()]).await.unwrap_err();
+    assert!(refused.to_string().contains("row-level security"), "{refused}");
+    let moved = sql::run(&ours, "UPDATE app SET org_id = $1", [other.app.org.into()]).await.unwrap_err();
+    assert!(moved.to_string().contains("row-level security"), "{moved}");
+}
+
+#[tokio::test]
+async fn the_role_of_an_org_sees_nothing_where_no_org_is_named() {
+    let Some(world) = postgres().await else { return };
+    world.send("c1", "alice", "m1").await;
+    let tx = world.store.writer.begin().await.unwrap();
+    sql::run(&tx, "SELECT set_config('role', 'tim_app', true)", []).await.unwrap();
+    for table in ["org", "app", "message", "conversation", "member", "usage_append", "audit_event", "account"] {
+        let row = sql::row(&tx, &format!("SELECT count(*) AS n FROM {table}"), []).await.unwrap().unwrap();
+        assert_eq!(sql::get::<i64>(&row, "n").unwrap(), 0, "{table}");
+    }
+}
+
+/// What names an org names it for one transaction: the next user of the connection is outside again.
+#[tokio::test]
+async fn a_fence_ends_with_its_transaction() {
+    let Some(world) = postgres().await else { return };
+    for _ in 0..20 {
+        world.store.org(world.app().org).list_apps().await.unwrap();
+        let row = sql::row(
+            &world.store.readers,
+            "SELECT current_user::text AS text, coalesce(current_setting('tim.org', true), '') AS org",
+            [],
+        )
+        .await;
+        let row = row.unwrap().unwrap();
+        assert_eq!(
+            (sql::get::<String>(&row, "text").unwrap(), sql::get::<String>(&row, "org").unwrap()),
+            ("tim_auth".into(), String::new())
+        );
+    }
+}
+
+#[tokio::test]
+async fn look_ups_that_precede_the_org_reach_no_message() {
+    let Some(world) = postgres().await else { return };
+    for table in ["message", "conversation", "member", "app_user", "usage_append", "audit_event", "idempotency"] {
+        let refused = sql::rows(&world.store.readers, &format!("SELECT * FROM {table}"), []).await.unwrap_err();
+        let cause = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(cause.contains("permission denied"), "{table}: {cause}");
+    }
+    for table in ["account", "api_key", "signing_key", "console_session", "audit_event"] {
+        let refused = sql::rows(&world.store.log_readers, &format!("SELECT * FROM {table}"), []).await;
+        assert!(refused.is_err(), "{table}");
+    }
+}
+
+/// Two nodes write to the same conversations at once, each in another order, with repeats and changes of members.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_meet_leave_no_gap_and_no_repeat() {
+    let Some(world) = postgres().await else { return };
+    world.group("c2", &["alice", "bob"]).await;
+    let other = world.open_again().await;
+    let node = |store: Store, forward: bool| {
+        let mut batches = Vec::new();
+        for round in 0..30 {
+            let draft = |conversation: &str, id: String| Write::Send(world.draft(conversation, "alice", &id));
+            let mut batch: Vec<_> = ["c1", "c2"]
+                .iter()
+                .flat_map(|c| [draft(c, format!("both-{round}")), draft(c, format!("{forward}-{round}"))])
+                .collect();
+            if round % 5 == 0 {
+                let change = if forward { Change::Added } else { Change::Removed };
+                batch.push(Write::Change(super::world::member_change(world.app(), "c1", None, change, &["carol"])));
+            }
+            if !forward {
+                batch.reverse();
+            }
+            batches.push(batch);
+        }
+        async move {
+            for batch in batches {
+                committed(store.append(batch).await).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+            }
+        }
+    };
+    tokio::join!(node(world.store.clone(), true), node(other, false));
+    for conversation in ["c1", "c2"] {
+        let page = world.log(conversation).await;
+        assert_eq!(seqs(&page.events), (1..=page.head).collect::<Vec<_>>());
+        let ids: Vec<_> = page
+            .events
+            .iter()
+            .filter_map(|event| match &event.body {
+                tokenim_domain::log::EventBody::Message { client_msg_id, .. } => Some(client_msg_id.to_string()),
+                tokenim_domain::log::EventBody::Member { .. } => None,
+            })
+            .collect();
+        assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (90, 90), "{conversation}");
+    }
+    let tiles = "SELECT count(*) FROM (SELECT seq_from, lag(seq_to, 1, 0::bigint) OVER (PARTITION BY conversation_id ORDER BY seq_to) AS before FROM usage_append) AS u WHERE seq_from <> before + 1";
+    assert_eq!(world.number(tiles).await, 0);
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_a_lock_and_sees_what_was_committed_meanwhile() {
+    let Some(world) = postgres().await else { return };
+    let other = world.open_again().await;
+    let tx = other.log_writer.begin().await.unwrap();
+    sql::rows(&tx, "SELECT 1 AS n FROM conversation WHERE id = 'c1' FOR UPDATE", []).await.unwrap();
+    sql::run(&tx, "DELETE FROM member WHERE conversation_id = 'c1' AND \"user\" = 'bob'", []).await.unwrap();
+    sql::run(&tx, "UPDATE conversation SET last_seq = 2, member_version = 2 WHERE id = 'c1'", []).await.unwrap();
+    let sending = world.store.append(vec![Write::Send(world.draft("c1", "bob", "m1"))]);
+    let removing = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tx.commit().await.unwrap();
+    };
+    let (outcome, ()) = tokio::join!(sending, removing);
+    let refused = committed(outcome).pop().unwrap().unwrap_err();
+    assert_eq!(refused.code, Code::NotFound, "removed before the message could be placed");
+}
+
+/// The connection dies inside COMMIT, by a constraint that is checked there.
+#[tokio::test]
+async fn a_connection_that_dies_in_commit_leaves_the_outcome_unknown() {
+    let Some(world) = postgres().await else { return };
+    let owner = world.settings.postgres.as_ref().unwrap();
+    let change = async |sql: &'static str| {
+        let mut owner = PgConnection::connect(owner.expose()).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut owner).await.unwrap();
+    };
+    change(
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+            AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER die AFTER INSERT ON message DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION die()",
+    )
+    .await;
+    let draft = || vec![Write::Send(world.draft("c1", "alice", "m1"))];
+    match world.store.append(draft()).await {
+        Commit::Unknown(error) => assert_eq!(error.code, Code::OutcomeUnknown),
+        other => panic!("{other:?}"),
+    }
+    change("DROP TRIGGER die ON message").await;
+    assert_eq!(sent(committed(world.store.append(draft()).await).pop().unwrap()).seq, 2, "the next connection works");
+}
+
+#[tokio::test]
+async fn an_empty_database_is_made_ready_and_its_key_is_not_lost() {
+    if engine::server().is_none() {
+        return;
+    }
+    let database = Database::empty("ready").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = engine::settings(folder.path(), Some(database.url()));
+    let open = async |settings: &crate::Settings| {
+        Store::open(settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await
+    };
+    assert_eq!(Store::pending_migrations(&settings).await.unwrap(), None);
+    let (a, b) = tokio::join!(open(&settings), open(&settings));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a.migrated.max(b.migrated) > 0 && a.migrated.min(b.migrated) == 0);
+    assert_eq!(Store::pending_migrations(&settings).await.unwrap(), Some(0));
+    a.store.close().await;
+    b.store.close().await;
+    let elsewhere = engine::settings(&folder.path().join("elsewhere"), Some(database.url()));
+    let error = open(&elsewhere).await.unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("master.key is missing"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_sent_message_keeps_the_clock_of_its_batch() {
+    let Some(world) = postgres().await else { return };
+    let one = sent(world.commit_one(Write::Send(world.draft("c1", "alice", "m1"))).await);
+    assert_eq!((one.seq, one.at_ms), (2, START_MS));
+}
