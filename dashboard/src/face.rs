@@ -30,6 +30,7 @@ use tokenim_store::{Durability, Settings, Store};
 use tokio_util::sync::CancellationToken;
 
 mod account;
+mod rights;
 
 use crate::{Console, Live, Ports, Verb, Who, configure, routes, session};
 

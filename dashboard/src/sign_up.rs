@@ -10,7 +10,10 @@ use tokenim_control::{
 };
 use tokenim_domain::{id::AppId, limits::NAME_CHARS_MAX, secret::Secret};
 use tokenim_templates::{
-    page::{sign_up::SignUpPage, told::Told},
+    page::{
+        sign_up::{SignUpPage, app_name, org_name},
+        told::Told,
+    },
     problem::Problems,
 };
 
@@ -73,17 +76,10 @@ async fn try_sign_up(visit: &Visit<'_>, email: &str, password: String) -> Result
         email: email.to_owned(),
         password: Secret::new(password),
         language: visit.language.tag().to_owned(),
-        org: org_name(&text.with("sign-up-org", "name", ""), |name| text.with("sign-up-org", "name", name), email),
-        app: text.get("sign-up-app"),
+        org: org_name(&text, email.split('@').next().unwrap_or_default(), NAME_CHARS_MAX),
+        app: app_name(&text),
     };
     Ok(use_case(&visit.console.store, wanted).await?)
-}
-
-/// A name for the org of an address, in the visitor's words and no longer than a name may be.
-fn org_name(empty: &str, named: impl Fn(&str) -> String, email: &str) -> String {
-    let local = email.split('@').next().unwrap_or_default();
-    let room = NAME_CHARS_MAX.saturating_sub(empty.chars().count());
-    named(&local.chars().take(room).collect::<String>())
 }
 
 /// The app's quickstart, where there is one.

@@ -12,7 +12,7 @@ fn queue(server: &TestServer, to: &str, language: &str) {
 }
 
 /// The page of the mail to that address, once it is there.
-async fn mail_to(console: &mut Console, to: &str) -> String {
+pub async fn mail_to(console: &mut Console, to: &str) -> String {
     let escaped = to.replace('@', "&#64;");
     until(async || {
         let list = console.get("/dev/mail").await.text;

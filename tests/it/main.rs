@@ -1,6 +1,7 @@
 //! The integration tests: the real binary, over real sockets on free ports, with a data folder of its own per test.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod account;
 mod api;
 mod backup;
 mod cli;

@@ -46,7 +46,7 @@ impl Face {
     }
 
     /// Signs up and returns the session's cookie.
-    async fn sign_up(&self, email: &str) -> String {
+    pub(super) async fn sign_up(&self, email: &str) -> String {
         let answer = self.fill("/sign-up", "", &[("email", email), ("new_password", PASSWORD)]).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", text_of(answer).await);
         cookie_of(&answer, "__Host-tim")
@@ -57,7 +57,7 @@ impl Face {
     }
 
     /// Switches the second factor on; the seed and the recovery codes.
-    async fn switch_on(&self, cookie: &str) -> (String, Vec<u8>, Vec<String>) {
+    pub(super) async fn switch_on(&self, cookie: &str) -> (String, Vec<u8>, Vec<String>) {
         let html = text_of(self.get("/console/account/totp", cookie).await).await;
         let secret = html.split("<code>").nth(1).unwrap().split('<').next().unwrap().replace(' ', "");
         let seed = totp_rs::Secret::try_from_base32(&secret).unwrap().as_ref().to_vec();
@@ -139,7 +139,8 @@ async fn links_end_and_open_nothing_of_others() {
     let face = face().await;
     let (one, two) = (face.sign_up(NEW).await, face.sign_up("bob@example.com").await);
     let mails = face.mails().await;
-    let (of_one, of_two) = (link(&mails[0]), link(&mails[1]));
+    let to = |email: &str| mails.iter().find(|mail| mail.to == email).map(link).unwrap();
+    let (of_one, of_two) = (to(NEW), to("bob@example.com"));
     let used = face.fill(&of_one, &two, &[("token", token_in(&of_one))]).await;
     assert_eq!(used.status(), StatusCode::OK);
     assert!(is_verified(&face, &one).await && !is_verified(&face, &two).await, "a link is its own account's");
