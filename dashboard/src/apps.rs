@@ -42,6 +42,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     post("/console/apps/{app}/suspend", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, true))).once(),
     post("/console/apps/{app}/resume", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, false))).once(),
     post("/console/apps/{app}/delete", Who::May(Action::ChangeApps), |visit, form| Box::pin(delete(visit, form)))
+        .fresh()
         .once(),
 ];
 
