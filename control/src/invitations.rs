@@ -86,7 +86,7 @@ async fn link(store: &Store, actor: &Actor, language: String) -> Result<Invitati
     let inviter = match actor.who {
         Who::Account(account) => {
             check_verified(store, account).await?;
-            store.find_person(account).await?.map_or_else(|| SERVICE_NAME.to_owned(), |person| person.email)
+            store.find_account(account).await?.map_or_else(|| SERVICE_NAME.to_owned(), |account| account.email)
         }
         _ => SERVICE_NAME.to_owned(),
     };

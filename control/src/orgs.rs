@@ -28,8 +28,8 @@ pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invi
     check_name(name)?;
     let email = normal(&owner.email);
     check_email(&email)?;
-    let owner = match store.find_person_by_email(&email).await? {
-        Some(person) => FirstOwner::Account(person.account),
+    let owner = match store.find_account_by_email(&email).await? {
+        Some(account) => FirstOwner::Account(account.id),
         None => {
             let invite = Invite { email, role: OrgRole::Owner, ..owner };
             FirstOwner::Invited(invitations::prepare(store, operator, invite).await?)
@@ -49,7 +49,7 @@ pub async fn update(store: &Store, acting: &Acting, mut patch: OrgPatch) -> Resu
         *name = name.trim().to_owned();
     }
     if let (Some(true), Who::Account(account)) = (patch.requires_totp, acting.actor.who)
-        && !store.find_person(account).await?.is_some_and(|person| person.has_totp)
+        && !store.find_account(account).await?.is_some_and(|account| account.has_totp)
     {
         return Err(Error::invalid(
             "requires_totp",
@@ -97,8 +97,8 @@ pub async fn check_member(store: &Store, account: AccountId, org: OrgId) -> Resu
 
 /// Asks that a person's address is verified.
 pub(crate) async fn check_verified(store: &Store, account: AccountId) -> Result<()> {
-    match store.find_person(account).await? {
-        Some(person) if person.is_verified => Ok(()),
+    match store.find_account(account).await? {
+        Some(account) if account.is_verified => Ok(()),
         _ => Err(Code::EmailUnverified.into()),
     }
 }

@@ -254,12 +254,12 @@ pub(crate) async fn actor_names<'a>(
 ) -> Result<HashMap<String, String>, Error> {
     let mut names = HashMap::new();
     for actor in actors {
-        let Ok(account) = actor.parse::<AccountId>() else { continue };
+        let Ok(id) = actor.parse::<AccountId>() else { continue };
         if names.contains_key(actor) {
             continue;
         }
-        if let Some(person) = visit.console.store.find_person(account).await? {
-            names.insert(actor.to_owned(), person.email);
+        if let Some(account) = visit.console.store.find_account(id).await? {
+            names.insert(actor.to_owned(), account.email);
         }
     }
     Ok(names)

@@ -170,8 +170,8 @@ pub(crate) async fn turn(visit: &mut Visit<'_>, org: OrgId) -> Result<(), Fault>
 
 /// Lets the live streams of an account look whether they still hold, after its rights changed.
 pub(crate) async fn look_again(visit: &Visit<'_>, account: AccountId) -> Result<(), Error> {
-    for session in visit.console.store.list_session_ids(account).await? {
-        visit.console.seats.check_again(session);
+    for session in visit.console.store.list_sessions(account).await? {
+        visit.console.seats.check_again(session.id);
     }
     Ok(())
 }

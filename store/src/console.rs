@@ -256,18 +256,6 @@ impl Store {
             .map_err(fault::query)
     }
 
-    /// The ids of an account's logins.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn list_session_ids(&self, account: AccountId) -> Result<Vec<SessionId>> {
-        let rows = console_session::Entity::find()
-            .filter(console_session::Column::AccountId.eq(account))
-            .all(&self.readers)
-            .await
-            .map_err(fault::query)?;
-        Ok(rows.into_iter().map(|row| row.id).collect())
-    }
-
     /// Keeps the theme an account chose; none is the system's.
     ///
     /// Errors: `unavailable`, `overloaded`.

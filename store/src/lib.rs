@@ -58,7 +58,7 @@ pub use jobs::{CLAIM_MS, Job};
 pub use keys::ApiKey;
 pub use link::{Link, LinkPurpose, NewLink};
 pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
-pub use members::{MEMBERS_READ_MAX, OrgMember, Person, Seats};
+pub use members::{MEMBERS_READ_MAX, OrgMember, Seats};
 pub use nodes::{Beat, NODE_STALE_MS, Node};
 pub use nonce::NONCE_BYTES;
 pub use open::{

@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::entity::{account, invitation, org_member};
 use crate::orgs::role;
 use crate::scope::OrgScope;
-use crate::{Store, fault, sql};
+use crate::{fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
@@ -33,39 +33,6 @@ pub struct OrgMember {
     pub joined_ms: i64,
     /// Whether it signs in with a second factor.
     pub has_totp: bool,
-}
-
-/// A person with an account, as rules about them ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The account.
-    pub account: AccountId,
-    /// Its address, lower case.
-    pub email: String,
-    /// Language the account chose.
-    pub language: Option<String>,
-    /// Whether the address is verified.
-    pub is_verified: bool,
-    /// Whether it signs in with a second factor.
-    pub has_totp: bool,
-}
-
-impl Store {
-    /// An account by its id.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn find_person(&self, account: AccountId) -> Result<Option<Person>> {
-        let row = account::Entity::find_by_id(account).one(&self.readers).await.map_err(fault::query)?;
-        Ok(row.map(person))
-    }
-
-    /// An account by its address, lower case.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn find_person_by_email(&self, email: &str) -> Result<Option<Person>> {
-        let found = account::Entity::find().filter(account::Column::Email.eq(email)).one(&self.readers).await;
-        Ok(found.map_err(fault::query)?.map(person))
-    }
 }
 
 impl OrgScope<'_> {
@@ -245,15 +212,5 @@ impl Change<'_> {
         let gone = org_member::Entity::delete_by_id((self.scope.org, account)).exec(&self.tx).await;
         gone.map_err(fault::query)?;
         self.commit(Event::new(action, account).before(json!({"role": before.as_str()}))).await
-    }
-}
-
-fn person(row: account::Model) -> Person {
-    Person {
-        account: row.id,
-        email: row.email,
-        language: row.language,
-        is_verified: row.verified_ms.is_some(),
-        has_totp: row.totp_confirmed_ms.is_some(),
     }
 }

@@ -14,7 +14,7 @@ async fn operator(face: &Face) -> String {
     let id = [7; 16];
     let new = NewConsoleSession {
         hash: sha256(&id),
-        account: store.find_person_by_email(EMAIL).await.unwrap().unwrap().account,
+        account: store.find_account_by_email(EMAIL).await.unwrap().unwrap().id,
         org: None,
         is_operator: true,
         csrf: [9; 32],

@@ -48,7 +48,7 @@ async fn plan(world: &World, plan: &str) {
 async fn an_invitation_is_mailed_and_makes_a_verified_member() {
     let world = World::new().await;
     let bob = world.account("bob").await;
-    assert!(!world.store.find_person(bob).await.unwrap().unwrap().is_verified);
+    assert!(!world.store.find_account(bob).await.unwrap().unwrap().is_verified);
     let made = invite(&world, "bob").await.unwrap();
     let mails = mails(&world).await;
     assert_eq!(
@@ -63,7 +63,7 @@ async fn an_invitation_is_mailed_and_makes_a_verified_member() {
     assert_eq!(accept(&world, bob, "bob").await.unwrap().state, InvitationState::Accepted);
     let member = world.store.org(world.app().org).find_member(bob).await.unwrap().unwrap();
     assert_eq!(
-        (member.role, world.store.find_person(bob).await.unwrap().unwrap().is_verified),
+        (member.role, world.store.find_account(bob).await.unwrap().unwrap().is_verified),
         (OrgRole::Developer, true)
     );
     assert_eq!(accept(&world, bob, "bob").await.unwrap_err().code, Code::InvitationUsed);
@@ -85,7 +85,7 @@ async fn an_invitation_is_refused_to_others_and_when_it_is_over() {
     assert_eq!(accept(&world, bob, "unknown").await.unwrap_err().code, Code::NotFound);
     world.clock.shift(INVITATION_MS);
     assert_eq!(accept(&world, bob, "bob").await.unwrap_err().code, Code::InvitationExpired);
-    assert!(!world.store.find_person(bob).await.unwrap().unwrap().is_verified, "a refused one proves nothing");
+    assert!(!world.store.find_account(bob).await.unwrap().unwrap().is_verified, "a refused one proves nothing");
     let again = invite(&world, "bob2").await.unwrap();
     let org = world.store.org(world.app().org);
     org.revoke_invitation(&owner(&world), again.id).await.unwrap();

@@ -137,8 +137,8 @@ impl World {
     /// An account in no org whose address is not verified, made if it is new.
     pub async fn account(&self, name: &str) -> AccountId {
         let email = format!("{name}@example.com");
-        if let Some(known) = self.store.find_person_by_email(&email).await.unwrap() {
-            return known.account;
+        if let Some(known) = self.store.find_account_by_email(&email).await.unwrap() {
+            return known.id;
         }
         let id = AccountId::new(&*self.clock, &*self.rng);
         let row = account::Model {
