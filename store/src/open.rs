@@ -68,8 +68,8 @@ pub(crate) struct Pools {
 /// Errors: `internal` where there is none.
 pub(crate) async fn sqlite_source(settings: &Settings) -> Result<sea_orm::DatabaseConnection> {
     let file = settings.data.join("tokenim.db");
-    folder::check_private(&file)?;
-    folder::read_master_key(&settings.data.join("master.key"))?;
+    check_private(&file)?;
+    read_master_key(&settings.data.join("master.key"))?;
     sqlite::source(&file, settings.durability).await
 }
 
@@ -88,7 +88,7 @@ impl Store {
                 if !file.exists() {
                     folder::make_master_key(&key, rng.as_ref())?;
                 }
-                let master = folder::read_master_key(&key)?;
+                let master = read_master_key(&key)?;
                 let (pools, migrated) = sqlite::open(&file, settings.durability).await?;
                 (pools, migrated, master)
             }
@@ -97,7 +97,7 @@ impl Store {
                 if owner.is_empty().await? {
                     folder::make_master_key(&key, rng.as_ref())?;
                 }
-                let master = folder::read_master_key(&key)?;
+                let master = read_master_key(&key)?;
                 let migrated = owner.migrate().await?;
                 owner.close().await?;
                 (postgres::open(url).await?, migrated, master)
@@ -123,14 +123,14 @@ impl Store {
             if owner.is_empty().await? {
                 return Ok(None);
             }
-            folder::read_master_key(&key)?;
+            read_master_key(&key)?;
             return owner.pending().await.map(Some);
         }
         if !file.exists() {
             return Ok(None);
         }
-        folder::check_private(&file)?;
-        folder::read_master_key(&key)?;
+        check_private(&file)?;
+        read_master_key(&key)?;
         let _turn = folder::take_turn(&settings.data.join("open.lock")).await?;
         sqlite::pending(&file, settings.durability).await.map(Some)
     }

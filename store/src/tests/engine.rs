@@ -54,6 +54,7 @@ impl Database {
 }
 
 impl Drop for Database {
+    #[expect(clippy::disallowed_methods, reason = "drop can't await, and the test's runtime may be gone")]
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropped = std::thread::spawn(move || {

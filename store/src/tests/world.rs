@@ -67,6 +67,7 @@ pub struct World {
     pub folder: TempDir,
     pub settings: Settings,
     /// Dropped after the store.
+    #[expect(dead_code, reason = "dropped with the world")]
     pub database: Option<Database>,
 }
 
