@@ -78,6 +78,8 @@ pub(crate) async fn tell(store: &Store, tx: &DatabaseTransaction, org: OrgId) ->
 
 /// Numbers a change of every org an account is in: what its orgs may do hangs on it.
 pub(crate) async fn tell_orgs_of(store: &Store, tx: &DatabaseTransaction, account: AccountId) -> Result<()> {
+    // The orgs are several, so no org's fence holds what follows.
+    sql::enter(tx, Fence::Worker).await?;
     let rows = org_member::Entity::find()
         .filter(org_member::Column::AccountId.eq(account))
         .order_by_asc(org_member::Column::OrgId)

@@ -103,6 +103,7 @@ async fn a_plan_is_changed_for_a_reason() {
     let cookie = operator(&face).await;
     let page = format!("/operator/orgs/{}", other(&face).await.org.id);
     let plan = format!("{page}/plan");
+    face.clock.0.fetch_add(1_000, std::sync::atomic::Ordering::SeqCst);
     for (fields, status) in [
         ([("plan", "pro"), ("reason", "")], StatusCode::UNPROCESSABLE_ENTITY),
         ([("plan", "none"), ("reason", "asked")], StatusCode::UNPROCESSABLE_ENTITY),

@@ -167,6 +167,7 @@ fn comparable(answer: &Answer, ids: &Ids) -> String {
     words.extend([&ids.org, &ids.account, &ids.invitation, &ids.management_key].map(Clone::clone));
     for (start, end) in [
         ("name=\"csrf\" value=\"", "\""),
+        ("name=\"nonce\" value=\"", "\""),
         ("nonce-", "'"),
         ("datetime=\"", "\""),
         ("nonce=\"", "\""),
