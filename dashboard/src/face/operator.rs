@@ -1,4 +1,6 @@
 //! The operator area: what it finds, and that each change needs a reason, works once and is in both logs.
+use std::sync::atomic::Ordering;
+
 use tokenim_domain::{
     id::OrgId,
     mail::{Mail, Matter},
@@ -103,7 +105,7 @@ async fn a_plan_is_changed_for_a_reason() {
     let cookie = operator(&face).await;
     let page = format!("/operator/orgs/{}", other(&face).await.org.id);
     let plan = format!("{page}/plan");
-    face.clock.0.fetch_add(1_000, std::sync::atomic::Ordering::SeqCst);
+    face.clock.0.fetch_add(1_000, Ordering::SeqCst);
     for (fields, status) in [
         ([("plan", "pro"), ("reason", "")], StatusCode::UNPROCESSABLE_ENTITY),
         ([("plan", "none"), ("reason", "asked")], StatusCode::UNPROCESSABLE_ENTITY),
