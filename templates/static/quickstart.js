@@ -83,7 +83,7 @@
       item.append(make("span", sender, "said-by"), make("span", text, "said-text"));
       if (seq) item.append(make("span", `#${seq}`, "said-seq"));
       this.log.append(item);
-      this.log.scrollTop = this.log.scrollHeight;
+      this.log.parentElement.scrollTop = this.log.scrollHeight;
       if (seq) refresh();
       return item;
     }

@@ -1,0 +1,96 @@
+// The front door in a real browser: sign up, send a first message, both with and without JavaScript; every page checked.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Visitor, launch } from "./browser.mjs";
+import { Server } from "./server.mjs";
+
+const PASSWORD = "a long enough phrase for all";
+const FIRST_MESSAGE_MS_MAX = 60_000;
+
+let server, browser;
+before(async () => { [server, browser] = await Promise.all([Server.start(), launch()]); });
+after(async () => { await browser?.close(); await server?.stop(); });
+
+async function visit(options, steps) {
+  const visitor = await Visitor.arrive(browser, server, options);
+  // The page's own sockets go to the same origin under another scheme.
+  visitor.allowed.push(/^request to ws:\/\/127\.0\.0\.1/);
+  try {
+    await steps(visitor, visitor.page);
+  } catch (error) {
+    error.message += `\nat ${visitor.page.url()}\n${visitor.problems.join("\n")}\n${server.log.slice(-20).join("\n")}`;
+    await visitor.context.close();
+    throw error;
+  }
+  await visitor.leave();
+}
+
+async function signUp(visitor, email) {
+  const { page } = visitor;
+  await visitor.goto("/sign-up");
+  await page.fill("#email", email);
+  await page.fill("#new_password", PASSWORD);
+  await Promise.all([page.waitForURL("**/quickstart"), page.click("main button")]);
+}
+
+const pane = (page, user) => page.locator(`[data-pane="${user}"]`);
+
+async function say(page, user, text) {
+  await pane(page, user).locator("input[name=text]").fill(text);
+  await pane(page, user).locator("button").click();
+}
+
+test("somebody new has two users talking within a minute, and the checkpoints tick", async () => {
+  await visit({}, async (visitor, page) => {
+    const begun = Date.now();
+    await signUp(visitor, "new@example.com");
+    await pane(page, "bob").getByText("Connected", { exact: true }).waitFor();
+    await say(page, "alice", "Hello, Bob");
+    await pane(page, "bob").locator(".said-text", { hasText: "Hello, Bob" }).waitFor();
+    assert.ok(Date.now() - begun < FIRST_MESSAGE_MS_MAX);
+    await say(page, "bob", "Hello, Alice");
+    await pane(page, "alice").locator(".said-text", { hasText: "Hello, Alice" }).waitFor();
+    assert.equal(await pane(page, "alice").locator(".said").count(), 2, "nothing doubled");
+    await page.waitForFunction(() => document.querySelectorAll("#checkpoints tbody tr:first-child .step.done").length === 3);
+    await visitor.check("quickstart-light-en-1280");
+  });
+});
+
+test("the same without JavaScript", async () => {
+  await visit({ javaScript: false }, async (visitor, page) => {
+    await signUp(visitor, "plain@example.com");
+    await say(page, "alice", "Hello, Bob");
+    await pane(page, "bob").locator(".said-text", { hasText: "Hello, Bob" }).waitFor();
+    await say(page, "bob", "Hello, Alice");
+    await pane(page, "alice").locator(".said-text", { hasText: "Hello, Alice" }).waitFor();
+    assert.equal(await pane(page, "alice").locator(".said").count(), 2);
+  });
+});
+
+/** Pages of somebody who signed up; `{app}` is their first app. */
+const PAGES = [
+  "/console/overview", "/console/usage", "/console/plan", "/console/apps", "/console/apps/new", "/console/apps/{app}",
+  "/console/apps/{app}/quickstart", "/console/apps/{app}/keys", "/console/apps/{app}/signing-keys", "/console/apps/{app}/origins",
+  "/console/members", "/console/orgs", "/console/audit", "/console/settings", "/console/account",
+];
+const DRESSES = [
+  { theme: "light", language: "en", width: 1280 }, { theme: "dark", language: "zh-CN", width: 360 },
+];
+
+for (const [at, dress] of DRESSES.entries()) {
+  test(`every page of the front door passes in ${Object.values(dress).join(" ")}`, { timeout: 180_000 }, async () => {
+    await visit({}, async (visitor) => {
+      await visitor.goto("/sign-up");
+      await visitor.check("sign-up");
+    });
+    await visit(dress, async (visitor, page) => {
+      await signUp(visitor, `pages${at}@example.com`);
+      const app = page.url().split("/apps/")[1].split("/")[0];
+      for (const path of PAGES) {
+        const name = path.replace("{app}", "app").slice("/console/".length).replaceAll("/", "-");
+        await visitor.goto(path.replace("{app}", app));
+        await visitor.check(`${name}-${Object.values(dress).join("-")}`);
+      }
+    });
+  });
+}
