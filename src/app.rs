@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokenim_api::Api;
-use tokenim_dashboard::{Console, Live, Ports};
+use tokenim_dashboard::{Console, Health, Lately, Live, Ports};
+use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::{Outcome, Write};
 use tokenim_gateway::bus::LocalBus;
@@ -77,23 +78,45 @@ pub struct App {
 }
 
 /// What the console sees of the gateway.
-struct ConsoleGateway(Gateway<Store>);
+struct ConsoleGateway {
+    gateway: Gateway<Store>,
+    requests: Arc<metrics::Requests>,
+    clock: Arc<dyn Clock>,
+}
 
 impl Live for ConsoleGateway {
     fn connections(&self, app: AppId) -> u64 {
-        self.0.stats(app).connections
+        self.gateway.stats(app).connections
     }
 
     fn steps(&self, app: AppId) -> Steps {
-        self.0.checkpoints().watch(app)
+        self.gateway.checkpoints().watch(app)
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, tokenim_domain::Result<Outcome>> {
-        Box::pin(self.0.write(write))
+        Box::pin(self.gateway.write(write))
     }
 
     fn all_connections(&self) -> u64 {
-        u64::try_from(self.0.connections()).unwrap_or(u64::MAX)
+        u64::try_from(self.gateway.connections()).unwrap_or(u64::MAX)
+    }
+
+    fn lately(&self, app: AppId) -> Lately {
+        let now_ms = self.clock.now_ms();
+        let place = self.gateway.known(app);
+        place.map_or_else(Lately::default, |place| Lately {
+            messages: place.pace.count(now_ms),
+            refused: place.refusals.read(now_ms),
+        })
+    }
+
+    fn health(&self) -> Health {
+        let now_ms = self.clock.now_ms();
+        Health {
+            draining: self.gateway.is_draining(),
+            api: self.requests.api_times.p99(now_ms),
+            delivery: self.gateway.delivery_times().p99(now_ms),
+        }
     }
 }
 
@@ -106,23 +129,27 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
     let origin = origin(config, &listeners.public, tls.as_ref())?;
     let mailer = config.mail.mailer(&config.data.dir, &origin, store.clock().clone())?;
     let jobs = Jobs::new(store.clone(), mailer);
+    let requests = Arc::new(metrics::Requests::default());
     let api = Api::new(store.clone(), gateway.clone());
     let console = web::Data::new(Console::new(Ports {
         store: store.clone(),
-        live: Arc::new(ConsoleGateway(gateway.clone())),
+        live: Arc::new(ConsoleGateway {
+            gateway: gateway.clone(),
+            requests: requests.clone(),
+            clock: store.clock().clone(),
+        }),
         public_origin: config.server.public_origin(),
         tls: tls.is_some(),
         outbox: config.mail.outbox(&config.data.dir),
         stop: stop.clone(),
     })?);
     let ready = Arc::new(AtomicBool::new(true));
-    let requests = Arc::new(metrics::Requests::default());
     let metrics = Arc::new(metrics::Metrics::new(gateway.clone(), requests.clone()));
     let private =
         private::serve(listeners.private, private::State { store: store.clone(), ready: ready.clone(), metrics })
             .map_err(refused)?;
     let entrance = Entrance::new(tls.as_ref().map(Tls::server_config));
-    let faces = Faces { api: api.clone(), console, requests };
+    let faces = Faces { api: api.clone(), console, requests, clock: store.clock().clone() };
     let public = public(config, listeners.public, entrance, gateway.clone(), faces).map_err(refused)?;
     Ok(App { store, gateway, api, jobs, public, private, tls, stop, ready })
 }
@@ -172,6 +199,7 @@ struct Faces {
     api: Api,
     console: web::Data<Console>,
     requests: Arc<metrics::Requests>,
+    clock: Arc<dyn Clock>,
 }
 
 /// One port for all: actix-web answers requests, and a request that asks for an upgrade becomes a connection of the gateway.
@@ -185,12 +213,16 @@ fn public(
     let build = move || {
         let gateway = gateway.clone();
         let pages = || {
-            let requests = faces.requests.clone();
-            let counted =
-                move |answer: &ServiceResponse| requests.count(answer.request().path(), answer.status().as_u16());
+            let (requests, clock) = (faces.requests.clone(), faces.clock.clone());
             let app = actix_web::App::new().wrap_fn(move |request, pages| {
-                let (counted, answer) = (counted.clone(), pages.call(request));
-                async move { answer.await.inspect(counted) }
+                let (requests, clock, begun) = (requests.clone(), clock.clone(), clock.monotonic());
+                let answer = pages.call(request);
+                async move {
+                    answer.await.inspect(|answer: &ServiceResponse| {
+                        let took = clock.monotonic().saturating_sub(begun);
+                        requests.count(answer.request().path(), answer.status().as_u16(), clock.now_ms(), took);
+                    })
+                }
             });
             let app = app.configure(tokenim_api::configure(&faces.api)).app_data(faces.console.clone());
             map_config(app.configure(tokenim_dashboard::configure), |_| AppConfig::default()).into_factory()

@@ -8,7 +8,9 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokenim_gateway::Gateway;
+use tokenim_gateway::recent::Times;
 use tokenim_store::{Backlog, Store};
 
 /// The metrics of a process. No label names an org or an app: that is what the monitoring API is for.
@@ -32,23 +34,30 @@ pub enum Health {
 
 /// HTTP requests answered, by face and by class of their status.
 #[derive(Debug, Default)]
-pub struct Requests([[AtomicU64; CLASSES.len()]; FACES.len()]);
+pub struct Requests {
+    counts: [[AtomicU64; CLASSES.len()]; FACES.len()],
+    /// How long those of the JSON face took lately.
+    pub api_times: Times,
+}
 
 const FACES: [&str; 2] = ["api", "console"];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Requests {
-    /// Counts an answer.
-    pub fn count(&self, path: &str, status: u16) {
+    /// Counts an answer that was ready at `now_ms`, after so long.
+    pub fn count(&self, path: &str, status: u16, now_ms: i64, took: Duration) {
         let face = usize::from(!path.starts_with("/v1/"));
-        if let Some(counter) = self.0[face].get(usize::from(status / 100).wrapping_sub(1)) {
+        if face == 0 {
+            self.api_times.note(now_ms, took, 1);
+        }
+        if let Some(counter) = self.counts[face].get(usize::from(status / 100).wrapping_sub(1)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn read(&self) -> impl Iterator<Item = ([(&'static str, &'static str); 2], u64)> {
         let labels = |at: usize| [("face", FACES[at / CLASSES.len()]), ("class", CLASSES[at % CLASSES.len()])];
-        let counters = self.0.iter().flatten().enumerate();
+        let counters = self.counts.iter().flatten().enumerate();
         counters.map(move |(at, counter)| (labels(at), counter.load(Ordering::Relaxed)))
     }
 }
@@ -137,10 +146,11 @@ mod tests {
             ("/", 99),
             ("/", 600),
         ] {
-            requests.count(path, status);
+            requests.count(path, status, 0, Duration::from_millis(1));
         }
         let seen: Vec<_> = requests.read().filter(|(_, count)| *count > 0).collect();
         let of = |face, class, count| ([("face", face), ("class", class)], count);
+        assert!(requests.api_times.p99(0).is_some_and(|p99| p99 < Duration::from_millis(2)));
         assert_eq!(seen, [of("api", "2xx", 2), of("api", "5xx", 1), of("console", "3xx", 1), of("console", "4xx", 1)]);
     }
 }

@@ -9,7 +9,9 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
 use std::rc::Rc;
+use std::sync::Arc;
 use tokenim_domain::{Code, Error, grammar, id};
+use tokenim_gateway::places::Place;
 
 /// Bytes of a path with its query.
 const URL_BYTES_MAX: usize = 2 * 1024;
@@ -55,13 +57,23 @@ fn check(request: &ServiceRequest) -> Result<(), Fault> {
 fn answered(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let Some(error) = response.response().error() else { return response };
     let answer = match error.as_error::<Fault>() {
-        Some(fault) => fault.answer(&id.0),
+        Some(fault) => {
+            note(response.request(), fault);
+            fault.answer(&id.0)
+        }
         None if response.status().is_client_error() => {
             Fault::malformed("the request cannot be read", None).answer(&id.0)
         }
         None => Fault::from(Error::internal(error.to_string())).answer(&id.0),
     };
     response.into_response(answer)
+}
+
+/// Counts a refusal for the people of the app that was let in.
+fn note(request: &HttpRequest, fault: &Fault) {
+    if let (Some(api), Some(place)) = (request.app_data::<web::Data<Api>>(), request.extensions().get::<Arc<Place>>()) {
+        place.refusals.note(api.now_ms(), fault.code());
+    }
 }
 
 /// Headers of every answer: answers hold tokens and messages, so nothing may keep them or guess their type.

@@ -1,7 +1,12 @@
 //! Who changed what in the org: a page by number, the check of the chain, and the log as a file.
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
-use tokenim_domain::{actor::Action, id::OrgId};
+use tokenim_domain::{Error, actor::Action, id::OrgId};
 use tokenim_store::{AuditEvent, AuditQuery, AuditVerdict};
 use tokenim_templates::{
     page::audit::{AuditFilter, AuditLinks, AuditPage, Check, EventRow},
@@ -20,8 +25,6 @@ use crate::{
 
 /// Events of a page.
 const PAGE: u64 = 50;
-/// Events of a file at most; a longer log is read by the API, page by page.
-const FILE_EVENTS_MAX: usize = 10_000;
 /// Events read at once for a file.
 const FILE_PAGE: u64 = 200;
 const PATH: &str = "/console/audit";
@@ -139,40 +142,20 @@ fn row(path: &str, filter: &AuditFilter, event: AuditEvent, actor_name: Option<S
     }
 }
 
-/// The newest events of the filter, the oldest of them first; a file holds at most [`FILE_EVENTS_MAX`].
-async fn file_events(visit: &Visit<'_>) -> Result<Vec<AuditEvent>, Fault> {
-    let log = visit.console.store.org(visit.member()?.org);
-    let mut query = query(visit)?;
-    query.after = None;
-    let mut events = Vec::new();
-    loop {
-        let page = log.search_audit(&query, FILE_PAGE).await?;
-        query.before = page.last().map(|event| event.seq);
-        let is_last = page.len() < FILE_PAGE as usize;
-        events.extend(page);
-        if is_last || events.len() >= FILE_EVENTS_MAX {
-            events.reverse();
-            return Ok(events);
-        }
-    }
-}
-
 async fn ndjson(visit: &mut Visit<'_>) -> Answer {
-    let mut text = String::new();
-    for event in file_events(visit).await? {
+    file(visit, "application/x-ndjson", "audit.ndjson", "", |event| {
         let line = json!({
             "seq": event.seq, "at_ms": event.at_ms, "actor_kind": event.actor_kind, "actor": event.actor,
             "address": event.address, "action": event.action, "object": event.object, "before": event.before,
             "after": event.after, "reason": event.reason,
         });
-        text.push_str(&format!("{line}\n"));
-    }
-    Ok(file(visit, "application/x-ndjson", "audit.ndjson", text))
+        format!("{line}\n")
+    })
 }
 
 async fn csv(visit: &mut Visit<'_>) -> Answer {
-    let mut text = String::from("seq,at_utc,actor_kind,actor,address,action,object,before,after,reason\r\n");
-    for event in file_events(visit).await? {
+    let head = "seq,at_utc,actor_kind,actor,address,action,object,before,after,reason\r\n";
+    file(visit, "text/csv; charset=utf-8", "audit.csv", head, |event| {
         let cells = [
             event.seq.to_string(),
             Utc::from_ms(event.at_ms).stamp(),
@@ -186,14 +169,28 @@ async fn csv(visit: &mut Visit<'_>) -> Answer {
             event.reason.unwrap_or_default(),
         ];
         let cells: Vec<_> = cells.iter().map(|cell| csv::field(cell)).collect();
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
-    }
-    Ok(file(visit, "text/csv; charset=utf-8", "audit.csv", text))
+        format!("{}\r\n", cells.join(","))
+    })
 }
 
-fn file(visit: &Visit<'_>, kind: &str, name: &str, text: String) -> HttpResponse {
-    let mut builder = HttpResponse::Ok();
-    builder.insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")));
-    answer::body(builder, kind, text.into_bytes(), visit)
+/// All events of the filter as a file, the oldest first, read page by page while it is sent. A fault of ours on the way
+/// ends the download as a broken one.
+fn file(visit: &Visit<'_>, kind: &str, name: &str, head: &'static str, line: fn(AuditEvent) -> String) -> Answer {
+    let (console, org) = (visit.console.clone(), visit.member()?.org);
+    let first = Some(AuditQuery { after: Some(0), ..query(visit)? });
+    let pages = stream::try_unfold(first, move |query| {
+        let console = console.clone();
+        async move {
+            let Some(query) = query else { return Ok::<_, Error>(None) };
+            let events = console.store.org(org).search_audit(&query, FILE_PAGE).await?;
+            let last = events.last().filter(|_| events.len() == FILE_PAGE as usize).map(|event| event.seq);
+            let next = last.map(|seq| AuditQuery { after: Some(seq), ..query });
+            Ok(Some((Bytes::from(events.into_iter().map(line).collect::<String>()), next)))
+        }
+    });
+    let head = stream::once(async move { Ok(Bytes::from_static(head.as_bytes())) });
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, kind))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .streaming(head.chain(pages).inspect_err(|error| tracing::error!(%error, "an audit file broke off"))))
 }

@@ -1,5 +1,8 @@
 //! What the console's handlers share: the store, the live counters, static files, limits and the board of live feeds.
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use tokenim_domain::{
@@ -9,7 +12,7 @@ use tokenim_domain::{
     log::{Outcome, Write},
     rng::Rng,
 };
-use tokenim_gateway::checkpoints::Steps;
+use tokenim_gateway::{checkpoints::Steps, recent::Refused};
 use tokenim_jobs::mail::Outbox;
 use tokenim_store::Store;
 use tokenim_templates::assets::Assets;
@@ -31,6 +34,30 @@ pub trait Live: Send + Sync + 'static {
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Outcome, Error>>;
     /// Authenticated connections of all apps that are open on this node now.
     fn all_connections(&self) -> u64;
+    /// What this node saw of an app lately.
+    fn lately(&self, app: AppId) -> Lately;
+    /// How this node serves.
+    fn health(&self) -> Health;
+}
+
+/// What a node saw of an app lately.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Messages stored in the last [`PACE_SECONDS`](tokenim_gateway::recent::PACE_SECONDS) seconds.
+    pub messages: u64,
+    /// What was refused in the last [`REFUSAL_HOURS`](tokenim_gateway::recent::REFUSAL_HOURS) hours, by code.
+    pub refused: Vec<Refused>,
+}
+
+/// How a node serves, over the last [`TIMES_MINUTES`](tokenim_gateway::recent::TIMES_MINUTES) minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it sends its connections away to stop.
+    pub draining: bool,
+    /// What 99 of 100 REST requests did not take longer than; none where there was none.
+    pub api: Option<Duration>,
+    /// The same of messages, from the hand-over to the log until they were queued at every connection.
+    pub delivery: Option<Duration>,
 }
 
 /// What the root hands to the console.

@@ -71,6 +71,14 @@ impl Live for Fixed {
     fn all_connections(&self) -> u64 {
         14
     }
+
+    fn lately(&self, _: AppId) -> crate::Lately {
+        Default::default()
+    }
+
+    fn health(&self) -> crate::Health {
+        Default::default()
+    }
 }
 
 struct Face {
@@ -299,7 +307,7 @@ async fn signing_in_makes_a_new_session_and_ends_the_old_one() {
     let old = face.sign_in("").await;
     assert_eq!(face.get("/console/usage", &old).await.status(), StatusCode::OK);
     let answer = face.get("/sign-in", &old).await;
-    assert_eq!((answer.status(), location(&answer)), (StatusCode::SEE_OTHER, "/console/usage"));
+    assert_eq!((answer.status(), location(&answer)), (StatusCode::SEE_OTHER, "/console/overview"));
     let planted = "__Host-tim=AAAAAAAAAAAAAAAAAAAAAA";
     let new = face.sign_in(planted).await;
     assert!(new != planted && new != old);

@@ -43,6 +43,6 @@ mod visit;
 #[cfg(test)]
 mod face;
 
-pub use console::{Console, Live, Ports};
+pub use console::{Console, Health, Lately, Live, Ports};
 pub use routes::{RouteSpec, Twice, Verb, Who, configure, routes};
 pub use site::check_public_origin;

@@ -73,7 +73,12 @@ struct Removal {
 struct Nothing {}
 
 async fn show(visit: &mut Visit<'_>) -> Answer {
-    page(visit, StatusCode::OK, InviteForm::default(), Problems::none()).await
+    page(visit, StatusCode::OK, blank(), Problems::none()).await
+}
+
+/// A form nobody filled in yet: most who are invited write code, and a slip gives no power over the org.
+fn blank() -> InviteForm {
+    InviteForm { email: String::new(), role: OrgRole::Developer.as_str().to_owned() }
 }
 
 async fn invite(visit: &mut Visit<'_>, form: &Form) -> Answer {
@@ -107,7 +112,7 @@ async fn back(visit: &Visit<'_>, done: Result<(), Error>, flash: Flash) -> Answe
         Ok(()) => Ok(answer::done(visit, flash, PATH)),
         Err(error) => {
             let Refusal { status, problems } = refusal(visit, error)?;
-            page(visit, status, InviteForm::default(), problems).await
+            page(visit, status, blank(), problems).await
         }
     }
 }

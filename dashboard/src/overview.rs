@@ -29,7 +29,7 @@ async fn show(visit: &mut Visit<'_>) -> Answer {
     let may_start = visit.member()?.role.may(Action::ReadKeys);
     let starts = waits.filter(|_| may_start).map(|app| (quickstart(&app.id), app.name.clone())).collect();
     let mut stream = query.address(stream::PATH);
-    push_field(&mut stream, "topics", stream::topics::WITHOUT_ROWS);
+    push_field(&mut stream, "topics", stream::topics::OVERVIEW);
     let page = OverviewPage {
         frame: visit.frame(None),
         text: &text,

@@ -53,7 +53,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 /// The second step's path.
 const CODE_PATH: &str = "/sign-in/code";
 /// Where a sign-in without an address to return to leads.
-pub(crate) const FIRST_PAGE: &str = "/console/usage";
+pub(crate) const FIRST_PAGE: &str = "/console/overview";
 /// Bytes of a return address.
 const NEXT_BYTES_MAX: usize = 2048;
 

@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub(crate) mod csv;
+mod pulse;
 pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod reading;
@@ -82,7 +83,7 @@ pub(crate) fn links(reading: &Reading, query: &Query) -> Links {
 pub(crate) fn chart_json(view: &UsageView, text: Text) -> String {
     let chart = &view.chart;
     json!({
-        "from": chart.from_ms, "step": chart.step_ms, "units": chart.units, "complete": chart.complete,
+        "from": chart.from_ms, "step": chart.step_ms, "units": chart.units, "before": chart.before, "complete": chart.complete,
         "x": chart.x_values(), "y": chart.y_values(), "label": chart.label(&text),
     })
     .to_string()

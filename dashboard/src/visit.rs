@@ -244,6 +244,7 @@ impl<'r> Visit<'r> {
             email: &session.email,
             org_name: session.member.as_ref().map(|member| member.org_name.as_str()),
             is_verified: session.is_verified,
+            suspended: session.member.as_ref().and_then(|member| member.suspended.as_deref()),
             orgs: nav::orgs(session),
             is_operator: session.is_operator,
         });

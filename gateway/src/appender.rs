@@ -67,6 +67,8 @@ pub struct Committed {
     pub moves: Vec<Option<Watermark>>,
     /// Conversations whose writes may be stored or not: nobody knows what to deliver, so members are told to look.
     pub unknown: Vec<(AppRef, Conversation)>,
+    /// Monotonic time of the hand-over to the log.
+    pub begun: Duration,
     /// How long the log took.
     pub took: Duration,
 }
@@ -179,7 +181,7 @@ async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, mut batch: Vec<Job>) 
             refuse_all(origins, &error)
         }
     };
-    Committed { results, moves, unknown, took }
+    Committed { results, moves, unknown, begun, took }
 }
 
 /// What a batch may add to the quotas it counts in, from before its commit until after.
@@ -218,6 +220,7 @@ impl Lent {
                     match outcome {
                         Ok(Outcome::Sent(Sent { event: Some(event), billed, .. })) => {
                             place.pool.count(*billed, event.at_ms);
+                            place.pace.note(event.at_ms);
                         }
                         Err(error) if error.code == Code::QuotaExceeded => *error = place.pool.refusal(),
                         Ok(_) | Err(_) => {}

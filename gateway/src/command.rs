@@ -69,7 +69,7 @@ impl<'a, L: MessageLog> Call<'a, L> {
                 Ok(value) => frame::encode_text(&ok(id, &value)),
                 Err(error) => {
                     note(&error);
-                    gateway.refusal(id, &error)
+                    gateway.refusal(&connection, id, &error)
                 }
             };
             connection.answer(answer);

@@ -6,6 +6,7 @@ use crate::bus::{Bus, Published};
 use crate::checkpoints::{Checkpoints, Step};
 use crate::connection::{Chunk, Connection};
 use crate::counters::Counters;
+use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, frame, reply};
@@ -56,6 +57,8 @@ pub struct Node {
     pub seconds: Seconds,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// How long messages took from the hand-over to the log until they were queued at every connection.
+    pub times: Arc<Times>,
     /// The first steps of apps somebody watches.
     pub checkpoints: Checkpoints,
     /// Cancelled when the node stops.
@@ -113,6 +116,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.tell_unknown(&committed.unknown).await;
         self.wake();
         if !published.is_empty() {
+            let took = self.node.seconds.clock().monotonic().saturating_sub(committed.begun);
+            self.node.times.note(self.node.seconds.clock().now_ms(), took, published.len() as u64);
             self.bus.publish(Arc::new(Published { node: self.node.id, events: published })).await;
         }
     }
@@ -133,8 +138,10 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     Err(error) => reply::error(id, error),
                 };
                 connection.answer(frame::encode_text(&text));
-                if matches!(result, Ok(Outcome::Sent(_))) {
-                    self.note(&connection, Step::Sent);
+                match &result {
+                    Ok(Outcome::Sent(_)) => self.note(&connection, Step::Sent),
+                    Ok(_) => {}
+                    Err(error) => self.note_refusal(&connection, error.code),
                 }
                 self.touched.push(connection);
             }
@@ -148,6 +155,12 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             && let Some(session) = connection.session()
         {
             self.node.checkpoints.note(&session, step);
+        }
+    }
+
+    fn note_refusal(&self, connection: &Connection, code: Code) {
+        if let Some(session) = connection.session() {
+            session.place.refusals.note(self.node.seconds.clock().now_ms(), code);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::places::{Place, Places};
+use crate::recent::Times;
 use crate::registry::{AppStats, Registry};
 use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
@@ -51,6 +52,7 @@ impl<L> std::fmt::Debug for Gateway<L> {
 
 pub(crate) struct Inner<L> {
     counters: Arc<Counters>,
+    delivery_times: Arc<Times>,
     pub(crate) log: Arc<L>,
     pub(crate) appender: Appender,
     pub(crate) registry: Arc<Registry>,
@@ -110,10 +112,12 @@ impl<L: MessageLog> Gateway<L> {
         let node = u64::from_le_bytes(parts.rng.bytes());
         let counters = Arc::new(Counters::default());
         let checkpoints = Checkpoints::new(parts.clock.clone());
+        let times = Arc::new(Times::default());
         let places = Arc::new(Places::new(parts.terms));
         let (stop, died) = (CancellationToken::new(), CancellationToken::new());
         let inner = Arc::new(Inner {
             counters: counters.clone(),
+            delivery_times: times.clone(),
             log: parts.log.clone(),
             appender: appender.clone(),
             registry: registry.clone(),
@@ -131,7 +135,8 @@ impl<L: MessageLog> Gateway<L> {
         });
         let (verifier, watched) = (parts.verifier, registry.clone());
         let watch = Watch { places, verifier, registry: watched, seconds: seconds.clone() };
-        let here = Node { id: node, registry: registry.clone(), seconds, counters, checkpoints, stop: stop.clone() };
+        let (here, halt) = (registry.clone(), stop.clone());
+        let here = Node { id: node, registry: here, seconds, counters, times, checkpoints, stop: halt };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
         inner.vital(delivery.run(committed));
@@ -177,8 +182,11 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     /// Counts a refusal; the reply that tells it.
-    pub(crate) fn refusal(&self, id: u64, error: &Error) -> Bytes {
+    pub(crate) fn refusal(&self, connection: &Connection, id: u64, error: &Error) -> Bytes {
         self.inner.counters.refuse(error.code);
+        if let Some(session) = connection.session() {
+            session.place.refusals.note(self.inner.clock.now_ms(), error.code);
+        }
         frame::encode_text(&reply::error(id, error))
     }
 
@@ -234,6 +242,24 @@ impl<L: MessageLog> Gateway<L> {
     #[must_use]
     pub fn counters(&self) -> Counted {
         self.inner.counters.read()
+    }
+
+    /// How long messages took lately, from the hand-over to the log until they were queued at every connection.
+    #[must_use]
+    pub fn delivery_times(&self) -> &Times {
+        &self.inner.delivery_times
+    }
+
+    /// Whether it sends its connections away to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    /// An app this node knows, because it was in use here.
+    #[must_use]
+    pub fn known(&self, app: AppId) -> Option<Arc<Place>> {
+        self.inner.places.known(app)
     }
 
     /// Writes that wait for their batch, and how many may.

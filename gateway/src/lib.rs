@@ -14,6 +14,7 @@ pub mod frame;
 mod gateway;
 mod incoming;
 pub mod places;
+pub mod recent;
 mod registry;
 mod reply;
 mod ticker;

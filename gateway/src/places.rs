@@ -1,5 +1,6 @@
 //! The apps this node knows: what each may do, what is counted together, and who waits for a place.
 
+use crate::recent::{Pace, Refusals};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -117,6 +118,10 @@ pub struct Place {
     pub app: AppRef,
     /// What it counts in.
     pub pool: Arc<Pool>,
+    /// Messages of this app that were stored lately.
+    pub pace: Pace,
+    /// What was refused to this app lately.
+    pub refusals: Refusals,
     access: Mutex<Arc<Access>>,
     /// Set where what is known may be wrong: it is read anew at the next look.
     doubtful: AtomicBool,
@@ -232,7 +237,13 @@ impl Places {
         let pool = inner.pools.get(&scope).and_then(Weak::upgrade).unwrap_or_else(|| Pool::new(&terms));
         inner.pools.insert(scope, Arc::downgrade(&pool));
         let access = Mutex::new(Arc::new(terms.access));
-        Ok(Arc::new(Place { app, pool, access, doubtful: AtomicBool::new(false) }))
+        let (pace, refusals) = (Pace::default(), Refusals::default());
+        Ok(Arc::new(Place { app, pool, pace, refusals, access, doubtful: AtomicBool::new(false) }))
+    }
+
+    /// The place of an app this node knows.
+    pub(crate) fn known(&self, app: AppId) -> Option<Arc<Place>> {
+        self.inner().places.get(&app).and_then(|cell| cell.get()).cloned()
     }
 
     /// Reads a place anew. Errors: the store's; it is tried again at the next look.

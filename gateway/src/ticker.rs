@@ -30,6 +30,11 @@ impl Seconds {
         Seconds(clock)
     }
 
+    /// The clock itself.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0
+    }
+
     /// The second it is; 32 bits are 136 years.
     #[must_use]
     pub fn now(&self) -> u32 {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::id::{AppId, KeyId, OrgId};
+use tokenim_domain::id::{KeyId, OrgId};
 use tokenim_domain::log::AppRef;
 use tokenim_domain::secret::MasterKey;
 use tokenim_domain::standing::Standing;
@@ -105,9 +105,9 @@ impl Verifier {
     }
 
     /// The app a user token claims to be for, by its `kid`; nothing else about it is verified.
-    pub(crate) async fn app_of(&self, text: &str) -> Option<AppId> {
+    pub(crate) async fn app_of(&self, text: &str) -> Option<AppRef> {
         let key = self.key(token::key_of(text).ok()?).await.ok()??;
-        Some(key.app.app)
+        Some(key.app)
     }
 
     /// The key that signs session tokens.

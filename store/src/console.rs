@@ -19,6 +19,8 @@ pub struct Membership {
     pub role: OrgRole,
     /// Whether the org asks its members for a second factor.
     pub requires_totp: bool,
+    /// Why the org is suspended, if it is; empty where nobody said.
+    pub suspended: Option<String>,
 }
 
 /// A browser login that is still valid as far as the store knows; the caller checks its times.
@@ -194,7 +196,9 @@ impl Store {
         let org = org::Entity::find_by_id(org).one(&self.readers).await.map_err(fault::query)?;
         let (Some(member), Some(org)) = (member, org) else { return Ok(None) };
         let role = OrgRole::find(&member.role).ok_or_else(|| Error::internal("unknown org role"))?;
-        Ok(Some(Membership { org: org.id, org_name: org.name, role, requires_totp: org.requires_totp }))
+        let suspended = org.suspended_ms.map(|_| org.suspended_reason.unwrap_or_default());
+        let (org, org_name, requires_totp) = (org.id, org.name, org.requires_totp);
+        Ok(Some(Membership { org, org_name, role, requires_totp, suspended }))
     }
 
     /// Gives a login a new cookie; with `proved_ms`, the person has just shown again that it is them.

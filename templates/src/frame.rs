@@ -72,6 +72,8 @@ pub struct Viewer<'a> {
     pub org_name: Option<&'a str>,
     /// Whether the address is known to be theirs.
     pub is_verified: bool,
+    /// Why that org is suspended, if it is; empty where nobody said.
+    pub suspended: Option<&'a str>,
     /// Where another org is chosen; empty where it cannot be.
     pub orgs: &'a str,
     /// Whether this is the operator area.
@@ -142,7 +144,8 @@ impl Frame<'_> {
     /// Whether something stands above the page's own matter.
     #[must_use]
     pub fn has_head(&self) -> bool {
-        self.flash.is_some() || self.app.is_some() || self.viewer.is_some_and(|viewer| !viewer.is_verified)
+        let has_banner = |viewer: Viewer<'_>| !viewer.is_verified || viewer.suspended.is_some();
+        self.flash.is_some() || self.app.is_some() || self.viewer.is_some_and(has_banner)
     }
 
     /// This page's address in another language.

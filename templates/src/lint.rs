@@ -200,7 +200,8 @@ fn every_message_is_used_and_every_used_message_exists() {
     for key in called {
         assert!(messages.contains_key(&key), "{key} has no message");
     }
-    for key in messages.keys() {
+    // Those that explain codes are named by the codes; the dashboard's tests compare.
+    for key in messages.keys().filter(|key| !key.starts_with("refusal-")) {
         assert!(used.contains(key), "{key} is used nowhere");
     }
 }

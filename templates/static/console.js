@@ -93,6 +93,7 @@
     const part = (keep) => data.units.map((units, index) => (units && keep(index) ? units : null));
     return [
       data.units.map((_, index) => data.from + data.step * (index + 0.5)),
+      data.units.map((_, index) => data.before[index] || null),
       part((index) => index < data.complete),
       part((index) => index >= data.complete),
     ];
@@ -118,6 +119,7 @@
     const at = data.units.length - 1 < index || index == null ? data.units.length - 1 : index;
     const start = iso(data.from + data.step * at).slice(0, 16).replace("T", " ");
     const parts = [grouped(data.units[at]), data.step === 86400000 ? start.slice(0, 10) : `${start} UTC`];
+    if (at < data.before.length) parts.push(`${readout.dataset.before} ${grouped(data.before[at])}`);
     if (at >= data.complete) parts.push(readout.dataset.incomplete);
     readout.textContent = parts.join(" · ");
   }
@@ -143,7 +145,7 @@
         { ...axis, size: 30, gap: 8, grid: { show: false }, splits: () => data.x, values: (_, marks) => marks.map(axisLabel) },
         { ...axis, size: narrow.matches ? 44 : 56, gap: 8, grid: { stroke: colour("grid"), width: 1 }, splits: () => data.y, values: (_, marks) => marks.map(grouped) },
       ],
-      series: [{}, { paths: bars, fill: colour("bar"), width: 0, points: { show: false } }, { paths: bars, fill: () => pattern, width: 0, points: { show: false } }],
+      series: [{}, { paths: uPlot.paths.bars({ size: [1, Infinity] }), fill: colour("ghost"), width: 0, points: { show: false } }, { paths: bars, fill: colour("bar"), width: 0, points: { show: false } }, { paths: bars, fill: () => pattern, width: 0, points: { show: false } }],
       hooks: { setCursor: [(u) => read(u.cursor.idx)], setSelect: [zoom] },
     }, columns(), box);
     box.querySelector("svg.first").setAttribute("hidden", "");

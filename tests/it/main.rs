@@ -14,6 +14,7 @@ mod keys;
 mod mail;
 mod members;
 mod outage;
+mod overview;
 mod private;
 mod quickstart;
 mod quota;

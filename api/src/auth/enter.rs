@@ -3,8 +3,8 @@
 use super::Caller;
 use crate::api::Api;
 use crate::cors;
-use actix_web::HttpRequest;
 use actix_web::http::header;
+use actix_web::{HttpMessage, HttpRequest};
 use tokenim_domain::Result;
 
 /// Lets the credential of an app in.
@@ -14,6 +14,8 @@ pub(super) async fn enter(api: &Api, caller: &Caller, request: &HttpRequest) -> 
     let place = api.gateway.place(caller.app()).await?;
     // An origin that is no text is none on any list.
     let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    // The rim tells the app's people what was refused.
+    request.extensions_mut().insert(place.clone());
     place.admit(origin)?;
     if matches!(caller, Caller::User(_)) {
         cors::allow(request);

@@ -1,7 +1,8 @@
 //! The service's orgs, and one of them.
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use tokenim_domain::{Error, id::OrgId, plan::Feature};
+use tokenim_domain::{Error, id::OrgId, plan::Feature, role::Mode};
+use tokenim_gateway::recent::PACE_SECONDS;
 use tokenim_store::FoundOrg;
 use tokenim_templates::{
     flash::Flash,
@@ -84,10 +85,12 @@ async fn page(visit: &Visit<'_>, id: OrgId, status: StatusCode, reason: &str, pr
     let found = store.search_orgs(&id.to_string(), None, 1).await?.pop().ok_or(Fault::NotFound)?;
     let why = found.org.suspended_reason.clone();
     let org = row(found);
-    let apps: Vec<_> = store
-        .org(id)
-        .list_apps()
-        .await?
+    let listed = store.org(id).list_apps().await?;
+    // What is tested does not count against the plan.
+    let live = || listed.iter().filter(|app| app.mode == Mode::Live);
+    let live_connections: u64 = live().map(|app| visit.console.live.connections(app.id)).sum();
+    let messages: u64 = live().map(|app| visit.console.live.lately(app.id).messages).sum();
+    let apps: Vec<_> = listed
         .into_iter()
         .map(|app| AppRow {
             connections: i64::try_from(visit.console.live.connections(app.id)).unwrap_or(i64::MAX),
@@ -104,12 +107,14 @@ async fn page(visit: &Visit<'_>, id: OrgId, status: StatusCode, reason: &str, pr
         .map(|member| MemberRow { email: member.email, role: member.role.as_str(), has_totp: member.has_totp })
         .collect();
     let (subscription, seats) = (store.org(id).subscription().await?, store.org(id).count_members().await?);
+    let units = store.org(id).quotas().await?.into_iter().find(|quota| quota.app.is_none()).map(|quota| quota.used);
     let connections: i64 = apps.iter().map(|app| app.connections).sum();
     let grants = plans::grants(&subscription.plan.entitlements, |feature| match feature {
-        Feature::Connections => Some(connections),
+        Feature::Connections => i64::try_from(live_connections).ok(),
         Feature::Apps => Some(org.apps),
         Feature::Members => i64::try_from(seats.members + seats.invitations).ok(),
-        Feature::MessageRate | Feature::MsgSent => None,
+        Feature::MessageRate => i64::try_from(messages / PACE_SECONDS as u64).ok(),
+        Feature::MsgSent => units,
     });
     let plans: Vec<_> = store.list_plans().await?.into_iter().map(|plan| (plan.code, plan.name)).collect();
     let page = OrgPage {

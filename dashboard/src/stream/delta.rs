@@ -26,10 +26,11 @@ impl Delta {
         let old = seen.as_deref();
         let mut html = String::new();
         if self.topics.figures {
-            for (place, part) in sample.figures.iter().enumerate() {
-                push_if_new(&mut html, part, old.and_then(|old| old.figures.get(place)));
-            }
+            push_parts(&mut html, &sample.figures, old.map(|old| &old.figures));
             push_table(&mut html, &sample.apps, old.map(|old| &old.apps));
+        }
+        if self.topics.pulse {
+            push_parts(&mut html, &sample.pulse, old.map(|old| &old.pulse));
         }
         if self.topics.rows {
             push_table(&mut html, &sample.hours, old.map(|old| &old.hours));
@@ -62,6 +63,12 @@ impl Delta {
 fn push_if_new(html: &mut String, part: &Part, old: Option<&Part>) {
     if old != Some(part) {
         html.push_str(&fragment(&part.id, &part.html));
+    }
+}
+
+fn push_parts(html: &mut String, parts: &[Part], old: Option<&Vec<Part>>) {
+    for (place, part) in parts.iter().enumerate() {
+        push_if_new(html, part, old.and_then(|old| old.get(place)));
     }
 }
 
@@ -99,6 +106,7 @@ mod tests {
         Arc::new(Sample {
             at_ms,
             figures: vec![part("total", total)],
+            pulse: vec![part("pace", total)],
             apps: table("apps", &[("a1", total)]),
             buckets,
             sum,
@@ -118,6 +126,7 @@ mod tests {
         for wanted in ["id: 1", "#total", "#buckets", "#sum", "#hours", "event: chart\ndata: [5]"] {
             assert!(first.contains(wanted), "{wanted} in {first}");
         }
+        assert!(!first.contains("#pace"), "only where it is asked for: {first}");
         assert_eq!(delta.changes(&sample(2, "5", &[("r1", "a")])), "");
     }
 

@@ -4,6 +4,7 @@ use tokenim_templates::{
     page::usage::{
         AppPart, AppUnits, AppsPart, BucketPart, BucketsPart, CompletePart, ConnectionsPart, QuotasPart, RowPart,
         RowsPart, SumPart, TotalPart,
+        pulse::{HealthPart, PacePart, RefusalsPart},
     },
     text::Text,
 };
@@ -35,6 +36,8 @@ pub(crate) struct Sample {
     pub(crate) at_ms: i64,
     /// Total, connections, completeness, quotas.
     pub(crate) figures: Vec<Part>,
+    /// Health, messages a second, refusals.
+    pub(crate) pulse: Vec<Part>,
     pub(crate) apps: Table,
     pub(crate) buckets: Table,
     pub(crate) sum: Part,
@@ -65,6 +68,11 @@ pub(crate) async fn take(console: &Console, key: &FeedKey) -> Result<Sample, Fau
             part("usage-complete", &CompletePart { text, view })?,
             part("usage-connections", &ConnectionsPart { view })?,
             part("usage-quotas", &QuotasPart { text, view })?,
+        ],
+        pulse: vec![
+            part("overview-health", &HealthPart { text, view })?,
+            part("overview-pace", &PacePart { view })?,
+            part("recent-refusals", &RefusalsPart { text, view })?,
         ],
         apps: Table { whole: part("usage-apps", &AppsPart { text, view })?, rows: apps? },
         buckets: Table { whole: part("usage-buckets", &BucketsPart { text, view })?, rows: buckets? },

@@ -4,6 +4,8 @@
 pub(crate) const ALL: &str = "figures,chart,rows";
 /// Every topic but the table of hours, for its later pages.
 pub(crate) const WITHOUT_ROWS: &str = "figures,chart";
+/// What the overview shows.
+pub(crate) const OVERVIEW: &str = "figures,chart,pulse";
 
 /// The topics of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct Topics {
     pub(crate) chart: bool,
     /// The table of hours.
     pub(crate) rows: bool,
+    /// Health, messages a second, refusals.
+    pub(crate) pulse: bool,
 }
 
 impl Topics {
@@ -25,6 +29,7 @@ impl Topics {
                 "figures" => topics.figures = true,
                 "chart" => topics.chart = true,
                 "rows" => topics.rows = true,
+                "pulse" => topics.pulse = true,
                 _ => return None,
             }
         }
@@ -38,8 +43,10 @@ mod tests {
 
     #[test]
     fn unknown_topics_are_refused() {
-        assert_eq!(Topics::parse(ALL), Some(Topics { figures: true, chart: true, rows: true }));
-        assert_eq!(Topics::parse(WITHOUT_ROWS), Some(Topics { figures: true, chart: true, rows: false }));
+        assert_eq!(Topics::parse(ALL), Some(Topics { figures: true, chart: true, rows: true, pulse: false }));
+        let without_rows = Topics { figures: true, chart: true, ..Topics::default() };
+        assert_eq!(Topics::parse(WITHOUT_ROWS), Some(without_rows));
+        assert_eq!(Topics::parse(OVERVIEW), Some(Topics { pulse: true, ..without_rows }));
         for list in ["", "figures,", "other", "figures, rows"] {
             assert_eq!(Topics::parse(list), None, "{list}");
         }

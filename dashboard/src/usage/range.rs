@@ -52,6 +52,11 @@ impl Range {
         }
     }
 
+    /// Whether its buckets are compared with as many before: the last day is, hour by hour.
+    pub(crate) fn is_compared(&self) -> bool {
+        matches!(self, Self::Last(Span::Day))
+    }
+
     /// The buckets: a preset holds the running hour or day and as many before it as its name says.
     pub(crate) fn window(&self, now_ms: i64) -> Window {
         let last = |step_ms: i64, count: i64| {

@@ -10,11 +10,12 @@ use tokenim_domain::{
 use tokenim_store::{App, QuotaState, UsageHour};
 use tokenim_templates::{
     frame::Mode,
-    page::usage::{AppUnits, HourRow, UsageView, chart::Chart, quota::QuotaBar},
+    page::usage::{AppUnits, HourRow, UsageView, chart::Chart, pulse::Pulse, quota::QuotaBar},
     time::{HOUR_MS, Utc},
 };
 
 use super::{
+    pulse,
     query::{Cursor, Query},
     range::Window,
 };
@@ -32,8 +33,11 @@ pub(crate) struct Reading {
     pub(crate) app: Option<App>,
     /// Hours of the chosen apps in the window, in the order of [`place`].
     pub(crate) hours: Vec<UsageHour>,
+    /// The same of as long a time before, where the range is compared with it.
+    before: Option<Vec<UsageHour>>,
     pub(crate) complete_to_ms: i64,
     pub(crate) window: Window,
+    pulse: Pulse,
     /// Connections of the chosen apps.
     pub(crate) connections: u64,
     /// Of the live apps together, and of the chosen test apps.
@@ -52,14 +56,30 @@ pub(crate) async fn read(console: &Console, org: OrgId, query: &Query) -> Result
     };
     let at_ms = console.now_ms();
     let window = query.range.window(at_ms);
-    let usage = scope.usage_hours(window.from_ms, window.to_ms).await?;
+    let earlier_ms = if query.range.is_compared() { window.to_ms - window.from_ms } else { 0 };
+    let usage = scope.usage_hours(window.from_ms - earlier_ms, window.to_ms).await?;
     let is_chosen = |id: AppId| query.app.is_none_or(|chosen| chosen == id);
-    let connections = apps.iter().filter(|app| is_chosen(app.id)).map(|app| console.live.connections(app.id)).sum();
-    let mut hours: Vec<UsageHour> = usage.items.into_iter().filter(|hour| is_chosen(hour.app)).collect();
+    let shown = || apps.iter().filter(|app| is_chosen(app.id));
+    let connections = shown().map(|app| console.live.connections(app.id)).sum();
+    let pulse = pulse::read(console, shown());
+    let chosen = usage.items.into_iter().filter(|hour| is_chosen(hour.app));
+    let (mut hours, before): (Vec<_>, Vec<_>) = chosen.partition(|hour| hour.at_ms >= window.from_ms);
     hours.sort_by_key(|hour| place(hour.at_ms, hour.app));
     let mut quotas = scope.quotas().await?;
     quotas.retain(|quota| quota.app.as_ref().is_none_or(|app| is_chosen(app.id)));
-    Ok(Reading { at_ms, apps, app, hours, complete_to_ms: usage.complete_to_ms, window, connections, quotas })
+    let complete_to_ms = usage.complete_to_ms;
+    Ok(Reading {
+        at_ms,
+        apps,
+        app,
+        hours,
+        before: query.range.is_compared().then_some(before),
+        complete_to_ms,
+        window,
+        pulse,
+        connections,
+        quotas,
+    })
 }
 
 /// Hours are listed newest first, then by app.
@@ -84,6 +104,7 @@ impl Reading {
             test_total,
             complete_to: Utc::from_ms(self.complete_to_ms),
             connections: self.connections,
+            pulse: self.pulse.clone(),
             quotas: self.quotas.iter().map(bar).collect(),
             chart: self.chart()?,
             apps,
@@ -139,13 +160,19 @@ impl Reading {
     fn chart(&self) -> Result<Chart, Error> {
         let Window { from_ms, to_ms, step_ms } = self.window;
         let bucket_of = |at_ms: i64| usize::try_from((at_ms - from_ms).div_euclid(step_ms)).ok();
-        let mut units = vec![0; bucket_of(to_ms).unwrap_or(0).max(1)];
-        for hour in &self.hours {
-            let bucket = bucket_of(hour.at_ms).and_then(|bucket| units.get_mut(bucket));
-            *bucket.ok_or_else(|| Error::internal("the store returned an hour outside the range"))? += hour.quantity;
-        }
+        let sum = |hours: &[UsageHour], later_ms: i64| {
+            let mut units = vec![0; bucket_of(to_ms).unwrap_or(0).max(1)];
+            for hour in hours {
+                let bucket = bucket_of(hour.at_ms + later_ms).and_then(|bucket| units.get_mut(bucket));
+                *bucket.ok_or_else(|| Error::internal("the store returned an hour outside the range"))? +=
+                    hour.quantity;
+            }
+            Ok::<_, Error>(units)
+        };
+        let units = sum(&self.hours, 0)?;
+        let before = self.before.as_ref().map(|before| sum(before, to_ms - from_ms)).transpose()?.unwrap_or_default();
         let complete = bucket_of(self.complete_to_ms).unwrap_or(0).min(units.len());
-        Ok(Chart { from_ms, step_ms, units, complete })
+        Ok(Chart { from_ms, step_ms, units, before, complete })
     }
 }
 
@@ -201,8 +228,10 @@ mod tests {
             apps: apps.to_vec(),
             app: None,
             hours,
+            before: None,
             complete_to_ms: NOW_MS,
             window: Range::Last(span).window(NOW_MS),
+            pulse: Pulse::default(),
             connections: 3,
             quotas: Vec::new(),
         }
@@ -231,6 +260,24 @@ mod tests {
             assert_eq!(view.apps.iter().map(|app| app.units).sum::<i64>(), view.total);
             assert_eq!(view.test_total, view.total);
         }
+    }
+
+    #[test]
+    fn the_day_before_stands_behind_the_same_hours_and_counts_nowhere_else() {
+        let from_ms = Range::Last(Span::Day).window(NOW_MS).from_ms;
+        let hour = |hour: i64, quantity| UsageHour {
+            app: app(1),
+            meter: Meter::MsgSent,
+            at_ms: from_ms + hour * HOUR_MS,
+            quantity,
+        };
+        let mut reading = reading(Span::Day, vec![(1, from_ms + 2 * HOUR_MS, 5)]);
+        reading.before = Some(vec![hour(-24, 7), hour(-22, 9), hour(-1, 1)]);
+        let view = reading.view(&query(Span::Day)).unwrap();
+        assert_eq!((view.total, view.chart.units[2]), (5, 5));
+        assert_eq!(view.chart.before.len(), 24);
+        assert_eq!([0, 2, 23].map(|hour| view.chart.before[hour]), [7, 9, 1]);
+        assert_eq!(view.chart.before.iter().sum::<i64>(), 17);
     }
 
     #[test]

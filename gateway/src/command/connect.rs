@@ -76,7 +76,7 @@ fn wanted(body: &RawValue) -> Result<Wanted> {
 /// A refused credential ends the connection; anything else may be tried again until the deadline.
 fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64, error: &Error) {
     note(error);
-    connection.answer(gateway.refusal(id, error));
+    connection.answer(gateway.refusal(connection, id, error));
     match error.code {
         Code::TokenInvalid
         | Code::TokenExpired
@@ -121,7 +121,7 @@ impl<L: MessageLog> Gateway<L> {
             Ok(recovery) => recovery,
             Err(error) => {
                 // The gate is shut and the client is registered: neither can be taken back, so it starts over.
-                connection.answer(self.refusal(id, &error));
+                connection.answer(self.refusal(connection, id, &error));
                 note(&error);
                 self.close(connection, Code::InsufficientState);
                 return Ok(());
@@ -152,14 +152,13 @@ impl<L: MessageLog> Gateway<L> {
         }
     }
 
-    /// Tells the page that watches the app why its client could not connect.
+    /// Tells the pages of the app why its client could not connect.
     async fn note_refusal(&self, wanted: &Wanted, code: Code) {
-        if !self.inner.checkpoints.is_watching() {
-            return;
-        }
         let Credential::Token(token) = &wanted.credential else { return };
-        if let Some(app) = self.inner.verifier.app_of(token).await {
-            self.inner.checkpoints.refuse(app, code, wanted.library.as_deref());
+        let Some(app) = self.inner.verifier.app_of(token).await else { return };
+        self.inner.checkpoints.refuse(app.app, code, wanted.library.as_deref());
+        if let Ok(place) = self.inner.places.find(app).await {
+            place.refusals.note(self.inner.clock.now_ms(), code);
         }
     }
 

@@ -19,3 +19,5 @@ frame-mode-test = test
 frame-title = { $page } · TokenIM
 frame-title-test = { $page } · test · TokenIM
 frame-title-live = { $page } · live · TokenIM
+frame-suspended = This org is suspended: its apps are closed to everybody, its data stays. Ask the service’s operator to lift it.
+frame-suspended-why = This org is suspended, because: { $reason }. Its apps are closed to everybody, its data stays. Ask the service’s operator to lift it.

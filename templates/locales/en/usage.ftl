@@ -61,3 +61,4 @@ usage-snippet = Commands that send a first message
 usage-copy = Copy
 usage-copied = Copied
 usage-no-app = This org has no app yet. Create one with the command line tool of the server.
+usage-before = 24 hours before

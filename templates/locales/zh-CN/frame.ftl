@@ -22,3 +22,5 @@ frame-mode-test = 测试
 frame-title = { $page } · TokenIM
 frame-title-test = { $page } · 测试 · TokenIM
 frame-title-live = { $page } · 正式 · TokenIM
+frame-suspended = 此组织已被暂停：其应用对所有人关闭，数据保留。请联系服务运营者解除。
+frame-suspended-why = 此组织已被暂停，原因：{ $reason }。其应用对所有人关闭，数据保留。请联系服务运营者解除。

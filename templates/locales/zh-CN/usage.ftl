@@ -60,3 +60,4 @@ usage-snippet = 发送第一条消息的命令
 usage-copy = 复制
 usage-copied = 已复制
 usage-no-app = 该组织还没有应用。请用服务器的命令行工具创建一个。
+usage-before = 此前 24 小时

@@ -59,7 +59,7 @@ pub struct MatrixRow {
 }
 
 /// The invitation form as it was sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InviteForm {
     /// The address.
     pub email: String,

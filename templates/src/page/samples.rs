@@ -2,6 +2,8 @@
 mod operator;
 mod org;
 
+use std::time::Duration;
+
 use std::collections::BTreeSet;
 
 use askama::Template;
@@ -22,7 +24,13 @@ use super::{
     sign_up::SignUpPage,
     told::{Told, ToldPage},
     usage::overview::OverviewPage,
-    usage::{self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*, quota::QuotaBar},
+    usage::{
+        self, AppUnits, HourRow, Links, UsagePage, UsageView,
+        chart::Chart,
+        filter::*,
+        pulse::{Pulse, Refusal},
+        quota::QuotaBar,
+    },
 };
 use crate::{
     assets::Assets,
@@ -60,10 +68,24 @@ fn view(units: Vec<i64>) -> UsageView {
         test_total: total / 2,
         complete_to: Utc::from_ms(AT_MS),
         connections: 4096,
+        pulse: pulse(),
         quotas: quotas(),
         apps: vec![app(HOSTILE, Mode::Live), app("Shop", Mode::Test)],
         rows: if total > 0 { vec![row(from_ms), row(from_ms + HOUR_MS)] } else { Vec::new() },
-        chart: Chart { from_ms, step_ms: HOUR_MS, complete: units.len() - 1, units },
+        chart: Chart { from_ms, step_ms: HOUR_MS, complete: units.len() - 1, before: vec![40; units.len()], units },
+    }
+}
+
+/// Every state of the health line, and refusals.
+fn pulse() -> Pulse {
+    let refusal = |code, count| Refusal { code, app: HOSTILE.into(), count, lately: 1, last: Utc::from_ms(AT_MS) };
+    Pulse {
+        draining: true,
+        api: Some(Duration::from_millis(3)),
+        delivery: None,
+        messages: 42,
+        pace_seconds: 10,
+        refusals: vec![refusal("token_expired", 1_204), refusal("rate_limited", 1)],
     }
 }
 
@@ -486,6 +508,7 @@ fn in_every_dress(check: impl Fn(&str, Language, Theme, &str)) {
                 email: "dev@example.com",
                 org_name: Some(HOSTILE),
                 is_verified: false,
+                suspended: Some(HOSTILE),
                 orgs: "/console/orgs",
                 is_operator: theme == Theme::Dark,
             });

@@ -12,10 +12,12 @@ use crate::{
 pub mod chart;
 pub mod filter;
 pub mod overview;
+pub mod pulse;
 pub mod quota;
 
 use chart::{Bucket, Chart};
 use filter::Filter;
+use pulse::Pulse;
 use quota::QuotaBar;
 
 /// The figures of one org, filter and instant; page, stream, chart and tables all print this one value.
@@ -29,6 +31,8 @@ pub struct UsageView {
     pub complete_to: Utc,
     /// Connections open on this server now.
     pub connections: u64,
+    /// What happens now.
+    pub pulse: Pulse,
     /// Quotas of the month, whatever the range.
     pub quotas: Vec<QuotaBar>,
     /// Units per hour or day.
@@ -42,6 +46,10 @@ pub struct UsageView {
 impl UsageView {
     fn total_shown(&self) -> String {
         grouped(self.total)
+    }
+
+    fn before_shown(&self) -> String {
+        grouped(self.chart.before.iter().sum())
     }
 
     fn test_total_shown(&self) -> String {

@@ -2,6 +2,7 @@
 
 use super::support::store;
 use crate::support::client::Client;
+use crate::support::page::Console;
 use crate::support::rest::{Answer, Rest, answer};
 use crate::support::server::TestServer;
 use crate::support::token::user_token;
@@ -45,6 +46,10 @@ async fn a_suspended_org_is_closed_and_refused_everywhere_and_the_others_go_on()
         assert_eq!(answer.json()["error"]["reason"], "does not pay");
     }
     theirs.ok("ping", json!({})).await;
+    let page = Console::sign_in(&server, &server.founded).await.get("/console/overview").await;
+    assert!(page.text.contains("suspended, because: does not pay"), "the people are told: {}", page.text);
+    let page = Console::sign_in(&server, &server.other).await.get("/console/overview").await;
+    assert!(!page.text.contains("suspended"), "{}", page.text);
     store.org(org).suspend(&actor, false).await.unwrap();
     until(async || {
         let mut client = Client::open(&server).await;

@@ -27,6 +27,8 @@ pub struct Chart {
     pub step_ms: i64,
     /// Units of each bucket, in order of time; never empty.
     pub units: Vec<i64>,
+    /// Units of as many buckets before those, to compare with; empty where nothing is compared.
+    pub before: Vec<i64>,
     /// Buckets from the first that are over and fully counted.
     pub complete: usize,
 }
@@ -40,6 +42,8 @@ pub struct Bucket {
     pub daily: bool,
     /// Its units.
     pub units: i64,
+    /// Those of the bucket it is compared with.
+    pub before: Option<i64>,
     /// Whether it is over and fully counted.
     pub complete: bool,
 }
@@ -57,6 +61,10 @@ impl Bucket {
 
     pub(super) fn units_shown(&self) -> String {
         grouped(self.units)
+    }
+
+    pub(super) fn before_shown(&self) -> Option<String> {
+        self.before.map(grouped)
     }
 }
 
@@ -113,6 +121,7 @@ impl Chart {
             at_ms: self.start_of(index),
             daily: self.is_daily(),
             units: *units,
+            before: self.before.get(index).copied(),
             complete: index < self.complete,
         })
     }
@@ -137,7 +146,7 @@ impl Chart {
     /// Values marked on the vertical axis: zero first, the last at or above the highest bar.
     #[must_use]
     pub fn y_values(&self) -> Vec<i64> {
-        let highest = self.units.iter().copied().max().unwrap_or(0).max(Y_MARKS_MAX);
+        let highest = self.units.iter().chain(&self.before).copied().max().unwrap_or(0).max(Y_MARKS_MAX);
         let step = round_step(ceil_div(highest, Y_MARKS_MAX));
         (0..=ceil_div(highest, step)).map(|mark| mark * step).collect()
     }
@@ -158,20 +167,34 @@ impl Chart {
             .collect()
     }
 
+    /// Whether it is compared with the time before.
+    pub(super) fn is_compared(&self) -> bool {
+        !self.before.is_empty()
+    }
+
     pub(super) fn bars(&self) -> Vec<Bar> {
+        self.places(&self.units, BAR_PERCENT)
+    }
+
+    /// The bars of the time before, as wide as a bucket, to stand behind the others.
+    pub(super) fn ghosts(&self) -> Vec<Bar> {
+        self.places(&self.before, 100)
+    }
+
+    fn places(&self, units: &[i64], width_percent: i64) -> Vec<Bar> {
         let count = self.units.len() as i64;
         let top = self.top_value();
         let bar = |(index, units): (usize, &i64)| {
             let height = pixels(*units, top);
             Bar {
-                x_percent: percent(index as i64 * WHOLE + (WHOLE - BAR_PERCENT * 100) / 2, count),
-                width_percent: percent(BAR_PERCENT * 100, count),
+                x_percent: percent(index as i64 * WHOLE + (WHOLE - width_percent * 100) / 2, count),
+                width_percent: percent(width_percent * 100, count),
                 y: PLOT_TOP + PLOT_HEIGHT - height,
                 height,
                 complete: index < self.complete,
             }
         };
-        self.units.iter().enumerate().filter(|(_, units)| **units > 0).map(bar).collect()
+        units.iter().enumerate().filter(|(_, units)| **units > 0).map(bar).collect()
     }
 
     pub(super) fn y_marks(&self) -> Vec<YMark> {
@@ -234,7 +257,7 @@ mod tests {
     use crate::time::HOUR_MS;
 
     fn chart(units: Vec<i64>, step_ms: i64) -> Chart {
-        Chart { from_ms: 1_795_615_200_000, step_ms, complete: units.len() - 1, units }
+        Chart { from_ms: 1_795_615_200_000, step_ms, complete: units.len() - 1, before: Vec::new(), units }
     }
 
     #[test]
@@ -256,6 +279,16 @@ mod tests {
             assert!(marks.len() as i64 <= X_MARKS_MAX + 1, "{count}: {}", marks.len());
             assert!(marks.iter().all(|at| (at - chart.from_ms) % step_ms == 0 || step_ms == DAY_MS), "{count}");
         }
+    }
+
+    #[test]
+    fn the_time_before_fits_into_the_same_axis() {
+        let compared = Chart { before: vec![0, 9_000], ..chart(vec![10, 20], HOUR_MS) };
+        assert!(*compared.y_values().last().expect("marks") >= 9_000);
+        assert_eq!(compared.ghosts().len(), 1);
+        assert_eq!(compared.buckets().map(|bucket| bucket.before).collect::<Vec<_>>(), [Some(0), Some(9_000)]);
+        let alone = chart(vec![10, 20], HOUR_MS);
+        assert!(alone.ghosts().is_empty() && alone.buckets().all(|bucket| bucket.before.is_none()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The overview page: the usage page's moving parts, and where to start.
 use askama::Template;
 
-use super::{Links, UsageView};
+use super::{Links, UsageView, pulse::Level};
 use crate::{
     frame::{Frame, Mode, Theme},
     language::Language,
