@@ -179,6 +179,9 @@ fn keys_used() -> BTreeSet<String> {
     used
 }
 
+/// Messages that explain a code: named by the code, and compared with the codes in the dashboard's tests.
+const OF_CODES: &str = "refusal-";
+
 #[test]
 fn every_message_is_used_and_every_used_message_exists() {
     let messages = messages("en");
@@ -200,8 +203,7 @@ fn every_message_is_used_and_every_used_message_exists() {
     for key in called {
         assert!(messages.contains_key(&key), "{key} has no message");
     }
-    // Those that explain codes are named by the codes; the dashboard's tests compare.
-    for key in messages.keys().filter(|key| !key.starts_with("refusal-")) {
+    for key in messages.keys().filter(|key| !key.starts_with(OF_CODES)) {
         assert!(used.contains(key), "{key} is used nowhere");
     }
 }
