@@ -7,17 +7,26 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::{MEMBERS_PER_COMMAND_MAX, NAME_CHARS_MAX};
 use tokenim_domain::log::{ConversationView, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::ConversationKind;
+use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, id};
 use tokenim_protocol::grammar;
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    post("/v1/conversations", "createConversation", Who::KeyOrUser(Scope::ConversationsWrite), || web::to(create))
+        .refuses(&[Code::Conflict, Code::LimitReached, Code::OutcomeUnknown]),
+    get("/v1/conversations/{id}", "getConversation", Who::KeyOrUser(Scope::ConversationsRead), || web::to(show))
+        .refuses(&[Code::NotFound]),
+];
 
 /// Members of a direct conversation.
 const DIRECT_MEMBERS: usize = 2;

@@ -1,7 +1,7 @@
 //! Calls from web pages of another origin (the Fetch standard's CORS): for user and session tokens, from origins the app
 //! takes, never with cookies; a secret key hears nothing of it.
 
-use crate::routes::{ROUTES, Who};
+use crate::routes::{Who, routes};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -31,7 +31,7 @@ pub(crate) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
     let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     let origin = request.headers().get(header::ORIGIN).filter(|_| request.method() == Method::OPTIONS)?;
     let path = request.match_pattern()?;
-    let of_users = ROUTES.iter().filter(|spec| spec.path == path && matches!(spec.who, Who::KeyOrUser(_)));
+    let of_users = routes().filter(|spec| spec.path == path && matches!(spec.who, Who::KeyOrUser(_)));
     let methods: Vec<_> = of_users.map(|spec| spec.verb.method()).collect();
     if !methods.iter().any(|method| method.as_str().as_bytes() == asked.as_bytes()) {
         return None;

@@ -27,4 +27,4 @@ mod tests;
 
 pub use api::Api;
 pub use openapi::document;
-pub use routes::{ROUTES, RouteSpec, Verb, Who, configure};
+pub use routes::{RouteSpec, Verb, Who, configure, routes};

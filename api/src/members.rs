@@ -8,15 +8,28 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, delete, get, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::MEMBERS_PAGE_MAX;
 use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
+use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error};
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/conversations/{id}/members", "listMembers", Who::KeyOrUser(Scope::MembersRead), || web::to(list))
+        .refuses(&[Code::NotFound]),
+    post("/v1/conversations/{id}/members", "addMembers", Who::KeyOrUser(Scope::MembersWrite), || web::to(add))
+        .refuses(&[Code::NotFound, Code::LimitReached, Code::OutcomeUnknown]),
+    delete("/v1/conversations/{id}/members/{user}", "removeMember", Who::KeyOrUser(Scope::MembersWrite), || {
+        web::to(remove)
+    })
+    .refuses(&[Code::NotFound, Code::OutcomeUnknown]),
+];
 
 /// Members of a page when the call names no `limit`.
 const PAGE_DEFAULT: u32 = 50;

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get, post};
 use crate::{answer, conversations, cursor, event};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -16,12 +17,20 @@ use tokenim_domain::limits::{
 use tokenim_domain::log::{Draft, From, Outcome, Page, RangeQuery, Sent, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
+use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, content};
 use tokenim_gateway::encode;
 use tokenim_protocol::reply::Json;
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/conversations/{id}/messages", "listMessages", Who::KeyOrUser(Scope::MessagesRead), || web::to(list))
+        .refuses(&[Code::NotFound]),
+    post("/v1/conversations/{id}/messages", "sendMessage", Who::KeyOrUser(Scope::MessagesWrite), || web::to(send))
+        .refuses(&[Code::NotFound, Code::Conflict, Code::OutcomeUnknown, Code::QuotaExceeded, Code::RateLimited]),
+];
 
 /// Bytes of bodies in one page, so that the page stays within the size of any server frame (docs/PROTOCOL.md §3).
 const PAGE_BODY_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX - HISTORY_PAGE_MAX as usize * EVENT_OVERHEAD_BYTES_MAX;

@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::fault::{ErrorReply, Fault};
 use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, plans, signing_keys};
 use crate::query::Query;
-use crate::routes::{ROUTES, RouteSpec, Verb, Who};
+use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{answer, conversations, members, messages, stats, tokens, usage};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn,
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
+
+pub(crate) const ROUTES: &[RouteSpec] = &[get("/v1/openapi.json", "getOpenapi", Who::Public, || web::to(show))];
 
 /// Name of the scheme of a server's secret key.
 const SERVER_KEY: &str = "server_key";
@@ -65,7 +67,7 @@ const USER_TOKEN: &str = "user_token";
         apps::create,
         apps::show,
         apps::update,
-        apps::delete,
+        apps::remove,
         apps::list_origins,
         apps::add_origin,
         apps::remove_origin,
@@ -93,7 +95,7 @@ struct Document;
 pub fn document() -> OpenApi {
     let mut document = Document::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    for spec in ROUTES {
+    for spec in routes() {
         if let Some(operation) = document.paths.paths.get_mut(spec.path).and_then(|item| operation_mut(item, spec.verb))
         {
             complete(operation, spec);

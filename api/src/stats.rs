@@ -5,14 +5,22 @@ use crate::api::Api;
 use crate::auth::{Auth, ServerKey};
 use crate::fault::Fault;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokenim_domain::log::AppRef;
 use tokenim_domain::meter::{HOUR_MS, hour_of};
+use tokenim_domain::scope::Scope;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/stats", "getStats", Who::ServerKey(Scope::StatsRead), || web::to(now)),
+    get("/v1/stats/series", "getStatsSeries", Who::ServerKey(Scope::StatsRead), || web::to(series))
+        .refuses(&[Code::NotSupported]),
+];
 
 /// Hours of a series of messages, the current one included.
 const SERIES_HOURS: i64 = 24;

@@ -6,16 +6,22 @@ use crate::auth::ServerKey;
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
+use crate::routes::{RouteSpec, Who, post};
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::TOKEN_SECONDS_DEFAULT;
 use tokenim_domain::log::MessageLog;
 use tokenim_domain::name::User;
+use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Caps;
 use tokenim_domain::token::{self, Grant};
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] =
+    &[post("/v1/tokens", "createToken", Who::ServerKey(Scope::TokensCreate), || web::to(create))
+        .refuses(&[Code::NotFound])];
 
 /// A token to make.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -5,15 +5,20 @@ use crate::api::Api;
 use crate::auth::{Auth, ServerKey};
 use crate::fault::Fault;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokenim_domain::Error;
 use tokenim_domain::id::AppId;
 use tokenim_domain::meter::{HOUR_MS, Meter};
+use tokenim_domain::scope::Scope;
 use tokenim_protocol::time::{self, rfc3339};
 use tokenim_store::UsageHour;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] =
+    &[get("/v1/usage", "listUsage", Who::ServerKey(Scope::UsageRead), || web::to(list))];
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// How far back an answer reaches when the call names no `from`.

@@ -8,15 +8,32 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, delete, get, patch, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::{apps, origins};
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::AppId;
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::{App, AppChange};
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/apps", "listApps", Who::ManagementKey(Action::ReadApps), || web::to(list)),
+    post("/v1/manage/apps", "createApp", Who::ManagementKey(Action::ChangeApps), || web::to(create))
+        .refuses(&[Code::EmailUnverified, Code::PlanLimit]),
+    get("/v1/manage/apps/{app}", "getApp", Who::ManagementKey(Action::ReadApps), || web::to(show)),
+    patch("/v1/manage/apps/{app}", "updateApp", Who::ManagementKey(Action::ChangeApps), || web::to(update)),
+    delete("/v1/manage/apps/{app}", "deleteApp", Who::ManagementKey(Action::ChangeApps), || web::to(remove)),
+    get("/v1/manage/apps/{app}/origins", "listOrigins", Who::ManagementKey(Action::ReadApps), || web::to(list_origins)),
+    post("/v1/manage/apps/{app}/origins", "addOrigin", Who::ManagementKey(Action::ChangeApps), || web::to(add_origin))
+        .refuses(&[Code::LimitReached]),
+    delete("/v1/manage/apps/{app}/origins", "removeOrigin", Who::ManagementKey(Action::ChangeApps), || {
+        web::to(remove_origin)
+    }),
+];
 
 /// An app to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -153,7 +170,7 @@ pub(crate) async fn update(
         ("name" = String, Query, description = "The app's name, to say that it is meant."),
     ),
     responses((status = 200, body = DeletedApp, description = "The app is gone.")))]
-pub(crate) async fn delete(
+pub(crate) async fn remove(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     path: web::Path<String>,

@@ -6,13 +6,20 @@ use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokenim_domain::Error;
+use tokenim_domain::actor::Action;
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::{AuditEvent, AuditQuery, AuditVerdict};
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/audit", "listAudit", Who::ManagementKey(Action::ReadAudit), || web::to(list)),
+    get("/v1/manage/audit/check", "checkAudit", Who::ManagementKey(Action::ReadAudit), || web::to(check)),
+];
 
 /// A change of the org.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,13 +8,30 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, delete, get, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::invitations::{self, Invite};
+use tokenim_domain::Code;
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::InvitationId;
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::InvitationView;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/invitations", "listInvitations", Who::ManagementKey(Action::ReadMembers), || web::to(list)),
+    post("/v1/manage/invitations", "createInvitation", Who::ManagementKey(Action::ChangeMembers), || web::to(create))
+        .refuses(&[Code::Conflict, Code::PlanLimit, Code::RateLimited]),
+    delete("/v1/manage/invitations/{id}", "revokeInvitation", Who::ManagementKey(Action::ChangeMembers), || {
+        web::to(revoke)
+    })
+    .refuses(&[Code::InvitationUsed, Code::InvitationRevoked]),
+    post("/v1/manage/invitations/{id}/resend", "resendInvitation", Who::ManagementKey(Action::ChangeMembers), || {
+        web::to(resend)
+    })
+    .refuses(&[Code::Conflict, Code::PlanLimit, Code::RateLimited, Code::InvitationUsed, Code::InvitationRevoked]),
+];
 
 /// Somebody to invite.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -7,15 +7,32 @@ use crate::auth::{self, Auth, Manager};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Open, Post};
+use crate::routes::{RouteSpec, Who, get, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::keys::{self, GRACE_S_DEFAULT, Wanted};
-use tokenim_domain::Error;
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::scope::Scopes;
+use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::ApiKeyView;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/keys", "listKeys", Who::ManagementKey(Action::ReadKeys), || web::to(list)),
+    post("/v1/manage/keys", "createKey", Who::ManagementKey(Action::ChangeKeys), || web::to(create))
+        .refuses(&[Code::LimitReached]),
+    post("/v1/manage/keys/{id}/rotate", "rotateKey", Who::ManagementKey(Action::ChangeKeys), || web::to(rotate))
+        .refuses(&[Code::Conflict, Code::LimitReached]),
+    post("/v1/manage/keys/{id}/revoke", "revokeKey", Who::ManagementKey(Action::ChangeKeys), || web::to(revoke)),
+    post("/v1/keys/report-leak", "reportLeakedKey", Who::Public, || web::to(report_leak)).refuses(&[
+        Code::RateLimited,
+        Code::Unavailable,
+        Code::Overloaded,
+        Code::Silent,
+    ]),
+];
 
 /// A server key to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -179,7 +196,7 @@ pub(crate) async fn report_leak(
 ) -> Result<HttpResponse, Fault> {
     let from = auth::address(&request);
     if let Some(wait_ms) = api.reports.refuse(from, api.now_ms()) {
-        return Err(Error::new(tokenim_domain::Code::RateLimited).retry_after(wait_ms).into());
+        return Err(Error::new(Code::RateLimited).retry_after(wait_ms).into());
     }
     keys::revoke_leaked(&api.store, &open.0.key, from).await?;
     answer::json(&ReportReply { received: true }).map(answer::ok)

@@ -7,13 +7,32 @@ use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Post};
+use crate::routes::{RouteSpec, Who, get, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::management_keys::{self, Wanted};
+use tokenim_domain::Code;
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::KeyId;
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::ManagementKeyView;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/management-keys", "listManagementKeys", Who::ManagementKey(Action::ChangeSettings), || {
+        web::to(list)
+    }),
+    post("/v1/manage/management-keys", "createManagementKey", Who::ManagementKey(Action::ChangeSettings), || {
+        web::to(create)
+    })
+    .refuses(&[Code::LimitReached]),
+    post(
+        "/v1/manage/management-keys/{id}/revoke",
+        "revokeManagementKey",
+        Who::ManagementKey(Action::ChangeSettings),
+        || web::to(revoke),
+    ),
+];
 
 /// A management key to make.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -7,14 +7,28 @@ use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, delete, get, patch};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::members;
 use tokenim_domain::Code;
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::OrgMember;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/members", "listOrgMembers", Who::ManagementKey(Action::ReadMembers), || web::to(list)),
+    patch("/v1/manage/members/{account}", "changeOrgMember", Who::ManagementKey(Action::ChangeMembers), || {
+        web::to(change)
+    })
+    .refuses(&[Code::Conflict, Code::LastOwner]),
+    delete("/v1/manage/members/{account}", "removeOrgMember", Who::ManagementKey(Action::ChangeMembers), || {
+        web::to(remove)
+    })
+    .refuses(&[Code::LastOwner]),
+];
 
 /// Another role for a member.
 #[derive(Debug, Deserialize, ToSchema)]

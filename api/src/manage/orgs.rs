@@ -8,17 +8,30 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Post};
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get, patch, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::invitations::Invite;
 use tokenim_control::orgs;
 use tokenim_domain::Code;
+use tokenim_domain::actor::Action;
 use tokenim_domain::actor::{Acting, Right};
 use tokenim_domain::id::OrgId;
 use tokenim_domain::role::OrgRole;
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::{FoundOrg, OrgPatch, OrgView};
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/orgs", "listOrgs", Who::OperatorKey, || web::to(list)),
+    post("/v1/manage/orgs", "createOrg", Who::OperatorKey, || web::to(create)),
+    get("/v1/manage/orgs/{org}", "getOrg", Who::ManagementKey(Action::ReadOverview), || web::to(show)),
+    patch("/v1/manage/orgs/{org}", "changeOrg", Who::ManagementKey(Action::ChangeSettings), || web::to(change)),
+    post("/v1/manage/orgs/{org}/suspend", "suspendOrg", Who::OperatorKey, || web::to(suspend))
+        .refuses(&[Code::NotFound, Code::Conflict]),
+    post("/v1/manage/orgs/{org}/resume", "resumeOrg", Who::OperatorKey, || web::to(resume))
+        .refuses(&[Code::NotFound, Code::Conflict]),
+];
 
 /// An org to make.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -7,13 +7,23 @@ use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get, put};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::plans;
+use tokenim_domain::Code;
+use tokenim_domain::actor::Action;
 use tokenim_domain::plan::{Entitlement, Feature};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::{Plan, Subscription};
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/plans", "listPlans", Who::ManagementKey(Action::ReadBilling), || web::to(list)),
+    get("/v1/manage/subscription", "getSubscription", Who::ManagementKey(Action::ReadBilling), || web::to(show)),
+    put("/v1/manage/subscription", "changeSubscription", Who::ManagementKey(Action::ChangeBilling), || web::to(change))
+        .refuses(&[Code::EmailUnverified]),
+];
 
 /// The plans, the smallest first.
 #[derive(Debug, Serialize, ToSchema)]

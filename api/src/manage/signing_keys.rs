@@ -7,17 +7,32 @@ use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Post};
+use crate::routes::{RouteSpec, Who, get, post};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::keys::GRACE_S_DEFAULT;
 use tokenim_control::signing_keys::{self, Wanted};
-use tokenim_domain::Error;
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::secret::Secret;
 use tokenim_domain::token::SigningAlgorithm;
+use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::SigningKeyView;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/signing-keys", "listSigningKeys", Who::ManagementKey(Action::ReadKeys), || web::to(list)),
+    post("/v1/manage/signing-keys", "createSigningKey", Who::ManagementKey(Action::ChangeKeys), || web::to(create))
+        .refuses(&[Code::LimitReached]),
+    post("/v1/manage/signing-keys/{id}/rotate", "rotateSigningKey", Who::ManagementKey(Action::ChangeKeys), || {
+        web::to(rotate)
+    })
+    .refuses(&[Code::Conflict, Code::LimitReached]),
+    post("/v1/manage/signing-keys/{id}/revoke", "revokeSigningKey", Who::ManagementKey(Action::ChangeKeys), || {
+        web::to(revoke)
+    }),
+];
 
 /// A signing key to make.
 #[derive(Debug, Deserialize, ToSchema)]

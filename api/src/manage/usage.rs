@@ -5,14 +5,21 @@ use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::query::Query;
+use crate::routes::{RouteSpec, Who, get};
 use crate::usage::{Asked, UsageItem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use tokenim_domain::actor::Action;
 use tokenim_domain::id::AppId;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::QuotaState;
 use utoipa::ToSchema;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    get("/v1/manage/usage", "listOrgUsage", Who::ManagementKey(Action::ReadUsage), || web::to(list)),
+    get("/v1/manage/invoices", "listInvoices", Who::ManagementKey(Action::ReadBilling), || web::to(list_invoices)),
+];
 
 /// Usage of an org.
 #[derive(Debug, Serialize, ToSchema)]

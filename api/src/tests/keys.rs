@@ -2,7 +2,7 @@
 
 use super::house::{Answer, House};
 use super::sample::{app, sample, server_key};
-use crate::{ROUTES, Who};
+use crate::{Who, routes};
 use actix_web::http::Method;
 use serde_json::{Value, json};
 use tokenim_domain::scope::{Scope, Scopes};
@@ -32,7 +32,7 @@ async fn every_cell_of_scopes_and_routes() {
     house.group("c1").await;
     for scope in Scope::ALL {
         let (_, key) = server_key(&house, Scopes::Only(vec![*scope])).await;
-        for spec in ROUTES {
+        for spec in routes() {
             let (Who::ServerKey(needed) | Who::KeyOrUser(needed)) = spec.who else { continue };
             let (path, mut body) = sample(&house, spec).await;
             if path.ends_with("/messages") && !body.is_null() {

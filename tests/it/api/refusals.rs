@@ -6,7 +6,7 @@ use crate::support::token::{now_s, with_claims};
 use crate::support::wire::Wire;
 use reqwest::Method;
 use serde_json::json;
-use tokenim_api::{ROUTES, Who};
+use tokenim_api::{Who, routes};
 
 /// A route's path with ids of nothing.
 fn path_of(template: &str) -> String {
@@ -21,7 +21,7 @@ async fn every_route_but_public_ones_needs_a_credential() {
     typo.replace_range(20..21, if &typo[20..21] == "a" { "b" } else { "a" });
     let expired = with_claims(founded, "alice", json!({"iat": now_s() - 500, "exp": now_s() - 100}));
     let unknown_kid = crate::support::token::sign(&founded.signing.kid.replace("key_0", "key_1"), &json!({}), "x");
-    for route in ROUTES.iter().filter(|route| route.who != Who::Public) {
+    for route in routes().filter(|route| route.who != Who::Public) {
         for (credential, code) in [
             ("", "unauthenticated"),
             (typo.as_str(), "key_malformed"),
@@ -59,7 +59,7 @@ async fn a_server_key_from_a_browser_or_in_a_url_is_refused() {
 #[tokio::test]
 async fn server_routes_refuse_user_tokens() {
     let server = TestServer::spawn().await;
-    for route in ROUTES.iter().filter(|route| matches!(route.who, Who::ServerKey(_))) {
+    for route in routes().filter(|route| matches!(route.who, Who::ServerKey(_))) {
         let request = server
             .rest_as(&server.token("alice"))
             .request(route.verb.method().as_str().parse().unwrap(), route.path)
@@ -75,7 +75,7 @@ async fn unknown_paths_and_methods_are_told_apart() {
     for path in ["/v1", "/v1/", "/v1/nothing", "/v1/conversations/c1/nothing", "/v1/tokens/x"] {
         assert_eq!(rest.get(path).await.refusal(), (404, "not_found".to_owned()), "{path}");
     }
-    for route in ROUTES {
+    for route in routes() {
         let answer = answer(rest.request(Method::from_bytes(b"PURGE").unwrap(), &path_of(route.path))).await;
         assert_eq!(answer.refusal(), (405, "method_not_allowed".to_owned()), "{}", route.path);
         assert!(answer.header("allow").contains(route.verb.method().as_str()), "{}", route.path);

@@ -4,7 +4,7 @@ use super::{Ids, Orgs, assert_clean, masked};
 use crate::support::Rest;
 use crate::support::rest::{Answer, answer};
 use serde_json::{Value, json};
-use tokenim_api::{ROUTES, RouteSpec, Verb};
+use tokenim_api::{RouteSpec, Verb, routes};
 
 /// Requests of a route that name something by these ids. A route without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
@@ -164,7 +164,7 @@ async fn every_route_answers_a_foreign_id_like_one_of_nothing() {
     let manager = orgs.server.manager(&orgs.server.founded).await.secret;
     for credential in [&orgs.server.founded.key, &orgs.server.token("alice"), alice.session(), &manager] {
         let rest = orgs.server.rest_as(credential);
-        for route in ROUTES {
+        for route in routes() {
             let [foreign, nothing] = orgs.both().map(|ids| cases(route, ids));
             for (foreign, nothing) in foreign.iter().zip(&nothing) {
                 let one = comparable(&ask(&rest, route, foreign).await, &orgs.foreign);
