@@ -32,10 +32,6 @@ async fn other(face: &Face) -> FoundOrg {
     face.console.store.search_orgs("other@example.com", None, 9).await.unwrap().pop().unwrap()
 }
 
-fn nonce_of(html: &str) -> String {
-    html.split("name=\"nonce\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
-}
-
 /// Sends a form of a page; the fields go with the page's token and nonce, which are returned for a second send.
 async fn send(face: &Face, cookie: &str, page: &str, path: &str, fields: &[(&str, &str)]) -> (Answer, [String; 2]) {
     let html = text_of(face.get(page, cookie).await).await;
