@@ -12,6 +12,11 @@ pub(crate) fn ok(json: String) -> HttpResponse {
     text(StatusCode::OK, json.into_bytes())
 }
 
+/// A 200 with the JSON of a view.
+pub(crate) fn view(view: &impl Serialize) -> Result<HttpResponse, Fault> {
+    json(view).map(ok)
+}
+
 /// A status with JSON bytes. `Content-Type` carries no charset: JSON is UTF-8 (RFC 8259 §8.1).
 pub(crate) fn text(status: StatusCode, json: Vec<u8>) -> HttpResponse {
     HttpResponse::build(status).insert_header((header::CONTENT_TYPE, "application/json")).body(json)

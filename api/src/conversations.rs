@@ -165,7 +165,7 @@ pub(crate) async fn show(
     caller.0.allow(conversation.as_str(), Cap::Read)?;
     let view = api.store.find_conversation(caller.0.app(), &conversation, caller.0.viewer().as_ref()).await?;
     let view = view.ok_or_else(|| Error::new(Code::NotFound))?;
-    answer::json(&reply(&view, None)).map(answer::ok)
+    answer::view(&reply(&view, None))
 }
 
 fn reply(view: &ConversationView, existed: Option<bool>) -> ConversationReply {

@@ -8,6 +8,7 @@ pub(crate) mod management_keys;
 pub(crate) mod members;
 pub(crate) mod orgs;
 pub(crate) mod page;
+pub(crate) mod parse;
 pub(crate) mod plans;
 pub(crate) mod signing_keys;
 pub(crate) mod usage;

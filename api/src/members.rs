@@ -106,7 +106,7 @@ pub(crate) async fn list(
     let view = view.ok_or_else(|| Error::new(Code::NotFound))?;
     let page = MembersQuery { app: caller.app(), conversation, viewer, after, limit: limit + 1 };
     let page = page_of(api.store.members(page).await?, limit as usize, AsOf { epoch: view.epoch, seq: view.last_seq });
-    answer::json(&page).map(answer::ok)
+    answer::view(&page)
 }
 
 /// One member more than the page holds was asked for: it tells whether there is another page.

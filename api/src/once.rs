@@ -4,11 +4,13 @@ use crate::answer;
 use crate::api::Api;
 use crate::auth::Authority;
 use crate::fault::Fault;
+use crate::manage::parse;
 use crate::post::{Once, Post};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, web};
 use std::future::Future;
+use std::str::FromStr;
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error};
 use tokenim_store::{Begun, Remembered, Space};
@@ -58,6 +60,24 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
             Ok(result) => result.map(|(remembered, replayed)| response(remembered, replayed)),
             Err(panic) => Err(Error::internal(panic).into()),
         }
+    }
+
+    /// The same for work on the thing whose id the path has; text that is no id names nothing.
+    ///
+    /// Errors: `not_found`; as [`Post::once`].
+    pub(crate) async fn once_at<I, F, R>(
+        self,
+        api: &web::Data<Api>,
+        path: web::Path<String>,
+        work: F,
+    ) -> Result<HttpResponse, Fault>
+    where
+        I: FromStr + Send,
+        F: FnOnce(web::Data<Api>, I, Job<A, B>) -> R + Send + 'static,
+        R: Future<Output = Result<String, Fault>> + Send,
+    {
+        let path = path.into_inner();
+        self.once(api, |api, job| async move { work(api, parse::id(&path)?, job).await }).await
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) async fn now(
         hour: rfc3339(hour),
         as_of: rfc3339(now_ms),
     };
-    answer::json(&view).map(answer::ok)
+    answer::view(&view)
 }
 
 /// A series: connections open at second 0 of each of the last minutes (or their peak per hour), or message units sent per hour.
@@ -113,7 +113,7 @@ pub(crate) async fn series(
         Series::ConnectionsByHour => ("connections", "hour", peak_by_hour(&api.gateway.connection_series(app.app))),
         Series::MessagesByHour => ("msg_sent", "hour", messages_by_hour(&api, app, now_ms).await?),
     };
-    answer::json(&SeriesReply { metric, step, points, as_of: rfc3339(now_ms) }).map(answer::ok)
+    answer::view(&SeriesReply { metric, step, points, as_of: rfc3339(now_ms) })
 }
 
 fn which(metric: Option<&str>, step: Option<&str>) -> Result<Series, Fault> {

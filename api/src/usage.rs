@@ -122,7 +122,7 @@ pub(crate) async fn list(
     let app = key.0.app();
     let usage = api.store.org(app.org).usage_hours(asked.from_ms, asked.to_ms).await?;
     let items = asked.sum(usage.items.iter().filter(|hour| hour.app == app.app));
-    answer::json(&UsageReply { items, complete_to: rfc3339(usage.complete_to_ms) }).map(answer::ok)
+    answer::view(&UsageReply { items, complete_to: rfc3339(usage.complete_to_ms) })
 }
 
 /// The range in whole groups.

@@ -1,6 +1,7 @@
 //! `/v1/manage/apps`: the org's apps, and the origins of pages that may connect to them.
 
-use super::page::{self, Ask};
+use super::page::{Ask, Page, Paging};
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -74,14 +75,6 @@ pub(crate) struct AppReply {
     suspended_at: Option<String>,
 }
 
-/// A page of apps, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AppPage {
-    items: Vec<AppReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// An app that is gone.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeletedApp {
@@ -107,20 +100,16 @@ pub(crate) struct Origins {
 
 /// The org's apps.
 #[utoipa::path(get, path = "/v1/manage/apps",
-    params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Apps of the page.", minimum = 1, maximum = 200),
-    ),
-    responses((status = 200, body = AppPage, description = "The page.")))]
+    params(Paging),
+    responses((status = 200, body = Page<AppReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let (ask, _) = Ask::<AppId>::read(&request, &[])?;
-    let mut rows = api.store.org(manager.0.acting.org).page_apps(ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |app| app.id);
-    answer::json(&AppPage { items: rows.into_iter().map(reply).collect(), next_cursor }).map(answer::ok)
+    let rows = api.store.org(manager.0.acting.org).page_apps(ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |app| app.id).map(reply))
 }
 
 /// Makes an app without keys.
@@ -144,8 +133,8 @@ pub(crate) async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &["org"])?;
-    let app = api.store.org(manager.0.acting.org).show_app(page::id(&path)?).await?.ok_or(Code::NotFound)?;
-    answer::json(&reply(app)).map(answer::ok)
+    let app = api.store.org(manager.0.acting.org).show_app(parse::id(&path)?).await?.ok_or(Code::NotFound)?;
+    answer::view(&reply(app))
 }
 
 /// Renames, suspends or resumes an app. A suspended one refuses its keys and tokens within 2 s.
@@ -155,10 +144,9 @@ pub(crate) async fn update(
     path: web::Path<String>,
     post: Post<Manager, ChangedApp>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
+    post.once_at(&api, path, |api, app, job| async move {
         let change = AppChange { name: job.body.name, is_suspended: job.body.suspended };
-        answer::json(&reply(apps::update(&api.store, &job.caller.acting, page::id(&path)?, change).await?))
+        answer::json(&reply(apps::update(&api.store, &job.caller.acting, app, change).await?))
     })
     .await
 }
@@ -177,9 +165,9 @@ pub(crate) async fn remove(
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let query = Query::read(&request, &["org", "name"])?;
-    let app: AppId = page::id(&path)?;
+    let app: AppId = parse::id(&path)?;
     apps::delete(&api.store, &manager.0.acting, app, query.text("name").unwrap_or_default()).await?;
-    answer::json(&DeletedApp { id: app.to_string(), deleted: true }).map(answer::ok)
+    answer::view(&DeletedApp { id: app.to_string(), deleted: true })
 }
 
 /// The origins of pages that may connect with the app's user tokens.
@@ -191,8 +179,8 @@ pub(crate) async fn list_origins(
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &["org"])?;
-    let items = api.store.org(manager.0.acting.org).list_origins(page::id(&path)?).await?;
-    answer::json(&Origins { items }).map(answer::ok)
+    let items = api.store.org(manager.0.acting.org).list_origins(parse::id(&path)?).await?;
+    answer::view(&Origins { items })
 }
 
 /// Lets pages of an origin connect. The first origin shuts out pages of all others.
@@ -202,9 +190,8 @@ pub(crate) async fn add_origin(
     path: web::Path<String>,
     post: Post<Manager, NewOrigin>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
-        let items = origins::add(&api.store, &job.caller.acting, page::id(&path)?, &job.body.origin).await?;
+    post.once_at(&api, path, |api, app, job| async move {
+        let items = origins::add(&api.store, &job.caller.acting, app, &job.body.origin).await?;
         answer::json(&Origins { items })
     })
     .await
@@ -225,8 +212,8 @@ pub(crate) async fn remove_origin(
 ) -> Result<HttpResponse, Fault> {
     let query = Query::read(&request, &["org", "origin"])?;
     let origin = query.text("origin").unwrap_or_default();
-    let items = origins::remove(&api.store, &manager.0.acting, page::id(&path)?, origin).await?;
-    answer::json(&Origins { items }).map(answer::ok)
+    let items = origins::remove(&api.store, &manager.0.acting, parse::id(&path)?, origin).await?;
+    answer::view(&Origins { items })
 }
 
 fn reply(app: App) -> AppReply {

@@ -1,6 +1,6 @@
 //! `/v1/manage/audit`: who changed what, and whether that is what was written.
 
-use super::page::Ask;
+use super::page::{Ask, Page, Paging};
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -46,14 +46,6 @@ pub(crate) struct EventReply {
     reason: Option<String>,
 }
 
-/// A page of the log, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AuditPage {
-    items: Vec<EventReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// Whether the log is what was written.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditCheck {
@@ -67,10 +59,9 @@ pub(crate) struct AuditCheck {
     params(
         ("action" = Option<String>, Query, description = "Only this action, `thing.verb`."),
         ("actor" = Option<String>, Query, description = "Only what this actor did: an id, or `machine`."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Events of the page.", minimum = 1, maximum = 200),
+        Paging,
     ),
-    responses((status = 200, body = AuditPage, description = "The page.")))]
+    responses((status = 200, body = Page<EventReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
@@ -80,10 +71,10 @@ pub(crate) async fn list(
     let text = |name| query.text(name).map(str::to_owned);
     let wanted =
         AuditQuery { action: text("action"), actor: text("actor"), after: Some(ask.after.unwrap_or(0)), before: None };
-    let mut rows = api.store.org(manager.0.acting.org).search_audit(&wanted, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |event| event.seq);
-    let items = rows.into_iter().map(reply).collect::<Result<_, Fault>>()?;
-    answer::json(&AuditPage { items, next_cursor }).map(answer::ok)
+    let rows = api.store.org(manager.0.acting.org).search_audit(&wanted, ask.rows()).await?;
+    let Page { items, next_cursor } = ask.page(rows, |event| event.seq);
+    let items = items.into_iter().map(reply).collect::<Result<_, Fault>>()?;
+    answer::view(&Page { items, next_cursor })
 }
 
 /// Recomputes the log's chain of hashes.
@@ -98,7 +89,7 @@ pub(crate) async fn check(
         AuditVerdict::Intact { seq } => (true, seq),
         AuditVerdict::Broken { seq } => (false, seq),
     };
-    answer::json(&AuditCheck { intact, seq }).map(answer::ok)
+    answer::view(&AuditCheck { intact, seq })
 }
 
 fn reply(event: AuditEvent) -> Result<EventReply, Fault> {

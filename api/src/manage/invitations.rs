@@ -1,6 +1,7 @@
 //! `/v1/manage/invitations`: asking people into an org by mail.
 
-use super::page::{self, Ask};
+use super::page::{Ask, Page, Paging};
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -76,30 +77,18 @@ pub(crate) struct InvitationReply {
     expires_at: String,
 }
 
-/// A page of invitations, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct InvitationPage {
-    items: Vec<InvitationReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// The org's invitations that are open or expired.
 #[utoipa::path(get, path = "/v1/manage/invitations",
-    params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Invitations of the page.", minimum = 1, maximum = 200),
-    ),
-    responses((status = 200, body = InvitationPage, description = "The page.")))]
+    params(Paging),
+    responses((status = 200, body = Page<InvitationReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let (ask, _) = Ask::<InvitationId>::read(&request, &[])?;
-    let mut rows = api.store.org(manager.0.acting.org).list_invitations(ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |invitation| invitation.id);
-    answer::json(&InvitationPage { items: rows.into_iter().map(reply).collect(), next_cursor }).map(answer::ok)
+    let rows = api.store.org(manager.0.acting.org).list_invitations(ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |invitation| invitation.id).map(reply))
 }
 
 /// Invites an address by mail, for seven days.
@@ -110,7 +99,7 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewInvitatio
 
 async fn make(api: web::Data<Api>, job: Job<Manager, NewInvitation>) -> Result<String, Fault> {
     let NewInvitation { email, role, language } = job.body;
-    let wanted = Invite { email, role: page::role(&role, "role")?, language };
+    let wanted = Invite { email, role: parse::role(&role, "role")?, language };
     answer::json(&reply(invitations::invite(&api.store, &job.caller.acting, wanted).await?))
 }
 
@@ -121,9 +110,8 @@ pub(crate) async fn resend(
     path: web::Path<String>,
     post: Post<Manager, Resend>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
-        let again = invitations::resend(&api.store, &job.caller.acting, page::id(&path)?, job.body.language).await?;
+    post.once_at(&api, path, |api, id, job| async move {
+        let again = invitations::resend(&api.store, &job.caller.acting, id, job.body.language).await?;
         answer::json(&reply(again))
     })
     .await
@@ -138,8 +126,8 @@ pub(crate) async fn revoke(
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &["org"])?;
-    let revoked = invitations::revoke(&api.store, &manager.0.acting, page::id(&path)?).await?;
-    answer::json(&reply(revoked)).map(answer::ok)
+    let revoked = invitations::revoke(&api.store, &manager.0.acting, parse::id(&path)?).await?;
+    answer::view(&reply(revoked))
 }
 
 fn reply(invitation: InvitationView) -> InvitationReply {

@@ -1,6 +1,7 @@
 //! `/v1/manage/keys`: the server keys of the org's apps; and reports of keys that leaked.
 
-use super::page::{self, Ask};
+use super::page::{Ask, Page, Paging};
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{self, Auth, Manager};
@@ -94,14 +95,6 @@ pub(crate) struct KeyReply {
     secret: Option<String>,
 }
 
-/// A page of server keys, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct KeyPage {
-    items: Vec<KeyReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// A key that somebody found.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -121,21 +114,18 @@ pub(crate) struct ReportReply {
 #[utoipa::path(get, path = "/v1/manage/keys",
     params(
         ("app" = Option<String>, Query, description = "Only the keys of this app."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Keys of the page.", minimum = 1, maximum = 200),
+        Paging,
     ),
-    responses((status = 200, body = KeyPage, description = "The page.")))]
+    responses((status = 200, body = Page<KeyReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
-    let (app, scope) = (page::app(query.text("app"))?, api.store.org(manager.0.acting.org));
-    let mut rows = scope.list_api_keys(app, ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |key| key.id);
-    answer::json(&KeyPage { items: rows.into_iter().map(|key| reply(key, None)).collect(), next_cursor })
-        .map(answer::ok)
+    let (app, scope) = (parse::app(query.text("app"))?, api.store.org(manager.0.acting.org));
+    let rows = scope.list_api_keys(app, ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
 }
 
 /// Makes a server key; the answer holds its secret, once.
@@ -147,10 +137,10 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewKey>) -> 
 async fn make(api: web::Data<Api>, job: Job<Manager, NewKey>) -> Result<String, Fault> {
     let NewKey { app, name, scopes, expires_at } = job.body;
     let wanted = Wanted {
-        app: page::id::<AppId>(&app)?,
+        app: parse::id::<AppId>(&app)?,
         name,
         scopes: Scopes::parse(scopes.iter().map(String::as_str))?,
-        expires_ms: page::time(expires_at.as_deref(), "expires_at")?,
+        expires_ms: parse::time(expires_at.as_deref(), "expires_at")?,
     };
     let (key, secret) = keys::create(&api.store, &job.caller.acting, wanted).await?;
     answer::json(&reply(key, Some(secret.expose().to_owned())))
@@ -163,10 +153,9 @@ pub(crate) async fn rotate(
     path: web::Path<String>,
     post: Post<Manager, RotateKey>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
+    post.once_at(&api, path, |api, id, job| async move {
         let grace_s = job.body.grace_s.unwrap_or(GRACE_S_DEFAULT);
-        let (key, secret) = keys::rotate(&api.store, &job.caller.acting, page::id(&path)?, grace_s).await?;
+        let (key, secret) = keys::rotate(&api.store, &job.caller.acting, id, grace_s).await?;
         answer::json(&reply(key, Some(secret.expose().to_owned())))
     })
     .await
@@ -179,9 +168,8 @@ pub(crate) async fn revoke(
     path: web::Path<String>,
     post: Post<Manager, Empty>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
-        let key = keys::revoke(&api.store, &job.caller.acting, page::id(&path)?).await?;
+    post.once_at(&api, path, |api, id, job| async move {
+        let key = keys::revoke(&api.store, &job.caller.acting, id).await?;
         answer::json(&reply(key, None))
     })
     .await
@@ -199,7 +187,7 @@ pub(crate) async fn report_leak(
         return Err(Error::new(Code::RateLimited).retry_after(wait_ms).into());
     }
     keys::revoke_leaked(&api.store, &open.0.key, from).await?;
-    answer::json(&ReportReply { received: true }).map(answer::ok)
+    answer::view(&ReportReply { received: true })
 }
 
 fn reply(key: ApiKeyView, secret: Option<String>) -> KeyReply {

@@ -1,6 +1,7 @@
 //! `/v1/manage/management-keys`: the keys of this very API.
 
-use super::page::{self, Ask};
+use super::page::{Ask, Page, Paging};
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -80,31 +81,18 @@ pub(crate) struct ManagementKeyReply {
     secret: Option<String>,
 }
 
-/// A page of management keys, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ManagementKeyPage {
-    items: Vec<ManagementKeyReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// The org's management keys, revoked ones too.
 #[utoipa::path(get, path = "/v1/manage/management-keys",
-    params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Keys of the page.", minimum = 1, maximum = 200),
-    ),
-    responses((status = 200, body = ManagementKeyPage, description = "The page.")))]
+    params(Paging),
+    responses((status = 200, body = Page<ManagementKeyReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let (ask, _) = Ask::<KeyId>::read(&request, &[])?;
-    let mut rows = api.store.org(manager.0.acting.org).list_management_keys(ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |key| key.id);
-    answer::json(&ManagementKeyPage { items: rows.into_iter().map(|key| reply(key, None)).collect(), next_cursor })
-        .map(answer::ok)
+    let rows = api.store.org(manager.0.acting.org).list_management_keys(ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
 }
 
 /// Makes a management key; the answer holds its secret, once.
@@ -115,8 +103,11 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewManagemen
 
 async fn make(api: web::Data<Api>, job: Job<Manager, NewManagementKey>) -> Result<String, Fault> {
     let NewManagementKey { name, role, expires_at } = job.body;
-    let wanted =
-        Wanted { name, role: page::role(&role, "role")?, expires_ms: page::time(expires_at.as_deref(), "expires_at")? };
+    let wanted = Wanted {
+        name,
+        role: parse::role(&role, "role")?,
+        expires_ms: parse::time(expires_at.as_deref(), "expires_at")?,
+    };
     let (key, secret) = management_keys::create(&api.store, &job.caller.acting, wanted).await?;
     answer::json(&reply(key, Some(secret.expose().to_owned())))
 }
@@ -128,9 +119,8 @@ pub(crate) async fn revoke(
     path: web::Path<String>,
     post: Post<Manager, Empty>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
-        let key = management_keys::revoke(&api.store, &job.caller.acting, page::id(&path)?).await?;
+    post.once_at(&api, path, |api, id, job| async move {
+        let key = management_keys::revoke(&api.store, &job.caller.acting, id).await?;
         answer::json(&reply(key, None))
     })
     .await

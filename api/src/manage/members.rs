@@ -1,6 +1,7 @@
 //! `/v1/manage/members`: the people of an org and their roles.
 
-use super::page::{self, Ask};
+use super::page::{Ask, Page, Paging};
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -55,14 +56,6 @@ pub(crate) struct MemberReply {
     has_totp: bool,
 }
 
-/// A page of members, by account.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OrgMemberPage {
-    items: Vec<MemberReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// Who was removed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RemovedMember {
@@ -72,20 +65,16 @@ pub(crate) struct RemovedMember {
 
 /// The org's members.
 #[utoipa::path(get, path = "/v1/manage/members",
-    params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Members of the page.", minimum = 1, maximum = 200),
-    ),
-    responses((status = 200, body = OrgMemberPage, description = "The page.")))]
+    params(Paging),
+    responses((status = 200, body = Page<MemberReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let (ask, _) = Ask::<AccountId>::read(&request, &[])?;
-    let mut rows = api.store.org(manager.0.acting.org).list_members(ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |member| member.account);
-    answer::json(&OrgMemberPage { items: rows.into_iter().map(reply).collect(), next_cursor }).map(answer::ok)
+    let rows = api.store.org(manager.0.acting.org).list_members(ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |member| member.account).map(reply))
 }
 
 /// Gives a member another role.
@@ -95,12 +84,11 @@ pub(crate) async fn change(
     path: web::Path<String>,
     post: Post<Manager, RoleChange>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
-        let (account, acting) = (page::id(&path)?, job.caller.acting);
-        let to = page::role(&job.body.role, "role")?;
+    post.once_at(&api, path, |api, account, job| async move {
+        let acting = job.caller.acting;
+        let to = parse::role(&job.body.role, "role")?;
         let from = match job.body.from {
-            Some(from) => page::role(&from, "from")?,
+            Some(from) => parse::role(&from, "from")?,
             None => find(&api, acting.org, account).await?.role,
         };
         members::change_role(&api.store, &acting, account, from, to).await?;
@@ -118,9 +106,9 @@ pub(crate) async fn remove(
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &["org"])?;
-    let account = page::id::<AccountId>(&path)?;
+    let account = parse::id::<AccountId>(&path)?;
     members::remove(&api.store, &manager.0.acting, account).await?;
-    answer::json(&RemovedMember { account: account.to_string() }).map(answer::ok)
+    answer::view(&RemovedMember { account: account.to_string() })
 }
 
 async fn find(api: &Api, org: OrgId, account: AccountId) -> Result<OrgMember, Fault> {

@@ -1,6 +1,6 @@
 //! `/v1/manage/orgs`: the orgs of the service, and the one a key is of.
 
-use super::page::Ask;
+use super::page::{Ask, Page, Paging};
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager, Operator};
@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokenim_control::invitations::Invite;
 use tokenim_control::orgs;
 use tokenim_domain::Code;
-use tokenim_domain::actor::Action;
-use tokenim_domain::actor::{Acting, Right};
+use tokenim_domain::actor::{Acting, Action, Right};
 use tokenim_domain::id::OrgId;
 use tokenim_domain::role::OrgRole;
 use tokenim_protocol::time::rfc3339;
@@ -87,27 +86,17 @@ pub(crate) struct ListedOrg {
     apps: i64,
 }
 
-/// A page of orgs, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OrgPage {
-    items: Vec<ListedOrg>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// The orgs of the service.
 #[utoipa::path(get, path = "/v1/manage/orgs",
     params(
         ("q" = Option<String>, Query, description = "Part of a name, of a member's address or of a key's hint, or a whole id."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Orgs of the page.", minimum = 1, maximum = 200),
+        Paging,
     ),
-    responses((status = 200, body = OrgPage, description = "The page.")))]
+    responses((status = 200, body = Page<ListedOrg>, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, _: Auth<Operator>, request: HttpRequest) -> Result<HttpResponse, Fault> {
     let (ask, query) = Ask::<OrgId>::read(&request, &["q"])?;
-    let mut rows = api.store.search_orgs(query.text("q").unwrap_or_default(), ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |found| found.org.id);
-    answer::json(&OrgPage { items: rows.into_iter().map(listed).collect(), next_cursor }).map(answer::ok)
+    let rows = api.store.search_orgs(query.text("q").unwrap_or_default(), ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |found| found.org.id).map(listed))
 }
 
 /// Makes an org, without apps, on the first plan.
@@ -131,7 +120,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &[])?;
     let org = api.store.org(manager.0.acting.org).find().await?.ok_or(Code::NotFound)?;
-    answer::json(&reply(org)).map(answer::ok)
+    answer::view(&reply(org))
 }
 
 /// Changes an org's name and rules.
@@ -152,8 +141,7 @@ pub(crate) async fn suspend(
     path: web::Path<String>,
     post: Post<Operator, Empty>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| set_suspended(api, path, job, true)).await
+    post.once_at(&api, path, |api, org, job| set_suspended(api, org, job, true)).await
 }
 
 /// Ends an org's suspension.
@@ -163,17 +151,16 @@ pub(crate) async fn resume(
     path: web::Path<String>,
     post: Post<Operator, Empty>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| set_suspended(api, path, job, false)).await
+    post.once_at(&api, path, |api, org, job| set_suspended(api, org, job, false)).await
 }
 
 async fn set_suspended(
     api: web::Data<Api>,
-    path: String,
+    org: OrgId,
     job: Job<Operator, Empty>,
     is_suspended: bool,
 ) -> Result<String, Fault> {
-    let acting = Acting { org: super::page::id(&path)?, right: Right::Service, actor: job.caller.actor };
+    let acting = Acting { org, right: Right::Service, actor: job.caller.actor };
     answer::json(&reply(orgs::suspend(&api.store, &acting, is_suspended).await?))
 }
 

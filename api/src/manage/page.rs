@@ -3,17 +3,45 @@
 use crate::fault::Fault;
 use crate::query::Query;
 use actix_web::HttpRequest;
+use serde::Serialize;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokenim_domain::Error;
-use tokenim_domain::id::AppId;
-use tokenim_domain::role::OrgRole;
+use utoipa::{IntoParams, ToSchema};
 
 /// Items of a page when the call names no `limit`.
 const DEFAULT: u32 = 50;
 /// Items of a page at most.
 const MAX: u32 = 200;
 const CURSOR_PREFIX: &str = "cur_";
+
+/// What every list takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what `Ask::read` reads")]
+pub(crate) struct Paging {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items of the page.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// In the list's order.
+    pub(crate) items: Vec<T>,
+    /// For `cursor`; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page as it is shown.
+    pub(crate) fn map<V>(self, view: impl Fn(T) -> V) -> Page<V> {
+        Page { items: self.items.into_iter().map(view).collect(), next_cursor: self.next_cursor }
+    }
+}
 
 /// Which part of a list is asked for.
 #[derive(Debug)]
@@ -38,48 +66,17 @@ impl<I: FromStr + Display> Ask<I> {
         u64::from(self.limit) + 1
     }
 
-    /// Cuts the rows to the page; the cursor of the next page, if there is one.
-    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>, id: impl Fn(&T) -> I) -> Option<String> {
+    /// The page of these rows, whose cursor is the id of its last one.
+    pub(crate) fn page<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> I) -> Page<T> {
         let limit = self.limit as usize;
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        rows.last().filter(|_| has_more).map(|last| format!("{CURSOR_PREFIX}{}", id(last)))
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = items.last().filter(|_| has_more).map(|last| format!("{CURSOR_PREFIX}{}", id(last)));
+        Page { items, next_cursor }
     }
 }
 
 fn read_cursor<I: FromStr>(text: &str) -> Result<I, Fault> {
     let id = text.strip_prefix(CURSOR_PREFIX).and_then(|id| id.parse().ok());
     id.ok_or_else(|| Error::invalid("cursor", "`cursor` must be the `next_cursor` of a page of this list").into())
-}
-
-/// The id in a path; text that is none names nothing.
-///
-/// Errors: `not_found`.
-pub(crate) fn id<I: FromStr>(text: &str) -> Result<I, Fault> {
-    text.parse().map_err(|_| tokenim_domain::Code::NotFound.into())
-}
-
-/// The role that a body names.
-///
-/// Errors: `invalid_field`.
-pub(crate) fn role(text: &str, param: &'static str) -> Result<OrgRole, Fault> {
-    let wrong = || Error::invalid(param, format!("`{param}` must be the name of a role")).into();
-    OrgRole::find(text).ok_or_else(wrong)
-}
-
-/// The app that a list is cut down to, where one is named; another org's has nothing in it, as one of nobody.
-///
-/// Errors: `invalid_field`.
-pub(crate) fn app(text: Option<&str>) -> Result<Option<AppId>, Fault> {
-    let wrong = || Error::invalid("app", "`app` must be the id of an app");
-    Ok(text.map(|text| text.parse().map_err(|()| wrong())).transpose()?)
-}
-
-/// A time that a body names; `None` where it names none.
-///
-/// Errors: `invalid_field`.
-pub(crate) fn time(text: Option<&str>, param: &'static str) -> Result<Option<i64>, Fault> {
-    let wrong = || Error::invalid(param, format!("`{param}` must be an RFC 3339 time or a date"));
-    let parse = |text| tokenim_protocol::time::parse(text).ok_or_else(wrong);
-    Ok(text.map(parse).transpose()?)
 }

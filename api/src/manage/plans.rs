@@ -87,7 +87,7 @@ pub(crate) async fn list(
     let sees_all = manager.0.acting.role().is_none();
     let plans = api.store.list_plans().await?;
     let items = plans.into_iter().filter(|plan| plan.is_public || sees_all).map(reply).collect();
-    answer::json(&PlanList { items }).map(answer::ok)
+    answer::view(&PlanList { items })
 }
 
 /// What the org is subscribed to, in the version it has.
@@ -99,7 +99,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Fault> {
     Query::read(&request, &["org"])?;
     let subscription = api.store.org(manager.0.acting.org).subscription().await?;
-    answer::json(&subscribed(subscription)).map(answer::ok)
+    answer::view(&subscribed(subscription))
 }
 
 /// Subscribes the org to a plan from now on; open connections have its limits within 2 s. What stands above a lowered

@@ -1,6 +1,7 @@
 //! `/v1/manage/signing-keys`: the keys that sign user tokens of the org's apps.
 
-use super::page::{self, Ask};
+use super::page::{Ask, Page, Paging};
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -93,33 +94,22 @@ pub(crate) struct SigningKeyReply {
     secret: Option<String>,
 }
 
-/// A page of signing keys, the oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SigningKeyPage {
-    items: Vec<SigningKeyReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// The signing keys of the org's apps, revoked ones too.
 #[utoipa::path(get, path = "/v1/manage/signing-keys",
     params(
         ("app" = Option<String>, Query, description = "Only the keys of this app."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-        ("limit" = Option<u32>, Query, description = "Keys of the page.", minimum = 1, maximum = 200),
+        Paging,
     ),
-    responses((status = 200, body = SigningKeyPage, description = "The page.")))]
+    responses((status = 200, body = Page<SigningKeyReply>, description = "The page.")))]
 pub(crate) async fn list(
     api: web::Data<Api>,
     manager: Auth<Manager>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
-    let (app, scope) = (page::app(query.text("app"))?, api.store.org(manager.0.acting.org));
-    let mut rows = scope.list_signing_keys(app, ask.after, ask.rows()).await?;
-    let next_cursor = ask.cut(&mut rows, |key| key.id);
-    answer::json(&SigningKeyPage { items: rows.into_iter().map(|key| reply(key, None)).collect(), next_cursor })
-        .map(answer::ok)
+    let (app, scope) = (parse::app(query.text("app"))?, api.store.org(manager.0.acting.org));
+    let rows = scope.list_signing_keys(app, ask.after, ask.rows()).await?;
+    answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
 }
 
 /// Makes a signing key; the answer holds the secret of an HS256 key, once.
@@ -132,11 +122,11 @@ async fn make(api: web::Data<Api>, job: Job<Manager, NewSigningKey>) -> Result<S
     let NewSigningKey { app, name, algorithm, public_key, expires_at } = job.body;
     let wrong = || Error::invalid("algorithm", "`algorithm` must be `HS256`, `EdDSA` or `ES256`");
     let wanted = Wanted {
-        app: page::id::<AppId>(&app)?,
+        app: parse::id::<AppId>(&app)?,
         name,
         algorithm: SigningAlgorithm::find(&algorithm).ok_or_else(wrong)?,
         public_key,
-        expires_ms: page::time(expires_at.as_deref(), "expires_at")?,
+        expires_ms: parse::time(expires_at.as_deref(), "expires_at")?,
     };
     let (key, secret) = signing_keys::create(&api.store, &job.caller.acting, wanted).await?;
     answer::json(&reply(key, secret))
@@ -149,10 +139,9 @@ pub(crate) async fn rotate(
     path: web::Path<String>,
     post: Post<Manager, RotateSigningKey>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
+    post.once_at(&api, path, |api, id, job| async move {
         let RotateSigningKey { public_key, grace_s } = job.body;
-        let (id, grace_s) = (page::id(&path)?, grace_s.unwrap_or(GRACE_S_DEFAULT));
+        let grace_s = grace_s.unwrap_or(GRACE_S_DEFAULT);
         let (key, secret) = signing_keys::rotate(&api.store, &job.caller.acting, id, public_key, grace_s).await?;
         answer::json(&reply(key, secret))
     })
@@ -166,9 +155,8 @@ pub(crate) async fn revoke(
     path: web::Path<String>,
     post: Post<Manager, Empty>,
 ) -> Result<HttpResponse, Fault> {
-    let path = path.into_inner();
-    post.once(&api, move |api, job| async move {
-        let key = signing_keys::revoke(&api.store, &job.caller.acting, page::id(&path)?).await?;
+    post.once_at(&api, path, |api, id, job| async move {
+        let key = signing_keys::revoke(&api.store, &job.caller.acting, id).await?;
         answer::json(&reply(key, None))
     })
     .await

@@ -1,5 +1,7 @@
 //! `/v1/manage/usage` and `/v1/manage/invoices`: what the org has used, what of its quotas is left, and what it owes.
 
+use super::page::Page;
+use super::parse;
 use crate::answer;
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
@@ -9,9 +11,8 @@ use crate::routes::{RouteSpec, Who, get};
 use crate::usage::{Asked, UsageItem};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use tokenim_domain::Code;
 use tokenim_domain::actor::Action;
-use tokenim_domain::id::AppId;
-use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::QuotaState;
 use utoipa::ToSchema;
@@ -50,14 +51,6 @@ pub(crate) struct QuotaReply {
     /// When it begins anew; null = never.
     #[schema(format = DateTime)]
     resets_at: Option<String>,
-}
-
-/// The org's invoices.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct InvoicePage {
-    items: Vec<InvoiceReply>,
-    /// For `cursor`; null at the end.
-    next_cursor: Option<String>,
 }
 
 /// An invoice.
@@ -99,11 +92,8 @@ pub(crate) async fn list(
     let query = Query::read(&request, &["org", "app", "from", "to", "group"])?;
     let asked = Asked::read(&query, api.now_ms())?;
     let org = api.store.org(manager.0.acting.org);
-    let app = match query.text("app") {
-        Some(text) => {
-            let id: AppId = text.parse().map_err(|()| Error::invalid("app", "`app` must be the id of an app"))?;
-            Some(org.find_app(id).await?.ok_or(Code::NotFound)?.app)
-        }
+    let app = match parse::app(query.text("app"))? {
+        Some(id) => Some(org.find_app(id).await?.ok_or(Code::NotFound)?.app),
         None => None,
     };
     let usage = org.usage_hours(asked.from_ms, asked.to_ms).await?;
@@ -111,7 +101,7 @@ pub(crate) async fn list(
     let quotas = org.quotas().await?;
     let is_asked = |quota: &QuotaState| app.is_none() || quota.app.as_ref().is_none_or(|of| Some(of.id) == app);
     let quotas = quotas.into_iter().filter(is_asked).map(quota).collect();
-    answer::json(&OrgUsageReply { items, complete_to: rfc3339(usage.complete_to_ms), quotas }).map(answer::ok)
+    answer::view(&OrgUsageReply { items, complete_to: rfc3339(usage.complete_to_ms), quotas })
 }
 
 fn quota(state: QuotaState) -> QuotaReply {
@@ -126,8 +116,8 @@ fn quota(state: QuotaState) -> QuotaReply {
 }
 
 /// The org's invoices. None is issued yet: this version counts and does not rate.
-#[utoipa::path(get, path = "/v1/manage/invoices", responses((status = 200, body = InvoicePage, description = "The page.")))]
+#[utoipa::path(get, path = "/v1/manage/invoices", responses((status = 200, body = Page<InvoiceReply>, description = "The page.")))]
 pub(crate) async fn list_invoices(_: Auth<Manager>, request: HttpRequest) -> Result<HttpResponse, Fault> {
     Query::read(&request, &["org", "cursor", "limit"])?;
-    answer::json(&InvoicePage { items: Vec::new(), next_cursor: None }).map(answer::ok)
+    answer::view(&Page::<InvoiceReply> { items: Vec::new(), next_cursor: None })
 }
