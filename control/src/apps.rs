@@ -1,6 +1,6 @@
 //! Apps: making, renaming, suspending, resuming and deleting them.
 
-use crate::management_keys::check_name;
+use crate::check;
 use tokenim_domain::actor::{Acting, Action, Right};
 use tokenim_domain::id::AppId;
 use tokenim_domain::role::Mode;
@@ -12,7 +12,7 @@ use tokenim_store::{App, AppChange, Store};
 /// Errors: `forbidden`, `invalid_field`, `email_unverified`, `plan_limit`; the store's.
 pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> Result<App> {
     acting.allow(Action::ChangeApps)?;
-    check_name(name)?;
+    check::name(name)?;
     let scope = store.org(acting.org);
     if mode == Mode::Live && acting.right != Right::Service && !scope.has_verified_owner().await? {
         return Err(Code::EmailUnverified.into());
@@ -26,7 +26,7 @@ pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> R
 pub async fn update(store: &Store, acting: &Acting, app: AppId, change: AppChange) -> Result<App> {
     acting.allow(Action::ChangeApps)?;
     if let Some(name) = &change.name {
-        check_name(name)?;
+        check::name(name)?;
     }
     store.org(acting.org).update_app(&acting.actor, app, change).await
 }

@@ -1,5 +1,6 @@
 //! The first org of an installation, or another one: account, org, app and keys in one step.
 
+use crate::check;
 use crate::password;
 use crate::sign_in::normal;
 use tokenim_domain::key::random_base62;
@@ -10,8 +11,6 @@ use tokenim_store::{FoundedOrg, NewOrg, Store};
 
 /// Characters of a password that we make: 119 bits.
 const PASSWORD_CHARS: usize = 20;
-/// Characters of an e-mail address at most (RFC 5321 §4.5.3.1.3).
-pub const EMAIL_CHARS_MAX: usize = 254;
 /// The plan without quotas.
 const PLAN: &str = "operator";
 
@@ -43,7 +42,7 @@ pub struct Bootstrapped {
 /// account that has one; the store's.
 pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped> {
     let email = normal(&wanted.email);
-    check_email(&email)?;
+    check::email(&email)?;
     for (param, name) in [("org", &wanted.org), ("app", &wanted.app)] {
         if !tokenim_domain::grammar::is_name(name) {
             return Err(Error::invalid(param, "a name has 1 to 64 characters"));
@@ -72,17 +71,4 @@ pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped>
         language: None,
     };
     Ok(Bootstrapped { org: store.found_org(&new).await?, password: made })
-}
-
-/// An address has one `@` with something on both sides; whether it works, only a mail can tell.
-pub(crate) fn check_email(email: &str) -> Result<()> {
-    let parts =
-        email.split_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
-    if parts.is_none()
-        || email.chars().count() > EMAIL_CHARS_MAX
-        || email.chars().any(|c| c.is_whitespace() || c.is_control())
-    {
-        return Err(Error::invalid("email", format!("{email:?} is not an e-mail address")));
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Inviting people to an org by mail, and their accepting it.
 
-use crate::bootstrap::check_email;
+use crate::check;
 use crate::orgs::check_verified;
 use crate::sign_in::normal;
 use tokenim_domain::actor::{Acting, Action, Actor, Who};
@@ -77,7 +77,7 @@ pub async fn accept(store: &Store, actor: &Actor, account: AccountId, token: &st
 /// Errors: `invalid_field` for the address; `email_unverified`; the store's.
 pub(crate) async fn prepare(store: &Store, actor: &Actor, wanted: Invite) -> Result<NewInvitation> {
     let email = normal(&wanted.email);
-    check_email(&email)?;
+    check::email(&email)?;
     let link = link(store, actor, wanted.language).await?;
     Ok(NewInvitation { email, role: wanted.role, link })
 }

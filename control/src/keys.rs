@@ -1,6 +1,6 @@
 //! Server keys of an app: making, replacing and revoking them.
 
-use crate::management_keys::{check_end, check_name};
+use crate::check;
 use tokenim_domain::actor::{Acting, Action, Actor, Who};
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::key::{self, Kind};
@@ -32,8 +32,8 @@ pub struct Wanted {
 /// Errors: `forbidden`, `invalid_field`, `not_found`, `limit_reached`; the store's.
 pub async fn create(store: &Store, acting: &Acting, wanted: Wanted) -> Result<(ApiKeyView, Secret)> {
     acting.allow(Action::ChangeKeys)?;
-    check_name(&wanted.name)?;
-    check_end(wanted.expires_ms, store.clock().now_ms())?;
+    check::name(&wanted.name)?;
+    check::end(wanted.expires_ms, store.clock().now_ms())?;
     let scope = store.org(acting.org);
     let app = scope.show_app(wanted.app).await?.ok_or(Code::NotFound)?;
     let (print, secret) = generate(store, Kind::Server(app.mode))?;
@@ -105,7 +105,8 @@ pub(crate) fn check_grace(grace_s: i64, now_ms: i64) -> Result<i64> {
     Ok(now_ms + grace_s * 1_000)
 }
 
-fn generate(store: &Store, kind: Kind) -> Result<(KeyPrint, Secret)> {
+/// A new secret of a kind, and what is kept of it.
+pub(crate) fn generate(store: &Store, kind: Kind) -> Result<(KeyPrint, Secret)> {
     let secret = key::generate(kind, &**store.rng());
     let (_, hash) = key::parse(secret.expose())?;
     Ok((KeyPrint { hint: key::hint(&secret), hash }, secret))

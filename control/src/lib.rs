@@ -3,6 +3,7 @@
 pub mod account;
 pub mod apps;
 pub mod bootstrap;
+pub mod check;
 pub mod invitations;
 pub mod keys;
 pub mod link;

@@ -1,11 +1,13 @@
 //! Management keys: making one in a role, and revoking it.
 
+use crate::check;
+use crate::keys::generate;
 use tokenim_domain::actor::{Acting, Action};
 use tokenim_domain::id::KeyId;
-use tokenim_domain::key::{self, Kind};
+use tokenim_domain::key::Kind;
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::secret::Secret;
-use tokenim_domain::{Code, Error, Result, grammar};
+use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{ManagementKeyView, NewManagementKey, Store};
 
 /// A management key that somebody asks for.
@@ -27,12 +29,11 @@ pub async fn create(store: &Store, acting: &Acting, wanted: Wanted) -> Result<(M
     if acting.role().is_some_and(|own| !own.may_grant(wanted.role)) {
         return Err(Error::new(Code::Forbidden).says("nobody gives a role above their own").at("role"));
     }
-    check_name(&wanted.name)?;
-    check_end(wanted.expires_ms, store.clock().now_ms())?;
-    let secret = key::generate(Kind::Management, &**store.rng());
-    let (_, hash) = key::parse(secret.expose())?;
+    check::name(&wanted.name)?;
+    check::end(wanted.expires_ms, store.clock().now_ms())?;
+    let (print, secret) = generate(store, Kind::Management)?;
     let Wanted { name, role, expires_ms } = wanted;
-    let new = NewManagementKey { name, role, hint: key::hint(&secret), hash, expires_ms };
+    let new = NewManagementKey { name, role, print, expires_ms };
     Ok((store.org(acting.org).create_management_key(&acting.actor, new).await?, secret))
 }
 
@@ -42,21 +43,4 @@ pub async fn create(store: &Store, acting: &Acting, wanted: Wanted) -> Result<(M
 pub async fn revoke(store: &Store, acting: &Acting, id: KeyId) -> Result<ManagementKeyView> {
     acting.allow(Action::ChangeSettings)?;
     store.org(acting.org).revoke_management_key(&acting.actor, id).await
-}
-
-/// Checks the name of a key or an app.
-pub(crate) fn check_name(name: &str) -> Result<()> {
-    if grammar::is_name(name) {
-        Ok(())
-    } else {
-        Err(Error::invalid("name", "a name has 1 to 64 characters, none of them a control character"))
-    }
-}
-
-/// Checks that a key's end is yet to come.
-pub(crate) fn check_end(expires_ms: Option<i64>, now_ms: i64) -> Result<()> {
-    if expires_ms.is_some_and(|end| end <= now_ms) {
-        return Err(Error::invalid("expires_at", "`expires_at` must be in the future"));
-    }
-    Ok(())
 }

@@ -1,10 +1,11 @@
 //! Operator keys: made at the machine the data is on.
 
-use crate::management_keys::check_name;
+use crate::check;
+use crate::keys::generate;
 use tokenim_domain::Result;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::KeyId;
-use tokenim_domain::key::{self, Kind};
+use tokenim_domain::key::Kind;
 use tokenim_domain::secret::Secret;
 use tokenim_store::{OperatorKey, Store};
 
@@ -12,11 +13,9 @@ use tokenim_store::{OperatorKey, Store};
 ///
 /// Errors: `invalid_field`; the store's.
 pub async fn create(store: &Store, name: &str) -> Result<(OperatorKey, Secret)> {
-    check_name(name)?;
-    let secret = key::generate(Kind::Operator, &**store.rng());
-    let (_, hash) = key::parse(secret.expose())?;
-    let made = store.create_operator_key(&Actor::machine(), name, key::hint(&secret), hash).await?;
-    Ok((made, secret))
+    check::name(name)?;
+    let (print, secret) = generate(store, Kind::Operator)?;
+    Ok((store.create_operator_key(&Actor::machine(), name, print).await?, secret))
 }
 
 /// Revokes an operator key; one that is revoked stays as it is.

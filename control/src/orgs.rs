@@ -1,12 +1,12 @@
 //! Orgs: another one for an account or by an operator, names and rules, leaving, giving away, suspending.
 
-use crate::bootstrap::check_email;
+use crate::check;
 use crate::invitations::{self, Invite};
 use crate::sign_in::normal;
 use tokenim_domain::actor::{Acting, Action, Actor, Right, Who};
 use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::role::OrgRole;
-use tokenim_domain::{Code, Error, Result, grammar};
+use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{FirstOwner, OrgPatch, OrgView, Store};
 
 /// The plan of a new org.
@@ -16,7 +16,7 @@ pub const FIRST_PLAN: &str = "basic";
 ///
 /// Errors: `email_unverified`; `invalid_field` for the name; `limit_reached` where the account owns too many; the store's.
 pub async fn create(store: &Store, actor: &Actor, account: AccountId, name: &str) -> Result<OrgView> {
-    check_name(name)?;
+    check::name(name.trim())?;
     check_verified(store, account).await?;
     store.create_org(actor, FirstOwner::Account(account), name.trim(), FIRST_PLAN).await
 }
@@ -25,9 +25,9 @@ pub async fn create(store: &Store, actor: &Actor, account: AccountId, name: &str
 ///
 /// Errors: `invalid_field` for name, address or a missing reason; the store's.
 pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invite) -> Result<OrgView> {
-    check_name(name)?;
+    check::name(name.trim())?;
     let email = normal(&owner.email);
-    check_email(&email)?;
+    check::email(&email)?;
     let owner = match store.find_account_by_email(&email).await? {
         Some(account) => FirstOwner::Account(account.id),
         None => {
@@ -45,7 +45,7 @@ pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invi
 pub async fn update(store: &Store, acting: &Acting, mut patch: OrgPatch) -> Result<OrgView> {
     acting.allow(Action::ChangeSettings)?;
     if let Some(name) = &mut patch.name {
-        check_name(name)?;
+        check::name(name.trim())?;
         *name = name.trim().to_owned();
     }
     if let (Some(true), Who::Account(account)) = (patch.requires_totp, acting.actor.who)
@@ -101,11 +101,4 @@ pub(crate) async fn check_verified(store: &Store, account: AccountId) -> Result<
         Some(account) if account.is_verified => Ok(()),
         _ => Err(Code::EmailUnverified.into()),
     }
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if grammar::is_name(name.trim()) {
-        return Ok(());
-    }
-    Err(Error::invalid("name", "a name has 1 to 64 characters"))
 }

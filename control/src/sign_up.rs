@@ -1,6 +1,6 @@
 //! Signing up: an account, its org and a first test app in one step, and the mail that verifies the address.
 
-use crate::bootstrap::check_email;
+use crate::check;
 use crate::link::to_verify;
 use crate::password;
 use crate::sign_in::{SignedIn, check_password, normal};
@@ -46,7 +46,7 @@ pub enum SignedUp {
 /// Errors: `invalid_field` for an address or password that is none or too easy; `overloaded`, `unavailable`.
 pub async fn sign_up(store: &Store, wanted: SignUp) -> Result<SignedUp> {
     let email = normal(&wanted.email);
-    check_email(&email)?;
+    check::email(&email)?;
     password::check_new(&wanted.password, &email)?;
     if store.find_account_by_email(&email).await?.is_some() {
         return known(store, &email, &wanted).await;

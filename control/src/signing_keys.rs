@@ -1,7 +1,7 @@
 //! Signing keys of an app: secrets that we make, and public keys that the app's owner brings.
 
+use crate::check;
 use crate::keys::check_grace;
-use crate::management_keys::{check_end, check_name};
 use tokenim_domain::actor::{Acting, Action};
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::key::random_base62;
@@ -30,8 +30,8 @@ pub struct Wanted {
 /// Errors: `forbidden`, `invalid_field`, `not_found`, `limit_reached`; the store's.
 pub async fn create(store: &Store, acting: &Acting, wanted: Wanted) -> Result<(SigningKeyView, Option<Secret>)> {
     acting.allow(Action::ChangeKeys)?;
-    check_name(&wanted.name)?;
-    check_end(wanted.expires_ms, store.clock().now_ms())?;
+    check::name(&wanted.name)?;
+    check::end(wanted.expires_ms, store.clock().now_ms())?;
     let (material, secret) = material(store, wanted.algorithm, wanted.public_key)?;
     let new = NewSigningKey { name: wanted.name, material, expires_ms: wanted.expires_ms };
     Ok((store.org(acting.org).create_signing_key(&acting.actor, wanted.app, new).await?, secret))

@@ -4,7 +4,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::{
-    bootstrap::EMAIL_CHARS_MAX,
+    check::EMAIL_CHARS_MAX,
     link::{self, RESET_PATH, VERIFY_PATH},
     password::{CHARS_MAX, CHARS_MIN},
     reset::{self, FORGOT_PATH},

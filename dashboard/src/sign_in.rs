@@ -7,7 +7,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 use tokenim_control::{
-    bootstrap::EMAIL_CHARS_MAX,
+    check::EMAIL_CHARS_MAX,
     password::CHARS_MAX,
     sign_in::{SignedIn, check_password, normal},
     totp,

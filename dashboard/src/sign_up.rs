@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::{
-    bootstrap::EMAIL_CHARS_MAX,
+    check::EMAIL_CHARS_MAX,
     password::{CHARS_MAX, CHARS_MIN},
     sign_in::{SignedIn, normal},
     sign_up::{SignUp, SignedUp, sign_up as use_case},

@@ -3,18 +3,16 @@
 use crate::audit::Event;
 use crate::change::Change;
 use crate::entity::api_key;
+use crate::keys::KeyPrint;
 use crate::scope::OrgScope;
-use crate::{apps, fault, sql};
+use crate::{app_keys, apps, fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::scope::Scopes;
-use tokenim_domain::{Code, Error, Result};
-
-/// Server keys of an app that are not revoked.
-const KEYS_MAX: u64 = 100;
+use tokenim_domain::{Error, Result};
 
 /// A server key to make.
 #[derive(Debug, Clone)]
@@ -27,15 +25,6 @@ pub struct NewApiKey {
     pub print: KeyPrint,
     /// When it ends, milliseconds since 1970.
     pub expires_ms: Option<i64>,
-}
-
-/// What is kept of a secret.
-#[derive(Debug, Clone)]
-pub struct KeyPrint {
-    /// Prefix and last characters.
-    pub hint: String,
-    /// SHA-256.
-    pub hash: [u8; 32],
 }
 
 /// A server key, as lists show it.
@@ -72,14 +61,7 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn list_api_keys(&self, app: Option<AppId>, after: Option<KeyId>, limit: u64) -> Result<Vec<ApiKeyView>> {
-        let mut query = api_key::Entity::find().filter(api_key::Column::AppId.in_subquery(apps::apps_of(self.org)));
-        if let Some(app) = app {
-            query = query.filter(api_key::Column::AppId.eq(app));
-        }
-        if let Some(after) = after {
-            query = query.filter(api_key::Column::Id.gt(after));
-        }
-        let rows = query.order_by_asc(api_key::Column::Id).limit(limit).all(&self.reader()).await;
+        let rows = app_keys::page::<api_key::Entity>(self.org, app, after, limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 
@@ -87,11 +69,7 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn show_api_key(&self, id: KeyId) -> Result<Option<ApiKeyView>> {
-        let found = api_key::Entity::find()
-            .filter(api_key::Column::AppId.in_subquery(apps::apps_of(self.org)))
-            .filter(api_key::Column::Id.eq(id))
-            .one(&self.reader())
-            .await;
+        let found = app_keys::one::<api_key::Entity>(self.org, id).one(&self.reader()).await;
         found.map_err(fault::query)?.map(view).transpose()
     }
 
@@ -113,15 +91,12 @@ impl OrgScope<'_> {
     pub async fn rotate_api_key(self, actor: &Actor, id: KeyId, print: KeyPrint, until_ms: i64) -> Result<ApiKeyView> {
         let change = self.begin(actor).await?;
         change.lock_org().await?;
-        let (old, now) = (self.get_api_key(&change, id).await?, self.store.clock.now_ms());
-        let is_over = old.revoked_ms.is_some() || old.expires_ms.is_some_and(|end| end <= now);
-        if is_over || old.successor.is_some() {
-            return Err(Error::new(Code::Conflict).says("this key was replaced or revoked, or has ended"));
-        }
+        let old = app_keys::get::<api_key::Entity>(&change, id).await?;
+        let now = self.store.clock.now_ms();
+        let end = app_keys::end_of_replaced::<api_key::Entity>(&old, until_ms, now)?;
         let scopes = Scopes::parse(old.scopes.split(' ')).map_err(Error::internal)?;
         let new = NewApiKey { name: old.name.clone(), scopes, print, expires_ms: None };
         let row = self.insert_api_key(&change, actor, old.app_id, new).await?;
-        let end = old.expires_ms.map_or(until_ms, |end| end.min(until_ms));
         let revoked_ms = (until_ms <= now).then_some(now);
         api_key::Entity::update_many()
             .col_expr(api_key::Column::ExpiresMs, Expr::value(end))
@@ -142,29 +117,15 @@ impl OrgScope<'_> {
     /// Errors: `not_found`; `unavailable`, `overloaded`.
     pub async fn revoke_api_key(self, actor: &Actor, id: KeyId) -> Result<ApiKeyView> {
         let change = self.begin(actor).await?;
-        let mut row = self.get_api_key(&change, id).await?;
+        let mut row = app_keys::get::<api_key::Entity>(&change, id).await?;
         if row.revoked_ms.is_some() {
             return view(row);
         }
-        row.revoked_ms = Some(self.store.clock.now_ms());
-        api_key::Entity::update_many()
-            .col_expr(api_key::Column::RevokedMs, Expr::value(row.revoked_ms))
-            .filter(api_key::Column::AppId.eq(row.app_id))
-            .filter(api_key::Column::Id.eq(id))
-            .exec(&change.tx)
-            .await
-            .map_err(fault::query)?;
+        let now = self.store.clock.now_ms();
+        row.revoked_ms = Some(now);
+        app_keys::set_revoked::<api_key::Entity>(&change, row.app_id, id, now).await?;
         change.commit_and_tell(Event::new("key.revoked", id).before(facts(&row))).await?;
         view(row)
-    }
-
-    async fn get_api_key(&self, change: &Change<'_>, id: KeyId) -> Result<api_key::Model> {
-        let found = api_key::Entity::find()
-            .filter(api_key::Column::AppId.in_subquery(apps::apps_of(self.org)))
-            .filter(api_key::Column::Id.eq(id))
-            .one(&change.tx)
-            .await;
-        found.map_err(fault::query)?.ok_or_else(|| Code::NotFound.into())
     }
 
     async fn insert_api_key(
@@ -174,16 +135,7 @@ impl OrgScope<'_> {
         app: AppId,
         new: NewApiKey,
     ) -> Result<api_key::Model> {
-        let standing = api_key::Entity::find()
-            .filter(api_key::Column::AppId.eq(app))
-            .filter(api_key::Column::RevokedMs.is_null())
-            .count(&change.tx)
-            .await
-            .map_err(fault::query)?;
-        if standing >= KEYS_MAX {
-            let message = format!("an app has at most {KEYS_MAX} keys that are not revoked; revoke one first");
-            return Err(Error::new(Code::LimitReached).says(message));
-        }
+        app_keys::check_count::<api_key::Entity>(change, app).await?;
         let row = api_key::Model {
             app_id: app,
             id: KeyId::new(&*self.store.clock, &*self.store.rng),

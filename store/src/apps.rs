@@ -6,7 +6,7 @@ use crate::entity::app;
 use crate::scope::{App, OrgScope, view};
 use crate::{fault, plans, sql};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, OrgId};
@@ -46,12 +46,9 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn page_apps(&self, after: Option<AppId>, limit: u64) -> Result<Vec<App>> {
-        let mut query =
+        let query =
             app::Entity::find().filter(app::Column::OrgId.eq(self.org)).filter(app::Column::DeletedMs.is_null());
-        if let Some(after) = after {
-            query = query.filter(app::Column::Id.gt(after));
-        }
-        let rows = query.order_by_asc(app::Column::Id).limit(limit).all(&self.reader()).await;
+        let rows = sql::page(query, app::Column::Id, after, limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Accounts and console sessions: the look-ups that precede the org.
 
 use crate::entity::{account, console_session, org, org_member};
+use crate::orgs::role;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -195,7 +196,7 @@ impl Store {
         let member = org_member::Entity::find_by_id((org, account)).one(&self.readers).await.map_err(fault::query)?;
         let org = org::Entity::find_by_id(org).one(&self.readers).await.map_err(fault::query)?;
         let (Some(member), Some(org)) = (member, org) else { return Ok(None) };
-        let role = OrgRole::find(&member.role).ok_or_else(|| Error::internal("unknown org role"))?;
+        let role = role(&member.role)?;
         let suspended = org.suspended_ms.map(|_| org.suspended_reason.unwrap_or_default());
         let (org, org_name, requires_totp) = (org.id, org.name, org.requires_totp);
         Ok(Some(Membership { org, org_name, role, requires_totp, suspended }))

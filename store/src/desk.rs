@@ -5,7 +5,7 @@ use crate::db::Fence;
 use crate::entity::job;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{JobId, OrgId};
@@ -79,15 +79,9 @@ impl Store {
     ///
     /// Shapes: at most 201. Errors: `unavailable`, `overloaded`.
     pub async fn list_dead_jobs(&self, after: Option<JobId>, limit: u64) -> Result<Vec<DeadJob>> {
-        let mut query = job::Entity::find().filter(job::Column::DeadMs.is_not_null());
-        if let Some(after) = after {
-            query = query.filter(job::Column::Id.gt(after));
-        }
-        let rows = query
-            .order_by_asc(job::Column::Id)
-            .limit(limit.min(DEAD_READ_MAX))
-            .all(&self.readers.within(Fence::Worker))
-            .await;
+        let query = job::Entity::find().filter(job::Column::DeadMs.is_not_null());
+        let query = sql::page(query, job::Column::Id, after, limit.min(DEAD_READ_MAX));
+        let rows = query.all(&self.readers.within(Fence::Worker)).await;
         Ok(rows.map_err(fault::query)?.into_iter().map(dead).collect())
     }
 

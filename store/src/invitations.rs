@@ -8,7 +8,7 @@ use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{Store, fault, plans, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::{Acting, Actor};
 use tokenim_domain::id::{self, AccountId, InvitationId, OrgId};
@@ -77,14 +77,11 @@ impl OrgScope<'_> {
     ///
     /// Shapes: at most [`INVITATIONS_READ_MAX`]. Errors: `unavailable`, `overloaded`.
     pub async fn list_invitations(&self, after: Option<InvitationId>, limit: u64) -> Result<Vec<InvitationView>> {
-        let mut query = invitation::Entity::find()
+        let query = invitation::Entity::find()
             .filter(invitation::Column::OrgId.eq(self.org))
             .filter(invitation::Column::AcceptedMs.is_null())
             .filter(invitation::Column::RevokedMs.is_null());
-        if let Some(after) = after {
-            query = query.filter(invitation::Column::Id.gt(after));
-        }
-        let query = query.order_by_asc(invitation::Column::Id).limit(limit.min(INVITATIONS_READ_MAX));
+        let query = sql::page(query, invitation::Column::Id, after, limit.min(INVITATIONS_READ_MAX));
         let rows = query.all(&self.reader()).await.map_err(fault::query)?;
         rows.into_iter().map(|row| view(row, self.store.clock.now_ms())).collect()
     }

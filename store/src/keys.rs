@@ -1,5 +1,6 @@
 //! Keys of apps as requests are judged by them: the look-ups that precede the org, because they tell it.
 
+use crate::app_keys::AppKey;
 use crate::entity::{api_key, app, signing_key};
 use crate::{Store, fault};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
@@ -14,6 +15,15 @@ use tokenim_domain::{Error, Result};
 
 /// What signing secrets are sealed for.
 pub(crate) const SEAL_PURPOSE: &str = "signing_key";
+
+/// What is kept of a secret.
+#[derive(Debug, Clone)]
+pub struct KeyPrint {
+    /// Prefix and last characters.
+    pub hint: String,
+    /// SHA-256.
+    pub hash: [u8; 32],
+}
 
 /// A server API key that exists.
 #[derive(Debug, Clone)]
@@ -34,8 +44,15 @@ pub struct ApiKey {
 struct Behind {
     app: AppRef,
     mode: Mode,
-    /// What the app's own state says of each of its keys.
-    standing: Standing,
+    is_deleted: bool,
+    is_suspended: bool,
+}
+
+impl Behind {
+    /// The standing of a key of this app.
+    fn judge(&self, key: Standing) -> Standing {
+        Standing { is_revoked: key.is_revoked || self.is_deleted, is_suspended: self.is_suspended, ..key }
+    }
 }
 
 impl Store {
@@ -51,7 +68,7 @@ impl Store {
             app: behind.app,
             mode: behind.mode,
             scopes: Scopes::parse(row.scopes.split(' ')).map_err(Error::internal)?,
-            standing: standing(&behind, &row),
+            standing: behind.judge(api_key::Entity::standing(&row)),
         }))
     }
 
@@ -61,7 +78,7 @@ impl Store {
     pub async fn find_standing(&self, app: AppRef, id: KeyId) -> Result<Option<Standing>> {
         let row = api_key::Entity::find_by_id((app.app, id)).one(&self.readers).await.map_err(fault::query)?;
         match row {
-            Some(row) => Ok(Some(standing(&self.behind(row.app_id).await?, &row))),
+            Some(row) => Ok(Some(self.behind(row.app_id).await?.judge(api_key::Entity::standing(&row)))),
             None => Ok(None),
         }
     }
@@ -102,12 +119,7 @@ impl Store {
         Ok(SigningKey {
             id: row.id,
             app: behind.app,
-            standing: Standing {
-                is_revoked: behind.standing.is_revoked || row.revoked_ms.is_some(),
-                is_rotated: row.successor.is_some(),
-                expires_ms: row.expires_ms,
-                ..behind.standing
-            },
+            standing: behind.judge(signing_key::Entity::standing(&row)),
             material: self.material(&row)?,
         })
     }
@@ -133,20 +145,8 @@ impl Store {
         Ok(Behind {
             app: AppRef { org: app.org_id, app: app.id },
             mode: Mode::find(&app.mode).ok_or_else(|| Error::internal("unknown app mode"))?,
-            standing: Standing {
-                is_revoked: app.deleted_ms.is_some(),
-                is_suspended: app.suspended_ms.is_some(),
-                ..Standing::default()
-            },
+            is_deleted: app.deleted_ms.is_some(),
+            is_suspended: app.suspended_ms.is_some(),
         })
-    }
-}
-
-fn standing(behind: &Behind, row: &api_key::Model) -> Standing {
-    Standing {
-        is_revoked: behind.standing.is_revoked || row.revoked_ms.is_some(),
-        is_rotated: row.successor.is_some(),
-        expires_ms: row.expires_ms,
-        ..behind.standing
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod api_keys;
+mod app_keys;
 mod apps;
 mod audit;
 mod backlog;
@@ -43,7 +44,7 @@ mod usage;
 mod used;
 
 pub use account::{Account, SessionView};
-pub use api_keys::{ApiKeyView, KeyPrint, NewApiKey};
+pub use api_keys::{ApiKeyView, NewApiKey};
 pub use apps::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
@@ -55,7 +56,7 @@ pub use idempotency::{Begun, Remembered, Space};
 pub use import::{Progress, import};
 pub use invitations::{INVITATIONS_PER_DAY_MAX, INVITATIONS_READ_MAX, InvitationLink, InvitationView, NewInvitation};
 pub use jobs::{CLAIM_MS, Job};
-pub use keys::ApiKey;
+pub use keys::{ApiKey, KeyPrint};
 pub use link::{Link, LinkPurpose, NewLink};
 pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
 pub use members::{MEMBERS_READ_MAX, OrgMember, Seats};

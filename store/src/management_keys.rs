@@ -2,10 +2,12 @@
 
 use crate::audit::Event;
 use crate::entity::management_key;
+use crate::keys::KeyPrint;
+use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{KeyId, OrgId};
@@ -37,10 +39,8 @@ pub struct NewManagementKey {
     pub name: String,
     /// As whom it acts.
     pub role: OrgRole,
-    /// What lists show of its secret.
-    pub hint: String,
-    /// SHA-256 of its secret.
-    pub hash: [u8; 32],
+    /// What is kept of its secret.
+    pub print: KeyPrint,
     /// When it ends, milliseconds since 1970.
     pub expires_ms: Option<i64>,
 }
@@ -96,11 +96,8 @@ impl OrgScope<'_> {
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn list_management_keys(&self, after: Option<KeyId>, limit: u64) -> Result<Vec<ManagementKeyView>> {
-        let mut query = management_key::Entity::find().filter(management_key::Column::OrgId.eq(self.org));
-        if let Some(after) = after {
-            query = query.filter(management_key::Column::Id.gt(after));
-        }
-        let rows = query.order_by_asc(management_key::Column::Id).limit(limit).all(&self.reader()).await;
+        let query = management_key::Entity::find().filter(management_key::Column::OrgId.eq(self.org));
+        let rows = sql::page(query, management_key::Column::Id, after, limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 
@@ -125,8 +122,8 @@ impl OrgScope<'_> {
             id: KeyId::new(&*self.store.clock, &*self.store.rng),
             name: new.name,
             role: new.role.as_str().to_owned(),
-            hint: new.hint,
-            hash: new.hash.to_vec(),
+            hint: new.print.hint,
+            hash: new.print.hash.to_vec(),
             created_by: actor.who.to_string(),
             created_ms: self.store.clock.now_ms(),
             expires_ms: new.expires_ms,
@@ -162,10 +159,6 @@ impl OrgScope<'_> {
         change.commit_and_tell(Event::new("management_key.revoked", id).before(before)).await?;
         view(row)
     }
-}
-
-fn role(text: &str) -> Result<OrgRole> {
-    OrgRole::find(text).ok_or_else(|| Error::internal(format!("unknown role {text:?}")))
 }
 
 fn view(row: management_key::Model) -> Result<ManagementKeyView> {

@@ -7,7 +7,7 @@ use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use std::collections::HashMap;
 use tokenim_domain::actor::{Acting, Actor, Who};
@@ -40,11 +40,8 @@ impl OrgScope<'_> {
     ///
     /// Shapes: at most [`MEMBERS_READ_MAX`]. Errors: `unavailable`, `overloaded`.
     pub async fn list_members(&self, after: Option<AccountId>, limit: u64) -> Result<Vec<OrgMember>> {
-        let mut query = org_member::Entity::find().filter(org_member::Column::OrgId.eq(self.org));
-        if let Some(after) = after {
-            query = query.filter(org_member::Column::AccountId.gt(after));
-        }
-        let query = query.order_by_asc(org_member::Column::AccountId).limit(limit.min(MEMBERS_READ_MAX));
+        let query = org_member::Entity::find().filter(org_member::Column::OrgId.eq(self.org));
+        let query = sql::page(query, org_member::Column::AccountId, after, limit.min(MEMBERS_READ_MAX));
         self.with_accounts(query.all(&self.reader()).await.map_err(fault::query)?).await
     }
 

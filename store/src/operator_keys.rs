@@ -2,6 +2,7 @@
 
 use crate::audit::Event;
 use crate::entity::operator_key;
+use crate::keys::KeyPrint;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -47,22 +48,16 @@ impl Store {
         Ok(query.all(&self.readers).await.map_err(fault::query)?.into_iter().map(view).collect())
     }
 
-    /// Makes an operator key of that name, whose secret has that hint and SHA-256.
+    /// Makes an operator key of that name.
     ///
     /// Errors: `unavailable`, `overloaded`.
-    pub async fn create_operator_key(
-        &self,
-        actor: &Actor,
-        name: &str,
-        hint: String,
-        hash: [u8; 32],
-    ) -> Result<OperatorKey> {
+    pub async fn create_operator_key(&self, actor: &Actor, name: &str, print: KeyPrint) -> Result<OperatorKey> {
         let change = self.org(OrgId::SERVICE).begin(actor).await?;
         let row = operator_key::Model {
             id: KeyId::new(&*self.clock, &*self.rng),
             name: name.to_owned(),
-            hint,
-            hash: hash.to_vec(),
+            hint: print.hint,
+            hash: print.hash.to_vec(),
             created_ms: self.clock.now_ms(),
             revoked_ms: None,
             last_used_ms: None,

@@ -5,18 +5,15 @@ use crate::change::Change;
 use crate::entity::signing_key;
 use crate::keys::SEAL_PURPOSE;
 use crate::scope::OrgScope;
-use crate::{apps, fault, sql};
+use crate::{app_keys, apps, fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::secret::Secret;
 use tokenim_domain::token::SigningAlgorithm;
-use tokenim_domain::{Code, Error, Result};
-
-/// Signing keys of an app that are not revoked.
-const KEYS_MAX: u64 = 100;
+use tokenim_domain::{Error, Result};
 
 /// What verifies, as it is kept.
 #[derive(Debug, Clone)]
@@ -73,16 +70,16 @@ impl OrgScope<'_> {
         after: Option<KeyId>,
         limit: u64,
     ) -> Result<Vec<SigningKeyView>> {
-        let own = signing_key::Column::AppId.in_subquery(apps::apps_of(self.org));
-        let mut query = signing_key::Entity::find().filter(own);
-        if let Some(app) = app {
-            query = query.filter(signing_key::Column::AppId.eq(app));
-        }
-        if let Some(after) = after {
-            query = query.filter(signing_key::Column::Id.gt(after));
-        }
-        let rows = query.order_by_asc(signing_key::Column::Id).limit(limit).all(&self.reader()).await;
+        let rows = app_keys::page::<signing_key::Entity>(self.org, app, after, limit).all(&self.reader()).await;
         rows.map_err(fault::query)?.into_iter().map(view).collect()
+    }
+
+    /// The signing key of the org with that id, if there is one.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn show_signing_key(&self, id: KeyId) -> Result<Option<SigningKeyView>> {
+        let found = app_keys::one::<signing_key::Entity>(self.org, id).one(&self.reader()).await;
+        found.map_err(fault::query)?.map(view).transpose()
     }
 
     /// Makes a signing key.
@@ -109,14 +106,10 @@ impl OrgScope<'_> {
     ) -> Result<SigningKeyView> {
         let change = self.begin(actor).await?;
         change.lock_org().await?;
-        let (old, now) = (self.get_signing_key(&change, id).await?, self.store.clock.now_ms());
-        let is_over = old.revoked_ms.is_some() || old.expires_ms.is_some_and(|end| end <= now);
-        if is_over || old.successor.is_some() {
-            return Err(Error::new(Code::Conflict).says("this key was replaced or revoked, or has ended"));
-        }
+        let old = app_keys::get::<signing_key::Entity>(&change, id).await?;
+        let end = app_keys::end_of_replaced::<signing_key::Entity>(&old, until_ms, self.store.clock.now_ms())?;
         let new = NewSigningKey { name: old.name.clone(), material, expires_ms: None };
         let row = self.insert_signing_key(&change, actor, old.app_id, new).await?;
-        let end = old.expires_ms.map_or(until_ms, |end| end.min(until_ms));
         signing_key::Entity::update_many()
             .col_expr(signing_key::Column::ExpiresMs, Expr::value(end))
             .col_expr(signing_key::Column::Successor, Expr::value(Some(row.id)))
@@ -135,41 +128,15 @@ impl OrgScope<'_> {
     /// Errors: `not_found`; `unavailable`, `overloaded`.
     pub async fn revoke_signing_key(self, actor: &Actor, id: KeyId) -> Result<SigningKeyView> {
         let change = self.begin(actor).await?;
-        let mut row = self.get_signing_key(&change, id).await?;
+        let mut row = app_keys::get::<signing_key::Entity>(&change, id).await?;
         if row.revoked_ms.is_some() {
             return view(row);
         }
-        row.revoked_ms = Some(self.store.clock.now_ms());
-        signing_key::Entity::update_many()
-            .col_expr(signing_key::Column::RevokedMs, Expr::value(row.revoked_ms))
-            .filter(signing_key::Column::AppId.eq(row.app_id))
-            .filter(signing_key::Column::Id.eq(id))
-            .exec(&change.tx)
-            .await
-            .map_err(fault::query)?;
+        let now = self.store.clock.now_ms();
+        row.revoked_ms = Some(now);
+        app_keys::set_revoked::<signing_key::Entity>(&change, row.app_id, id, now).await?;
         change.commit_and_tell(Event::new("signing_key.revoked", id).before(facts(&row))).await?;
         view(row)
-    }
-
-    /// The signing key of the org with that id, if there is one.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn show_signing_key(&self, id: KeyId) -> Result<Option<SigningKeyView>> {
-        let found = signing_key::Entity::find()
-            .filter(signing_key::Column::AppId.in_subquery(apps::apps_of(self.org)))
-            .filter(signing_key::Column::Id.eq(id))
-            .one(&self.reader())
-            .await;
-        found.map_err(fault::query)?.map(view).transpose()
-    }
-
-    async fn get_signing_key(&self, change: &Change<'_>, id: KeyId) -> Result<signing_key::Model> {
-        let found = signing_key::Entity::find()
-            .filter(signing_key::Column::AppId.in_subquery(apps::apps_of(self.org)))
-            .filter(signing_key::Column::Id.eq(id))
-            .one(&change.tx)
-            .await;
-        found.map_err(fault::query)?.ok_or_else(|| Code::NotFound.into())
     }
 
     async fn insert_signing_key(
@@ -179,16 +146,7 @@ impl OrgScope<'_> {
         app: AppId,
         new: NewSigningKey,
     ) -> Result<signing_key::Model> {
-        let standing = signing_key::Entity::find()
-            .filter(signing_key::Column::AppId.eq(app))
-            .filter(signing_key::Column::RevokedMs.is_null())
-            .count(&change.tx)
-            .await
-            .map_err(fault::query)?;
-        if standing >= KEYS_MAX {
-            let message = format!("an app has at most {KEYS_MAX} signing keys that are not revoked; revoke one first");
-            return Err(Error::new(Code::LimitReached).says(message));
-        }
+        app_keys::check_count::<signing_key::Entity>(change, app).await?;
         let (algorithm, sealed_secret, public_key) = match new.material {
             NewMaterial::Secret(secret) => {
                 let sealed = self.store.master.seal(SEAL_PURPOSE, secret.expose().as_bytes(), &*self.store.rng)?;

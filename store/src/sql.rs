@@ -4,8 +4,9 @@ use crate::db::{Db, Fence};
 use crate::fault;
 use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, ModelTrait,
-    QueryResult, QuerySelect, Select, Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, ModelTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
+    Value,
 };
 use tokenim_domain::Result;
 
@@ -95,6 +96,16 @@ impl Text {
             _ => self.sqlite,
         }
     }
+}
+
+/// The rows of a query from above `after`, where one is given, in the order of `id`.
+pub(crate) fn page<E: EntityTrait>(
+    query: Select<E>,
+    id: E::Column,
+    after: Option<impl Into<Value>>,
+    limit: u64,
+) -> Select<E> {
+    query.apply_if(after, |query, after| query.filter(id.gt(after))).order_by_asc(id).limit(limit)
 }
 
 /// The same query, locking the rows it finds until the transaction ends. SQLite has one writer and no row locks.
