@@ -8,7 +8,7 @@ use tokenim_control::{
     sign_in::{SignedIn, normal},
     sign_up::{SignUp, SignedUp, sign_up as use_case},
 };
-use tokenim_domain::{id::AppId, limits::NAME_CHARS_MAX, secret::Secret};
+use tokenim_domain::{limits::NAME_CHARS_MAX, secret::Secret};
 use tokenim_templates::{
     page::{
         sign_up::{SignUpPage, app_name, org_name},
@@ -23,7 +23,7 @@ use crate::{
     fault::Fault,
     form::Form,
     problems::{Refusal, refusal},
-    routes::{Answer, RouteSpec, Verb, Who, get, post, routes},
+    routes::{Answer, RouteSpec, Who, get, post},
     session,
     sign_in::{FIRST_PAGE, after_password, remember_language},
     told,
@@ -34,8 +34,6 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/sign-up", Who::Public, |visit| Box::pin(std::future::ready(show(visit)))),
     post("/sign-up", Who::Public, |visit, form| Box::pin(sign_up(visit, form))),
 ];
-/// Where the first app is tried out.
-const QUICKSTART: &str = "/console/apps/{app}/quickstart";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +56,7 @@ async fn sign_up(visit: &mut Visit<'_>, form: &Form) -> Answer {
         Ok(SignedUp::Founded(founded)) => {
             session::begin(visit, founded.account, Some(founded.app.org)).await?;
             remember_language(visit);
-            Ok(answer::see_other(&first_page(founded.app.app)))
+            Ok(answer::see_other(&format!("/console/apps/{}/quickstart", founded.app.app)))
         }
         Ok(SignedUp::Known(SignedIn { account, org })) => after_password(visit, account, org, FIRST_PAGE).await,
         Ok(SignedUp::Taken) => told::page(visit, StatusCode::OK, Told::SignUpMailSent),
@@ -80,12 +78,6 @@ async fn try_sign_up(visit: &Visit<'_>, email: &str, password: String) -> Result
         app: app_name(&text),
     };
     Ok(use_case(&visit.console.store, wanted).await?)
-}
-
-/// The app's quickstart, where there is one.
-fn first_page(app: AppId) -> String {
-    let exists = routes().any(|spec| spec.verb == Verb::Get && spec.path == QUICKSTART);
-    if exists { QUICKSTART.replace("{app}", &app.to_string()) } else { FIRST_PAGE.to_owned() }
 }
 
 fn page(visit: &mut Visit<'_>, status: StatusCode, email: &str, problems: Problems) -> Answer {
