@@ -48,7 +48,7 @@ pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped>
             return Err(Error::invalid(param, "a name has 1 to 64 characters"));
         }
     }
-    let exists = store.find_password(&email).await?.is_some();
+    let exists = store.find_account_by_email(&email).await?.is_some();
     if exists && wanted.password.is_some() {
         return Err(Error::new(tokenim_domain::Code::Conflict)
             .says("this account exists and keeps its password; leave the password out"));

@@ -4,7 +4,7 @@ use crate::password;
 use tokenim_domain::Result;
 use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::secret::Secret;
-use tokenim_store::Store;
+use tokenim_store::{Account, Store};
 
 /// A hash of nothing in particular: an unknown address costs the same time as a wrong password.
 const DUMMY_HASH: &str =
@@ -23,23 +23,27 @@ pub struct SignedIn {
 ///
 /// Errors: `overloaded`, `unavailable`.
 pub async fn check_password(store: &Store, email: &str, secret: &Secret) -> Result<Option<SignedIn>> {
-    if !is_password_of(store, email, secret).await? {
-        return Ok(None);
+    match find_by_password(store, email, secret).await? {
+        Some(account) => Ok(Some(SignedIn { account: account.id, org: store.find_first_org(account.id).await? })),
+        None => Ok(None),
     }
-    let Some((account, _)) = store.find_password(&normal(email)).await? else { return Ok(None) };
-    Ok(Some(SignedIn { account, org: store.find_first_org(account).await? }))
 }
 
 /// Whether a password is the one of an address.
 ///
 /// Errors: `overloaded`, `unavailable`.
 pub async fn is_password_of(store: &Store, email: &str, secret: &Secret) -> Result<bool> {
-    let found = store.find_password(&normal(email)).await?;
-    let hash = found.as_ref().map_or(DUMMY_HASH, |(_, hash)| hash.as_str());
+    Ok(find_by_password(store, email, secret).await?.is_some())
+}
+
+async fn find_by_password(store: &Store, email: &str, secret: &Secret) -> Result<Option<Account>> {
+    let found = store.find_account_by_email(&normal(email)).await?;
+    let hash = found.as_ref().map_or(DUMMY_HASH, |account| account.password_hash.as_str());
     // A text of any length costs one hash, and none that is too long can be right.
     let is_readable = secret.expose().chars().count() <= password::CHARS_MAX;
     let secret = if is_readable { secret.clone() } else { Secret::new(String::new()) };
-    Ok(password::verify(&secret, hash).await? && found.is_some())
+    let is_right = password::verify(&secret, hash).await?;
+    Ok(found.filter(|_| is_right))
 }
 
 /// Addresses are compared without case and surrounding space.

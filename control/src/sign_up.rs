@@ -2,6 +2,7 @@
 
 use crate::check;
 use crate::link::to_verify;
+use crate::orgs::FIRST_PLAN;
 use crate::password;
 use crate::sign_in::{SignedIn, check_password, normal};
 use tokenim_domain::mail::{Mail, Matter};
@@ -10,8 +11,6 @@ use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Result};
 use tokenim_store::{FoundedOrg, NewOrg, Store};
 
-/// The plan an org begins with.
-const PLAN: &str = "basic";
 /// Milliseconds between two mails that tell an account somebody signed up with its address: 1 h.
 const TAKEN_MAIL_MS: i64 = 3_600_000;
 
@@ -56,7 +55,7 @@ pub async fn sign_up(store: &Store, wanted: SignUp) -> Result<SignedUp> {
         org: wanted.org.clone(),
         app: wanted.app.clone(),
         mode: Mode::Test,
-        plan: PLAN,
+        plan: FIRST_PLAN,
         is_verified: false,
         is_operator: false,
         language: Some(wanted.language.clone()),

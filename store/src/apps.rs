@@ -85,7 +85,7 @@ impl OrgScope<'_> {
         let query =
             app::Entity::find().filter(app::Column::OrgId.eq(self.org)).filter(app::Column::DeletedMs.is_null());
         let count = i64::try_from(query.count(&change.tx).await.map_err(fault::query)?).unwrap_or(i64::MAX);
-        plans::entitlements_of(&change.tx, self.org).await?.of(Feature::Apps).admit(Feature::Apps, count)
+        plans::granted(&change.tx, self.org, Feature::Apps).await?.admit(Feature::Apps, count)
     }
 
     /// Renames, suspends or resumes an app; what it is already changes nothing.

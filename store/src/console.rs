@@ -83,18 +83,6 @@ pub struct NewConsoleSession {
 }
 
 impl Store {
-    /// The account of an address (lower case) and its password's hash.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn find_password(&self, email: &str) -> Result<Option<(AccountId, String)>> {
-        let row = account::Entity::find()
-            .filter(account::Column::Email.eq(email))
-            .one(&self.readers)
-            .await
-            .map_err(fault::query)?;
-        Ok(row.map(|row| (row.id, row.password_hash)))
-    }
-
     /// Whether any account exists; a fresh installation has none.
     ///
     /// Errors: `unavailable`, `overloaded`.

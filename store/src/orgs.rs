@@ -83,8 +83,7 @@ FROM org_member m JOIN org o ON o.id = m.org_id WHERE m.account_id = $1 ORDER BY
 /// An id is found whole; a name, a member's address and a key's hint by any part.
 const SEARCH: &str = "
 SELECT o.id, o.name, o.created_ms, o.suspended_ms, o.suspended_reason, o.requires_totp,
-    (SELECT s.plan FROM subscription s WHERE s.org_id = o.id AND s.from_ms <= $4 AND (s.until_ms IS NULL OR s.until_ms > $4)
-        ORDER BY s.from_ms DESC LIMIT 1) AS plan,
+    (SELECT s.plan FROM subscription s WHERE s.org_id = o.id AND s.until_ms IS NULL ORDER BY s.from_ms DESC LIMIT 1) AS plan,
     (SELECT COUNT(*) FROM org_member m WHERE m.org_id = o.id) AS members,
     (SELECT COUNT(*) FROM app p WHERE p.org_id = o.id AND p.deleted_ms IS NULL) AS apps
 FROM org o
@@ -92,7 +91,7 @@ WHERE o.id > $1 AND (LOWER(o.name) LIKE $2 ESCAPE '\\' OR o.id = $3
     OR o.id IN (SELECT m.org_id FROM org_member m JOIN account a ON a.id = m.account_id WHERE a.email LIKE $2 ESCAPE '\\')
     OR o.id IN (SELECT p.org_id FROM app p JOIN api_key k ON k.app_id = p.id WHERE LOWER(k.hint) LIKE $2 ESCAPE '\\')
     OR o.id IN (SELECT k.org_id FROM management_key k WHERE LOWER(k.hint) LIKE $2 ESCAPE '\\'))
-ORDER BY o.id LIMIT $5";
+ORDER BY o.id LIMIT $4";
 
 impl Store {
     /// The orgs an account is in, by name.
@@ -111,7 +110,7 @@ impl Store {
         let text = text.trim();
         let (whole, after) = (text.parse().unwrap_or(OrgId::SERVICE), after.unwrap_or(OrgId::SERVICE));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = [after.into(), like(text).into(), whole.into(), self.clock.now_ms().into(), limit.into()];
+        let values = [after.into(), like(text).into(), whole.into(), limit.into()];
         let rows = sql::rows(&self.readers.within(Fence::Worker), SEARCH, values).await?;
         let view = |row| -> Result<FoundOrg> {
             Ok(FoundOrg {

@@ -1,7 +1,7 @@
 //! Plans, what they grant, and which one an org has.
 
 use crate::audit::Event;
-use crate::entity::{entitlement, org, plan, plan_version, subscription};
+use crate::entity::{entitlement, plan, plan_version, subscription};
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
@@ -77,7 +77,7 @@ impl OrgScope<'_> {
         let found = plan::Entity::find_by_id(code).one(&change.tx).await.map_err(fault::query)?.ok_or_else(unknown)?;
         let version = newest_version(&change.tx, code).await?.ok_or_else(unknown)?;
         // The org's row is locked: of two changes at a time the second sees the first's.
-        lock(&change.tx, self.org).await?;
+        change.lock_org().await?;
         let before = current(&change.tx, self.org).await?;
         let plan = plan_of(&change.tx, found, version).await?;
         if before.plan == code && before.version == version {
@@ -129,17 +129,6 @@ async fn end(on: &impl ConnectionTrait, row: &subscription::Model, at_ms: i64) -
         .await
         .map(drop)
         .map_err(fault::query)
-}
-
-/// An update that changes nothing takes the row's lock on either engine.
-async fn lock(on: &impl ConnectionTrait, org: OrgId) -> Result<()> {
-    let locked = org::Entity::update_many()
-        .col_expr(org::Column::Id, Expr::value(org))
-        .filter(org::Column::Id.eq(org))
-        .exec(on)
-        .await
-        .map_err(fault::query)?;
-    if locked.rows_affected == 1 { Ok(()) } else { Err(Error::new(Code::NotFound).says("no such org")) }
 }
 
 async fn find_plan(on: &impl ConnectionTrait, code: &str) -> Result<plan::Model> {

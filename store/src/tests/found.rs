@@ -42,11 +42,9 @@ async fn an_account_that_exists_gets_another_org_and_keeps_its_password() {
     assert_eq!((again.account, again.account_is_new), (world.founded.account, false));
     assert_ne!(again.app.org, world.founded.app.org);
     assert!(again.key.expose().starts_with("tim_test_sk_"));
-    assert_eq!(
-        world.store.find_password("first@example.com").await.unwrap(),
-        Some((world.founded.account, "hash".into()))
-    );
-    assert_eq!(world.store.find_password("nobody@example.com").await.unwrap(), None);
+    let account = world.store.find_account_by_email("first@example.com").await.unwrap().unwrap();
+    assert_eq!((account.id, account.password_hash.as_str()), (world.founded.account, "hash"));
+    assert_eq!(world.store.find_account_by_email("nobody@example.com").await.unwrap(), None);
     assert_eq!(world.store.find_first_org(world.founded.account).await.unwrap(), Some(world.founded.app.org));
 }
 
