@@ -32,6 +32,8 @@ pub struct Identity {
     pub device: Option<Device>,
     /// The signing key, which usage is counted under.
     pub key: KeyId,
+    /// When the signing key ends, as far as was known when the token was verified; `None` = never.
+    pub key_ends_ms: Option<i64>,
     /// The server key that asked for the token, where one did: with its revocation the token ends.
     pub minted_by: Option<KeyId>,
     /// What the token may do; `None` = everything the user may.
@@ -211,6 +213,7 @@ fn identity(claims: Claims, key: &SigningKey) -> Result<Identity> {
         user,
         device,
         key: key.id,
+        key_ends_ms: key.standing.expires_ms,
         minted_by,
         caps: claims.caps.map(Arc::new),
         label: claims.label.map(Arc::from),

@@ -11,7 +11,7 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use outbox::Outbox;
 use state::{Phase, State};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use tokenim_domain::Code;
@@ -35,6 +35,9 @@ pub struct Connection {
 pub struct Session {
     /// Whom the token speaks for.
     pub identity: Identity,
+    /// When its signing key ends, milliseconds since 1970: a key may be given an end while its sessions are open.
+    /// `i64::MAX` = never.
+    key_ends_ms: AtomicI64,
     /// The device.
     pub device: Device,
     /// The user's place in the registry.
@@ -43,6 +46,44 @@ pub struct Session {
     pub place: Arc<Place>,
     /// The client's library, as `connect` told it.
     pub library: Option<Box<str>>,
+}
+
+impl Session {
+    /// A session of an identity that was just verified.
+    #[must_use]
+    pub fn new(
+        identity: Identity,
+        device: Device,
+        slot: Arc<Slot>,
+        place: Arc<Place>,
+        library: Option<Box<str>>,
+    ) -> Arc<Self> {
+        let key_ends_ms = AtomicI64::new(identity.key_ends_ms.unwrap_or(i64::MAX));
+        Arc::new(Session { identity, key_ends_ms, device, slot, place, library })
+    }
+
+    /// The same connection under a newer token.
+    #[must_use]
+    pub fn renewed(&self, identity: Identity) -> Arc<Self> {
+        let (slot, place) = (self.slot.clone(), self.place.clone());
+        Self::new(identity, self.device.clone(), slot, place, self.library.clone())
+    }
+
+    /// Notes when its signing key ends; `None` = never.
+    pub fn set_key_end(&self, key_ends_ms: Option<i64>) {
+        self.key_ends_ms.store(key_ends_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// When it ends, milliseconds since 1970: with its token or the key that signed it, and how that is called.
+    #[must_use]
+    pub fn end(&self) -> (i64, Code) {
+        let key_ends_ms = self.key_ends_ms.load(Ordering::Relaxed);
+        if key_ends_ms < self.identity.expires_ms {
+            (key_ends_ms, Code::TokenRevoked)
+        } else {
+            (self.identity.expires_ms, Code::TokenExpired)
+        }
+    }
 }
 
 /// Events of one conversation, encoded, to be queued together.
@@ -210,8 +251,7 @@ impl Connection {
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
     pub fn renew(&self, session: Arc<Session>) {
         let mut state = self.state();
-        let ends = |session: &Arc<Session>| session.identity.expires_ms;
-        if state.session.as_ref().is_some_and(|old| ends(old) <= ends(&session)) {
+        if state.session.as_ref().is_some_and(|old| old.end().0 <= session.end().0) {
             state.session = Some(session);
         }
     }

@@ -81,21 +81,21 @@ impl Verifier {
     /// Errors: `session_invalid`, `token_expired`, `token_revoked`, `app_suspended`; the store's.
     pub async fn verify_session(&self, text: &str) -> Result<Identity> {
         let identity = session::verify(text, &self.master, self.clock.now_ms())?;
-        match self.key(identity.key).await? {
-            Some(key) if key.app == identity.app => key.standing.check_signing(self.clock.now_ms())?,
-            _ => return Err(Code::SessionInvalid.into()),
-        }
+        let key = self.key(identity.key).await?.filter(|key| key.app == identity.app).ok_or(Code::SessionInvalid)?;
+        key.standing.check_signing(self.clock.now_ms())?;
         self.check_minter(&identity).await?;
-        Ok(identity)
+        Ok(Identity { key_ends_ms: key.standing.expires_ms, ..identity })
     }
 
-    /// Whether the keys behind an identity that was verified before still stand: for connections that stay open.
+    /// Whether the keys behind an identity that was verified before still stand, and when the signing key ends: for
+    /// connections that stay open.
     ///
     /// What is believed is 2 s old at most. Errors: `token_revoked`, `app_suspended`; the store's.
-    pub async fn recheck(&self, identity: &Identity) -> Result<()> {
+    pub async fn recheck(&self, identity: &Identity) -> Result<Option<i64>> {
         let key = self.key(identity.key).await?.ok_or(Code::TokenRevoked)?;
         key.standing.check_signing(self.clock.now_ms())?;
-        self.check_minter(identity).await
+        self.check_minter(identity).await?;
+        Ok(key.standing.expires_ms)
     }
 
     /// Forgets the keys of orgs that changed, and those that were not found: they may exist now.

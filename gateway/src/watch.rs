@@ -103,12 +103,13 @@ impl Watch {
     }
 }
 
-/// Whether a session that was admitted may go on.
+/// Whether a session that was admitted may go on, and until when.
 ///
 /// Errors: `org_suspended`, `app_suspended`, `token_revoked`; the store's.
 pub(crate) async fn look_again(verifier: &Verifier, session: &Session) -> Result<()> {
     session.place.admit(None)?;
-    verifier.recheck(&session.identity).await
+    session.set_key_end(verifier.recheck(&session.identity).await?);
+    Ok(())
 }
 
 /// Whether an error is of the session, not of the store.

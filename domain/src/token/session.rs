@@ -58,7 +58,7 @@ pub fn sign(identity: &Identity, device: &Device, master: &MasterKey) -> Result<
     Ok(Secret::new(format!("{PREFIX}{}.{}", encode(&body), encode(&tag))))
 }
 
-/// Verifies a session token. Whether its signing key was revoked since is the caller's question.
+/// Verifies a session token. Whether its signing key still stands, and when it ends, is the caller's question.
 ///
 /// Errors: `session_invalid` for any other text, `token_expired` past its end.
 pub fn verify(text: &str, master: &MasterKey, now_ms: i64) -> Result<Identity> {
@@ -87,6 +87,7 @@ fn identity(payload: Payload) -> Option<Identity> {
         user: User::parse(&payload.user).ok()?,
         device: Some(Device::parse(&payload.device).ok()?),
         key: payload.key.parse::<KeyId>().ok()?,
+        key_ends_ms: None,
         minted_by,
         caps: payload.caps.map(Arc::new),
         label: payload.label.map(Arc::from),

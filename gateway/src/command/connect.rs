@@ -110,7 +110,7 @@ impl<L: MessageLog> Gateway<L> {
         inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
         let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
-        let session = Arc::new(Session { identity, device, slot, place, library: wanted.library.clone() });
+        let session = Session::new(identity, device, slot, place, wanted.library.clone());
         if !connection.shut_gate(session.clone()) {
             return Ok(());
         }

@@ -1,8 +1,6 @@
 //! `refresh`: a newer token on a running connection; the stream is not interrupted.
 
 use super::Call;
-use crate::connection::Session;
-use std::sync::Arc;
 use tokenim_domain::log::MessageLog;
 use tokenim_domain::token::session;
 use tokenim_domain::{Code, Error, Result};
@@ -26,8 +24,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         }
         let signed = session::sign(&identity, &old.device, gateway.inner.verifier.master())?;
         let seconds = seconds_left(identity.expires_ms, gateway.inner.clock.now_ms());
-        let (device, slot, place) = (old.device.clone(), old.slot.clone(), old.place.clone());
-        let session = Arc::new(Session { identity, device, slot, place, library: old.library.clone() });
+        let session = old.renewed(identity);
         connection.renew(session.clone());
         gateway.look_again(&connection, &session, generation).await;
         let mut out = String::from("{\"session\":");

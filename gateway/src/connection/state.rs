@@ -115,9 +115,7 @@ impl State {
             Phase::New | Phase::Attaching => return Tick::Nothing,
             Phase::Closing { since } if now.saturating_sub(since) >= CLOSING_SECONDS_MAX => self.phase = Phase::Gone,
             Phase::Closing { .. } | Phase::Gone => return Tick::Nothing,
-            Phase::Ready if self.session.as_ref().is_some_and(|session| session.identity.expires_ms <= wall_ms) => {
-                self.close(Code::TokenExpired, None, now);
-            }
+            Phase::Ready if let Some(code) = self.ended(wall_ms) => self.close(code, None, now),
             Phase::Ready if u64::from(silent) > PING_INTERVAL_SECONDS + PING_GRACE_SECONDS => {
                 self.close(Code::Silent, None, now);
             }
@@ -125,6 +123,12 @@ impl State {
             Phase::Ready => return Tick::Nothing,
         }
         Tick::Wake
+    }
+
+    /// How the session ended, where it has.
+    fn ended(&self, wall_ms: i64) -> Option<Code> {
+        let (ends_ms, code) = self.session.as_ref()?.end();
+        (ends_ms <= wall_ms).then_some(code)
     }
 
     pub(super) fn close(&mut self, code: Code, retry_after_ms: Option<u64>, now: u32) {

@@ -55,11 +55,11 @@ pub struct World {
     pub book: Arc<TestTerms>,
 }
 
-/// TermBook the test sets, and keys it revokes.
+/// TermBook the test sets, and how its key stands.
 #[derive(Debug)]
 pub struct TestTerms {
     pub terms: Mutex<Terms>,
-    pub is_revoked: AtomicBool,
+    pub standing: Mutex<Standing>,
     /// The number of the last change, and whether the store answers.
     changes: AtomicI64,
     pub is_reachable: AtomicBool,
@@ -71,6 +71,11 @@ impl TestTerms {
     pub fn change(&self, change: impl FnOnce(&mut Terms)) {
         change(&mut self.terms.lock().unwrap());
         self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Changes how the key stands; told with the next change of the terms.
+    pub fn set_key(&self, standing: Standing) {
+        *self.standing.lock().unwrap() = standing;
     }
 
     fn answer<T>(&self, answer: T) -> Result<T> {
@@ -102,7 +107,7 @@ impl World {
         let terms = Terms { mode: Mode::Live, limits, used: 0, access: Access::default() };
         let book = Arc::new(TestTerms {
             terms: Mutex::new(terms),
-            is_revoked: AtomicBool::new(false),
+            standing: Mutex::default(),
             changes: AtomicI64::new(0),
             is_reachable: AtomicBool::new(true),
             org: app.org,
@@ -113,7 +118,7 @@ impl World {
     pub fn node(&self) -> Gateway<ModelLog> {
         let (key, book) = (self.key.clone(), self.book.clone());
         let find = move |kid: KeyId| {
-            let standing = Standing { is_revoked: book.is_revoked.load(Ordering::SeqCst), ..Standing::default() };
+            let standing = *book.standing.lock().unwrap();
             let found = (kid == key.id).then(|| SigningKey { standing, ..key.clone() });
             Box::pin(async move { Ok(found) }) as Found<SigningKey>
         };

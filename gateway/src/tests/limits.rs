@@ -6,10 +6,12 @@ use crate::model::Fault;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokenim_domain::clock::Clock;
 use tokenim_domain::id::{AppId, KeyId, OrgId};
 use tokenim_domain::log::AppRef;
 use tokenim_domain::plan::quota::Period;
 use tokenim_domain::rng::SystemRng;
+use tokenim_domain::standing::Standing;
 use tokenim_domain::terms::Block;
 
 /// Lets the node look for changes; on a paused runtime this takes no time.
@@ -88,7 +90,7 @@ async fn with_512_sends_in_flight_exactly_the_limit_is_stored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quota_begins_anew_with_the_month_and_a_raise_works_on_the_open_connection() {
+async fn a_quota_begins_anew_with_the_month_and_its_changes_work_on_the_open_connection() {
     let world = World::new();
     let Period::Month { to_ms, .. } = Period::month(START_MS) else { unreachable!() };
     world.clock.advance(Duration::from_millis((to_ms - START_MS) as u64 - 2));
@@ -116,6 +118,9 @@ async fn a_quota_begins_anew_with_the_month_and_a_raise_works_on_the_open_connec
     world.book.change(|terms| terms.limits.units = None);
     a_look().await;
     assert_eq!(send("m6").await, None, "a soft limit is counted on");
+    world.book.change(|terms| (terms.limits.units, terms.used) = (Some(1), 4));
+    a_look().await;
+    assert_eq!(send("m7").await.as_deref(), Some("quota_exceeded"), "a limit below what was used");
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,13 +195,47 @@ async fn a_revoked_key_ends_its_sessions_and_refuses_new_ones() {
     let world = World::new();
     let node = world.node();
     let (alice, _) = arrive(&world, &node, "d1").await;
-    world.book.is_revoked.store(true, Ordering::SeqCst);
+    world.book.set_key(Standing { is_revoked: true, ..Standing::default() });
     world.book.change(|_| ());
     a_look().await;
     assert_eq!(close_code(&alice).await, 4102);
     let (late, reply) = arrive(&world, &node, "d1").await;
     assert_eq!(reply["error"]["code"], "token_revoked");
     assert_eq!(close_code(&late).await, 4102);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_given_an_end_closes_its_sessions_there_unless_they_have_a_token_of_another() {
+    let world = World::new();
+    let node = world.node();
+    let (leaving, _) = arrive(&world, &node, "d1").await;
+    let (mut staying, _) = arrive(&world, &node, "d2").await;
+    let end_ms = world.clock.now_ms() + 60_000;
+    let ending = Standing { is_rotated: true, expires_ms: Some(end_ms), ..Standing::default() };
+    world.book.set_key(ending);
+    world.book.change(|_| ());
+    a_look().await;
+    let (late, reply) = arrive(&world, &node, "d3").await;
+    assert!(reply["ok"].is_object(), "the key stands until its end");
+    let tick = |client: &Client, at_ms| client.connection.tick(node.now_seconds(), at_ms);
+    // The next token is of the successor, whose part the same key plays once it is looked up anew, and has a shorter life.
+    world.book.set_key(Standing::default());
+    world.clock.advance(Duration::from_secs(3));
+    staying.command("refresh", json!({"token": world.token("alice", 600)}));
+    assert!(staying.reply().await["ok"].is_object());
+    world.book.set_key(ending);
+    for client in [&leaving, &late] {
+        tick(client, end_ms - 1);
+        assert!(!client.connection.is_closing());
+        tick(client, end_ms);
+        assert_eq!(close_code(client).await, 4102);
+    }
+    tick(&staying, end_ms);
+    assert!(!staying.connection.is_closing());
+    world.clock.advance(Duration::from_millis(60_000));
+    let (refused, reply) = arrive(&world, &node, "d4").await;
+    assert_eq!(reply["error"]["code"], "token_revoked");
+    assert_eq!(close_code(&refused).await, 4102);
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,13 +286,13 @@ async fn without_the_store_what_was_known_stands_and_nothing_that_changed_is_los
     let (alice, _) = arrive(&world, &node, "d1").await;
     world.book.is_reachable.store(false, Ordering::SeqCst);
     world.book.change(|terms| terms.limits.connections = Some(2));
-    world.book.is_revoked.store(true, Ordering::SeqCst);
+    world.book.set_key(Standing { is_revoked: true, ..Standing::default() });
     a_look().await;
     assert!(!alice.connection.is_closing());
     world.book.is_reachable.store(true, Ordering::SeqCst);
     a_look().await;
     assert_eq!(close_code(&alice).await, 4102);
-    world.book.is_revoked.store(false, Ordering::SeqCst);
+    world.book.set_key(Standing::default());
     world.book.change(|_| ());
     a_look().await;
     assert!(arrive(&world, &node, "d2").await.1["ok"].is_object());
