@@ -222,7 +222,9 @@ impl Lent {
                             place.pool.count(*billed, event.at_ms);
                             place.pace.note(event.at_ms);
                         }
-                        Err(error) if error.code == Code::QuotaExceeded => *error = place.pool.refusal(),
+                        Err(error) if error.code == Code::QuotaExceeded => {
+                            *error = place.pool.refusal(now_ms);
+                        }
                         Ok(_) | Err(_) => {}
                     }
                 }

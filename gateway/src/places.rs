@@ -106,8 +106,8 @@ impl Pool {
         self.quota().settle();
     }
 
-    pub(crate) fn refusal(&self) -> Error {
-        self.quota().refusal()
+    pub(crate) fn refusal(&self, now_ms: i64) -> Error {
+        self.quota().refusal(now_ms)
     }
 }
 

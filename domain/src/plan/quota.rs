@@ -8,6 +8,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokenim_protocol::reply::Facts;
 use tokenim_protocol::{Code, time};
 
+/// What an app of an org whose owners have verified no address is told at its limit: nothing resets it, so what to do.
+const TRIAL_USED_UP: &str = "this is all that an app may send before an owner of its org has verified an address; verify it, by the link in the mail, and sending goes on";
+/// And past its first hours, whatever it has sent.
+const TRIAL_IS_OVER: &str = "an app may send for 24 hours before an owner of its org has verified an address, and they are over; verify it, by the link in the mail, and sending goes on";
+
 /// Which units are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
@@ -154,9 +159,9 @@ impl Quota {
         is_exact
     }
 
-    /// What a message is told that is more than what is left.
+    /// What a message is told that is more than what is left at a time.
     #[must_use]
-    pub fn refusal(&self) -> Error {
+    pub fn refusal(&self, now_ms: i64) -> Error {
         let facts = Facts {
             meter: Some(Meter::MsgSent.as_str()),
             limit: self.limit,
@@ -167,9 +172,7 @@ impl Quota {
         let error = Error::new(Code::QuotaExceeded).with(facts);
         match self.period {
             Period::Month { .. } => error,
-            Period::Trial { .. } => {
-                error.says("this is what an app may send before an owner of its org has verified an address; do that, and it goes on")
-            }
+            Period::Trial { to_ms, .. } => error.says(if now_ms < to_ms { TRIAL_USED_UP } else { TRIAL_IS_OVER }),
         }
     }
 
@@ -227,8 +230,12 @@ mod tests {
     fn a_trial_ends_for_good() {
         let mut quota = Quota::new(Some(100), Period::Trial { from_ms: NOW, to_ms: NOW + 10 }, 40);
         assert_eq!((left(&mut quota, NOW + 9), left(&mut quota, NOW + 10)), (60, 0));
-        let facts = quota.refusal().facts.unwrap();
-        assert_eq!((facts.limit, facts.used, facts.resets_at_ms), (Some(100), Some(40), None));
+        for (at_ms, said) in [(NOW + 9, "all that an app may send"), (NOW + 10, "24 hours")] {
+            let error = quota.refusal(at_ms);
+            assert!(error.message.contains(said) && error.message.contains("verify"), "{}", error.message);
+            let facts = error.facts.unwrap();
+            assert_eq!((facts.limit, facts.used, facts.resets_at_ms), (Some(100), Some(40), None));
+        }
         let mark = quota.mark();
         assert!(quota.learn(Some(10_000), Period::month(NOW), 40, mark));
         assert_eq!(left(&mut quota, NOW + 10), 9_960);
