@@ -1,7 +1,7 @@
 //! Plans, subscriptions, and where an app stands.
 
 use super::world::{START_MS, World, code};
-use crate::entity::{account, app, app_origin, org};
+use crate::entity::{account, app, app_origin, org, usage_bucket};
 use crate::{FoundedOrg, NewOrg, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -113,6 +113,49 @@ async fn the_quotas_of_an_org_are_what_its_usage_says() {
     assert_eq!((quotas[0].used, quotas[0].entitlement.bound()), (0, None));
     let trial = (quotas[1].app.as_ref().unwrap().id, quotas[1].entitlement, quotas[1].resets_at_ms);
     assert_eq!((trial, quotas.len()), ((other.app, hard(100), None), 2));
+}
+
+#[tokio::test]
+async fn the_quotas_of_many_apps_are_each_what_its_node_counts() {
+    let world = World::with_group().await;
+    let org = world.store.org(world.app().org);
+    world.send("c1", "alice", "m1").await;
+    let Period::Month { from_ms, .. } = Period::month(START_MS) else { unreachable!() };
+    let apps = [("live", Some(1), 10), ("test", None, 200), ("test", None, 0), ("test", Some(1), 3_000)];
+    let mut refs = Vec::new();
+    for (mode, deleted_ms, units) in apps {
+        let id = tokenim_domain::id::AppId::new(&*world.clock, &*world.rng);
+        let row = app::Model {
+            org_id: world.app().org,
+            id,
+            name: format!("app {units}"),
+            mode: mode.into(),
+            created_ms: from_ms - 3_600_000,
+            suspended_ms: None,
+            deleted_ms,
+        };
+        sql::insert(&world.all(), row).await.unwrap();
+        // Half as much again in the month before.
+        for (hour_ms, quantity) in [(from_ms, units), (from_ms - 3_600_000, units / 2)] {
+            let row = usage_bucket::Model { app_id: id, meter: "msg_sent".into(), hour_ms, quantity };
+            sql::insert(&world.all(), row).await.unwrap();
+        }
+        refs.push(AppRef { org: world.app().org, app: id });
+    }
+    for verified_ms in [Some(1), None] {
+        account::Entity::update_many()
+            .col_expr(account::Column::VerifiedMs, Expr::value(verified_ms))
+            .exec(&world.all())
+            .await
+            .unwrap();
+        let quotas = org.quotas().await.unwrap();
+        let told: Vec<_> = quotas.iter().map(|quota| (quota.app.as_ref().map(|app| app.id), quota.used)).collect();
+        let tested = if verified_ms.is_some() { 200 } else { 300 };
+        assert_eq!(told, [(None, 11), (Some(refs[1].app), tested), (Some(refs[2].app), 0)]);
+        for (of, (_, used)) in [world.app(), refs[1], refs[2]].into_iter().zip(told) {
+            assert_eq!(world.store.terms(of).await.unwrap().unwrap().used, used);
+        }
+    }
 }
 
 #[tokio::test]
