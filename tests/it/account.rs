@@ -8,7 +8,7 @@ use crate::support::{TestServer, until};
 const EMAIL: &str = "grace@example.com";
 
 /// Opens a page, fills its form in and sends it.
-async fn fill(console: &mut Console, page: &str, fields: &[(&str, &str)]) -> Answer {
+pub async fn fill(console: &mut Console, page: &str, fields: &[(&str, &str)]) -> Answer {
     let form = console.get(page).await;
     let mut all = vec![("csrf", token(&form))];
     all.extend_from_slice(fields);
@@ -16,7 +16,7 @@ async fn fill(console: &mut Console, page: &str, fields: &[(&str, &str)]) -> Ans
 }
 
 /// The link of a mail to that page of the console, and its token.
-fn link<'a>(mail: &'a str, page: &str) -> (&'a str, &'a str) {
+pub fn link<'a>(mail: &'a str, page: &str) -> (&'a str, &'a str) {
     let start = mail.find(&format!("{page}?token=")).unwrap_or_else(|| panic!("{mail}"));
     let link = mail[start..].split(|letter: char| !letter.is_alphanumeric() && !"/?=".contains(letter)).next().unwrap();
     (link, link.split('=').nth(1).unwrap())

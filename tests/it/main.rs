@@ -11,6 +11,7 @@ mod hostile;
 mod import;
 mod isolation;
 mod keys;
+mod live;
 mod mail;
 mod members;
 mod outage;

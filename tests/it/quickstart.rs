@@ -6,7 +6,7 @@ use crate::support::server::TestServer;
 use serde_json::json;
 
 /// The token of the page's program.
-fn token(page: &str) -> String {
+pub fn token(page: &str) -> String {
     let start = page.find("const token = &#34;").expect("the program holds a token") + "const token = &#34;".len();
     page[start..].split("&#34;").next().unwrap().to_owned()
 }

@@ -3,5 +3,5 @@
 mod connections;
 mod messages;
 mod pages;
-mod revocation;
+mod subscription;
 mod support;

@@ -3,7 +3,7 @@
 use super::Caller;
 use crate::api::Api;
 use crate::cors;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpMessage, HttpRequest};
 use tokenim_domain::Result;
 
@@ -12,13 +12,19 @@ use tokenim_domain::Result;
 /// Errors: `org_suspended`, `app_suspended`, `origin_not_allowed`; the store's, where nothing is known of the app yet.
 pub(super) async fn enter(api: &Api, caller: &Caller, request: &HttpRequest) -> Result<()> {
     let place = api.gateway.place(caller.app()).await?;
-    // An origin that is no text is none on any list.
-    let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     // The rim tells the app's people what was refused.
     request.extensions_mut().insert(place.clone());
-    place.admit(origin)?;
+    place.admit(origin(request.headers()))?;
     if matches!(caller, Caller::User(_)) {
         cors::allow(request);
     }
     Ok(())
+}
+
+/// The origin of the page that asks. One that is no text or told twice is none on any list.
+fn origin(headers: &HeaderMap) -> Option<&str> {
+    let mut told = headers.get_all(header::ORIGIN);
+    let first = told.next()?;
+    let text = first.to_str().ok().filter(|_| told.next().is_none());
+    Some(text.unwrap_or_default())
 }

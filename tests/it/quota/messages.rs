@@ -1,6 +1,6 @@
 //! Messages: the month's quota, exact through a crash, and the rate, which a larger plan raises on the open connection.
 
-use super::support::{found_test, store, subscribe};
+use super::support::{found_test, put, store};
 use crate::support::client::{Client, text_message};
 use crate::support::server::TestServer;
 use crate::support::token::user_token;
@@ -115,12 +115,12 @@ async fn exactly_the_quota_is_stored_with_512_sends_in_flight_and_after_a_crash(
 }
 
 #[tokio::test]
-async fn a_larger_plan_raises_the_rate_of_an_open_connection() {
+async fn a_smaller_plan_lowers_the_rate_of_an_open_connection_and_a_larger_one_raises_it() {
     let server = TestServer::spawn().await;
-    let store = store(&server).await;
+    let manager = server.rest_as(&server.manager(&server.founded).await.secret);
     server.group("c", &["alice"]).await;
     let mut alice = server.connect("alice").await;
-    subscribe(&store, &server.founded, "basic").await;
+    put(&manager, "basic").await.ok();
     // Basic allows 50 messages in a second: of 200 at once most come too fast, once the node has learned of it.
     let mut sent = 0;
     let mut burst = async |alice: &mut Client| {
@@ -162,6 +162,6 @@ async fn a_larger_plan_raises_the_rate_of_an_open_connection() {
     .await;
     assert_eq!((answer.refusal(), answer.header("retry-after")), ((429, "rate_limited".to_owned()), "1"));
 
-    subscribe(&store, &server.founded, "pro").await;
+    put(&manager, "pro").await.ok();
     within_at_most(SOON, async { while !burst(&mut alice).await.is_empty() {} }).await;
 }

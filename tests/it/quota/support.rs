@@ -1,7 +1,10 @@
 //! Orgs on the plans of customers, made and changed beside the running server as `tokenim admin` does.
 
+use crate::support::rest::{Answer, Rest, answer};
 use crate::support::server::TestServer;
 use crate::support::template::{Founded, Signing};
+use reqwest::Method;
+use serde_json::json;
 use std::sync::Arc;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::clock::SystemClock;
@@ -18,7 +21,12 @@ pub async fn store(server: &TestServer) -> Store {
     Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await.unwrap().store
 }
 
-/// Subscribes an org to a plan.
+/// Subscribes an org to a plan, as its owner does.
+pub async fn put(manager: &Rest, plan: &str) -> Answer {
+    answer(manager.request(Method::PUT, "/v1/manage/subscription").json(&json!({"plan": plan}))).await
+}
+
+/// Subscribes an org to a plan, as `tokenim admin` does.
 pub async fn subscribe(store: &Store, founded: &Founded, plan: &str) {
     let org: OrgId = founded.org.parse().unwrap();
     store.org(org).change_plan(plan, &Actor::machine()).await.unwrap();

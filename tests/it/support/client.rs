@@ -52,7 +52,12 @@ pub struct Client {
 impl Client {
     /// Opens a connection without authenticating it.
     pub async fn open(server: &TestServer) -> Client {
-        Self::over(server, server.dial().await).await
+        Self::over(server, server.dial().await, None).await
+    }
+
+    /// Opens one as a page of that origin does.
+    pub async fn open_from(server: &TestServer, origin: &str) -> Client {
+        Self::over(server, server.dial().await, Some(origin)).await
     }
 
     /// Opens one whose kernel takes little before the client reads.
@@ -60,12 +65,15 @@ impl Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(8 * 1024).unwrap();
         let address = ([127, 0, 0, 1], server.port()).into();
-        Self::over(server, server.wrap(within(socket.connect(address)).await.unwrap()).await).await
+        Self::over(server, server.wrap(within(socket.connect(address)).await.unwrap()).await, None).await
     }
 
-    async fn over(server: &TestServer, stream: Bytes) -> Client {
+    async fn over(server: &TestServer, stream: Bytes, origin: Option<&str>) -> Client {
         let mut request = format!("ws://127.0.0.1:{}/v1/connect", server.port()).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("tokenim.v1.json"));
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
+        }
         let (stream, _) = within(client_async(request, stream)).await.unwrap();
         Client {
             stream,

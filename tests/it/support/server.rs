@@ -200,13 +200,18 @@ impl TestServer {
         command
     }
 
-    /// A new management key of an org, in the role of an owner.
-    pub async fn manager(&self, of: &Founded) -> ManagementKey {
+    /// REST with a new key of the service's operator.
+    pub fn operator(&self) -> Rest {
         let words = ["admin", "operator-key", "create", "--name", "tests", "--json", "--data"];
         let made = run(self.tokenim().args(words).arg(&self.data));
         let operator: ManagementKey = serde_json::from_str(&made).unwrap();
+        self.rest_as(&operator.secret)
+    }
+
+    /// A new management key of an org, in the role of an owner.
+    pub async fn manager(&self, of: &Founded) -> ManagementKey {
         let path = format!("/v1/manage/management-keys?org={}", of.org);
-        let new = self.rest_as(&operator.secret).request(reqwest::Method::POST, &path).header("x-reason", "a test");
+        let new = self.operator().request(reqwest::Method::POST, &path).header("x-reason", "a test");
         let answer = answer(new.json(&json!({"name": "tests", "role": "owner"}))).await.ok();
         serde_json::from_value(json!({"id": answer["id"], "secret": answer["secret"]})).unwrap()
     }

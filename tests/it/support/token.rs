@@ -8,10 +8,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Seconds a token of the tests lives.
 const TTL_S: u64 = 3_600;
 
-/// Seconds since 1970.
+/// Milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "tokens must be valid on the server's clock, which is the machine's")]
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
+}
+
+/// Seconds since 1970.
 pub fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+    now_ms() as u64 / 1_000
 }
 
 /// A token for a user of the founded's app.
