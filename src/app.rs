@@ -5,6 +5,7 @@ mod plain;
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::proxies::Proxies;
 use crate::tls::Tls;
 use crate::{metrics, private};
 use actix_http::{HttpService, Request};
@@ -12,7 +13,7 @@ use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
 };
-use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::web;
 use entrance::Entrance;
 use futures_util::future::BoxFuture;
@@ -149,7 +150,13 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
         private::serve(listeners.private, private::State { store: store.clone(), ready: ready.clone(), metrics })
             .map_err(refused)?;
     let entrance = Entrance::new(tls.as_ref().map(Tls::server_config));
-    let faces = Faces { api: api.clone(), console, requests, clock: store.clock().clone() };
+    let faces = Faces {
+        api: api.clone(),
+        console,
+        requests,
+        clock: store.clock().clone(),
+        proxies: config.server.trusted_proxies.clone(),
+    };
     let public = public(config, listeners.public, entrance, gateway.clone(), faces).map_err(refused)?;
     Ok(App { store, gateway, api, jobs, public, private, tls, stop, ready })
 }
@@ -200,6 +207,15 @@ struct Faces {
     console: web::Data<Console>,
     requests: Arc<metrics::Requests>,
     clock: Arc<dyn Clock>,
+    proxies: Proxies,
+}
+
+/// Puts the client in the place of the proxy that speaks for it, before any face looks who asks.
+fn name_client(request: &mut ServiceRequest, proxies: &Proxies) {
+    let client = request.peer_addr().map(|peer| proxies.client(peer.ip(), request.headers()));
+    if let (Some(peer), Some(client)) = (&mut request.head_mut().peer_addr, client) {
+        peer.set_ip(client);
+    }
 }
 
 /// One port for all: actix-web answers requests, and a request that asks for an upgrade becomes a connection of the gateway.
@@ -213,8 +229,9 @@ fn public(
     let build = move || {
         let gateway = gateway.clone();
         let pages = || {
-            let (requests, clock) = (faces.requests.clone(), faces.clock.clone());
-            let app = actix_web::App::new().wrap_fn(move |request, pages| {
+            let (requests, clock, proxies) = (faces.requests.clone(), faces.clock.clone(), faces.proxies.clone());
+            let app = actix_web::App::new().wrap_fn(move |mut request, pages| {
+                name_client(&mut request, &proxies);
                 let (requests, clock, begun) = (requests.clone(), clock.clone(), clock.monotonic());
                 let answer = pages.call(request);
                 async move {

@@ -2,6 +2,7 @@
 
 pub mod mail;
 
+use crate::proxies::Proxies;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,6 +48,8 @@ pub struct Server {
     pub workers: usize,
     /// Scheme and host people open the console under; empty = loopback only.
     pub public_origin: String,
+    /// Networks of proxies whose `X-Forwarded-For` is believed; none by default.
+    pub trusted_proxies: Proxies,
     /// PEM file of the certificate and what leads to its root; empty = plain HTTP.
     pub tls_cert: PathBuf,
     /// PEM file of the certificate's key.
@@ -261,6 +264,10 @@ fn parse_as(old: &Value, text: &str) -> Option<Value> {
     match old {
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
+        }
         _ => Some(Value::String(text.to_owned())),
     }
 }
@@ -348,6 +355,26 @@ mod tests {
             let fault = with("", &[("TOKENIM_DATABASE__URL", wrong)]).unwrap_err();
             assert!(fault.starts_with("database.url: must be empty or"), "{fault}");
         }
+    }
+
+    #[test]
+    fn trusted_proxies_are_networks_in_a_file_or_with_commas() {
+        fn trusted(file: &str, env: &[(&str, &str)]) -> Result<Vec<String>, String> {
+            with(file, env).map(|config| config.server.trusted_proxies.into())
+        }
+        assert_eq!(trusted("", &[]).unwrap(), [""; 0]);
+        let both = ["10.0.0.0/8", "::1/128"];
+        let by_file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+        assert_eq!(trusted(by_file, &[]).unwrap(), both);
+        assert_eq!(trusted("", &[("TOKENIM_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, ::1")]).unwrap(), both);
+        assert_eq!(trusted(by_file, &[("TOKENIM_SERVER__TRUSTED_PROXIES", "")]).unwrap(), [""; 0]);
+        for wrong in ["*", "10.0.0.1/8", "0.0.0.0/0", "proxy.example"] {
+            let fault = trusted("", &[("TOKENIM_SERVER__TRUSTED_PROXIES", wrong)]).unwrap_err();
+            assert!(fault.contains("server.trusted_proxies") && fault.contains(wrong), "{fault}");
+        }
+        assert!(trusted("[server]\ntrusted_proxies = \"10.0.0.0/8\"\n", &[]).is_err());
+        let config = with(by_file, &[]).unwrap();
+        assert_eq!(trusted(&config.to_toml(), &[]).unwrap(), both);
     }
 
     #[test]

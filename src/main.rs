@@ -7,6 +7,7 @@ mod lifecycle;
 mod metrics;
 mod node;
 mod private;
+mod proxies;
 mod telemetry;
 mod tls;
 

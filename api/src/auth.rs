@@ -68,7 +68,7 @@ pub(crate) fn api(request: &HttpRequest) -> Result<&web::Data<Api>> {
     request.app_data().ok_or_else(|| Error::internal("a route outside the scope of the JSON face"))
 }
 
-/// The address a request came from.
+/// The address a request came from: the client's, where a trusted proxy speaks for it.
 pub(crate) fn address(request: &HttpRequest) -> Option<IpAddr> {
     request.peer_addr().map(|peer| peer.ip())
 }

@@ -196,6 +196,7 @@ impl<'r> Visit<'r> {
         asked_language(self.request)
     }
 
+    /// The address the visit came from: the client's, where a trusted proxy speaks for it.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.request.peer_addr().map(|peer| peer.ip())
     }

@@ -1,6 +1,7 @@
 //! Hostile bytes: each gets its code, changes nothing, and harms no other connection.
 
 mod envelopes;
+mod forwarded;
 mod frames;
 mod handshakes;
 

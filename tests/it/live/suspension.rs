@@ -3,6 +3,7 @@
 
 use super::{assert_open, ended, refused};
 use crate::support::rest::{Answer, Rest, answer};
+use crate::support::page::Console;
 use crate::support::token::user_token;
 use crate::support::{Client, TestServer, until};
 use reqwest::Method;

@@ -15,13 +15,15 @@ pub struct Console {
     client: Client,
     url: String,
     cookies: BTreeMap<String, String>,
+    /// What a proxy says of where it comes from.
+    pub forwarded_for: Option<String>,
 }
 
 impl Console {
     /// A browser that has not been here before.
     pub fn new(server: &TestServer) -> Console {
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
-        Console { client, url: server.url.clone(), cookies: BTreeMap::new() }
+        Console { client, url: server.url.clone(), cookies: BTreeMap::new(), forwarded_for: None }
     }
 
     /// A browser that holds these cookies.
@@ -70,6 +72,9 @@ impl Console {
     async fn ask(&mut self, method: Method, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut request =
             self.client.request(method.clone(), format!("{}{path}", self.url)).header("cookie", self.cookie());
+        if let Some(addresses) = &self.forwarded_for {
+            request = request.header("x-forwarded-for", addresses);
+        }
         if method == Method::POST {
             let body: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
             request = request

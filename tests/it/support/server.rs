@@ -31,6 +31,8 @@ pub struct TestServer {
     pub drain_ms: u32,
     /// Who it is over TLS; without, it speaks plain HTTP.
     pub tls: Option<Identity>,
+    /// More variables of the process; for the next start.
+    pub env: Vec<(&'static str, String)>,
     /// Whether the test makes the server log errors.
     pub may_log_errors: bool,
     log: PathBuf,
@@ -98,6 +100,7 @@ impl TestServer {
             data,
             drain_ms: 300,
             tls,
+            env: Vec::new(),
             may_log_errors: false,
             log,
             process: None,
@@ -117,6 +120,7 @@ impl TestServer {
         if let Some(identity) = &self.tls {
             command.arg("--tls-cert").arg(&identity.cert).arg("--tls-key").arg(&identity.key);
         }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let mut child = command.env("TOKENIM_GATEWAY__DRAIN_MS", self.drain_ms.to_string()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let read = tokio::task::spawn_blocking(move || {
