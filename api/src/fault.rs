@@ -99,11 +99,14 @@ impl Fault {
     }
 
     /// Whether the same request will always get the same answer: only such an answer may be remembered. What the plan
-    /// refuses today a larger one allows tomorrow.
+    /// refuses today a larger one allows tomorrow, suspensions are lifted, and addresses get verified.
     pub(crate) fn is_final(&self) -> bool {
         let row = self.error.code.row();
-        let is_of_plan = matches!(self.error.code, Code::QuotaExceeded | Code::PlanLimit);
-        !row.retryable && row.status < 500 && !is_of_plan
+        let may_pass = matches!(
+            self.error.code,
+            Code::QuotaExceeded | Code::PlanLimit | Code::OrgSuspended | Code::AppSuspended | Code::EmailUnverified
+        );
+        !row.retryable && row.status < 500 && !may_pass
     }
 
     /// Logs it, once: the caller's fault at debug, ours at error. The cause goes nowhere else.
@@ -199,6 +202,7 @@ impl ResponseError for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokenim_protocol::reply::{self, Detail};
 
     fn shown(fault: &Fault) -> serde_json::Value {
         serde_json::from_slice::<serde_json::Value>(&fault.json("req_1")).unwrap()["error"].take()
@@ -231,6 +235,29 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_tells_the_same_on_both_faces() {
+        let full = Facts {
+            meter: Some("msg_sent"),
+            feature: Some("apps"),
+            limit: Some(10),
+            used: Some(9),
+            resets_at_ms: Some(1_790_001_000_123),
+            reason: Some("a \"b\"".into()),
+        };
+        for facts in [full, Facts::default()] {
+            let detail = Detail { message: "no", param: None, retry_after_ms: Some(1_500), facts: Some(&facts) };
+            let reply = reply::error(1, Code::QuotaExceeded, &detail);
+            let socket = serde_json::from_str::<serde_json::Value>(&reply).unwrap()["error"].take();
+            let error = Error::new(Code::QuotaExceeded).says("no").retry_after(1_500).with(facts.clone());
+            let mut rest = shown(&Fault::from(error));
+            for own in ["request_id", "doc"] {
+                assert!(rest.as_object_mut().unwrap().remove(own).is_some());
+            }
+            assert_eq!(rest, socket);
+        }
+    }
+
+    #[test]
     fn only_answers_that_stay_the_same_are_final() {
         assert!(Fault::from(Code::Conflict).is_final() && Fault::from(Code::Forbidden).is_final());
         for code in [
@@ -240,6 +267,9 @@ mod tests {
             Code::PreviousRefused,
             Code::Unavailable,
             Code::QuotaExceeded,
+            Code::PlanLimit,
+            Code::OrgSuspended,
+            Code::EmailUnverified,
         ] {
             assert!(!Fault::from(code).is_final(), "{code:?}");
         }

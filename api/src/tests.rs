@@ -5,6 +5,7 @@ mod house;
 mod idempotency;
 mod isolation;
 mod keys;
+mod limits;
 mod manage;
 mod refusals;
 mod sample;

@@ -93,6 +93,16 @@ impl House {
         self.api.store.found_org(&NewOrg { plan, is_verified, ..new_org(name) }).await.unwrap()
     }
 
+    /// The same with a test app, whose limits are its own.
+    pub(super) async fn founded_test(&self, name: &str, is_verified: bool) -> FoundedOrg {
+        let new = NewOrg { plan: "basic", mode: Mode::Test, is_verified, ..new_org(name) };
+        self.api.store.found_org(&new).await.unwrap()
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     pub(super) fn pass(&self, ms: i64) {
         self.clock.0.fetch_add(ms, Ordering::Relaxed);
     }

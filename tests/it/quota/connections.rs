@@ -4,7 +4,7 @@ use super::support::{store, subscribe};
 use crate::support::client::Client;
 use crate::support::server::TestServer;
 use crate::support::wait::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What Basic allows.
 const BASIC: usize = 100;
@@ -26,6 +26,8 @@ async fn the_plan_bounds_connections_and_a_larger_one_lets_the_next_one_in() {
     assert!(error["retry_after_ms"].is_u64());
     let closed = refused.closed().await;
     assert_eq!((closed.code, closed.why()), (4009, "connection_limit".to_owned()));
+    let reason: Value = serde_json::from_str(&closed.reason).unwrap();
+    assert_eq!(reason["retry_after_ms"], error["retry_after_ms"], "for those who read the close only");
     // The other org is not concerned, and a place that is given back is another's.
     Client::connect(&server, &crate::support::token::user_token(&server.other, "theirs")).await;
     assert_eq!(open.pop().unwrap().close().await.code, 1000);
