@@ -76,7 +76,7 @@ impl Session {
 
     /// When it ends, milliseconds since 1970: with its token or the key that signed it, and how that is called.
     #[must_use]
-    pub fn end(&self) -> (i64, Code) {
+    pub fn ends(&self) -> (i64, Code) {
         let key_ends_ms = self.key_ends_ms.load(Ordering::Relaxed);
         if key_ends_ms < self.identity.expires_ms {
             (key_ends_ms, Code::TokenRevoked)
@@ -251,7 +251,7 @@ impl Connection {
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
     pub fn renew(&self, session: Arc<Session>) {
         let mut state = self.state();
-        if state.session.as_ref().is_some_and(|old| old.end().0 <= session.end().0) {
+        if state.session.as_ref().is_some_and(|old| old.ends().0 <= session.ends().0) {
             state.session = Some(session);
         }
     }

@@ -127,7 +127,7 @@ impl State {
 
     /// How the session ended, where it has.
     fn ended(&self, wall_ms: i64) -> Option<Code> {
-        let (ends_ms, code) = self.session.as_ref()?.end();
+        let (ends_ms, code) = self.session.as_ref()?.ends();
         (ends_ms <= wall_ms).then_some(code)
     }
 
