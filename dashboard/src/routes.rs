@@ -260,7 +260,7 @@ async fn change(spec: &RouteSpec, handler: Change, visit: &mut Visit<'_>, form: 
 fn check_token(who: Who, visit: &Visit<'_>, form: &Form) -> Result<(), Fault> {
     let secret = match who {
         Who::Public => visit.form_secret(),
-        Who::SignedIn | Who::May(_) | Who::Operator => visit.session.as_ref().map(|session| session.csrf),
+        Who::SignedIn | Who::May(_) | Who::Operator => visit.session.as_ref().map(session::form_secret),
     };
     let header = visit.request.headers().get(csrf::HEADER).and_then(|value| value.to_str().ok());
     let token = header.map(str::to_owned).or_else(|| form.field("csrf"));

@@ -4,7 +4,7 @@ use tokenim_domain::{
     Error,
     actor::Action,
     id::{AccountId, OrgId},
-    secret::sha256,
+    secret::{mac, sha256},
 };
 use tokenim_store::{ConsoleSession, NewConsoleSession, SessionView};
 
@@ -50,6 +50,13 @@ pub(crate) fn may(session: &ConsoleSession, org: OrgId, action: Action) -> bool 
     session.member.as_ref().is_some_and(|member| {
         member.org == org && member.role.may(action) && (session.has_totp || !member.requires_totp)
     })
+}
+
+/// What the tokens of a session's forms are made from, while it looks at one org: a form that was opened before it turned
+/// to another one is refused, so what was meant for one org never happens to another.
+pub(crate) fn form_secret(session: &ConsoleSession) -> [u8; 32] {
+    let org = session.member.as_ref().map(|member| member.org.to_string());
+    mac(&session.csrf, org.unwrap_or_default().as_bytes())
 }
 
 /// The hash under which the store knows the session of a cookie.

@@ -85,7 +85,7 @@ impl<'r> Visit<'r> {
     pub(crate) fn adopt(&mut self, session: ConsoleSession) {
         self.language = choose_language(self.console, self.request, session.language.as_deref());
         self.theme = self.theme.or_else(|| session.theme.as_deref().and_then(Theme::from_name));
-        self.csrf = csrf::token(&session.csrf, self.console.rng());
+        self.csrf = csrf::token(&session::form_secret(&session), self.console.rng());
         self.nonce = cookie::encode(&self.console.rng().bytes::<NONCE_BYTES>());
         self.session = Some(session);
     }

@@ -27,6 +27,32 @@ async fn another_org_is_made_and_the_session_turns_to_it_under_a_new_id() {
 }
 
 #[tokio::test]
+async fn a_form_of_one_org_does_nothing_to_another_that_a_second_tab_turned_to() {
+    let server = TestServer::spawn().await;
+    let mut ada = Console::sign_in(&server, &server.founded).await;
+    let tab = ada.get("/console/settings").await;
+    let (csrf, nonce) = (token(&tab).to_owned(), hidden(&tab, "nonce").to_owned());
+    let keys = [("csrf", csrf.as_str()), ("nonce", nonce.as_str())];
+    let made = send(&mut ada, "/console/orgs", "/console/orgs", &[("name", "Second")]).await;
+    assert_eq!(location(&made), "/console");
+    let forms: [(&str, &[(&str, &str)]); 5] = [
+        ("/console/settings", &[("name", "Renamed"), ("requires_totp", "no")]),
+        ("/console/members/invite", &[("email", "carol@example.com"), ("role", "owner")]),
+        ("/console/settings/management-keys", &[("key_name", "k"), ("role", "owner")]),
+        ("/console/plan/change", &[("plan", "pro")]),
+        ("/console/apps", &[("name", "Shop"), ("mode", "live")]),
+    ];
+    for (path, fields) in forms {
+        let late = ada.post(path, &[&keys, fields].concat()).await;
+        assert_eq!((late.status, code(&late)), (403, "csrf_failed"), "{path}");
+    }
+    assert!(ada.get("/console/settings").await.text.contains("value=\"Second\""));
+    let back = [("org", server.founded.org.as_str())];
+    send(&mut ada, "/console/orgs", "/console/orgs/switch", &back).await;
+    assert_eq!(location(&ada.post("/console/settings", &[&keys, forms[0].1].concat()).await), "/console/settings");
+}
+
+#[tokio::test]
 async fn a_management_key_is_shown_once_and_ends_when_it_is_revoked() {
     let server = TestServer::spawn().await;
     let mut ada = Console::sign_in(&server, &server.founded).await;
