@@ -36,6 +36,11 @@ impl Caller {
         };
         Self { account: sha256(email.as_bytes()), address: sha256(&network) }
     }
+
+    /// The same where a code is asked for: a right password does not give these attempts back, only a right code does.
+    pub(crate) fn with_code(email: &str, address: Option<IpAddr>) -> Self {
+        Self::new(&format!("code {email}"), address)
+    }
 }
 
 /// Attempts of the current windows.
@@ -133,6 +138,18 @@ mod tests {
             assert_eq!(attempts.take(&caller, 0), Ok(()));
             attempts.forgive(&caller);
         }
+    }
+
+    #[test]
+    fn a_right_password_gives_no_codes_back() {
+        let mut attempts = Attempts::new();
+        for last in 0..5 {
+            assert_eq!(attempts.take(&Caller::with_code("a", address(last)), 0), Ok(()));
+            let password = Caller::new("a", address(last));
+            assert_eq!(attempts.take(&password, 0), Ok(()));
+            attempts.forgive(&password);
+        }
+        assert_eq!(attempts.take(&Caller::with_code("a", address(9)), 0), Err(60));
     }
 
     #[test]

@@ -56,13 +56,16 @@ async fn elevate(visit: &mut Visit<'_>, form: &Form) -> Answer {
 async fn check(visit: &Visit<'_>, form: Elevation) -> Result<(), Fault> {
     let session = visit.signed_in()?;
     let caller = Caller::new(&session.email, visit.address());
+    let with_code = Caller::with_code(&session.email, visit.address());
     visit.attempts().try_take(&caller, visit.now_ms)?;
     let store = &visit.console.store;
     if !is_password_of(store, &session.email, &Secret::new(form.password)).await? {
         return Err(Error::invalid("password", "the password is not right").into());
     }
-    totp::take(store, session.account, &form.code, &visit.actor()?).await?;
     visit.attempts().forgive(&caller);
+    visit.attempts().try_take(&with_code, visit.now_ms)?;
+    totp::take(store, session.account, &form.code, &visit.actor()?).await?;
+    visit.attempts().forgive(&with_code);
     Ok(())
 }
 

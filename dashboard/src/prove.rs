@@ -63,7 +63,8 @@ async fn prove(visit: &mut Visit<'_>, form: &Form) -> Answer {
 /// Errors: `rate_limited`; `invalid_field` at `password` or `code`.
 async fn check(visit: &Visit<'_>, proof: &Proof) -> Result<(), Fault> {
     let (session, store) = (visit.signed_in()?, &visit.console.store);
-    let caller = Caller::new(&session.email, visit.address());
+    let caller = if session.has_totp { Caller::with_code } else { Caller::new };
+    let caller = caller(&session.email, visit.address());
     visit.attempts().try_take(&caller, visit.now_ms)?;
     if session.has_totp {
         totp::take(store, session.account, &proof.code, &visit.actor()?).await?;

@@ -164,7 +164,7 @@ async fn sign_in_by_code(visit: &mut Visit<'_>, form: &Form) -> Answer {
 }
 
 async fn take_code(visit: &Visit<'_>, account: &Account, code: &str) -> Result<(), Error> {
-    let caller = Caller::new(&account.email, visit.address());
+    let caller = Caller::with_code(&account.email, visit.address());
     visit.attempts().try_take(&caller, visit.now_ms)?;
     let actor = Actor { who: ActorWho::Account(account.id), address: visit.address(), reason: None };
     totp::take(&visit.console.store, account.id, code, &actor).await?;

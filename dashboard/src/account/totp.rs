@@ -78,7 +78,7 @@ async fn try_disable(visit: &Visit<'_>, code: &str) -> Result<(), Fault> {
 }
 
 fn take_attempt(visit: &Visit<'_>) -> Result<Caller, Fault> {
-    let caller = Caller::new(&visit.signed_in()?.email, visit.address());
+    let caller = Caller::with_code(&visit.signed_in()?.email, visit.address());
     visit.attempts().try_take(&caller, visit.now_ms)?;
     Ok(caller)
 }

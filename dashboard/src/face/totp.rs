@@ -40,6 +40,22 @@ async fn a_code_is_asked_for_at_sign_in_and_works_once() {
 }
 
 #[actix_web::test]
+async fn right_passwords_between_them_give_no_more_codes() {
+    let face = face().await;
+    let (_, seed, _) = face.switch_on(&face.sign_in("").await).await;
+    face.advance(30_000);
+    let half = async || cookie_of(&face.try_sign_in(PASSWORD).await, "__Host-tim-half");
+    let enter = async |half: &str, code: &str| face.fill("/sign-in/code", half, &[("code", code)]).await.status();
+    for _ in 0..5 {
+        assert_eq!(enter(&half().await, "000000").await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(enter(&half().await, &face.code(&seed)).await, StatusCode::TOO_MANY_REQUESTS);
+    face.advance(60_000);
+    let half = half().await;
+    assert_eq!(enter(&half, &face.code(&seed)).await, StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
 async fn a_reset_password_does_not_skip_the_code() {
     let face = face().await;
     face.switch_on(&face.sign_in("").await).await;
