@@ -74,7 +74,7 @@ pub(crate) async fn resume(visit: &mut Visit<'_>, who: Who) -> Result<(), Fault>
         return Ok(());
     }
     let operator = find(visit, Cookie::Operator).await?;
-    match operator.filter(|session| session.is_operator && session.may_operate) {
+    match operator.filter(|session| session.is_operator && session.may_operate && session.has_totp) {
         Some(session) => visit.adopt(session),
         None if visit.session.as_ref().is_some_and(|session| session.may_operate) => return Err(Fault::Elevate),
         None => visit.session = None,

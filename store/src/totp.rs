@@ -1,7 +1,7 @@
 //! Second factors: sealed seeds, the step that was last taken, and recovery codes by their hash.
 
 use crate::audit::{Event, append_to_orgs_of};
-use crate::entity::{account, recovery_code};
+use crate::entity::{account, console_session, recovery_code};
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter};
@@ -86,7 +86,7 @@ impl Store {
         tx.commit().await.map_err(fault::query)
     }
 
-    /// Forgets an account's second factor and its recovery codes.
+    /// Forgets an account's second factor and its recovery codes; its sessions of the operator area end, which need both.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn delete_totp(&self, account: AccountId, actor: &Actor) -> Result<()> {
@@ -100,6 +100,12 @@ impl Store {
             .await
             .map_err(fault::query)?;
         self.replace_codes(&tx, account, &[]).await?;
+        console_session::Entity::delete_many()
+            .filter(console_session::Column::AccountId.eq(account))
+            .filter(console_session::Column::IsOperator.eq(true))
+            .exec(&tx)
+            .await
+            .map_err(fault::query)?;
         append_to_orgs_of(self, &tx, account, actor, Event::new("account.totp_disabled", account)).await?;
         tx.commit().await.map_err(fault::query)
     }

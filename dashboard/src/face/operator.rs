@@ -2,6 +2,7 @@
 use std::sync::atomic::Ordering;
 
 use tokenim_domain::{
+    actor::Actor,
     id::OrgId,
     mail::{Mail, Matter},
     secret::sha256,
@@ -14,9 +15,12 @@ use super::*;
 async fn operator(face: &Face) -> String {
     let store = &face.console.store;
     let id = [7; 16];
+    let account = store.find_account_by_email(EMAIL).await.unwrap().unwrap().id;
+    store.begin_totp(account, &[1; 20]).await.unwrap();
+    store.confirm_totp(account, 1, &[], &Actor::machine()).await.unwrap();
     let new = NewConsoleSession {
         hash: sha256(&id),
-        account: store.find_account_by_email(EMAIL).await.unwrap().unwrap().id,
+        account,
         org: None,
         is_operator: true,
         csrf: [9; 32],

@@ -118,4 +118,15 @@ async fn the_operator_area_takes_an_operator_a_password_and_a_code() {
     assert_eq!(face.get("/console/usage", &moved).await.status(), StatusCode::SEE_OTHER, "it opens no console page");
     let html = text_of(face.get("/console/account", &cookie).await).await;
     assert!(html.contains("Operator area"), "listed among the sessions");
+    let both = format!("{cookie}; {operator}");
+    assert_eq!(face.get("/operator", &both).await.status(), StatusCode::OK);
+    face.advance(30_000);
+    let off = face.send("/console/account/totp", "/console/account/totp/off", &cookie, &[("code", &face.code(&seed))]);
+    let cookie = cookie_of(&off.await, "__Host-tim");
+    let both = format!("{cookie}; {operator}");
+    let ended = face.get("/operator", &both).await;
+    assert_eq!(location(&ended), "/console/operator", "no operator without a second factor");
+    let (cookie, ..) = face.switch_on(&cookie).await;
+    let ended = face.get("/operator", &format!("{cookie}; {operator}")).await;
+    assert_eq!(location(&ended), "/console/operator", "it ended with the factor it was begun with");
 }
