@@ -9,7 +9,7 @@ pub const EMAIL_CHARS_MAX: usize = 254;
 ///
 /// Errors: `invalid_field` at `name`.
 pub(crate) fn name(text: &str) -> Result<()> {
-    if grammar::is_name(text) {
+    if grammar::is_name(text) && !text.trim().is_empty() {
         Ok(())
     } else {
         Err(Error::invalid("name", "a name has 1 to 64 characters, none of them a control character"))
