@@ -8,6 +8,7 @@ use actix_web::{
 use serde::Deserialize;
 use tokenim_control::{
     check::EMAIL_CHARS_MAX,
+    invitations::ACCEPT_PATH,
     password::CHARS_MAX,
     sign_in::{SignedIn, check_password, normal},
     totp,
@@ -211,13 +212,18 @@ fn form_page(
     answer::page(status, &page, visit)
 }
 
-/// A return address inside the console, or the first page: never another site's.
+/// A return address inside the console, or the first page.
 pub(crate) fn safe_next(next: &str) -> &str {
-    let areas = ["/console", "/operator"].into_iter();
+    inside(next).unwrap_or(FIRST_PAGE)
+}
+
+/// A return address, if it is inside the console: never another site's.
+pub(crate) fn inside(next: &str) -> Option<&str> {
+    let areas = ["/console", "/operator", ACCEPT_PATH].into_iter();
     let is_inside =
         areas.filter_map(|area| next.strip_prefix(area)).any(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let is_plain = next.len() <= NEXT_BYTES_MAX && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_inside && is_plain { next } else { FIRST_PAGE }
+    (is_inside && is_plain).then_some(next)
 }
 
 #[cfg(test)]
@@ -226,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_return_address_stays_inside_the_console() {
-        for next in ["/console/usage?range=7d&app=app_1", "/console"] {
+        for next in ["/console/usage?range=7d&app=app_1", "/console", "/invitations/accept?token=t"] {
             assert_eq!(safe_next(next), next);
         }
         for next in [

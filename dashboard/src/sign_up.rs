@@ -21,11 +21,11 @@ use crate::{
     answer,
     attempts::Caller,
     fault::Fault,
-    form::Form,
+    form::{self, Form},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     session,
-    sign_in::{FIRST_PAGE, after_password, remember_language},
+    sign_in::{FIRST_PAGE, after_password, inside, remember_language, safe_next},
     told,
     visit::Visit,
 };
@@ -40,29 +40,33 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 struct SignUpForm {
     email: String,
     new_password: String,
+    #[serde(default)]
+    next: String,
 }
 
 fn show(visit: &mut Visit<'_>) -> Answer {
+    let next = form::field(visit.request.query_string(), "next").unwrap_or_default();
     if visit.session.is_some() {
-        return Ok(answer::see_other(FIRST_PAGE));
+        return Ok(answer::see_other(safe_next(&next)));
     }
-    page(visit, StatusCode::OK, "", Problems::none())
+    page(visit, StatusCode::OK, "", &next, Problems::none())
 }
 
 async fn sign_up(visit: &mut Visit<'_>, form: &Form) -> Answer {
-    let SignUpForm { email, new_password } = form.parse()?;
+    let SignUpForm { email, new_password, next } = form.parse()?;
     let email = normal(&email);
     match try_sign_up(visit, &email, new_password).await {
         Ok(SignedUp::Founded(founded)) => {
             session::begin(visit, founded.account, Some(founded.app.org)).await?;
             remember_language(visit);
-            Ok(answer::see_other(&format!("/console/apps/{}/quickstart", founded.app.app)))
+            let first = format!("/console/apps/{}/quickstart", founded.app.app);
+            Ok(answer::see_other(inside(&next).unwrap_or(&first)))
         }
-        Ok(SignedUp::Known(SignedIn { account, org })) => after_password(visit, account, org, FIRST_PAGE).await,
+        Ok(SignedUp::Known(SignedIn { account, org })) => after_password(visit, account, org, &next).await,
         Ok(SignedUp::Taken) => told::page(visit, StatusCode::OK, Told::SignUpMailSent),
         Err(fault) => {
             let Refusal { status, problems } = refusal(visit, fault)?;
-            page(visit, status, &email, problems)
+            page(visit, status, &email, &next, problems)
         }
     }
 }
@@ -80,7 +84,7 @@ async fn try_sign_up(visit: &Visit<'_>, email: &str, password: String) -> Result
     Ok(use_case(&visit.console.store, wanted).await?)
 }
 
-fn page(visit: &mut Visit<'_>, status: StatusCode, email: &str, problems: Problems) -> Answer {
+fn page(visit: &mut Visit<'_>, status: StatusCode, email: &str, next: &str, problems: Problems) -> Answer {
     visit.offer_form();
     let page = SignUpPage {
         frame: visit.frame(None),
@@ -88,6 +92,7 @@ fn page(visit: &mut Visit<'_>, status: StatusCode, email: &str, problems: Proble
         email_chars_max: EMAIL_CHARS_MAX,
         password_chars_min: CHARS_MIN,
         password_chars_max: CHARS_MAX,
+        next: inside(next).unwrap_or_default(),
         problems,
     };
     answer::page(status, &page, visit)

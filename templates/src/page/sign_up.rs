@@ -36,6 +36,8 @@ pub struct SignUpPage<'a> {
     pub password_chars_min: usize,
     /// Characters of a password at most.
     pub password_chars_max: usize,
+    /// Where to go on afterwards; empty: with the first app.
+    pub next: &'a str,
     /// Why the last attempt was refused.
     pub problems: Problems,
 }

@@ -40,6 +40,7 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
                 email_chars_max,
                 password_chars_min,
                 password_chars_max,
+                next: "/invitations/accept?token=t",
                 problems: one,
             },
         );
