@@ -45,6 +45,48 @@ export class Visitor {
     await Promise.all([this.page.waitForURL("**/console/**"), this.page.click("main button")]);
   }
 
+  /** What leads to a page, which must have this status; the console's own line about a refusal is no surprise then. */
+  async meet(status, lead) {
+    if (status >= 400) this.allowed.push(new RegExp(`responded with a status of ${status} `));
+    const answer = await lead();
+    assert.equal(answer.status(), status, `${this.page.url()}: ${await this.page.locator("main").innerText()}`);
+  }
+
+  open(path, status = 200) { return this.meet(status, () => this.page.goto(new URL(path, this.server.base).href)); }
+  reload(status = 200) { return this.meet(status, () => this.page.reload()); }
+
+  /** Presses a button or link that leads to another page. */
+  press(target, status = 200) {
+    const found = typeof target === "string" ? this.page.locator(target) : target;
+    return this.meet(status, async () => (await Promise.all([this.page.waitForNavigation(), found.click()]))[0]);
+  }
+
+  form(action) { return this.page.locator(`form[action="${action}"], form[action^="${action}?"]`); }
+
+  /** Fills the form that is sent to this path, and sends it. */
+  async submit(action, fields = {}, status = 200) {
+    const form = typeof action === "string" ? this.form(action) : action;
+    for (const [name, value] of Object.entries(fields)) {
+      const field = form.locator(`[name="${name}"]`);
+      const kind = await field.first().evaluate((element) => element.type);
+      if (kind === "radio") await form.locator(`[name="${name}"][value="${value}"]`).check();
+      else if (kind === "checkbox") await field.setChecked(value);
+      else if (kind === "select-one") await field.selectOption(value);
+      else await field.fill(value);
+    }
+    await this.press(form.locator("button:not([type=button])"), status);
+  }
+
+  /** Sends what the form on this page would send once more, as a second click does. Returns the status. */
+  async submitAgain(action, fields) {
+    const hidden = await this.form(action).locator("input[type=hidden]").evaluateAll((found) => found.map(({ name, value }) => [name, value]));
+    return async () => {
+      const headers = { origin: this.server.base };
+      const answer = await this.context.request.post(this.server.base + action, { form: { ...Object.fromEntries(hidden), ...fields }, headers, maxRedirects: 0 });
+      return answer.status();
+    };
+  }
+
   state() { return this.page.locator("#live-state").getAttribute("data-state"); }
   waitForState(state) { return this.page.waitForSelector(`#live-state[data-state="${state}"]`); }
   async figure(id) { return Number((await this.page.locator(id).innerText()).replaceAll(",", "")); }

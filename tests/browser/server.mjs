@@ -1,22 +1,37 @@
 // Starts the real binary on a fresh data folder and speaks to its REST face.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 
 export const EMAIL = "dev@example.com";
 export const PASSWORD = "correct horse battery staple";
 const START_MS = 20_000;
 const STOP_MS = 10_000;
+const UNTIL_MS = 20_000;
 
 const target = process.env.CARGO_TARGET_DIR ?? new URL("../../target", import.meta.url).pathname;
 const binary = process.env.TOKENIM_BIN ?? join(target, "debug", "tokenim");
 
-/** Runs the binary to its end and returns the last line it printed. */
-function run(args, input) {
+/** Asks again until the answer is true. */
+export async function until(what, probe, most = UNTIL_MS) {
+  const end = Date.now() + most;
+  for (;;) {
+    const found = await probe();
+    if (found) return found;
+    assert.ok(Date.now() < end, `${what}: not within ${most} ms`);
+    await pause(100);
+  }
+}
+
+/** Runs the binary, or another program, to its end and returns the last line it printed. */
+function run(args, input, env = process.env, program = binary) {
   return new Promise((resolve, reject) => {
-    const child = spawn(binary, args, { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env });
     let out = "", err = "";
     child.stdout.on("data", (chunk) => { out += chunk; });
     child.stderr.on("data", (chunk) => { err += chunk; });
@@ -26,20 +41,30 @@ function run(args, input) {
   });
 }
 
+/** The variables of a server: a database of its own where TIM_TEST_POSTGRES names a PostgreSQL server (scripts/postgres). */
+async function environment() {
+  const given = process.env.TIM_TEST_POSTGRES;
+  if (!given) return process.env;
+  const name = `tim_${randomUUID().replaceAll("-", "")}`;
+  await run(["-XqAt", "-c", `CREATE DATABASE ${name}`, given], "", process.env, "psql");
+  return { ...process.env, TOKENIM_DATABASE__URL: given.replace(/\/[^/?]*\?/, `/${name}?`) };
+}
+
 export class Server {
   /** A running server with one org, app and account; `log` collects what it prints. */
   static async start() {
     const server = new Server();
     server.data = await mkdtemp(join(tmpdir(), "tokenim-browser-"));
+    server.env = await environment();
     const bootstrap = ["admin", "bootstrap", "--email", EMAIL, "--org", "Northwind Trading", "--app", "Storefront chat", "--json", "--data", server.data, "--password-stdin"];
-    Object.assign(server, { tenant: JSON.parse(await run(bootstrap, `${PASSWORD}\n`)), log: [], port: 0, messages: 0 });
+    Object.assign(server, { tenant: JSON.parse(await run(bootstrap, `${PASSWORD}\n`, server.env)), log: [], port: 0, messages: 0 });
     await server.serve();
     return server;
   }
 
   /** Starts the process on the port it had before, or any free one the first time. */
   async serve() {
-    this.child = spawn(binary, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(binary, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data], { stdio: ["ignore", "pipe", "pipe"], env: this.env });
     const address = await new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`no address within ${START_MS} ms: ${this.log.join("\n")}`)), START_MS);
       const read = (line) => {
@@ -56,7 +81,7 @@ export class Server {
 
   /** Writes a test mail as the server would. */
   mail(language) {
-    return run(["admin", "mail-test", "--to", EMAIL, "--language", language, "--data", this.data], "");
+    return run(["admin", "mail-test", "--to", EMAIL, "--language", language, "--data", this.data], "", this.env);
   }
 
   /** Ends the process as an operator would; a second time by force. */
@@ -74,15 +99,22 @@ export class Server {
     await rm(this.data, { recursive: true, force: true });
   }
 
-  async call(method, path, body) {
+  /** A REST call with a key: status, code of a refusal, body. */
+  async ask(key, method, path, body, headers = {}) {
     const answer = await fetch(this.base + path, {
       method,
-      headers: { authorization: `Bearer ${this.tenant.key}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
       body: body && JSON.stringify(body),
     });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    return text ? JSON.parse(text) : null;
+    const value = JSON.parse((await answer.text()) || "null");
+    return { status: answer.status, code: value?.error?.code, value };
+  }
+
+  /** The same where a refusal is a fault of the test, with the first app's key unless another is given. */
+  async call(method, path, body, key = this.tenant.key, headers = {}) {
+    const { status, value } = await this.ask(key, method, path, body, headers);
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(value)}`);
+    return value;
   }
 
   /** Sends messages to conversation c1, which the first call creates. */
