@@ -25,7 +25,7 @@ use crate::{
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     session,
-    sign_in::{FIRST_PAGE, after_password, inside, remember_language, safe_next},
+    sign_in::{after_password, inside, remember_language, safe_next},
     told,
     visit::Visit,
 };

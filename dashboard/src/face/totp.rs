@@ -121,8 +121,9 @@ async fn the_operator_area_takes_an_operator_a_password_and_a_code() {
     let both = format!("{cookie}; {operator}");
     assert_eq!(face.get("/operator", &both).await.status(), StatusCode::OK);
     face.advance(30_000);
-    let off = face.send("/console/account/totp", "/console/account/totp/off", &cookie, &[("code", &face.code(&seed))]);
-    let cookie = cookie_of(&off.await, "__Host-tim");
+    let code = face.code(&seed);
+    let off = face.send("/console/account/totp", "/console/account/totp/off", &cookie, &[("code", &code)]).await;
+    let cookie = cookie_of(&off, "__Host-tim");
     let both = format!("{cookie}; {operator}");
     let ended = face.get("/operator", &both).await;
     assert_eq!(location(&ended), "/console/operator", "no operator without a second factor");

@@ -2,8 +2,8 @@
 //! refused, the provisioning API goes on, and all of it comes back.
 
 use super::{assert_open, ended, refused};
-use crate::support::rest::{Answer, Rest, answer};
 use crate::support::page::Console;
+use crate::support::rest::{Answer, Rest, answer};
 use crate::support::token::user_token;
 use crate::support::{Client, TestServer, until};
 use reqwest::Method;

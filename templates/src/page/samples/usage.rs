@@ -7,8 +7,12 @@ use super::{AT_MS, HOSTILE};
 use crate::{
     frame::{Frame, Mode},
     page::usage::{
-        self, AppUnits, HourRow, Links, UsagePage, UsageView, chart::Chart, filter::*, overview::OverviewPage,
-        pulse::{Pulse, Refusal}, quota::QuotaBar,
+        self, AppUnits, HourRow, Links, UsagePage, UsageView,
+        chart::Chart,
+        filter::*,
+        overview::OverviewPage,
+        pulse::{Pulse, Refusal},
+        quota::QuotaBar,
     },
     time::{HOUR_MS, Utc},
 };
