@@ -162,7 +162,7 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
 }
 
 /// What links in mails begin with: the public origin, or this machine's own address; never what a request calls us.
-fn origin(config: &Config, public: &TcpListener, tls: Option<&Tls>) -> Result<String, Failure> {
+pub fn origin(config: &Config, public: &TcpListener, tls: Option<&Tls>) -> Result<String, Failure> {
     if let Some(origin) = config.server.public_origin() {
         return Ok(origin);
     }

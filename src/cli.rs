@@ -52,7 +52,7 @@ enum Command {
     /// Make a backup the database of a data folder that nothing serves.
     Restore(restore::Flags),
     /// Check the configuration and the data folder, print what is in force, and exit.
-    Check,
+    Check(serve::Flags),
     /// Ask the server of this machine whether it is ready; exits with 0 or 1. For health checks.
     Health(health::Flags),
 }
@@ -161,7 +161,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => migrate::run(config).await,
         Command::Backup(flags) => backup::run(config, flags).await,
         Command::Restore(flags) => restore::run(config, flags).await,
-        Command::Check => check::run(config).await,
+        Command::Check(flags) => check::run(config, flags).await,
         Command::Health(flags) => health::run(config, flags).await,
     }
 }
@@ -183,7 +183,7 @@ fn say(line: &str) -> Result<(), Failure> {
 
 /// Where the data is, as the person at the terminal reads it.
 fn place(config: &Config) -> String {
-    let folder = config.data.dir.display();
+    let folder = folder(config);
     match config.database.url.postgres() {
         None => folder.to_string(),
         Some(_) => format!("{}, its master key in {folder}", config.database.url),
@@ -196,6 +196,21 @@ fn settings(config: &Config) -> Settings {
 
 async fn open(config: &Config) -> Result<Opened, Failure> {
     Ok(Store::open(&settings(config), Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?)
+}
+
+/// The whole path of the data folder, so that whoever stands in the wrong one sees it.
+fn folder(config: &Config) -> String {
+    let folder = std::path::absolute(&config.data.dir).unwrap_or_else(|_| config.data.dir.clone());
+    folder.display().to_string()
+}
+
+/// The store of a data folder that holds one already: a command that only reads or changes it makes none by mistake.
+async fn open_existing(config: &Config) -> Result<Opened, Failure> {
+    if Store::pending_migrations(&settings(config)).await?.is_none() {
+        let missing = format!("{} holds no database; name the right folder with --data", place(config));
+        return Err(tokenim_domain::Error::new(tokenim_domain::Code::NotFound).says(missing).into());
+    }
+    open(config).await
 }
 
 #[cfg(not(feature = "sabotage"))]

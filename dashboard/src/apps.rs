@@ -70,7 +70,7 @@ async fn list(visit: &mut Visit<'_>) -> Answer {
     let (apps, units) = (org.list_apps().await?, units_today(visit).await?);
     let apps = apps.iter().map(|app| view(app, &units)).collect();
     let snippet = format!(
-        "curl {}/v1/manage/apps \\\n  -H \"Authorization: Bearer $TIM_MANAGEMENT_KEY\" \\\n  \
+        "export TIM_MANAGEMENT_KEY=…  # Settings, management keys\ncurl {}/v1/manage/apps \\\n  -H \"Authorization: Bearer $TIM_MANAGEMENT_KEY\" \\\n  \
          -H \"Content-Type: application/json\" \\\n  -d '{{\"name\": \"My app\", \"mode\": \"test\"}}'",
         visit.origin()
     );
@@ -86,7 +86,7 @@ async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let NewApp { name, mode } = form.parse()?;
     let mode = role::Mode::find(&mode).ok_or(Fault::Form)?;
     match apps::create(&visit.console.store, &visit.acting()?, &name, mode).await {
-        Ok(app) => Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id))),
+        Ok(app) => Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}/quickstart", app.id))),
         Err(error) => {
             let Refusal { status, problems } = refusal(visit, error)?;
             new_page(visit, status, &name, shown(mode), problems)

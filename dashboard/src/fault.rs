@@ -11,7 +11,8 @@ use tokenim_templates::{
 };
 
 use crate::{
-    answer, elevate, form::push_field, prove, routes::page_of_form, usage::range::RANGE_DAYS_MAX, visit::Visit,
+    answer, elevate, form::push_field, prove, routes::page_of_form, sign_in::FIRST_PAGE, usage::range::RANGE_DAYS_MAX,
+    visit::Visit,
 };
 
 /// Why a request got no page of its own.
@@ -73,8 +74,8 @@ impl Fault {
         self.log(visit);
         let (here, path) = (visit.here(), visit.request.path());
         match self {
-            Self::NotFound => notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
-            Self::Method => notice(visit, Kind::Method, Code::MethodNotAllowed, "/console/usage"),
+            Self::NotFound => notice(visit, Kind::NotFound, Code::NotFound, FIRST_PAGE),
+            Self::Method => notice(visit, Kind::Method, Code::MethodNotAllowed, FIRST_PAGE),
             Self::Host => notice_as(visit, StatusCode::MISDIRECTED_REQUEST, Kind::Host, "unknown_host", "/"),
             Self::MayNot(action) => notice(visit, may_not(visit, action), Code::Forbidden, "/console"),
             Self::NoOrg => notice(visit, Kind::NoOrg, Code::Forbidden, "/console"),
@@ -157,7 +158,7 @@ fn may_not(visit: &Visit<'_>, action: Action) -> Kind {
 fn refused(visit: &Visit<'_>, error: &Error) -> HttpResponse {
     let (here, page) = (visit.here(), page_of_form(visit.request.path()));
     match (error.code, error.code.row().status) {
-        (_, 404) => notice(visit, Kind::NotFound, Code::NotFound, "/console/usage"),
+        (_, 404) => notice(visit, Kind::NotFound, Code::NotFound, FIRST_PAGE),
         (_, 503) => notice(visit, Kind::Unavailable, error.code, here),
         (_, 429) => notice(visit, Kind::Limited, error.code, page),
         (Code::EmailUnverified, _) => notice(visit, Kind::Unverified, error.code, "/console"),

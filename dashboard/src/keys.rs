@@ -204,7 +204,7 @@ fn address(app: &App) -> String {
 /// A call with a server key: the one most backends make first.
 fn token_call(visit: &Visit<'_>) -> String {
     format!(
-        "curl {}/v1/tokens \\\n  -H \"Authorization: Bearer $TIM_KEY\" \\\n  \
+        "export TIM_KEY=…  # the server key\ncurl {}/v1/tokens \\\n  -H \"Authorization: Bearer $TIM_KEY\" \\\n  \
          -H \"Content-Type: application/json\" \\\n  -d '{{\"user\": \"alice\"}}'",
         visit.origin()
     )
@@ -246,7 +246,8 @@ pub(crate) fn state(now_ms: i64, revoked_ms: Option<i64>, expires_ms: Option<i64
     let end = expires_ms.map(Utc::from_ms);
     let is_over = expires_ms.is_some_and(|end| end <= now_ms);
     match (revoked_ms, end) {
-        (Some(at), _) if !is_replaced => State::Revoked(Utc::from_ms(at)),
+        // A key that is replaced at once is revoked in the same instant as it ends.
+        (Some(at), _) if !is_replaced || expires_ms.is_some_and(|end| at < end) => State::Revoked(Utc::from_ms(at)),
         (_, Some(end)) if is_over && is_replaced => State::Replaced(end),
         (_, Some(end)) if is_over => State::Ended(end),
         (_, Some(end)) if is_replaced => State::Leaving(end),

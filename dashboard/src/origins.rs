@@ -57,7 +57,7 @@ async fn remove(visit: &mut Visit<'_>, form: &Form) -> Answer {
 async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, origin: &str, problems: Problems) -> Answer {
     let id = app.id.to_string();
     let snippet = format!(
-        "curl {}/v1/manage/apps/{id}/origins \\\n  -H \"Authorization: Bearer $TIM_MANAGEMENT_KEY\" \\\n  \
+        "export TIM_MANAGEMENT_KEY=…  # Settings, management keys\ncurl {}/v1/manage/apps/{id}/origins \\\n  -H \"Authorization: Bearer $TIM_MANAGEMENT_KEY\" \\\n  \
          -H \"Content-Type: application/json\" \\\n  -d '{{\"origin\": \"https://shop.example\"}}'",
         visit.origin()
     );
@@ -68,6 +68,7 @@ async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, origin: &str, pr
         may_change: may_change(visit)?,
         most: ORIGINS_MAX,
         origin,
+        own: &visit.origin(),
         problems,
         snippet: &snippet,
     };

@@ -137,6 +137,7 @@ async fn page(visit: &mut Visit<'_>, status: StatusCode, app: &App, refused: Opt
         frame: visit.app_frame(app),
         app_name: &app.name,
         is_live: app.mode == Mode::Live,
+        has_token: key.is_some(),
         panes,
         refused: refused.map(ErrorCode::as_str),
         steps: steps(visit, app),

@@ -1,12 +1,13 @@
 //! `tokenim admin bootstrap`.
 
-use super::{Failure, open, say};
+use super::{Failure, open, place, say, settings};
 use crate::config::Config;
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Read};
 use tokenim_control::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
 use tokenim_domain::secret::Secret;
+use tokenim_store::Store;
 
 /// Bytes of a password read from stdin.
 const PASSWORD_BYTES_MAX: u64 = 2_048;
@@ -33,7 +34,11 @@ pub struct Flags {
 
 pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let password = flags.password_stdin.then(read_password).transpose()?;
+    let is_new = Store::pending_migrations(&settings(&config)).await?.is_none();
     let store = open(&config).await?.store;
+    if is_new {
+        say(&format!("a new database was made in {}", place(&config)))?;
+    }
     let wanted = Bootstrap { email: flags.email.clone(), org: flags.org, app: flags.app, password };
     let made = bootstrap(&store, wanted).await?;
     store.close().await;
@@ -60,7 +65,7 @@ fn as_json(made: &Bootstrapped) -> String {
 
 fn as_text(made: &Bootstrapped, config: &Config) -> Result<(), Failure> {
     let founded = &made.org;
-    say(&format!("data folder    {}", config.data.dir.display()))?;
+    say(&format!("data folder    {}", place(config)))?;
     say(&format!("account        {}", founded.account))?;
     say(&format!("org            {}", founded.app.org))?;
     say(&format!("app            {}", founded.app.app))?;

@@ -1,6 +1,6 @@
 //! `tokenim admin mail-test`.
 
-use super::{Failure, open, say};
+use super::{Failure, open_existing, say};
 use crate::config::Config;
 use clap::Args;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let (id, now_ms) = (JobId::new(&*clock, &SystemRng), clock.now_ms());
     let test = Mail { to: flags.to, language: flags.language, matter: Matter::Test };
     if flags.queue {
-        let store = open(&config).await?.store;
+        let store = open_existing(&config).await?.store;
         store.enqueue_mail(None, &format!("test:{id}"), &test).await?;
         store.close().await;
         return say("queued; the server that runs on this data sends it");

@@ -1,6 +1,6 @@
 //! `tokenim admin operator-key`.
 
-use super::{Failure, open, say};
+use super::{Failure, open_existing, say};
 use crate::config::Config;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -40,7 +40,7 @@ pub struct Revoke {
 }
 
 pub async fn run(config: Config, verb: Verb) -> Result<(), Failure> {
-    let store = open(&config).await?.store;
+    let store = open_existing(&config).await?.store;
     let done = act(&store, verb).await;
     store.close().await;
     done

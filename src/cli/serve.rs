@@ -1,6 +1,6 @@
 //! `tokenim serve`.
 
-use super::{Failure, open, place, say, settings};
+use super::{Failure, folder, open, place, say, settings};
 use crate::app::{self, Listeners};
 use crate::config::Config;
 use crate::tls::Tls;
@@ -26,11 +26,19 @@ pub struct Flags {
     tls_key: Option<PathBuf>,
 }
 
+impl Flags {
+    /// Puts the flags over what the configuration says.
+    pub fn apply(self, config: &mut Config) {
+        config.server.listen = self.listen.unwrap_or(config.server.listen);
+        config.server.private_listen = self.private_listen.unwrap_or_else(|| default_private(config));
+        if let (Some(cert), Some(key)) = (self.tls_cert, self.tls_key) {
+            (config.server.tls_cert, config.server.tls_key) = (cert, key);
+        }
+    }
+}
+
 pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
-    config.server.listen = flags.listen.unwrap_or(config.server.listen);
-    config.server.private_listen = flags.private_listen.unwrap_or_else(|| default_private(&config));
-    config.server.tls_cert = flags.tls_cert.unwrap_or(config.server.tls_cert);
-    config.server.tls_key = flags.tls_key.unwrap_or(config.server.tls_key);
+    flags.apply(&mut config);
     telemetry::start(&config.log)?;
     let tls = Tls::load(&config.server)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -38,13 +46,20 @@ pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
     let (public, private) = (address(&listeners.public)?, address(&listeners.private)?);
     let _serving = tokenim_store::lock_for_serving(&config.data.dir)?;
     let _alone = tokenim_store::lock_database(&settings(&config)).await?;
+    let console = app::origin(&config, &listeners.public, tls.as_ref())?;
     let opened = open(&config).await?;
     let has_accounts = opened.store.has_accounts().await?;
     let app = app::build(&config, opened.store, listeners, tls)?;
     say(&format!("listening on {scheme}://{public}"))?;
     say(&format!("private on http://{private}"))?;
     say(&format!("data in {}", place(&config)))?;
-    say(&next_step(has_accounts, &format!("{scheme}://{public}/"), &config))?;
+    if !public.ip().is_loopback() && config.server.public_origin().is_none() {
+        say("note: the console answers on this machine only, until server.public_origin is the address people open")?;
+    }
+    if config.mail.outbox(&config.data.dir).is_some() {
+        say(&format!("mail is not sent but written to files; read it at {console}/dev/mail on this machine"))?;
+    }
+    say(&next_step(has_accounts, &console, &config))?;
     lifecycle::run_until_stopped(app, &config).await
 }
 
@@ -73,9 +88,11 @@ fn next_step(has_accounts: bool, console: &str, config: &Config) -> String {
     if has_accounts {
         return format!("next: open {console} and sign in");
     }
-    let data = config.data.dir.display();
+    let program = std::env::args().next().unwrap_or_else(|| "tokenim".to_owned());
+    let data = folder(config);
     format!(
-        "next: no account exists yet; make one in another terminal, in this folder, with\n  \
-         cargo run --release -- admin bootstrap --email you@example.com --org Acme --app Chat --data {data}"
+        "next: open {console}/sign-up\n  \
+         who operates the service makes that account in another terminal instead:\n  \
+         {program} admin bootstrap --email you@example.com --org Acme --app Chat --data {data}"
     )
 }

@@ -50,7 +50,9 @@ impl AppKey for signing_key::Entity {
 }
 
 fn standing(revoked_ms: Option<i64>, successor: Option<KeyId>, expires_ms: Option<i64>) -> Standing {
-    Standing { is_revoked: revoked_ms.is_some(), is_rotated: successor.is_some(), is_suspended: false, expires_ms }
+    // One that is replaced at once is revoked as it ends; one that was revoked before its end did not end by being replaced.
+    let is_rotated = successor.is_some() && revoked_ms.is_none_or(|at| expires_ms.is_some_and(|end| end <= at));
+    Standing { is_revoked: revoked_ms.is_some(), is_rotated, is_suspended: false, expires_ms }
 }
 
 /// Keys of the org, or of one app, the oldest first, from above `after` where one is given; revoked ones too.

@@ -11,7 +11,7 @@ use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::standing::Standing;
 use tokenim_domain::token::{Material, SigningAlgorithm, SigningKey};
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Code, Error, Result};
 
 /// What signing secrets are sealed for.
 pub(crate) const SEAL_PURPOSE: &str = "signing_key";
@@ -91,6 +91,20 @@ impl Store {
         match query.one(&self.readers).await.map_err(fault::query)? {
             Some(row) => self.unseal(row).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Whether the master key opens what is sealed in the database; one value stands for all.
+    ///
+    /// Errors: `conflict` for another master key; `unavailable`, `overloaded`.
+    pub(crate) async fn check_master(&self) -> Result<()> {
+        let query = signing_key::Entity::find().filter(signing_key::Column::SealedSecret.is_not_null());
+        let sealed = query.one(&self.readers).await.map_err(fault::query)?.and_then(|row| row.sealed_secret);
+        match sealed.map(|sealed| self.master.open(SEAL_PURPOSE, &sealed)) {
+            Some(Err(_)) => {
+                Err(Error::new(Code::Conflict).says("master.key is not the one this database was written under"))
+            }
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 

@@ -77,7 +77,7 @@ impl Store {
     /// Opens or makes the database, checks its durability and brings its schema up to date.
     ///
     /// Errors: `unavailable` or `internal` with the cause: folder not writable, file not a database, key file readable by
-    /// others, PostgreSQL out of reach. Source: docs/ARCHITECTURE.md, invariants.
+    /// others, PostgreSQL out of reach; `conflict` for another database's key file. Source: docs/ARCHITECTURE.md, invariants.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Opened> {
         folder::make_private_folder(&settings.data).map_err(|error| folder::unusable(&settings.data, &error))?;
         folder::refuse_half_restored(&settings.data)?;
@@ -109,6 +109,7 @@ impl Store {
         let jobs_nudge = Arc::default();
         let store =
             Store { writer, readers, log_writer, log_readers, fan_out, in_flight, jobs_nudge, clock, rng, master };
+        store.check_master().await?;
         Ok(Opened { store, migrated })
     }
 

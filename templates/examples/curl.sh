@@ -1,6 +1,6 @@
 # Nothing to install. The token speaks for alice, for an hour.
 TOKEN='{{token}}'
-post() { curl -sw '\n' "{{http}}/v1/$1" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d "$2"; }
+post() { curl -sSw '\n' "{{http}}/v1/$1" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d "$2"; }
 post conversations '{"kind":"group","id":"quickstart","members":["alice","bob"]}'
 post conversations/quickstart/messages "{\"client_msg_id\":\"curl-$(date +%s)\",\"kind\":\"text\",\"body\":{\"text\":\"Hello from curl\"}}"
-curl -sw '\n' "{{http}}/v1/conversations/quickstart/messages" -H "Authorization: Bearer $TOKEN"
+curl -sSw '\n' "{{http}}/v1/conversations/quickstart/messages" -H "Authorization: Bearer $TOKEN"

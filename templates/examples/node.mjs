@@ -17,15 +17,18 @@ socket.on("message", (data) => {
   const { id, ok, error, push } = JSON.parse(data);
   if (push?.type === "ping") socket.send('{"pong":{}}');
   if (push?.type === "message") console.log(`${push.sender}: ${push.body.text}`);
-  if (error) waiting.get(id)?.reject(error);
+  if (error) waiting.get(id)?.reject(new Error(`${error.code}: ${error.message}`));
   if (ok) waiting.get(id)?.resolve(ok);
   waiting.delete(id);
 });
 socket.on("close", (code, reason) => console.log("closed", code, String(reason)));
-socket.on("open", async () => {
+socket.on("error", (error) => console.error(error.message));
+
+async function hello() {
   await call("connect", { token, sdk: "node" });
   await call("conversation.create", { kind: "group", id: "quickstart", members: ["bob"] });
   const message = { conversation: "quickstart", client_msg_id: randomUUID(), kind: "text", body: { text: "Hello from Node" } };
   const ack = await call("send", message);
   console.log("stored as seq", ack.seq);
-});
+}
+socket.on("open", () => hello().catch((error) => console.error(error.message)));

@@ -22,6 +22,7 @@
       this.waiting = new Map();
       this.last = 0;
       this.tries = 0;
+      this.log.parentElement.scrollTop = this.log.scrollHeight;
       this.form.addEventListener("submit", (event) => {
         event.preventDefault();
         this.say(this.input.value.trim());
@@ -100,7 +101,7 @@
         refresh();
       } catch (error) {
         if (error.code === "closed" || error.retryable) setTimeout(() => this.say(text, shown, id), error.retry_after_ms ?? RETRY_MS[0]);
-        else shown.append(make("span", error.code, "said-seq"));
+        else shown.append(make("span", `${error.code}: ${error.message}`, "said-seq"));
       }
     }
   }

@@ -124,6 +124,38 @@ fn check_shows_what_is_in_force_and_makes_nothing() {
     assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
     bootstrap(&data, ("ada@example.com", "Ada", "Chat"));
     assert!(run(&mut command(&["check"], &data)).contains("up to date"));
+    let shown = run(command(&["check"], &data).args(["--listen", "127.0.0.1:4711"]));
+    assert!(shown.contains("listen = \"127.0.0.1:4711\""), "{shown}");
+    let below_a_file = file.join("data");
+    let said = failure(&mut command(&["check"], &below_a_file));
+    assert!(said.contains("can't be written"), "{said}");
+}
+
+#[test]
+fn only_bootstrap_and_serve_make_a_database_and_bootstrap_says_so() {
+    let (_folder, data) = folder();
+    for words in [&["admin", "operator-key", "list"][..], &["admin", "mail-test", "--queue", "--to", "a@example.com"]] {
+        let said = failure(&mut command(words, &data));
+        assert!(said.contains("holds no database") && said.contains(&data.display().to_string()), "{said}");
+        assert!(!data.exists());
+    }
+    let words = ["admin", "bootstrap", "--email", "ada@example.com", "--org", "Ada", "--app", "Chat"];
+    let parent = data.parent().unwrap();
+    let made = run(tokenim().args(words).args(["--data", "data"]).current_dir(parent));
+    assert!(made.contains("a new database was made in") && made.contains(&data.display().to_string()), "{made}");
+    let again = run(tokenim().args(words).args(["--data", "data"]).current_dir(parent));
+    assert!(!again.contains("a new database"), "{again}");
+}
+
+#[test]
+fn a_master_key_of_another_database_is_refused() {
+    let ((_one, ours), (_two, theirs)) = (folder(), folder());
+    for data in [&ours, &theirs] {
+        bootstrap(data, ("ada@example.com", "Ada", "Chat"));
+    }
+    fs::copy(theirs.join("master.key"), ours.join("master.key")).unwrap();
+    let said = failure(&mut command(&["serve", "--listen", "127.0.0.1:0"], &ours));
+    assert!(said.contains("master.key is not the one"), "{said}");
 }
 
 #[test]

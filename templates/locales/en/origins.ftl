@@ -5,3 +5,4 @@ origins-origin = Origin
 origins-add = Allow an origin
 origins-remove = Remove
 origins-help = Scheme, host and port as the browser sends them, without a path; at most { $most }. Apps outside of browsers send no origin and are not affected.
+origins-console = The quickstart on this console connects too: add { $origin } if you want to go on using it.

@@ -1,7 +1,7 @@
 # The overview page.
 overview-title = Overview
 overview-start = Start here
-overview-quickstart = Send a first message with { $app }
+overview-quickstart = Send a first message with “{ $app }”
 overview-units = Message units in 24 hours
 overview-pace = Messages a second
 health-gateway = Gateway takes connections

@@ -1,12 +1,12 @@
 # What is wrong with a form.
-problem-summary = This was not done yet
+problem-summary = Nothing was changed yet
 problem-limited = { $count ->
     [one] Too many attempts. Try again in { $shown } second.
    *[other] Too many attempts. Try again in { $shown } seconds.
 }
 problem-busy = The server has a lot to do right now. Try again in a few seconds.
 problem-unverified = Verify your email address first.
-problem-limit = The limit of your plan is reached.
+problem-limit = The limit of your plan is reached; the page Plan shows what it has and what a larger one adds.
 problem-last-owner = An org keeps at least one owner. Make somebody else an owner first.
 problem-invitation = This invitation was accepted or taken back meanwhile.
 problem-invited = This address is a member or invited already.

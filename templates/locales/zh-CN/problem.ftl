@@ -1,11 +1,11 @@
 # 表单有哪些问题。
-problem-summary = 尚未完成
+problem-summary = 尚未更改任何内容
 problem-limited = { $count ->
    *[other] 尝试次数过多，请在 { $shown } 秒后重试。
 }
 problem-busy = 服务器现在很忙，请过几秒再试。
 problem-unverified = 请先验证邮箱地址。
-problem-limit = 已达到套餐的上限。
+problem-limit = 已达到套餐上限；“套餐”页面列出现有额度以及更大套餐增加的内容。
 problem-last-owner = 组织至少要有一位所有者，请先将其他成员设为所有者。
 problem-invitation = 此邀请在此期间已被接受或撤回。
 problem-invited = 该地址已是成员或已被邀请。

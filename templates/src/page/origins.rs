@@ -23,6 +23,8 @@ pub struct OriginsPage<'a> {
     pub most: u64,
     /// The origin as it was entered.
     pub origin: &'a str,
+    /// This console's own origin, which its quickstart connects from.
+    pub own: &'a str,
     /// Why it was refused.
     pub problems: Problems,
     /// A call that adds one.

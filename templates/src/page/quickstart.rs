@@ -250,6 +250,8 @@ pub struct QuickstartPage<'a> {
     pub app_name: &'a str,
     /// Whether the app is billed: then nobody speaks here.
     pub is_live: bool,
+    /// Whether there is a token to speak with.
+    pub has_token: bool,
     /// Alice's side and Bob's; none for a live app, or one without a signing key.
     pub panes: Vec<Pane>,
     /// Why a message from here was not sent.

@@ -90,6 +90,7 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
             may_change: true,
             most: 100,
             origin: HOSTILE,
+            own: "https://console.example",
             problems,
             snippet: HOSTILE,
         };

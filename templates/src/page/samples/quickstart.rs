@@ -29,6 +29,7 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         frame: frame.clone(),
         app_name: HOSTILE,
         is_live,
+        has_token: true,
         panes,
         refused: Some("quota_exceeded"),
         steps: Steps { rows: vec![row("console"), row(HOSTILE), row(""), Row::awaited()], refused },

@@ -79,7 +79,10 @@ impl QuotaBar {
             (_, false, Level::Near) => "quota-soft-near",
             (_, false, Level::Full) => "quota-soft-full",
         };
-        text.with(key, "percent", self.percent())
+        let sentence = text.with(key, "percent", self.percent());
+        // What a test app may send is the same in every plan.
+        let helps = self.app.is_none() && self.is_hard && self.level() != Level::Calm;
+        if helps { format!("{sentence} {}", text.get("quota-larger")) } else { sentence }
     }
 
     /// When it begins anew, in a sentence.
