@@ -9,11 +9,12 @@ use tokenim_domain::{
     actor::Action,
     id::KeyId,
     scope::{Scope, Scopes},
+    secret::Secret,
 };
 use tokenim_store::{ApiKeyView, App};
 use tokenim_templates::{
     flash::Flash,
-    page::keys::{Age, KeyView, KeysPage, ScopeChoice, SecretPage, State, Used},
+    page::keys::{Age, KeyView, KeysPage, NewKeyForm, ScopeChoice, SecretPage, State, Used},
     problem::Problems,
     time::{DAY_MS, Utc},
 };
@@ -21,14 +22,13 @@ use tokenim_templates::{
 use crate::{
     answer,
     fault::Fault,
-    form::{self, Form, push_field},
+    form::Form,
+    pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     visit::Visit,
 };
 
-/// Keys on a page.
-const PAGE: u64 = 50;
 /// Days after which a key that nobody used is asked about.
 const IDLE_DAYS: i64 = 30;
 /// Days a key may live, where it does not live for ever.
@@ -73,19 +73,7 @@ async fn list(visit: &mut Visit<'_>) -> Answer {
 async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let (app, entered) = (visit.app().await?, entered(form)?);
     match make(visit, &app, &entered).await {
-        Ok((key, secret)) => {
-            let snippet = token_call(visit);
-            let page = SecretPage {
-                frame: visit.app_frame(&app),
-                name: &key.name,
-                kid: "",
-                secret: secret.expose(),
-                snippet: &snippet,
-                old_until: None,
-                back: &address(&app),
-            };
-            answer::page(StatusCode::OK, &page, visit)
-        }
+        Ok((key, secret)) => secret_page(visit, &app, &key, &secret, None),
         Err(error) => {
             let Refusal { status, problems } = refusal(visit, error)?;
             page(visit, &app, status, entered, problems).await
@@ -93,11 +81,7 @@ async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
     }
 }
 
-async fn make(
-    visit: &Visit<'_>,
-    app: &App,
-    entered: &Entered,
-) -> Result<(ApiKeyView, tokenim_domain::secret::Secret), Error> {
+async fn make(visit: &Visit<'_>, app: &App, entered: &Entered) -> Result<(ApiKeyView, Secret), Fault> {
     let scopes =
         if entered.is_all { Scopes::All } else { Scopes::parse(entered.scopes.iter().map(|scope| scope.as_str()))? };
     let expires_ms = match entered.days.trim() {
@@ -108,25 +92,14 @@ async fn make(
         }
     };
     let wanted = keys::Wanted { app: app.id, name: entered.name.clone(), scopes, expires_ms };
-    let acting = visit.acting().map_err(|_| Error::internal("a route for members"))?;
-    keys::create(&visit.console.store, &acting, wanted).await
+    Ok(keys::create(&visit.console.store, &visit.acting()?, wanted).await?)
 }
 
 async fn rotate(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let Grace { grace_s } = form.parse()?;
     let (app, id) = (visit.app().await?, own_key(visit).await?);
     let (key, secret) = keys::rotate(&visit.console.store, &visit.acting()?, id, grace_s).await?;
-    let snippet = token_call(visit);
-    let page = SecretPage {
-        frame: visit.app_frame(&app),
-        name: &key.name,
-        kid: "",
-        secret: secret.expose(),
-        snippet: &snippet,
-        old_until: (grace_s > 0).then(|| Utc::from_ms(visit.now_ms + grace_s * 1_000)),
-        back: &address(&app),
-    };
-    answer::page(StatusCode::OK, &page, visit)
+    secret_page(visit, &app, &key, &secret, old_until(visit, grace_s))
 }
 
 async fn revoke(visit: &mut Visit<'_>) -> Answer {
@@ -157,44 +130,37 @@ fn entered(form: &Form) -> Result<Entered, Fault> {
     Ok(entered)
 }
 
+fn secret_page(visit: &Visit<'_>, app: &App, key: &ApiKeyView, secret: &Secret, old_until: Option<Utc>) -> Answer {
+    let page = SecretPage {
+        frame: visit.app_frame(app),
+        name: &key.name,
+        kid: "",
+        secret: secret.expose(),
+        snippet: &token_call(visit),
+        old_until,
+        back: &address(app),
+    };
+    answer::page(StatusCode::OK, &page, visit)
+}
+
 async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, entered: Entered, problems: Problems) -> Answer {
-    let after = after(visit)?;
     let scope = visit.console.store.org(visit.member()?.org);
-    let mut keys = scope.list_api_keys(Some(app.id), after, PAGE + 1).await?;
-    let older = more(&address(app), &mut keys, |key| key.id);
-    let id = app.id.to_string();
+    let mut keys = scope.list_api_keys(Some(app.id), cursor(visit, "after")?, ROWS).await?;
+    let address = address(app);
+    let next = cut(&mut keys, &address, "after", |key| key.id);
     let snippet = token_call(visit);
     let choice = |scope: &Scope| ScopeChoice { word: scope.as_str(), is_chosen: entered.scopes.contains(scope) };
     let page = KeysPage {
         frame: visit.app_frame(app),
-        app: &id,
+        address: &address,
         keys: keys.into_iter().map(|key| view(visit, key)).collect(),
-        older,
+        next,
         name: &entered.name,
-        scopes: Scope::ALL.iter().map(choice).collect(),
-        is_all: entered.is_all,
+        form: NewKeyForm::Server { scopes: Scope::ALL.iter().map(choice).collect(), is_all: entered.is_all },
         problems,
         snippet: &snippet,
     };
     answer::page(status, &page, visit)
-}
-
-/// The place in the list that the address names.
-pub(crate) fn after(visit: &Visit<'_>) -> Result<Option<KeyId>, Fault> {
-    let text = form::field(visit.request.query_string(), "after");
-    text.map(|text| text.parse().map_err(|()| Fault::Filter)).transpose()
-}
-
-/// Cuts the list to a page; the address of the next one, empty at the end.
-pub(crate) fn more<T>(here: &str, keys: &mut Vec<T>, id: impl Fn(&T) -> KeyId) -> String {
-    let has_more = keys.len() as u64 > PAGE;
-    keys.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
-    let mut address = String::new();
-    if let Some(last) = keys.last().filter(|_| has_more) {
-        address.push_str(here);
-        push_field(&mut address, "after", &id(last).to_string());
-    }
-    address
 }
 
 fn address(app: &App) -> String {
@@ -255,6 +221,11 @@ pub(crate) fn state(now_ms: i64, revoked_ms: Option<i64>, expires_ms: Option<i64
         (Some(at), None) => State::Revoked(Utc::from_ms(at)),
         (None, None) => State::Stands,
     }
+}
+
+/// Until when a replaced key works; `None` where that is not at all.
+pub(crate) fn old_until(visit: &Visit<'_>, grace_s: i64) -> Option<Utc> {
+    (grace_s > 0).then(|| Utc::from_ms(visit.now_ms + grace_s * 1_000))
 }
 
 /// Who made a key, as its page names them: oneself by address, others by id.

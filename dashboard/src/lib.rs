@@ -23,6 +23,7 @@ mod operator;
 mod orgs;
 mod origins;
 mod overview;
+mod pager;
 mod plan;
 mod preferences;
 mod problems;

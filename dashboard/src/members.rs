@@ -25,15 +25,14 @@ use tokenim_templates::{
 use crate::{
     answer,
     fault::Fault,
-    form::{self, Form, push_field},
+    form::Form,
+    pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     session,
     visit::Visit,
 };
 
-/// Members and invitations of a page.
-const PAGE: u64 = 50;
 /// The list's path.
 const PATH: &str = "/console/members";
 const READ: Who = Who::May(Action::ReadMembers);
@@ -199,32 +198,13 @@ async fn page_of_one(visit: &Visit<'_>, status: StatusCode, problems: Problems) 
     answer::page(status, &page, visit)
 }
 
-/// A cursor of the address; one that is none is a filter that cannot be read.
-pub(crate) fn cursor<T: std::str::FromStr>(visit: &Visit<'_>, name: &str) -> Result<Option<T>, Fault> {
-    let text = form::field(visit.request.query_string(), name);
-    text.map(|text| text.parse().map_err(|_| Fault::Filter)).transpose()
-}
-
-/// Cuts rows to the page; the address of the next one, empty at the end.
-pub(crate) fn cut<T>(rows: &mut Vec<T>, page: u64, path: &str, name: &str, id: impl Fn(&T) -> String) -> String {
-    let page = usize::try_from(page).unwrap_or(usize::MAX);
-    let has_more = rows.len() > page;
-    rows.truncate(page);
-    let mut next = String::new();
-    if let Some(last) = rows.last().filter(|_| has_more) {
-        next.push_str(path);
-        push_field(&mut next, name, &id(last));
-    }
-    next
-}
-
 async fn page(visit: &Visit<'_>, status: StatusCode, form: InviteForm, problems: Problems) -> Answer {
     let (acting, own) = (visit.acting()?, visit.signed_in()?.account);
     let org = visit.console.store.org(acting.org);
-    let mut members = org.list_members(cursor(visit, "after")?, PAGE + 1).await?;
-    let mut invitations = org.list_invitations(cursor(visit, "invited_after")?, PAGE + 1).await?;
-    let next_members = cut(&mut members, PAGE, PATH, "after", |member| member.account.to_string());
-    let next_invitations = cut(&mut invitations, PAGE, PATH, "invited_after", |invitation| invitation.id.to_string());
+    let mut members = org.list_members(cursor(visit, "after")?, ROWS).await?;
+    let mut invitations = org.list_invitations(cursor(visit, "invited_after")?, ROWS).await?;
+    let next_members = cut(&mut members, PATH, "after", |member| member.account);
+    let next_invitations = cut(&mut invitations, PATH, "invited_after", |invitation| invitation.id);
     let seats = org.count_members().await?;
     let names = actor_names(visit, invitations.iter().map(|invitation| invitation.invited_by.as_str())).await?;
     let matrix = Action::ALL.iter().map(|action| MatrixRow {

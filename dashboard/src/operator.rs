@@ -17,7 +17,7 @@ use tokenim_templates::{
 use crate::{
     answer, audit,
     form::Form,
-    members::{cursor, cut},
+    pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     visit::Visit,
@@ -27,8 +27,6 @@ mod nodes;
 mod org;
 mod plans;
 
-/// Items of a page.
-const PAGE: u64 = 50;
 const JOBS: &str = "/operator/jobs";
 const WHO: Who = Who::Operator;
 pub(crate) const ROUTES: &[RouteSpec] = &[
@@ -112,8 +110,8 @@ async fn retry(visit: &mut Visit<'_>, form: &Form) -> Answer {
 async fn jobs_page(visit: &Visit<'_>, status: StatusCode, problems: Problems) -> Answer {
     let store = &visit.console.store;
     let queue = store.backlog().await?;
-    let mut dead = store.list_dead_jobs(cursor(visit, "after")?, PAGE + 1).await?;
-    let next = cut(&mut dead, PAGE, JOBS, "after", |job| job.id.to_string());
+    let mut dead = store.list_dead_jobs(cursor(visit, "after")?, ROWS).await?;
+    let next = cut(&mut dead, JOBS, "after", |job| job.id);
     let rows: Vec<_> = dead
         .into_iter()
         .map(|job| DeadRow {

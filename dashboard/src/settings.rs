@@ -23,15 +23,14 @@ use crate::{
     answer,
     fault::Fault,
     form::{self, Form},
-    members::{cursor, cut, grantable},
+    members::grantable,
+    pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     session,
     visit::Visit,
 };
 
-/// Keys of a page.
-const PAGE: u64 = 50;
 /// Members that the form offers the org to.
 const HEIRS_MAX: u64 = 200;
 const PATH: &str = "/console/settings";
@@ -147,8 +146,8 @@ async fn settle(visit: &Visit<'_>, done: Result<(), Error>, name: Option<&str>) 
 async fn page(visit: &Visit<'_>, status: StatusCode, name: Option<&str>, problems: Problems) -> Answer {
     let (session, member, acting) = (visit.signed_in()?, visit.member()?, visit.acting()?);
     let org = visit.console.store.org(acting.org);
-    let mut keys = org.list_management_keys(cursor(visit, "after")?, PAGE + 1).await?;
-    let next_keys = cut(&mut keys, PAGE, PATH, "after", |key| key.id.to_string());
+    let mut keys = org.list_management_keys(cursor(visit, "after")?, ROWS).await?;
+    let next_keys = cut(&mut keys, PATH, "after", |key| key.id);
     let keys: Vec<_> = keys.into_iter().map(|key| key_row(key, visit.now_ms)).collect();
     let mut heirs = None;
     if member.role.may(Action::TransferOwnership) {

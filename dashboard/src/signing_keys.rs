@@ -6,7 +6,7 @@ use tokenim_domain::{actor::Action, id::KeyId, secret::Secret, token::SigningAlg
 use tokenim_store::{App, SigningKeyView};
 use tokenim_templates::{
     flash::Flash,
-    page::keys::{KeyView, SecretPage, SigningKeysPage},
+    page::keys::{KeyView, KeysPage, NewKeyForm, SecretPage},
     problem::Problems,
     time::Utc,
 };
@@ -15,14 +15,12 @@ use crate::{
     answer,
     fault::Fault,
     form::Form,
-    keys::{after, creator, more, state},
+    keys::{creator, old_until, state},
+    pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     visit::Visit,
 };
-
-/// Keys that are read for a page: one more than it shows.
-const ROWS: u64 = 51;
 
 pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/console/apps/{app}/signing-keys", Who::May(Action::ReadKeys), |visit| Box::pin(list(visit))),
@@ -86,10 +84,7 @@ async fn rotate(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let Replacement { grace_s, public_key } = form.parse()?;
     let (app, id) = (visit.app().await?, own_key(visit).await?);
     match signing_keys::rotate(&visit.console.store, &visit.acting()?, id, pem(public_key), grace_s).await {
-        Ok((key, secret)) => {
-            let old_until = (grace_s > 0).then(|| Utc::from_ms(visit.now_ms + grace_s * 1_000));
-            secret_page(visit, &app, &key, secret, old_until)
-        }
+        Ok((key, secret)) => secret_page(visit, &app, &key, secret, old_until(visit, grace_s)),
         Err(error) => {
             let Refusal { status, problems } = refusal(visit, error)?;
             page(visit, &app, status, None, problems).await
@@ -143,9 +138,9 @@ async fn page(
     problems: Problems,
 ) -> Answer {
     let scope = visit.console.store.org(visit.member()?.org);
-    let mut keys = scope.list_signing_keys(Some(app.id), after(visit)?, ROWS).await?;
-    let older = more(&address(app), &mut keys, |key| key.id);
-    let id = app.id.to_string();
+    let mut keys = scope.list_signing_keys(Some(app.id), cursor(visit, "after")?, ROWS).await?;
+    let address = address(app);
+    let next = cut(&mut keys, &address, "after", |key| key.id);
     let snippet = claims("key_…", app, SigningAlgorithm::Hs256.as_str());
     let entered = entered.unwrap_or_else(|| NewSigningKey {
         name: String::new(),
@@ -153,14 +148,16 @@ async fn page(
         public_key: String::new(),
     });
     let choice = |algorithm: &SigningAlgorithm| (algorithm.as_str(), algorithm.as_str() == entered.algorithm);
-    let page = SigningKeysPage {
+    let page = KeysPage {
         frame: visit.app_frame(app),
-        app: &id,
+        address: &address,
         keys: keys.into_iter().map(|key| view(visit, key)).collect(),
-        older,
+        next,
         name: &entered.name,
-        algorithms: SigningAlgorithm::ALL.iter().map(choice).collect(),
-        public_key: &entered.public_key,
+        form: NewKeyForm::Signing {
+            algorithms: SigningAlgorithm::ALL.iter().map(choice).collect(),
+            public_key: &entered.public_key,
+        },
         problems,
         snippet: &snippet,
     };

@@ -162,8 +162,7 @@ impl<'r> Visit<'r> {
     /// The app that the path names, if it is the org's.
     pub(crate) async fn app(&self) -> Result<App, Fault> {
         let (id, org): (AppId, _) = (self.path("app")?, self.member()?.org);
-        let apps = self.console.store.org(org).list_apps().await?;
-        apps.into_iter().find(|app| app.id == id).ok_or(Fault::NotFound)
+        self.console.store.org(org).show_app(id).await?.ok_or(Fault::NotFound)
     }
 
     /// Whether the request wants to change something.

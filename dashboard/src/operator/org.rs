@@ -11,12 +11,12 @@ use tokenim_templates::{
     time::Utc,
 };
 
-use super::{PAGE, acting, plans};
+use super::{acting, plans};
 use crate::{
     answer,
     fault::Fault,
     form::{self, Form, push_field},
-    members::{cursor, cut},
+    pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::Answer,
     visit::Visit,
@@ -28,12 +28,12 @@ const PATH: &str = "/operator/orgs";
 
 pub(crate) async fn list(visit: &mut Visit<'_>) -> Answer {
     let search = form::field(visit.request.query_string(), "q").unwrap_or_default();
-    let mut found = visit.console.store.search_orgs(&search, cursor(visit, "after")?, PAGE + 1).await?;
+    let mut found = visit.console.store.search_orgs(&search, cursor(visit, "after")?, ROWS).await?;
     let mut path = PATH.to_owned();
     if !search.is_empty() {
         push_field(&mut path, "q", &search);
     }
-    let next = cut(&mut found, PAGE, &path, "after", |found| found.org.id.to_string());
+    let next = cut(&mut found, &path, "after", |found| found.org.id);
     let orgs: Vec<_> = found.into_iter().map(row).collect();
     let page = OrgsPage { frame: visit.frame(None), search: &search, orgs: &orgs, next };
     answer::page(StatusCode::OK, &page, visit)

@@ -117,51 +117,82 @@ pub struct ScopeChoice {
     pub is_chosen: bool,
 }
 
-/// The server keys of an app.
+/// What the form of a new key asks beside its name. It tells of which kind the keys of the page are.
+#[derive(Clone, Debug)]
+pub enum NewKeyForm<'a> {
+    /// A server key.
+    Server {
+        /// The scopes.
+        scopes: Vec<ScopeChoice>,
+        /// Whether it may do everything.
+        is_all: bool,
+    },
+    /// A signing key.
+    Signing {
+        /// The algorithms, and whether each is chosen.
+        algorithms: Vec<(&'static str, bool)>,
+        /// The public key as it was entered.
+        public_key: &'a str,
+    },
+}
+
+/// The messages that differ by the kind of the page's keys.
+struct Words {
+    heading: &'static str,
+    all: &'static str,
+    empty: &'static str,
+    new: &'static str,
+    new_help: &'static str,
+    revoke_help: &'static str,
+}
+
+const SERVER: Words = Words {
+    heading: "nav-keys",
+    all: "keys-server",
+    empty: "keys-empty",
+    new: "keys-new",
+    new_help: "keys-new-help",
+    revoke_help: "keys-revoke-help",
+};
+
+const SIGNING: Words = Words {
+    heading: "nav-signing-keys",
+    all: "signing-all",
+    empty: "signing-empty",
+    new: "signing-new",
+    new_help: "signing-new-help",
+    revoke_help: "signing-revoke-help",
+};
+
+impl NewKeyForm<'_> {
+    const fn is_signing(&self) -> bool {
+        matches!(self, Self::Signing { .. })
+    }
+
+    const fn words(&self) -> &'static Words {
+        if self.is_signing() { &SIGNING } else { &SERVER }
+    }
+}
+
+/// The server keys of an app, or its signing keys.
 #[derive(Template)]
 #[template(path = "keys.html")]
 pub struct KeysPage<'a> {
     /// What surrounds it.
     pub frame: Frame<'a>,
-    /// The app's id.
-    pub app: &'a str,
-    /// The keys, the newest first.
+    /// The page's own path, below which its forms send.
+    pub address: &'a str,
+    /// The keys, the oldest first.
     pub keys: Vec<KeyView>,
-    /// Where older ones are; empty where there are none.
-    pub older: String,
+    /// Where the next page of them is; empty at the end.
+    pub next: String,
     /// The name of a new key as it was entered.
     pub name: &'a str,
-    /// The scopes of a new key.
-    pub scopes: Vec<ScopeChoice>,
-    /// Whether a new key may do everything.
-    pub is_all: bool,
+    /// The rest of its form.
+    pub form: NewKeyForm<'a>,
     /// Why the form was refused.
     pub problems: Problems,
-    /// A call that a key makes.
-    pub snippet: &'a str,
-}
-
-/// The signing keys of an app.
-#[derive(Template)]
-#[template(path = "signing-keys.html")]
-pub struct SigningKeysPage<'a> {
-    /// What surrounds it.
-    pub frame: Frame<'a>,
-    /// The app's id.
-    pub app: &'a str,
-    /// The keys, the newest first.
-    pub keys: Vec<KeyView>,
-    /// Where older ones are; empty where there are none.
-    pub older: String,
-    /// The name of a new key as it was entered.
-    pub name: &'a str,
-    /// The algorithms, and whether each is chosen.
-    pub algorithms: Vec<(&'static str, bool)>,
-    /// The public key as it was entered.
-    pub public_key: &'a str,
-    /// Why the form was refused.
-    pub problems: Problems,
-    /// The claims of a token.
+    /// How a key is used.
     pub snippet: &'a str,
 }
 

@@ -4,7 +4,7 @@ use crate::{
     frame::{Frame, Mode},
     page::{
         apps::{AppPage, AppView, AppsPage, NewAppPage},
-        keys::{Age, KeyView, KeysPage, ScopeChoice, SecretPage, SigningKeysPage, State, Used},
+        keys::{Age, KeyView, KeysPage, NewKeyForm, ScopeChoice, SecretPage, State, Used},
         origins::OriginsPage,
     },
     problem::Problems,
@@ -45,26 +45,27 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
     ] {
         let page = KeysPage {
             frame: frame.clone(),
-            app: "app_0",
-            older: if keys.is_empty() { String::new() } else { "/console/apps/app_0/keys?after=key_0".into() },
+            address: "/console/apps/app_0/keys",
+            next: if keys.is_empty() { String::new() } else { "/console/apps/app_0/keys?after=key_0".into() },
             keys,
             name: HOSTILE,
-            scopes: vec![ScopeChoice { word: "tokens:create", is_chosen: true }],
-            is_all: false,
+            form: NewKeyForm::Server {
+                scopes: vec![ScopeChoice { word: "tokens:create", is_chosen: true }],
+                is_all: false,
+            },
             problems,
             snippet: HOSTILE,
         };
         pages.push(("keys", page.render()));
     }
     for (keys, problems) in [(vec![], Problems::none()), (key_views(), refused("public_key"))] {
-        let page = SigningKeysPage {
+        let page = KeysPage {
             frame: frame.clone(),
-            app: "app_0",
-            older: if keys.is_empty() { String::new() } else { "/console/apps/app_0/signing-keys?after=key_0".into() },
+            address: "/console/apps/app_0/signing-keys",
+            next: if keys.is_empty() { String::new() } else { "/console/apps/app_0/signing-keys?after=key_0".into() },
             keys,
             name: HOSTILE,
-            algorithms: vec![("HS256", true), ("EdDSA", false)],
-            public_key: HOSTILE,
+            form: NewKeyForm::Signing { algorithms: vec![("HS256", true), ("EdDSA", false)], public_key: HOSTILE },
             problems,
             snippet: HOSTILE,
         };
