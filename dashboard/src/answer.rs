@@ -10,7 +10,7 @@ use tokenim_templates::{Template, assets::gzip_page, flash::Flash};
 
 use crate::{cookie::Cookie, fault::Fault, visit::Visit};
 
-/// Policy of every answer (CONSOLE §9).
+/// Policy of every answer.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; report-uri /csp-report";
 

@@ -1,4 +1,4 @@
-//! The live stream: one per page, at one sample a second, sent only where something changed (CONSOLE §6).
+//! The live stream: one per page, at one sample a second, sent only where something changed.
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{

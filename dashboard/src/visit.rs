@@ -269,7 +269,7 @@ impl<'r> Visit<'r> {
     }
 }
 
-/// `?lang`, then the account's choice, then the cookie, then `Accept-Language` (CONSOLE §8).
+/// `?lang`, then the account's choice, then the cookie, then `Accept-Language`.
 fn choose_language(console: &Console, request: &HttpRequest, account: Option<&str>) -> Language {
     let cookie = || Cookie::Language.read(request, &console.site).and_then(Language::from_tag);
     let accepted = || request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());

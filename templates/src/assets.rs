@@ -19,7 +19,7 @@ struct Bundle {
     parts: &'static [&'static str],
 }
 
-/// Few files, so that a first visit stays within six requests (CONSOLE §1).
+/// Few files, so that a first visit stays within six requests.
 const BUNDLES: &[Bundle] = &[
     Bundle {
         name: "console.css",

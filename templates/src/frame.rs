@@ -34,7 +34,7 @@ impl Theme {
     }
 }
 
-/// Which apps a page shows; test and live differ in colour, label, icon and title (CONSOLE UI-12).
+/// Which apps a page shows; test and live differ in colour, label, icon and title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Traffic that is billed.

@@ -1,4 +1,4 @@
-//! Reads the figures once; page, stream, chart and CSV are made from this one reading and nothing else (CONSOLE §7.8).
+//! Reads the figures once; page, stream, chart and CSV are made from this one reading and nothing else.
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use tokenim_domain::{
