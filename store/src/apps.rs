@@ -3,16 +3,35 @@
 use crate::audit::Event;
 use crate::change::Change;
 use crate::entity::app;
-use crate::scope::{App, OrgScope, view};
+use crate::scope::OrgScope;
 use crate::{fault, plans, sql};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, OrgId};
+use tokenim_domain::log::AppRef;
 use tokenim_domain::plan::Feature;
 use tokenim_domain::role::Mode;
-use tokenim_domain::{Code, Result};
+use tokenim_domain::{Code, Error, Result};
+
+/// Apps of one org that are listed at once.
+const APPS_MAX: u64 = 1_000;
+
+/// An app, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its id.
+    pub id: AppId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is billed.
+    pub mode: Mode,
+    /// When it was created, milliseconds since 1970.
+    pub created_ms: i64,
+    /// When it was suspended.
+    pub suspended_ms: Option<i64>,
+}
 
 /// What an app becomes; `None` leaves it.
 #[derive(Debug, Clone, Default)]
@@ -52,12 +71,26 @@ impl OrgScope<'_> {
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 
+    /// The org's apps that are not deleted, the oldest first.
+    ///
+    /// Shapes: at most 1,000. Errors: `unavailable`, `overloaded`.
+    pub async fn list_apps(&self) -> Result<Vec<App>> {
+        self.page_apps(None, APPS_MAX).await
+    }
+
     /// The app as lists show it, if the org owns such an app and has not deleted it.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn show_app(&self, id: AppId) -> Result<Option<App>> {
         let row = app::Entity::find_by_id((self.org, id)).one(&self.reader()).await.map_err(fault::query)?;
         row.filter(|row| row.deleted_ms.is_none()).map(view).transpose()
+    }
+
+    /// The app's ref, if the org owns such an app and has not deleted it.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn find_app(&self, id: AppId) -> Result<Option<AppRef>> {
+        Ok(self.show_app(id).await?.map(|app| AppRef { org: self.org, app: app.id }))
     }
 
     /// Makes an app without keys.
@@ -138,4 +171,9 @@ impl OrgScope<'_> {
 
 fn facts(row: &app::Model) -> Value {
     json!({"name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some()})
+}
+
+fn view(row: app::Model) -> Result<App> {
+    let mode = Mode::find(&row.mode).ok_or_else(|| Error::internal(format!("unknown app mode {:?}", row.mode)))?;
+    Ok(App { id: row.id, name: row.name, mode, created_ms: row.created_ms, suspended_ms: row.suspended_ms })
 }

@@ -45,7 +45,7 @@ mod used;
 
 pub use account::{Account, SessionView};
 pub use api_keys::{ApiKeyView, NewApiKey};
-pub use apps::AppChange;
+pub use apps::{App, AppChange};
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
 pub use backup::{Contents, backup};
@@ -69,7 +69,7 @@ pub use operator_keys::OperatorKey;
 pub use orgs::{FirstOwner, FoundOrg, ORGS_OWNED_MAX, OrgPatch, OrgView, OwnOrg};
 pub use plans::{Plan, Subscription};
 pub use restore::{Restore, Restored, restore};
-pub use scope::{App, OrgScope};
+pub use scope::OrgScope;
 pub use signing_keys::{NewMaterial, NewSigningKey, SigningKeyView};
 pub use terms::{ORIGINS_MAX, QuotaState};
 pub use totp::TotpSeed;

@@ -1,8 +1,9 @@
 //! The terms of an app: what its node must know before it lets traffic through.
 
+use crate::apps::App;
 use crate::db::Fence;
 use crate::entity::{account, app, app_origin, org, org_member};
-use crate::scope::{App, OrgScope};
+use crate::scope::OrgScope;
 use crate::{Store, fault, plans, sql};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
