@@ -9,6 +9,7 @@ use sea_orm::ConnectionTrait;
 use sea_orm::sqlx::{self, Connection, PgConnection};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokenim_domain::Code;
 use tokenim_domain::clock::SystemClock;
 use tokenim_domain::id::OrgId;
@@ -16,6 +17,11 @@ use tokenim_domain::log::{Commit, MessageLog, Write};
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::Change;
 use tokenim_migrations::fence;
+
+/// How often a test looks for what it waits for.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long it looks at most; far above what anything takes, because the machine may be busy.
+const WAITS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A world on PostgreSQL; `None`, said on stderr, where the run has no server.
 async fn postgres() -> Option<World> {
@@ -197,6 +203,18 @@ async fn nodes_that_meet_leave_no_gap_and_no_repeat() {
     assert_eq!(world.number(tiles).await, 0);
 }
 
+/// Looks until a connection to this world's database waits for a lock.
+async fn until_somebody_waits(world: &World) {
+    let waiting = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+        WHERE NOT l.granted AND a.datname = current_database()";
+    let looking = async {
+        while world.number(waiting).await == 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(WAITS_WITHIN, looking).await.expect("a connection waits for a lock");
+}
+
 #[tokio::test]
 async fn a_batch_waits_for_a_lock_and_sees_what_was_committed_meanwhile() {
     let Some(world) = postgres().await else { return };
@@ -207,7 +225,7 @@ async fn a_batch_waits_for_a_lock_and_sees_what_was_committed_meanwhile() {
     sql::run(&tx, "UPDATE conversation SET last_seq = 2, member_version = 2 WHERE id = 'c1'", []).await.unwrap();
     let sending = world.store.append(vec![Write::Send(world.draft("c1", "bob", "m1"))]);
     let removing = async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        until_somebody_waits(&world).await;
         tx.commit().await.unwrap();
     };
     let (outcome, ()) = tokio::join!(sending, removing);

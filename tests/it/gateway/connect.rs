@@ -1,7 +1,7 @@
 //! `connect`, `refresh` and session tokens.
 
 use crate::support::client::text_message;
-use crate::support::token::{now_s, with_claims};
+use crate::support::token::{altered, now_s, with_claims};
 use crate::support::{Client, TestServer};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -69,7 +69,6 @@ async fn a_bad_credential_is_answered_and_closes_with_its_code() {
     let founded = &server.founded;
     let expired = with_claims(founded, "alice", json!({"iat": now_s() - 500, "exp": now_s() - 100}));
     let session = server.connect("alice").await.session().to_owned();
-    let altered = format!("{}x", &session[..session.len() - 1]);
     for (fields, code, close) in [
         (json!({"token": "nonsense"}), "token_invalid", 4401),
         (json!({"token": with_claims(founded, "alice", json!({"aud": server.other.app}))}), "token_invalid", 4401),
@@ -77,7 +76,7 @@ async fn a_bad_credential_is_answered_and_closes_with_its_code() {
         (json!({"token": founded.key}), "token_invalid", 4401),
         (json!({"token": expired}), "token_expired", 4101),
         (json!({"session": "tims_x.y"}), "session_invalid", 4401),
-        (json!({"session": altered}), "session_invalid", 4401),
+        (json!({"session": altered(&session)}), "session_invalid", 4401),
         (json!({"session": server.token("alice")}), "session_invalid", 4401),
         (json!({"token": session}), "token_invalid", 4401),
     ] {

@@ -32,6 +32,15 @@ pub fn with_claims(founded: &Founded, user: &str, more: Value) -> String {
     sign(kid, &claims, &founded.signing.secret)
 }
 
+/// A credential with another letter in its middle: it always differs, and in bits that count.
+pub fn altered(credential: &str) -> String {
+    let middle = credential.len() / 2;
+    let other = if credential.as_bytes()[middle] == b'a' { "b" } else { "a" };
+    let mut altered = credential.to_owned();
+    altered.replace_range(middle..=middle, other);
+    altered
+}
+
 /// Any claims under any key.
 pub fn sign(kid: &str, claims: &Value, secret: &str) -> String {
     let mut header = Header::new(Algorithm::HS256);
