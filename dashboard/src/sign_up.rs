@@ -1,5 +1,5 @@
 //! Sign-up: signed in at once, on the quickstart of the first app. What an address that is taken is told, and why:
-//! docs/adr/0006.
+//! docs/adr/0007.
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::{
