@@ -62,7 +62,7 @@ impl Change<'_> {
         tx.commit().await.map_err(fault::query)
     }
 
-    /// The same for what nodes must learn soon: keys, plans, origins, suspensions.
+    /// The same for what nodes must learn soon: keys, plans, origins, suspensions, and who the owners are.
     pub(crate) async fn commit_and_tell(self, event: Event) -> Result<()> {
         tell(self.scope.store, &self.tx, self.scope.org).await?;
         self.commit(event).await

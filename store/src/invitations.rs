@@ -1,7 +1,8 @@
 //! Invitations to an org: made with the mail that carries their link, known by the hash of its token, accepted once.
 
 use crate::audit::Event;
-use crate::change::Change;
+use crate::change::{Change, tell_orgs_of};
+use crate::db::Fence;
 use crate::entity::{account, invitation, org_member};
 use crate::jobs::enqueue_mail;
 use crate::orgs::role;
@@ -189,7 +190,7 @@ impl Store {
         if known.is_none_or(|known| known.email != seen.email) {
             return Err(Code::InvitationForeign.into());
         }
-        account::Entity::update_many()
+        let verified = account::Entity::update_many()
             .col_expr(account::Column::VerifiedMs, Expr::value(now))
             .filter(account::Column::Id.eq(account))
             .filter(account::Column::VerifiedMs.is_null())
@@ -209,8 +210,13 @@ impl Store {
         change.add_member(account, role(&row.role)?).await?;
         change.close_invitation(row.id, invitation::Column::AcceptedMs, now).await?;
         row.accepted_ms = Some(now);
+        // Last, as every change does: whoever numbers one holds up the others until it commits.
+        if verified.rows_affected == 1 {
+            tell_orgs_of(self, &change.tx, account).await?;
+            sql::enter(&change.tx, Fence::of(seen.org_id)).await?;
+        }
         let after = json!({"account": account, "role": row.role});
-        change.commit(Event::new("invitation.accepted", row.id).after(after)).await?;
+        change.commit_and_tell(Event::new("invitation.accepted", row.id).after(after)).await?;
         view(row, now)
     }
 }

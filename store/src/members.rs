@@ -104,7 +104,7 @@ impl OrgScope<'_> {
         check_owner_stays(before, Some(to), change.seats().await?.owners)?;
         change.set_role(account, to).await?;
         let event = Event::new("member.role_changed", account);
-        change.commit(event.before(json!({"role": before.as_str()})).after(json!({"role": to.as_str()}))).await
+        change.commit_and_tell(event.before(json!({"role": before.as_str()})).after(json!({"role": to.as_str()}))).await
     }
 
     /// Takes a member out of the org.
@@ -141,7 +141,7 @@ impl OrgScope<'_> {
             change.set_role(from, OrgRole::Admin).await?;
         }
         change.set_role(to, OrgRole::Owner).await?;
-        change.commit(Event::new("org.transferred", self.org).after(before)).await
+        change.commit_and_tell(Event::new("org.transferred", self.org).after(before)).await
     }
 }
 
@@ -208,6 +208,6 @@ impl Change<'_> {
         check_owner_stays(before, None, self.seats().await?.owners)?;
         let gone = org_member::Entity::delete_by_id((self.scope.org, account)).exec(&self.tx).await;
         gone.map_err(fault::query)?;
-        self.commit(Event::new(action, account).before(json!({"role": before.as_str()}))).await
+        self.commit_and_tell(Event::new(action, account).before(json!({"role": before.as_str()}))).await
     }
 }

@@ -1,13 +1,14 @@
 //! Invitations: whom they may go to, the mail they send, and that each is accepted once, by whom it was for.
 
-use super::world::World;
-use crate::{INVITATIONS_PER_DAY_MAX, InvitationLink, InvitationView, NewInvitation, sql};
+use super::world::{World, new_org};
+use crate::{INVITATIONS_PER_DAY_MAX, InvitationLink, InvitationView, NewInvitation, NewOrg, sql};
 use tokenim_domain::actor::{Acting, Actor, Right, Who};
 use tokenim_domain::id::AccountId;
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::membership::{INVITATION_MS, InvitationState};
-use tokenim_domain::role::OrgRole;
+use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::secret::{Secret, sha256};
+use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Result};
 
 fn link(token: &str) -> InvitationLink {
@@ -74,6 +75,24 @@ async fn an_invitation_is_mailed_and_makes_a_verified_member() {
         ["invitation.accepted", "invitation.created"]
     );
     assert!(log.iter().all(|event| !format!("{event:?}").contains("token=")));
+}
+
+#[tokio::test]
+async fn an_invitation_that_verifies_an_owner_ends_the_trial_of_their_own_org() {
+    let world = World::new().await;
+    let new = NewOrg { mode: Mode::Test, is_verified: false, ..new_org("bob") };
+    let own = world.store.found_org(&new).await.unwrap();
+    let (app, before) = (own.app, world.store.last_change().await.unwrap());
+    let units = async || world.store.terms(app).await.unwrap().unwrap().limits.units;
+    assert_eq!(units().await, Some(100));
+    invite(&world, "bob").await.unwrap();
+    accept(&world, own.account, "bob").await.unwrap();
+    assert_eq!(units().await, Some(10_000));
+    let mut orgs = world.store.changes_since(before).await.unwrap().orgs;
+    orgs.sort_unstable();
+    let mut both = [world.app().org, app.org];
+    both.sort_unstable();
+    assert_eq!(orgs, both, "nodes learn it of both");
 }
 
 #[tokio::test]

@@ -94,6 +94,26 @@ async fn a_role_that_changed_meanwhile_is_told() {
 }
 
 #[tokio::test]
+async fn nodes_are_told_of_every_change_of_owners_because_a_trial_hangs_on_them() {
+    let world = World::new().await;
+    let (org, ann) = (world.store.org(world.app().org), world.founded.account);
+    let (owner, bob) = (acting(&world, ann, OrgRole::Owner), world.member("bob", OrgRole::Viewer).await);
+    let mut last = world.store.last_change().await.unwrap();
+    let mut told = async |done: tokenim_domain::Result<()>| {
+        done.unwrap();
+        let changes = world.store.changes_since(last).await.unwrap();
+        assert_eq!((changes.last, changes.orgs), (last + 1, vec![world.app().org]));
+        last = changes.last;
+    };
+    told(org.change_role(&owner, bob, OrgRole::Viewer, OrgRole::Owner).await).await;
+    told(org.leave(&owner.actor, ann).await).await;
+    let carl = world.member("carl", OrgRole::Viewer).await;
+    let of_bob = acting(&world, bob, OrgRole::Owner);
+    told(org.transfer_ownership(&of_bob.actor, carl).await).await;
+    told(org.remove_member(&acting(&world, carl, OrgRole::Owner), bob).await).await;
+}
+
+#[tokio::test]
 async fn the_last_owner_can_neither_leave_nor_be_removed_nor_demoted() {
     let world = World::new().await;
     let (org, ann) = (world.store.org(world.app().org), world.founded.account);
