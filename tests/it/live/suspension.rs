@@ -1,5 +1,5 @@
 //! Suspensions, of an org by the service's operator and of an app by its owner: who is connected is closed, every call is
-//! refused, the provisioning API goes on, and all of it comes back.
+//! refused, the provisioning API goes on, and all of it comes back; and what is deleted, which does not.
 
 use super::{assert_open, ended, refused};
 use crate::support::page::Console;
@@ -78,4 +78,27 @@ async fn a_suspended_app_is_shut_and_a_resumed_one_opens() {
     assert_open(&mut theirs).await;
     set_app(&manager, &server.founded.app, false).await.ok();
     assert_reopened(&server).await;
+}
+
+#[tokio::test]
+async fn a_deleted_app_is_shut_for_good() {
+    let server = TestServer::spawn().await;
+    server.group("c", &["alice"]).await;
+    let mut alice = server.connect("alice").await;
+    let session = alice.session().to_owned();
+    let mut theirs = Client::connect(&server, &user_token(&server.other, "carol")).await;
+    let manager = server.rest_as(&server.manager(&server.founded).await.secret);
+    manager.delete(&format!("/v1/manage/apps/{}?name=Ada%20App", server.founded.app)).await.ok();
+    assert_eq!(ended(&mut alice).await, (4410, "app_suspended".to_owned()));
+    for credential in [json!({"token": server.token("alice")}), json!({"session": session})] {
+        let (error, closed) = refused(Client::open(&server).await, credential).await;
+        assert_eq!((&error["code"], closed), (&json!("token_revoked"), 4102));
+    }
+    until(async || {
+        let answer = server.rest().get("/v1/conversations/c").await;
+        assert!(matches!(answer.status, 401 | 403), "{answer:?}");
+        (answer.refusal().1 == "key_revoked").then_some(())
+    })
+    .await;
+    assert_open(&mut theirs).await;
 }
