@@ -64,18 +64,14 @@ $lift$;
 /// Puts the fences up.
 pub(crate) fn raise() -> String {
     let exempt: Vec<_> = EXEMPT.iter().map(|(table, role, what)| format!("('{table}', '{role}', '{what}')")).collect();
-    RAISE.replace("{exempt}", &exempt.join(", "))
+    [ROLES, &RAISE.replace("{exempt}", &exempt.join(", "))].concat()
 }
 
-/// `current_setting` of a name that was set in an earlier transaction is an empty text.
-const RAISE: &str = "
-DO $fence$
+/// Makes the roles where they are missing and lets the login that runs it work in them. A dump names them and holds none.
+pub const ROLES: &str = "
+DO $roles$
 DECLARE
-    t record;
-    x record;
     r text;
-    org text := 'NULLIF(current_setting(''tim.org'', true), '''')::uuid';
-    own text;
 BEGIN
     FOREACH r IN ARRAY ARRAY['tim_app', 'tim_log', 'tim_auth', 'tim_worker'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
@@ -89,6 +85,19 @@ BEGIN
         END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), r);
     END LOOP;
+END
+$roles$;
+";
+
+/// `current_setting` of a name that was set in an earlier transaction is an empty text.
+const RAISE: &str = "
+DO $fence$
+DECLARE
+    t record;
+    x record;
+    org text := 'NULLIF(current_setting(''tim.org'', true), '''')::uuid';
+    own text;
+BEGIN
     FOR t IN
         SELECT c.relname AS name,
             EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped) AS has_org,

@@ -1,6 +1,6 @@
 //! `tokenim backup`.
 
-use super::{Failure, say};
+use super::{Failure, say, settings};
 use crate::config::Config;
 use clap::Args;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
             unsaid = say(&format!("written {:.1} MiB", bytes as f64 / MIB));
         }
     };
-    let contents = tokenim_store::backup(data, to, flags.with_key, tell).await?;
+    let contents = tokenim_store::backup(&settings(&config), to, flags.with_key, tell).await?;
     unsaid?;
     say(&format!("backup   {} ({:.1} MiB)", to.display(), contents.bytes as f64 / MIB))?;
     say(&holds(&contents))?;

@@ -1,6 +1,6 @@
 //! `tokenim restore`.
 
-use super::{Failure, backup, open, say, settings};
+use super::{Failure, backup, open, place, say, settings};
 use crate::config::Config;
 use clap::Args;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Flags {
     /// The master key it was made under. Without: the one beside the backup (FILE.key), else the one in the data folder.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Set a database that is in the data folder aside.
+    /// Set a database that is in the data folder aside; not with PostgreSQL, where the database must be new.
     #[arg(long)]
     replace: bool,
 }
@@ -27,7 +27,7 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let wanted = Restore { from: flags.from, key: flags.key, replace: flags.replace };
     let done =
         tokenim_store::restore(&settings(&config), &wanted, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?;
-    say(&format!("restored {} to {}", wanted.from.display(), config.data.dir.display()))?;
+    say(&format!("restored {} to {}", wanted.from.display(), place(&config)))?;
     say(&backup::holds(&done.contents))?;
     if done.migrated > 0 {
         say(&format!("schema   {} migrations applied", done.migrated))?;

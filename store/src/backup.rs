@@ -1,6 +1,8 @@
-//! A copy of the SQLite file that is made beside a running server, and the look into such a copy that says whether it is good.
+//! A copy of the database that is made beside a running server, and the look into a copy of a SQLite file that says whether
+//! it is good. PostgreSQL's is in `dump.rs`.
 
 use crate::open::{check_private, io_fault};
+use crate::{Settings, dump};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm_migration::MigratorTrait;
@@ -34,33 +36,42 @@ pub struct Contents {
     pub bytes: u64,
 }
 
-/// Copies the database of a data folder to a file, and with `key` the master key beside it (`FILE.key`). A server may run
-/// and write meanwhile: the copy is the database at one moment after the call. It is flushed and looked through before it
-/// gets its name. `tell` hears how many bytes are written.
+/// Copies the database to a file, and with `key` the master key beside it (`FILE.key`). A server may run and write meanwhile:
+/// the copy is the database at one moment after the call. It is flushed and looked through before it gets its name. `tell`
+/// hears how many bytes are written.
 ///
-/// Errors: `conflict` where the file exists; `not_found` where the folder holds no database; `internal` with the cause.
-pub async fn backup(data: &Path, to: &Path, key: bool, mut tell: impl FnMut(u64)) -> Result<Contents> {
-    let source = data.join("tokenim.db");
-    if !source.exists() {
-        return Err(Error::new(Code::NotFound).says(format!("{} holds no database", data.display())));
-    }
+/// Errors: `conflict` where the file exists, or what is wrong with the copy; `not_found` where there is no database, or no
+/// `pg_dump` for one in PostgreSQL; `unavailable`; `internal` with the cause.
+pub async fn backup(settings: &Settings, to: &Path, key: bool, mut tell: impl FnMut(u64)) -> Result<Contents> {
     let (part, key_file) = (beside(to, "part"), beside(to, "key"));
     if let Some(file) = [to, &key_file].into_iter().find(|file| file.exists()) {
         return Err(Error::new(Code::Conflict).says(format!("{} exists; nothing is overwritten", file.display())));
     }
     make_empty(&part)?;
     let written = async {
-        vacuum_into(&source, &part, &mut tell).await?;
-        flush(&part)?;
-        look(&part).await
+        let contents = match &settings.postgres {
+            None => copy(&settings.data, &part, &mut tell).await?,
+            Some(url) => dump::write(url, &part, &mut tell).await?,
+        };
+        flush(&part).map(|()| contents)
     };
     let contents = written.await.inspect_err(|_| drop(fs::remove_file(&part)))?;
     if key {
-        copy_private(&data.join("master.key"), &key_file)?;
+        copy_private(&settings.data.join("master.key"), &key_file)?;
     }
     fs::rename(&part, to).map_err(|error| io_fault(to, error))?;
     flush_folder_of(to)?;
     Ok(contents)
+}
+
+/// Copies the file of a data folder, and looks the copy through.
+async fn copy(data: &Path, part: &Path, tell: &mut impl FnMut(u64)) -> Result<Contents> {
+    let source = data.join("tokenim.db");
+    if !source.exists() {
+        return Err(Error::new(Code::NotFound).says(format!("{} holds no database", data.display())));
+    }
+    vacuum_into(&source, part, tell).await?;
+    look(part).await
 }
 
 /// The name of a file that belongs to a backup.
@@ -107,8 +118,12 @@ pub async fn look(file: &Path) -> Result<Contents> {
 
 /// The newest migration; all of them must be ours.
 async fn schema(file: &Path, on: &mut SqliteConnection) -> Result<String> {
-    let applied = sqlx::query_scalar("SELECT version FROM seaql_migrations ORDER BY version").fetch_all(on).await;
-    let applied: Vec<String> = applied.map_err(|_| bad(file, "it is no database of tokenim"))?;
+    let applied = sqlx::query_scalar(MIGRATIONS).fetch_all(on).await;
+    newest(file, &applied.map_err(|_| bad(file, "it is no database of tokenim"))?)
+}
+
+/// The last of the migrations that a copy has, in their order.
+pub(crate) fn newest(file: &Path, applied: &[String]) -> Result<String> {
     let known: BTreeSet<String> = Migrator::migrations().iter().map(|known| known.name().to_owned()).collect();
     if let Some(unknown) = applied.iter().find(|name| !known.contains(*name)) {
         return Err(bad(file, &format!("it was made by a newer tokenim: this one does not know {unknown}")));
@@ -122,20 +137,22 @@ async fn vacuum_into(source: &Path, part: &Path, tell: &mut impl FnMut(u64)) -> 
     let options = SqliteConnectOptions::new().filename(source).busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
     let mut on = SqliteConnection::connect_with(&options).await.map_err(Error::internal)?;
     let name = part.to_str().ok_or_else(|| bad(part, "its name is no UTF-8"))?;
-    let mut ticks = tokio::time::interval(TELL_INTERVAL);
-    ticks.tick().await;
-    let copied = {
-        let copy = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut on);
-        tokio::pin!(copy);
-        loop {
-            tokio::select! {
-                copied = &mut copy => break copied,
-                _ = ticks.tick() => tell(fs::metadata(part).map_or(0, |part| part.len())),
-            }
-        }
-    };
+    let copied = telling(part, tell, sqlx::query("VACUUM INTO $1").bind(name).execute(&mut on)).await;
     copied.map_err(|error| bad(part, &error.to_string()))?;
     on.close().await.map_err(Error::internal)
+}
+
+/// Does the work, and tells meanwhile how large its file is.
+pub(crate) async fn telling<T>(part: &Path, tell: &mut impl FnMut(u64), work: impl Future<Output = T>) -> T {
+    let mut ticks = tokio::time::interval(TELL_INTERVAL);
+    ticks.tick().await;
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = ticks.tick() => tell(fs::metadata(part).map_or(0, |part| part.len())),
+        }
+    }
 }
 
 fn make_empty(file: &Path) -> Result<()> {
@@ -162,14 +179,16 @@ pub(crate) fn flush_folder_of(file: &Path) -> Result<()> {
     flush(folder)
 }
 
-fn bad(file: &Path, why: &str) -> Error {
+pub(crate) fn bad(file: &Path, why: &str) -> Error {
     Error::new(Code::Conflict).says(format!("{}: {why}", file.display()))
 }
 
-const COUNTS: &str = "
+pub(crate) const MIGRATIONS: &str = "SELECT version FROM seaql_migrations ORDER BY version";
+
+pub(crate) const COUNTS: &str = "
 SELECT (SELECT count(*) FROM org), (SELECT count(*) FROM app), (SELECT count(*) FROM conversation), (SELECT count(*) FROM message)";
 
-const RAGGED: &str = "
+pub(crate) const RAGGED: &str = "
 SELECT count(*) FROM conversation c LEFT JOIN (
     SELECT app_id, conversation_id, count(*) AS events, max(seq) AS last FROM message GROUP BY app_id, conversation_id
 ) m ON m.app_id = c.app_id AND m.conversation_id = c.id

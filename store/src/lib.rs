@@ -11,6 +11,7 @@ mod change;
 mod console;
 mod db;
 mod desk;
+mod dump;
 #[expect(missing_docs, reason = "the columns are described in migrations/sql")]
 pub mod entity;
 mod epoch;

@@ -6,8 +6,8 @@ mod sqlite;
 
 pub use folder::{ServeLock, lock_for_serving};
 pub(crate) use folder::{check_private, io_fault, read_master_key};
-pub(crate) use postgres::Owner;
 pub use postgres::{DatabaseLock, is_postgres_url, lock_database};
+pub(crate) use postgres::{Owner, options};
 
 use crate::db::Db;
 use crate::{Store, sql};

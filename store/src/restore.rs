@@ -1,9 +1,9 @@
 //! A backup becomes the database of a data folder: looked through first, readied in a folder of its own, then put in place.
 
-use crate::backup::{Contents, beside, copy_private, flush_folder_of, look};
+use crate::backup::{Contents, bad, beside, copy_private, flush_folder_of, look};
 use crate::keys::SEAL_PURPOSE;
 use crate::open::{io_fault, lock_for_serving, read_master_key};
-use crate::{Settings, Store};
+use crate::{Settings, Store, dump};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use std::fs;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
-use tokenim_domain::secret::MasterKey;
+use tokenim_domain::secret::{MasterKey, Secret};
 use tokenim_domain::{Code, Error, Result};
 
 /// The folder, within the data folder, where a restore readies its files.
@@ -45,22 +45,26 @@ pub struct Restored {
     pub set_aside: Option<PathBuf>,
 }
 
-/// Makes a backup the database of a data folder, in a new epoch of every log, with every console session ended.
+/// Makes a backup the database of a data folder, in a new epoch of every log, with every console session ended. With
+/// PostgreSQL the backup is a dump, the database must be new, and the folder takes the master key.
 ///
 /// Errors: `conflict` with what is wrong: a backup that is not whole or of another key, a folder that is served or holds a
-/// database that may not be set aside; `not_found` where there is no key; `internal` with the cause. What was there is as it
-/// was then, unless files could not be renamed: the folder is not served until the restore is done again.
+/// database that may not be set aside; `not_found` where there is no key; `unavailable`; `internal` with the cause. What was
+/// there is as it was then, unless the restore had begun to put things in place: no command opens the folder until it is
+/// done again.
 pub async fn restore(
     settings: &Settings,
     wanted: &Restore,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Result<Restored> {
-    if settings.postgres.is_some() {
-        let message =
-            "a backup is a SQLite file, and [database] url names PostgreSQL: leave it out to restore the file";
-        return Err(Error::new(Code::Conflict).says(message));
+    match &settings.postgres {
+        None => to_file(settings, wanted, clock, rng).await,
+        Some(url) => to_postgres(settings, url, wanted, clock, rng).await,
     }
+}
+
+async fn to_file(settings: &Settings, wanted: &Restore, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Restored> {
     let data = &settings.data;
     let contents = look(&wanted.from).await?;
     let key = key_of(data, wanted)?;
@@ -70,21 +74,71 @@ pub async fn restore(
         return Err(Error::new(Code::Conflict).says(message));
     }
     let _not_served = lock_for_serving(data)?;
-    let part = data.join(READYING);
-    make_anew(&part)?;
+    let part = make_part(data, &key)?;
     copy_private(&wanted.from, &part.join(DATABASE_FILES[0]))?;
-    copy_private(&key, &part.join("master.key"))?;
-    let staged = Settings { data: part.clone(), ..settings.clone() };
-    let opened = Store::open(&staged, clock.clone(), rng).await?;
+    let (epoch, migrated) = begin(Settings { data: part, ..settings.clone() }, clock.clone(), rng).await?;
+    let staging = mark(data)?;
+    let set_aside = set_aside(data, clock.now_ms())?;
+    put_in_place(data, &staging, &["master.key", DATABASE_FILES[0]])?;
+    Ok(Restored { contents, epoch, migrated, set_aside })
+}
+
+async fn to_postgres(
+    settings: &Settings,
+    url: &Secret,
+    wanted: &Restore,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> Result<Restored> {
+    let data = &settings.data;
+    if wanted.replace {
+        let message = "--replace is for a file; with PostgreSQL restore into a new database";
+        return Err(Error::new(Code::Conflict).says(message));
+    }
+    let key = key_of(data, wanted)?;
+    let master = read_master_key(&key)?;
+    let there = data.join("master.key");
+    if there.exists() && fs::read(&there).ok() != fs::read(&key).ok() {
+        return Err(bad(&there, "it is another master key than the backup's; restore to another data folder"));
+    }
+    dump::read_through(&wanted.from).await?;
+    dump::check_empty(url).await?;
+    let _not_served = lock_for_serving(data)?;
+    make_part(data, &key)?;
+    let staging = mark(data)?;
+    let contents = dump::read(url, &wanted.from, &master).await?;
+    let (epoch, migrated) = begin(Settings { data: staging.clone(), ..settings.clone() }, clock, rng).await?;
+    put_in_place(data, &staging, &["master.key"])?;
+    Ok(Restored { contents, epoch, migrated, set_aside: None })
+}
+
+/// Readies a database that was put back: its schema, the new epoch, no session; returns the epoch and the migrations applied.
+async fn begin(staged: Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<(i64, usize)> {
+    let opened = Store::open(&staged, clock, rng).await?;
     let epoch = opened.store.raise_epoch().await?;
     opened.store.end_sessions().await?;
     opened.store.close().await;
+    Ok((epoch, opened.migrated))
+}
+
+/// Makes the folder where files are readied, with the key in it.
+fn make_part(data: &Path, key: &Path) -> Result<PathBuf> {
+    let part = data.join(READYING);
+    make_anew(&part)?;
+    copy_private(key, &part.join("master.key"))?;
+    Ok(part)
+}
+
+/// From here on no command opens the data folder, until its files are in place. What an earlier restore left is dropped.
+fn mark(data: &Path) -> Result<PathBuf> {
     let staging = data.join(STAGING);
-    fs::rename(&part, &staging).map_err(|error| io_fault(&staging, error))?;
+    let fail = |error| io_fault(&staging, error);
+    for left in fs::read_dir(&staging).into_iter().flatten() {
+        fs::remove_file(left.map_err(fail)?.path()).map_err(fail)?;
+    }
+    fs::rename(data.join(READYING), &staging).map_err(fail)?;
     flush_folder_of(&staging)?;
-    let set_aside = set_aside(data, clock.now_ms())?;
-    put_in_place(data, &staging)?;
-    Ok(Restored { contents, epoch, migrated: opened.migrated, set_aside })
+    Ok(staging)
 }
 
 fn key_of(data: &Path, wanted: &Restore) -> Result<PathBuf> {
@@ -136,10 +190,10 @@ fn set_aside(data: &Path, now_ms: i64) -> Result<Option<PathBuf>> {
 }
 
 /// The key first: a database without its key would be the worse half.
-fn put_in_place(data: &Path, staging: &Path) -> Result<()> {
-    for name in ["master.key", DATABASE_FILES[0]] {
+fn put_in_place(data: &Path, staging: &Path, names: &[&str]) -> Result<()> {
+    for name in names {
         fs::rename(staging.join(name), data.join(name)).map_err(|error| io_fault(data, error))?;
     }
-    flush_folder_of(&data.join(DATABASE_FILES[0]))?;
+    flush_folder_of(staging)?;
     fs::remove_dir_all(staging).map_err(|error| io_fault(staging, error))
 }

@@ -1,10 +1,12 @@
 //! The drill: a backup beside a running server, a crash, a restore, and clients that come back with what the backup lacks.
 
 use crate::support::client::{seqs, text_message};
+use crate::support::database::Database;
 use crate::support::page::Console;
-use crate::support::template::{run, tokenim};
+use crate::support::template::run;
 use crate::support::{Client, TestServer, until, within};
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -62,22 +64,37 @@ impl Device {
 }
 
 /// Runs a command that must succeed beside whatever else runs.
-async fn command(words: &[&str], data: &Path) -> String {
-    let mut command = tokenim();
-    command.args(words).arg("--data").arg(data);
+async fn command(server: &TestServer, words: &[&str]) -> String {
+    let mut command = server.tokenim();
+    command.args(words).arg("--data").arg(&server.data);
     within(tokio::task::spawn_blocking(move || run(&mut command))).await.unwrap()
+}
+
+/// Runs a command that must fail; returns what it said.
+fn refusal(server: &TestServer, words: &[&str]) -> String {
+    let said = server.tokenim().args(words).arg("--data").arg(&server.data).output().unwrap();
+    assert_eq!(said.status.code(), Some(1), "{words:?}: {said:?}");
+    String::from_utf8(said.stderr).unwrap()
 }
 
 async fn backup(server: &TestServer, name: &str) -> PathBuf {
     let file = server.data.with_file_name(name);
-    let said = command(&["backup", "--to", file.to_str().unwrap()], &server.data).await;
+    let said = command(server, &["backup", "--to", file.to_str().unwrap()]).await;
     assert!(said.contains("looked through, whole") && said.contains("master.key"), "{said}");
     file
 }
 
-/// Restores over the data of a server that is down; returns the epoch.
-async fn restore(server: &TestServer, file: &Path) -> i64 {
-    let said = command(&["restore", "--replace", "--from", file.to_str().unwrap()], &server.data).await;
+/// Restores what a server had that is down: over its file, or into another database; returns the epoch.
+async fn restore(server: &mut TestServer, file: &Path) -> i64 {
+    let mut words = vec!["restore", "--from", file.to_str().unwrap()];
+    match Database::new(None) {
+        Some(new) => {
+            server.database_url = Some(new.url());
+            server.database = Some(new);
+        }
+        None => words.push("--replace"),
+    }
+    let said = command(server, &words).await;
     let line = said.lines().find_map(|line| line.strip_prefix("epoch    ")).unwrap_or_else(|| panic!("{said}"));
     line.split(':').next().unwrap().parse().unwrap()
 }
@@ -114,7 +131,7 @@ async fn clients_end_up_with_the_log_of_the_backup_and_go_on() {
     assert_eq!(original.len() as i64, sent.load(Ordering::SeqCst) + 1);
 
     server.kill();
-    let epoch = restore(&server, &file).await;
+    let epoch = restore(&mut server, &file).await;
     assert!(epoch > 1);
     server.start().await;
 
@@ -167,7 +184,7 @@ async fn a_cursor_of_an_epoch_that_was_lost_starts_over() {
     server.rest().send("c1", "alice", "m1", "kept").await;
     let file = backup(&server, "twice.db").await;
     server.kill();
-    restore(&server, &file).await;
+    restore(&mut server, &file).await;
     server.start().await;
     for at in 0..3 {
         server.rest().send("c1", "alice", &format!("lost{at}"), "lost with the first restore's epoch").await;
@@ -177,7 +194,7 @@ async fn a_cursor_of_an_epoch_that_was_lost_starts_over() {
     let mut bob = Device::new(&server, "bob", "c1").await;
     let mut other = Device::new(&server, "bob", "c2").await;
     server.kill();
-    let epoch = restore(&server, &file).await;
+    let epoch = restore(&mut server, &file).await;
     assert!(epoch > bob.epoch && bob.epoch > 1);
     server.start().await;
     for at in 0..9 {
@@ -202,7 +219,7 @@ async fn sync_tells_the_epoch_too() {
     let file = backup(&server, "sync.db").await;
     server.rest().send("c1", "alice", "m1", "lost").await;
     server.kill();
-    let epoch = restore(&server, &file).await;
+    let epoch = restore(&mut server, &file).await;
     server.start().await;
     let mut alice = server.connect("alice").await;
     let list = alice.ok("sync", json!({"heads": {"c1": [1, 2]}})).await;
@@ -218,10 +235,9 @@ async fn sync_tells_the_epoch_too() {
 async fn a_copy_made_by_other_means_gets_its_epoch_by_command() {
     let mut server = TestServer::spawn().await;
     server.group("c1", &["alice"]).await;
-    let served = tokenim().args(["admin", "raise-epoch", "--data"]).arg(&server.data).output().unwrap();
-    assert_eq!(served.status.code(), Some(1), "{served:?}");
+    refusal(&server, &["admin", "raise-epoch"]);
     server.kill();
-    let said = command(&["admin", "raise-epoch"], &server.data).await;
+    let said = command(&server, &["admin", "raise-epoch"]).await;
     server.start().await;
     let mut alice = server.connect("alice").await;
     let ok = alice.send("c1", "m1", "x").await;
@@ -230,14 +246,57 @@ async fn a_copy_made_by_other_means_gets_its_epoch_by_command() {
 
 #[tokio::test]
 async fn a_folder_that_is_served_or_in_use_is_not_restored_to() {
-    let server = TestServer::spawn().await;
+    let mut server = TestServer::spawn().await;
     let file = backup(&server, "refused.db").await;
     let from = file.to_str().unwrap();
-    for words in [&["restore", "--from", from][..], &["restore", "--replace", "--from", from]] {
-        let said = tokenim().args(words).arg("--data").arg(&server.data).output().unwrap();
-        assert_eq!(said.status.code(), Some(1), "{words:?}: {said:?}");
+    refusal(&server, &["restore", "--from", from]);
+    refusal(&server, &["restore", "--replace", "--from", from]);
+    let new = Database::new(None);
+    if let Some(new) = &new {
+        let used = std::mem::replace(&mut server.database_url, Some(new.url()));
+        assert!(refusal(&server, &["restore", "--from", from]).contains("another `tokenim serve`"));
+        server.database_url = used;
     }
-    let again = tokenim().args(["backup", "--to", from, "--data"]).arg(&server.data).output().unwrap();
-    assert!(String::from_utf8_lossy(&again.stderr).contains("nothing is overwritten"), "{again:?}");
+    assert!(refusal(&server, &["backup", "--to", from]).contains("nothing is overwritten"));
     server.connect("alice").await.ok("ping", json!({})).await;
+}
+
+/// What only a database on PostgreSQL can meet.
+#[tokio::test]
+async fn a_dump_is_restored_whole_into_a_new_database_or_not_at_all() {
+    let (mut server, Some(new)) = (TestServer::spawn().await, Database::new(None)) else { return };
+    let none = server.data.with_file_name("none.dump");
+    let words = ["backup", "--to", none.to_str().unwrap(), "--data", server.data.to_str().unwrap()];
+    let said = server.tokenim().env("PATH", "/nowhere").args(words).output().unwrap();
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    assert!(text.contains("pg_dump can't be run") && text.contains("client programs"), "{text}");
+    let left = std::fs::read_dir(none.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with("none.dump")), "no part is left");
+
+    let file = backup(&server, "whole.dump").await;
+    server.kill();
+    assert!(refusal(&server, &["restore", "--from", file.to_str().unwrap()]).contains("holds tables"));
+    server.database_url = Some(new.url());
+    let cut = file.with_file_name("cut.dump");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() - bytes.len() / 4]).unwrap();
+    assert!(refusal(&server, &["restore", "--from", cut.to_str().unwrap()]).contains("pg_restore"));
+    let other = file.with_file_name("other.key");
+    std::fs::write(&other, [7; 32]).unwrap();
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let words = ["restore", "--from", file.to_str().unwrap(), "--key", other.to_str().unwrap()];
+    assert!(refusal(&server, &words).contains("another master key"));
+    assert_eq!(new.query("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "0");
+    // The roles of its fences are made where the server has none yet, and the fences stand.
+    command(&server, &["restore", "--from", file.to_str().unwrap()]).await;
+    assert_eq!(new.query("SET ROLE tim_app; SELECT count(*) FROM org"), "0");
+    assert_eq!(new.query("SET ROLE tim_worker; SELECT count(*) FROM org"), "2");
+    assert!(refusal(&server, &["restore", "--from", file.to_str().unwrap()]).contains("holds tables"));
+
+    // A folder without a key believes the one it is given, until the restored secrets say otherwise.
+    let third = Database::new(None).unwrap();
+    (server.database_url, server.data) = (Some(third.url()), server.data.with_file_name("elsewhere"));
+    assert!(refusal(&server, &words).contains("was made under another master key"));
+    assert!(refusal(&server, &["admin", "raise-epoch"]).contains("run `tokenim restore` again"));
 }

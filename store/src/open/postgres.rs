@@ -51,7 +51,8 @@ pub fn is_postgres_url(text: &str) -> bool {
     options(&Secret::new(text.to_owned())).is_ok()
 }
 
-fn options(url: &Secret) -> Result<PgConnectOptions> {
+/// Where a URL leads.
+pub(crate) fn options(url: &Secret) -> Result<PgConnectOptions> {
     let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme));
     let parsed = PgConnectOptions::from_str(url.expose()).ok().filter(|_| known);
     let message = "the database URL is none of PostgreSQL: it looks like postgres://user:password@host:5432/name";

@@ -34,7 +34,7 @@ impl Place {
 
     async fn backup(&self, world: &World, name: &str) -> PathBuf {
         let file = self.file(name);
-        backup(&data(world), &file, true, |_| {}).await.unwrap();
+        backup(&world.settings, &file, true, |_| {}).await.unwrap();
         file
     }
 
@@ -75,20 +75,20 @@ async fn a_backup_is_private_whole_and_overwrites_nothing() {
     world.send("c1", "alice", "m1").await;
     let place = Place::new();
     let file = place.file("copy.db");
-    let contents = backup(&data(&world), &file, false, |_| {}).await.unwrap();
+    let contents = backup(&world.settings, &file, false, |_| {}).await.unwrap();
     assert_eq!((contents.orgs, contents.apps, contents.conversations, contents.events), (1, 1, 1, 2));
     assert_eq!(contents.schema, Migrator::migrations().last().unwrap().name());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1, "neither a key nor a part");
-    let again = backup(&data(&world), &file, false, |_| {}).await.unwrap_err();
+    let again = backup(&world.settings, &file, false, |_| {}).await.unwrap_err();
     assert_eq!(again.code, Code::Conflict);
     let with_key = place.backup(&world, "with.db").await;
     let key = place.file("with.db.key");
     assert_eq!(fs::read(&key).unwrap(), fs::read(data(&world).join("master.key")).unwrap());
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     fs::remove_file(with_key).unwrap();
-    assert_eq!(backup(&data(&world), &place.file("with.db"), false, |_| {}).await.unwrap_err().code, Code::Conflict);
-    let nothing = backup(place.folder.path(), &place.file("none.db"), false, |_| {}).await.unwrap_err();
+    assert_eq!(backup(&world.settings, &place.file("with.db"), false, |_| {}).await.unwrap_err().code, Code::Conflict);
+    let nothing = backup(&place.settings, &place.file("none.db"), false, |_| {}).await.unwrap_err();
     assert_eq!(nothing.code, Code::NotFound);
 }
 
@@ -135,7 +135,7 @@ async fn without_its_key_a_backup_is_not_restored() {
     let world = World::on_file_with_group().await;
     let place = Place::new();
     let file = place.file("copy.db");
-    backup(&data(&world), &file, false, |_| {}).await.unwrap();
+    backup(&world.settings, &file, false, |_| {}).await.unwrap();
     assert_eq!(place.restore(&world, &file).await.unwrap_err().code, Code::NotFound);
     let key = Some(data(&world).join("master.key"));
     let wanted = Restore { from: file, key, replace: false };
@@ -194,6 +194,7 @@ async fn a_restore_that_did_not_end_keeps_the_folder_from_being_opened() {
     let file = place.backup(&world, "copy.db").await;
     place.restore(&world, &file).await.unwrap();
     fs::create_dir(place.settings.data.join("restoring")).unwrap();
+    fs::write(place.settings.data.join("restoring/tokenim.db"), "half").unwrap();
     fs::remove_file(place.settings.data.join("tokenim.db")).unwrap();
     let open = crate::Store::open(&place.settings, world.clock.clone(), world.rng.clone());
     assert!(open.await.unwrap_err().message.contains("restore"));

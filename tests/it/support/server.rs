@@ -198,7 +198,7 @@ impl TestServer {
     }
 
     /// The binary, told where the data is if not in the folder.
-    fn tokenim(&self) -> Command {
+    pub fn tokenim(&self) -> Command {
         let mut command = tokenim();
         command.envs(self.database_url.as_ref().map(|url| ("TOKENIM_DATABASE__URL", url)));
         command
