@@ -6,6 +6,8 @@ mod sqlite;
 
 pub use folder::{ServeLock, lock_for_serving};
 pub(crate) use folder::{check_private, io_fault, read_master_key};
+#[cfg(test)]
+pub(crate) use postgres::check_role;
 pub use postgres::{DatabaseLock, is_postgres_url, lock_database};
 pub(crate) use postgres::{Owner, options};
 

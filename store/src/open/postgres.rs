@@ -5,7 +5,7 @@ use crate::db::{Db, gone};
 use crate::{fault, sql};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions, Connection, PgConnection};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
 use sea_orm_migration::MigratorTrait;
 use std::str::FromStr;
 use std::time::Duration;
@@ -156,7 +156,9 @@ pub(super) async fn open(url: &Secret) -> Result<Pools> {
         let by_key = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"].map(|name| (name, "off"));
         Ok(narrow(fence::LOG, statement_ms)?.options(by_key))
     };
-    let writer = Db::new(pool(narrow(fence::AUTH, STATEMENT_TIMEOUT_MS)?, CONNECTIONS_MAX).await?);
+    let writer = pool(narrow(fence::AUTH, STATEMENT_TIMEOUT_MS)?, CONNECTIONS_MAX).await?;
+    check_role(&writer, fence::AUTH).await?;
+    let writer = Db::new(writer);
     Ok(Pools {
         readers: writer.clone(),
         writer,
@@ -164,6 +166,20 @@ pub(super) async fn open(url: &Secret) -> Result<Pools> {
         log_readers: Db::new(pool(log(STATEMENT_TIMEOUT_MS)?, LOG_READERS_MAX).await?),
         fan_out: Db::new(pool(log(STATEMENT_TIMEOUT_MS)?, FAN_OUT_READERS_MAX).await?),
     })
+}
+
+/// What is between (a pooler) may drop the options of a connection, and then it would work as the login, which sees every row.
+pub(crate) async fn check_role(on: &impl ConnectionTrait, role: &str) -> Result<()> {
+    let row = sql::row(on, "SELECT current_user::text AS name", []).await?;
+    let name: String = sql::get(&row.ok_or_else(|| Error::internal("a look-up without a row"))?, "name")?;
+    if name != role {
+        let message = format!(
+            "a connection to PostgreSQL works as {name} and not as {role}: what is between drops its startup options; \
+             let [database] url lead to the server itself"
+        );
+        return Err(Error::internal(message));
+    }
+    Ok(())
 }
 
 async fn pool(options: PgConnectOptions, connections: u32) -> Result<DatabaseConnection> {

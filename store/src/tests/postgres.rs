@@ -4,6 +4,7 @@ use super::catalogue;
 use super::engine::{self, Database};
 use super::world::{START_MS, World, committed, sent, seqs};
 use crate::db::Fence;
+use crate::open::check_role;
 use crate::{Store, sql};
 use sea_orm::ConnectionTrait;
 use sea_orm::sqlx::{self, Connection, PgConnection};
@@ -140,6 +141,29 @@ async fn a_fence_ends_with_its_transaction() {
             ("tim_auth".into(), String::new())
         );
     }
+}
+
+/// What is left of a connection's rights when somebody forgets or forges: a reset leads back into the narrow role, a
+/// statement brings no second one with it, and a connection whose role was lost on the way is not used.
+#[tokio::test]
+async fn a_connection_stays_in_its_narrow_role() {
+    let Some(world) = postgres().await else { return };
+    let (readers, role) = (&world.store.readers, "SELECT current_user::text AS text");
+    let on = world.store.writer.begin().await.unwrap();
+    for text in ["SELECT set_config('role', 'tim_worker', true)", "RESET ROLE"] {
+        sql::run(&on, text, []).await.unwrap();
+    }
+    assert_eq!(texts(&on, role).await, ["tim_auth"]);
+    let forged = sql::rows(readers, "SELECT 1; SET ROLE tim_worker", []).await.unwrap_err();
+    assert!(std::error::Error::source(&forged).unwrap().to_string().contains("multiple commands"), "{forged:?}");
+    assert_eq!(texts(readers, role).await, ["tim_auth"]);
+    check_role(readers, fence::AUTH).await.unwrap();
+    sql::run(&on, "SELECT set_config('role', 'tim_worker', true)", []).await.unwrap();
+    let lost = check_role(&on, fence::AUTH).await.unwrap_err();
+    assert!(
+        std::error::Error::source(&lost).is_some_and(|cause| cause.to_string().contains("startup options")),
+        "{lost:?}"
+    );
 }
 
 #[tokio::test]
