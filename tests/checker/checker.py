@@ -22,6 +22,7 @@ def summary(history, found):
         "unknown_attempts": sum(message.unknowns for message in history.messages.values()),
         "unknown_left": states.count("unknown"),
         "refused": states.count("fail"),
+        "lost_in_restore": sum(bool(message.oks) for message in history.lost.messages.values()),
         "stored_events": sum(len(log["events"]) for log in history.final.values()),
         "app_deliveries": sum(len(records) for records in history.app.values()),
         "wire_deliveries": total,

@@ -1,4 +1,4 @@
-"""The checks C1 to C13 of RELIABILITY section 5 on one indexed history, each linear in its input after one sort."""
+"""The checks C1 to C14 on one indexed history, each linear in its input after one sort."""
 
 from collections import Counter
 
@@ -49,6 +49,8 @@ def check(history):
     check_converged(history, index, out)
     check_membership(history, out)
     check_usage(history, out)
+    if history.restore is not None:
+        check_restore(history, index, out)
     return out
 
 
@@ -68,7 +70,7 @@ def check_once(history, index, out):
     for key, seqs in index.seqs.items():
         if len(seqs) > 1:
             out.add("C2", f"{'/'.join(key)} stored {len(seqs)} times at {seqs}")
-    for message in history.messages.values():
+    for message in [*history.messages.values(), *history.lost.messages.values()]:
         fresh = sum(1 for ok in message.oks if not ok["dup"])
         if fresh > 1:
             out.add("C2", f"{message.name} acked {fresh} times as new")
@@ -81,20 +83,28 @@ def check_once(history, index, out):
 
 
 def check_dense(history, out):
-    """C3: the final log is 1..last without gap or reuse, its head is last, and no epoch ever changed."""
-    epochs = {}
+    """C3: the final log is 1..last without gap or reuse, its head is last, and no epoch changed but by a restore."""
     for conv, log in history.final.items():
-        epochs[conv] = log["epoch"]
         for place, event in enumerate(log["events"], 1):
             if event["seq"] != place:
                 out.add("C3", f"{conv} has seq {event['seq']} at place {place}")
                 break
         if log["head"] != len(log["events"]):
             out.add("C3", f"{conv} head {log['head']}, {len(log['events'])} events")
+        restored = history.cuts.get(conv, 0)
+        for event in log["events"][restored:]:
+            if event.get("epoch", log["epoch"]) != log["epoch"]:
+                out.add("C3", f"{conv} seq {event['seq']} is of epoch {event['epoch']}, log is {log['epoch']}")
+                break
+        if history.restore is not None and log["epoch"] != history.restore["epoch"]:
+            out.add("C3", f"{conv} is of epoch {log['epoch']} after a restore that began {history.restore['epoch']}")
     for message in history.messages.values():
+        log = history.final.get(message.conv, {"events": []})
         for ok in message.oks:
-            if ok["epoch"] != epochs.get(message.conv, ok["epoch"]):
-                out.add("C3", f"{message.name} acked in epoch {ok['epoch']}, log is {epochs[message.conv]}")
+            event = log["events"][ok["seq"] - 1] if 0 < ok["seq"] <= len(log["events"]) else {}
+            expected = event.get("epoch", log.get("epoch", ok["epoch"]))
+            if ok["epoch"] != expected:
+                out.add("C3", f"{message.name} acked in epoch {ok['epoch']}, stored in {expected}")
 
 
 def check_real_time(history, index, out):
@@ -137,21 +147,13 @@ def check_outcomes(history, index, out):
 
 def check_agreement(history, index, out):
     """C6: every reader saw the same id and body at each seq as the final read."""
-    def compare(where, conv, seq, ident, digest):
+    for where, conv, seq, ident, digest in seen(history):
         event = index.at.get((conv, seq))
         if event is None:
             if conv in history.final:
                 out.add("C6", f"{where} saw {conv} seq {seq}, which the final log lacks")
         elif (event["id"], event["hash"]) != (ident, digest):
             out.add("C6", f"{where} saw another event at {conv} seq {seq}: {ident} {digest}")
-
-    for name, table in (("wire", history.wire), ("app", history.app)):
-        for (device, conv), records in table.items():
-            for r in records:
-                compare(f"{name} of {device}", conv, r["seq"], r["id"], r["hash"])
-    for r in history.reads:
-        for seq, ident, digest in r["items"]:
-            compare(f"read of {r['dev']}", r["conv"], seq, ident, digest)
     for message in history.messages.values():
         for ok in message.oks:
             event = index.at.get((message.conv, ok["seq"]))
@@ -159,10 +161,22 @@ def check_agreement(history, index, out):
                 out.add("C6", f"{message.name} acked as {ok['id']}, stored as {event['id']}")
 
 
+def seen(tables):
+    """Every event that some device saw, as (where, conversation, seq, id, hash)."""
+    for name, table in (("wire", tables.wire), ("app", tables.app)):
+        for (device, conv), records in table.items():
+            for r in records:
+                yield f"{name} of {device}", conv, r["seq"], r["id"], r["hash"]
+    for r in tables.reads:
+        for seq, ident, digest in r["items"]:
+            yield f"read of {r['dev']}", r["conv"], seq, ident, digest
+
+
 def check_app(history, out):
     """C7: what a device hands to its application is the contiguous continuation of its cursor."""
-    for lane, records in history.app.items():
-        cursor = history.cursors.get(lane, 0)
+    lanes = [(lane, history.start(lane), records) for lane, records in history.app.items()]
+    lanes += [(lane, history.cursors.get(lane, 0), records) for lane, records in history.lost.app.items()]
+    for lane, cursor, records in lanes:
         for r in records:
             if r["seq"] != cursor + 1:
                 out.add("C7", f"{lane[0]} in {lane[1]} delivered seq {r['seq']} after {cursor}")
@@ -172,8 +186,9 @@ def check_app(history, out):
 def wire_duplicates(history):
     """Returns (duplicates, deliveries) over all devices."""
     total = repeated = 0
-    for records in history.wire.values():
-        seen = bytearray(max(r["seq"] for r in records) // 8 + 1)
+    replaced = [[r for r in records if r["seq"] > history.cuts[conv]] for (_, conv), records in history.lost.wire.items()]
+    for records in [*history.wire.values(), *replaced]:
+        seen = bytearray(max((r["seq"] for r in records), default=0) // 8 + 1)
         for r in records:
             byte, bit = r["seq"] >> 3, 1 << (r["seq"] & 7)
             repeated += bool(seen[byte] & bit)
@@ -191,14 +206,14 @@ def check_wire_duplicates(history, out):
 
 def check_reads(history, out):
     """C9: every read is the contiguous slice after its cursor, and a device's head never moves back."""
-    for r in history.reads:
+    for r in history.reads + history.lost.reads:
         expected = r["after"]
         for seq, _, _ in r["items"]:
             expected += 1
             if seq != expected:
                 out.add("C9", f"{r['dev']} read {r['conv']} after {r['after']}: seq {seq} where {expected} was due")
                 break
-    for (device, conv), heads in history.heads.items():
+    for (device, conv), heads in [*history.heads.items(), *history.lost.heads.items()]:
         for (_, before), (_, after) in zip(heads, heads[1:]):
             if after < before:
                 out.add("C9", f"{device} in {conv}: head went from {before} back to {after}")
@@ -222,7 +237,7 @@ def converge_one(history, done, heal, lane, out):
     """C10 for one device in one conversation; the first miss is reported, the rest follow from it."""
     device, conv = lane
     arrived = {r["seq"]: r["t"] for r in history.app.get(lane, ())}
-    for seq in range(history.cursors.get(lane, 0) + 1, history.final[conv]["head"] + 1):
+    for seq in range(history.start(lane) + 1, history.final[conv]["head"] + 1):
         due = max(heal, done.get((conv, seq), 0)) + TEN_SECONDS_NS
         if seq not in arrived:
             out.add("C10", f"{device} never got {conv} seq {seq} of {history.final[conv]['head']}")
@@ -268,3 +283,47 @@ def check_usage(history, out):
             event = by_place.get((message.conv, ok["seq"]))
             if event is not None and not ok["dup"] and ok["billed"] != units(event):
                 out.add("C13", f"{message.name} acked {ok['billed']} units, recount {units(event)}")
+
+
+def check_restore(history, index, out):
+    """C14: a restore brings back one moment of the backup, with all that was acked before it, and tells every device."""
+    restore, moment = history.restore, history.restore["begun"]
+    for conv, log in history.final.items():
+        for event in log["events"][:history.cuts[conv]]:
+            message = history.messages.get((conv, event["sender"], event["cmid"]))
+            if message is not None:
+                moment = max(moment, min(message.invokes))
+    if moment > restore["ended"]:
+        out.add("C14", f"the restored logs hold what was sent {(moment - restore['ended']) / 1e9:.3f} s after the backup")
+    for message in history.lost.messages.values():
+        for ok in message.oks:
+            if ok["t"] < moment:
+                out.add("C14", f"{message.name} was acked at seq {ok['seq']} before the backup's moment and is not restored")
+    check_lost_agreement(history, index, out)
+    check_rewinds(history, out)
+
+
+def check_lost_agreement(history, index, out):
+    """C14: devices saw one log before the restore, and where it was restored, that one."""
+    there = {}
+    acks = ((f"ack of {m.name}", m.conv, ok["seq"], ok["id"], m.hash) for m in history.lost.messages.values() for ok in m.oks)
+    for where, conv, seq, ident, digest in [*seen(history.lost), *acks]:
+        event = index.at.get((conv, seq)) if seq <= history.cuts.get(conv, 0) else None
+        known = there.setdefault((conv, seq), (ident, digest)) if event is None else (event["id"], event["hash"])
+        if known != (ident, digest):
+            out.add("C14", f"{where} saw {ident} {digest} at {conv} seq {seq} before the restore, where {known} was")
+
+
+def check_rewinds(history, out):
+    """C14: each device that is online in the end was told once, for each of its conversations, and told right."""
+    for (device, conv), told in history.rewinds.items():
+        expected = (history.restore["epoch"], history.cuts.get(conv, 0) + 1)
+        for r in told:
+            if (r["epoch"], r["first"]) != expected:
+                out.add("C14", f"{device} was told to drop {conv} from {r['first']} on in epoch {r['epoch']}, right is {expected}")
+        if len(told) > 1:
+            out.add("C14", f"{device} was told {len(told)} times to drop what it holds of {conv}")
+    for device in sorted(history.online):
+        for conv, members in history.run["members"].items():
+            if history.run["devices"][device] in members and (device, conv) not in history.rewinds:
+                out.add("C14", f"{device} was never told that {conv} was restored")

@@ -1,4 +1,4 @@
-"""Generates clean histories from a seed: a model server with lost answers, retries, reconnects and late readers."""
+"""Generates clean histories from a seed: a model server with lost answers, retries, reconnects, late readers and a restore."""
 
 import hashlib
 import random
@@ -21,7 +21,8 @@ class Model:
         self.rng = random.Random(seed)
         self.now = START_NS
         self.records, self.logs, self.last_invoke, self.done = {}, {}, {}, {}
-        self.acks, self.serial, self.used = [], 0, {}
+        self.acks, self.serial, self.epoch = [], 0, 1
+        self.sent, self.cuts, self.cursors, self.told = [], {}, {}, START_NS
         rng = self.rng
         users = [f"u{n}" for n in range(rng.randint(2, 5))]
         self.devices = {f"{user}/d{n}": user for user in users for n in range(rng.choice((1, 1, 2)))}
@@ -40,11 +41,9 @@ class Model:
         hour = BASE_HOUR + min(HOURS - 1, self.serial // 60)
         event = {"seq": len(log) + 1, "type": kind, "id": f"msg_{self.serial}" if kind == "message" else "", "sender": sender,
                  "cmid": cmid, "hash": digest(f"{sender}{cmid}{kind}"), "bytes": size,
-                 "at": f"{DAY}T{hour:02}:{self.serial % 60:02}:00Z"}
+                 "epoch": self.epoch, "at": f"{DAY}T{hour:02}:{self.serial % 60:02}:00Z"}
         log.append(event)
         self.done[(conv, event["seq"])] = self.now
-        if kind == "message":
-            self.used[hour] = self.used.get(hour, 0) + max(1, (size + 5119) // 5120)
         return event
 
     def invoke(self, device, conv, cmid):
@@ -58,7 +57,7 @@ class Model:
         at = self.now + self.rng.randint(1, 5 * MS)
         self.acks.append(at)
         self.done[(conv, event["seq"])] = at
-        self.note(device, "ok", at, conv=conv, cmid=event["cmid"], seq=event["seq"], epoch=1, dup=dup,
+        self.note(device, "ok", at, conv=conv, cmid=event["cmid"], seq=event["seq"], epoch=event["epoch"], dup=dup,
                   billed=max(1, (event["bytes"] + 5119) // 5120), id=event["id"])
 
     def burst(self, device, conv):
@@ -84,6 +83,7 @@ class Model:
             self.note(device, "unknown", self.now, conv=conv, cmid=cmid)
         if rng.random() < 0.8:
             self.retry(device, conv, batch, stored, answered)
+        self.sent.append((device, conv, batch))
 
     def retry(self, device, conv, batch, stored, answered):
         self.now += 20 * MS
@@ -96,13 +96,15 @@ class Model:
             self.ack(device, conv, event, known)
         self.now += 6 * MS
 
-    def deliver(self, device, conv, heal):
+    def deliver(self, device, conv):
         """One device's way through one log: wire pushes, reads after gaps and the contiguous app deliveries."""
         rng, log, lane = self.rng, self.logs[conv], {"conv": conv}
-        cursor = rng.choice((0, 0, 0, rng.randint(0, len(log) - 1)))
-        if cursor:
-            self.note(device, "cursor", 0, seq=cursor, **lane)
-        at = START_NS
+        if (device, conv) in self.cursors:
+            cursor, at = self.cursors[(device, conv)], self.told
+        else:
+            cursor, at = rng.choice((0, 0, 0, rng.randint(0, len(log) - 1))), START_NS
+            if cursor:
+                self.note(device, "cursor", 0, seq=cursor, **lane)
         while cursor < len(log):
             taken = log[cursor:cursor + rng.randint(1, 12)]
             if rng.random() < 0.15:
@@ -114,11 +116,11 @@ class Model:
                 rng.shuffle(shown)
                 for e in shown:
                     at = max(at, self.done[(conv, e["seq"])]) + rng.randint(1, MS)
-                    self.note(device, "wire", at, seq=e["seq"], epoch=1, id=e["id"], hash=e["hash"], **lane)
+                    self.note(device, "wire", at, seq=e["seq"], epoch=e["epoch"], id=e["id"], hash=e["hash"], **lane)
             for e in taken:
                 at = max(at, self.done[(conv, e["seq"])]) + 1
                 self.note(device, "app", at, seq=e["seq"], id=e["id"], hash=e["hash"], **lane)
-            cursor = taken[-1]["seq"]
+            cursor = self.cursors[(device, conv)] = taken[-1]["seq"]
             if device not in self.online and rng.random() < 0.2:
                 return
 
@@ -128,31 +130,78 @@ class Model:
         for device, r in self.rng.sample(pushes, len(pushes) // 150):
             self.records[device].append(dict(r, t=r["t"] + MS))
 
-    def build(self):
+    def bursts(self, homes, count):
+        for _ in range(count):
+            self.burst(*self.rng.choice(homes))
+
+    def backed_up(self, homes):
+        """A backup under load, of one moment between its begin and its end, and what a restore of it will lose."""
+        rng, begun = self.rng, self.now
+        self.bursts(homes, rng.randint(0, 3))
+        self.cuts = {conv: len(log) for conv, log in self.logs.items()}
+        self.bursts(homes, rng.randint(0, 3))
+        ended, acked = self.now, len(self.acks)
+        self.bursts(homes, rng.randint(8, 25))
+        while len(self.acks) == acked:
+            self.bursts(homes, 1)
+        return {"begun": begun, "ended": ended, "epoch": 1_795_000_000_000 + self.serial}
+
+    def restored(self, homes, epoch):
+        """The logs are cut to the backup and begin an epoch; every device is told, and some is sent again that they lack."""
+        for home in homes:
+            self.deliver(*home)
+        self.now = max(r["t"] for records in self.records.values() for r in records) + 1000 * MS
+        self.epoch = epoch
+        for device, conv in homes:
+            cut = self.cuts[conv]
+            self.note(device, "rewind", self.now, conv=conv, epoch=epoch, first=cut + 1)
+            self.cursors[(device, conv)] = min(cut, self.cursors[(device, conv)])
+        for conv, cut in self.cuts.items():
+            del self.logs[conv][cut:]
+        self.told = self.now
+        for device, conv, batch in self.rng.sample(self.sent, len(self.sent) // 3):
+            stored = {e["cmid"]: e for e in self.logs[conv] if e["sender"] == self.devices[device]}
+            self.now += 10 * MS
+            for cmid, size in batch:
+                self.invoke(device, conv, cmid)
+                event = stored.get(cmid) or self.commit(conv, "message", self.devices[device], cmid, size)
+                self.ack(device, conv, event, cmid in stored)
+            self.now += 6 * MS
+        self.bursts(homes, self.rng.randint(3, 15))
+
+    def build(self, restore=False):
         rng = self.rng
         for conv, members in self.members.items():
             for member in members:
                 self.commit(conv, "member", member, "", 0)
         homes = [(d, conv) for d, user in self.devices.items() for conv, members in self.members.items() if user in members]
-        for _ in range(rng.randint(8, 60)):
-            self.burst(*rng.choice(homes))
+        self.bursts(homes, rng.randint(8, 60))
         while len(self.acks) < 3:
-            self.burst(*rng.choice(homes))
-        heal = self.now
+            self.bursts(homes, 1)
         self.online = {device for device in self.devices if rng.random() < 0.8}
         self.online.add(homes[0][0])
-        for device, conv in homes:
-            self.deliver(device, conv, heal)
+        facts = {"restore": self.backed_up(homes)} if restore else {}
+        if restore:
+            self.restored(homes, facts["restore"]["epoch"])
+        heal = self.now
+        for home in homes:
+            self.deliver(*home)
         self.repeat_on_wire()
         for device, records in self.records.items():
             records.sort(key=lambda r: r["t"])
             self.note(device, "end", heal + 20_000 * MS, online=device in self.online)
-        final = {conv: {"head": len(log), "epoch": 1, "events": log} for conv, log in self.logs.items()}
-        items = [{"at": f"{DAY}T{hour:02}:00:00Z", "app": "app_1", "meter": "msg_sent", "quantity": quantity}
-                 for hour, quantity in sorted(self.used.items())]
-        items.append({"at": f"{DAY}T10:00:00Z", "app": "app_1", "meter": "msg_delivered", "quantity": 7})
-        usage = [{"label": label, "items": [dict(item) for item in items]} for label in ("live", "after restart")]
-        return self.processes(), final, usage, self.facts(heal)
+        final = {conv: {"head": len(log), "epoch": self.epoch, "events": log} for conv, log in self.logs.items()}
+        usage = [{"label": label, "items": self.usage()} for label in ("live", "after restart")]
+        return self.processes(), final, usage, {**self.facts(heal), **facts}
+
+    def usage(self):
+        used = {}
+        for event in (e for log in self.logs.values() for e in log if e["type"] == "message"):
+            hour = event["at"][:13]
+            used[hour] = used.get(hour, 0) + max(1, (event["bytes"] + 5119) // 5120)
+        items = [{"at": f"{hour}:00:00Z", "app": "app_1", "meter": "msg_sent", "quantity": quantity}
+                 for hour, quantity in sorted(used.items())]
+        return [*items, {"at": f"{DAY}T10:00:00Z", "app": "app_1", "meter": "msg_delivered", "quantity": 7}]
 
     def processes(self):
         procs = {}
@@ -171,3 +220,8 @@ class Model:
 def clean(seed):
     """Returns (procs, final, usage, run) of one clean history."""
     return Model(seed).build()
+
+
+def restored(seed):
+    """The same of a clean history in which a backup was restored."""
+    return Model(seed).build(restore=True)

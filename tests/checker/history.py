@@ -3,7 +3,12 @@
 Every JSONL record has `e` (its kind), `t` (monotonic ns) and `dev` (`user/device`); most have `conv`. Kinds and further fields:
 `invoke` cmid, hash · `ok` cmid, seq, epoch, dup, billed, id · `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) ·
 `wire` seq, epoch, id, hash (a push as it came) · `app` seq, id, hash (handed to the application) · `read` after, items [[seq, id,
-hash]], head · `head` seq · `cursor` seq (where the device starts, else 0) · `end` online. Other kinds are notes for people.
+hash]], head · `head` seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds
+from `first` on) · `end` online. Other kinds are notes for people.
+
+A run may hold one restore, `restore` of `run.json`: `begun` and `ended` (of the backup's command), `epoch` (as the restore said).
+What a device recorded of a conversation before its `rewind` is of the log that the restore replaced. Both logs share their past,
+the restored events: those of an epoch before the restore's.
 """
 
 import json
@@ -33,8 +38,18 @@ class Message:
         return f"{self.conv}/{self.sender}/{self.cmid}"
 
 
+class Lost:
+    """What was recorded of the logs that a restore replaced: deliveries and heads whole, messages where the restored log lacks them."""
+
+    def __init__(self):
+        self.messages, self.wire, self.app, self.heads, self.reads = {}, {}, {}, {}, []
+
+
 class History:
     """Indexes over one run: sends, deliveries and reads by device, the final logs and the usage readings.
+
+    After a restore the tables hold what belongs to the final logs, their restored past included; `lost` holds the rest, `cuts` the
+    seq each past ends with, and `rewinds` who was told.
 
     Shapes: `procs` maps a process name to its records in recording order; `final` maps a conversation to
     `{"head", "epoch", "events"}`; `usage` is a list of `{"label", "items"}`; `run` holds the harness facts
@@ -47,38 +62,59 @@ class History:
         self.messages, self.ack_times = {}, []
         self.wire, self.app, self.heads, self.cursors = {}, {}, {}, {}
         self.reads, self.online, self.broken = [], set(), []
+        self.restore, self.lost, self.rewinds, self.cuts, self.past = run.get("restore"), Lost(), {}, {}, set()
+        if self.restore is not None:
+            self._find_past()
         devices = run.get("devices", {})
         for proc in sorted(procs):
             for record in procs[proc]:
                 self._take(record, devices)
 
+    def _find_past(self):
+        for conv, log in self.final.items():
+            past = [e for e in log["events"] if e.get("epoch", log["epoch"]) < self.restore["epoch"]]
+            self.cuts[conv] = len(past)
+            self.past.update((conv, e["sender"], e["cmid"]) for e in past if e["type"] == "message")
+
+    def start(self, lane):
+        """The seq a device began after, of what the final log has."""
+        return min(self.cursors.get(lane, 0), self.cuts.get(lane[1], 0)) if lane in self.rewinds else self.cursors.get(lane, 0)
+
+    def _replaced(self, lane):
+        """Whether a device still speaks of a log that a restore replaced."""
+        return self.restore is not None and lane not in self.rewinds
+
     def _take(self, r, devices):
-        kind, dev, conv = r["e"], r.get("dev"), r.get("conv")
-        if kind == "wire":
-            self.wire.setdefault((dev, conv), []).append(r)
-        elif kind == "app":
-            self.app.setdefault((dev, conv), []).append(r)
+        kind, lane = r["e"], (r.get("dev"), r.get("conv"))
+        if kind in ("wire", "app"):
+            if self._replaced(lane):
+                getattr(self.lost, kind).setdefault(lane, []).append(r)
+            if not self._replaced(lane) or r["seq"] <= self.cuts.get(lane[1], 0):
+                getattr(self, kind).setdefault(lane, []).append(r)
         elif kind in ("invoke", "ok", "fail", "unknown"):
-            self._take_send(kind, r, devices)
-        elif kind == "read":
-            self.reads.append(r)
-            self.heads.setdefault((dev, conv), []).append((r["t"], r["head"]))
-        elif kind == "head":
-            self.heads.setdefault((dev, conv), []).append((r["t"], r["seq"]))
+            self._take_send(kind, r, devices, lane)
+        elif kind in ("read", "head"):
+            of = self.lost if self._replaced(lane) else self
+            of.heads.setdefault(lane, []).append((r["t"], r["head" if kind == "read" else "seq"]))
+            if kind == "read":
+                of.reads.append(r)
         elif kind == "cursor":
-            self.cursors[(dev, conv)] = r["seq"]
+            self.cursors[lane] = r["seq"]
+        elif kind == "rewind":
+            self.rewinds.setdefault(lane, []).append(r)
         elif kind == "end":
             if r.get("online"):
-                self.online.add(dev)
+                self.online.add(lane[0])
 
-    def _take_send(self, kind, r, devices):
+    def _take_send(self, kind, r, devices, lane):
         key = (r["conv"], devices.get(r["dev"], r["dev"]), r["cmid"])
-        message = self.messages.get(key)
+        messages = self.lost.messages if self._replaced(lane) and key not in self.past else self.messages
+        message = messages.get(key)
         if message is None:
             if kind != "invoke":
                 self.broken.append(f"{kind} of {key} without an invoke")
                 return
-            message = self.messages[key] = Message(*key, r["dev"], r["hash"])
+            message = messages[key] = Message(*key, r["dev"], r["hash"])
         if kind == "invoke":
             message.invokes.append(r["t"])
         elif kind == "ok":
@@ -101,6 +137,8 @@ class History:
         unread = sorted({m.conv for m in self.messages.values()} - set(self.final))
         if unread:
             reasons.append(f"no final read of {', '.join(unread[:5])}")
+        if self.restore is not None and not (self.past and any(m.oks for m in self.lost.messages.values())):
+            reasons.append("the restore kept nothing or lost nothing")
         return reasons + self._round_reasons()
 
     def _round_reasons(self):

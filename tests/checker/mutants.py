@@ -3,13 +3,15 @@
 A mutant takes a `Case` and returns False where the history has no place for it (another seed is then tried).
 """
 
+import generate
+
 MUTANTS = []
 
 
-def mutant(*codes):
-    """Registers a mutant with the codes of which at least one must be reported; `invalid` means exit 2."""
+def mutant(*codes, into=generate.clean):
+    """Registers a mutant with the codes of which at least one must be reported; `invalid` means exit 2. `into` makes the histories."""
     def register(function):
-        MUTANTS.append((function.__name__, codes, function))
+        MUTANTS.append((function.__name__, codes, into, function))
         return function
     return register
 

@@ -18,6 +18,7 @@ import history as histories
 import mutants
 import mutants_delivery  # noqa: F401 - importing registers the mutants
 import mutants_log  # noqa: F401
+import mutants_restore  # noqa: F401
 import mutants_usage  # noqa: F401
 
 CLEAN_HISTORIES = 1000
@@ -37,19 +38,19 @@ def judge(parts):
 def score_clean(failures):
     sends = retried = 0
     for seed in range(CLEAN_HISTORIES):
-        parts = generate.clean(seed)
-        status, _, text = judge(parts)
+        made = generate.restored if seed % 3 == 0 else generate.clean
+        status, _, text = judge(made(seed))
         if status != 0:
-            failures.append(f"clean history {seed}: exit {status}\n{text}")
+            failures.append(f"{made.__name__} history {seed}: exit {status}\n{text}")
         counts = json.loads(text.splitlines()[-1])
         sends, retried = sends + counts["messages"], retried + counts["unknown_attempts"]
     return sends, retried
 
 
-def plant(function, codes, seed):
+def plant(function, codes, into, seed):
     """Plants one mutant at one seed; None where it does not apply, else the text of a miss or an empty string."""
     rng = random.Random(seed)
-    parts = copy.deepcopy(generate.clean(10_000 + seed))
+    parts = into(10_000 + seed)
     if function(mutants.Case(parts, rng)) is False:
         return None
     status, found, text = judge(parts)
@@ -60,10 +61,10 @@ def plant(function, codes, seed):
 
 def score_mutants(failures):
     planted = 0
-    for name, codes, function in mutants.MUTANTS:
+    for name, codes, into, function in mutants.MUTANTS:
         hits = 0
         for seed in range(TRIES_MAX):
-            miss = plant(function, codes, seed)
+            miss = plant(function, codes, into, seed)
             if miss is None:
                 continue
             hits += 1
