@@ -18,6 +18,10 @@ REPLY_SECONDS = 10
 OPEN_OUTCOMES = ("outcome_unknown", "internal", "unavailable")
 
 
+class CallRefused(OSError):
+    """A command other than a send was answered with an error."""
+
+
 class Pending:
     """One message that has no final answer yet."""
 
@@ -100,30 +104,43 @@ class Device:
     async def keep(self):
         """Connects, then sends `received` watermarks until the connection ends."""
         heads = {lane.conv: [lane.epoch, lane.last] for lane in self.lanes.values()}
-        reply = await self.call("connect", {"token": self.token, "device": self.short, "heads": heads})
+        await self.call("connect", {"token": self.token, "device": self.short, "heads": heads})
         self.connects += 1
         self.up = True
-        for outcome in reply["sync"]:
-            self.synced(outcome)
         for lane in self.lanes.values():
             self.pump(lane)
         while True:
             await asyncio.sleep(RECEIVED_SECONDS)
             for lane in self.lanes.values():
                 if lane.last > lane.received:
-                    lane.received = lane.last
-                    await self.call("received", {"conversation": lane.conv, "seq": lane.last})
+                    await self.tell_received(lane, lane.last)
+
+    async def tell_received(self, lane, seq):
+        """A watermark that is refused is told again later."""
+        try:
+            await self.call("received", {"conversation": lane.conv, "seq": seq})
+            lane.received = max(lane.received, seq)
+        except CallRefused as refusal:
+            self.note("received_refused", conv=lane.conv, why=str(refusal)[:200])
 
     def synced(self, outcome):
         conv = outcome["conversation"]
         lane = self.lanes[conv]
         self.note("sync", conv=conv, outcome=outcome["outcome"])
+        if outcome["outcome"] == "epoch_changed":
+            self.rewind(lane, outcome["epoch"], outcome["epoch_first"])
         if "head" in outcome:
             self.note("head", conv=conv, seq=outcome["head"], epoch=outcome.get("epoch", 1))
             lane.known_head = max(lane.known_head, outcome["head"])
         if outcome["outcome"] != "recovered":
             lane.known_head = max(lane.known_head, lane.last + 1)
             self.look_again(lane)
+
+    def rewind(self, lane, epoch, first):
+        """Drops what a restore took back."""
+        self.note("rewind", conv=lane.conv, epoch=epoch, first=first)
+        lane.epoch, lane.last = epoch, min(lane.last, first - 1)
+        lane.received, lane.known_head, lane.held = min(lane.received, lane.last), 0, {}
 
     def write(self, command, fields, answer):
         """Queues one frame; the transport keeps the order of calls."""
@@ -148,7 +165,7 @@ class Device:
         self.write(command, fields, answer)
         reply = await asyncio.wait_for(answer, REPLY_SECONDS)
         if "ok" not in reply:
-            raise OSError(f"{command}: {reply}")
+            raise CallRefused(f"{command}: {reply}")
         return reply["ok"]
 
     # --- incoming
@@ -161,6 +178,8 @@ class Device:
         answer = self.calls.pop(frame["id"])
         if isinstance(answer, asyncio.Future):
             if not answer.done():
+                for outcome in frame.get("ok", {}).get("sync", ()):
+                    self.synced(outcome)  # before the pushes that follow
                 answer.set_result(frame)
         else:
             self.answered(*answer, frame)
@@ -267,10 +286,8 @@ class Device:
             asyncio.create_task(self.resume(lane, lane.stalled_until))
 
     def refused(self, lane, pending, error):
-        if error["code"] in OPEN_OUTCOMES:
-            self.note("unknown", conv=lane.conv, cmid=pending.cmid)
-        else:
-            self.note("fail", conv=lane.conv, cmid=pending.cmid, code=error["code"])
+        kind = "unknown" if error["code"] in OPEN_OUTCOMES else "fail"
+        self.note(kind, conv=lane.conv, cmid=pending.cmid, code=error["code"], retry_ms=error.get("retry_after_ms"))
         if error["retryable"]:
             lane.stalled_until = max(lane.stalled_until or 0, time.monotonic() + error.get("retry_after_ms", 50) / 1000)
         else:

@@ -177,16 +177,10 @@ class DiskRun(Run):
         if durable != final:
             self.fault("the log read after the clean restart differs from the log before it")
         self.check_sockets()
+        self.facts["devices"] = {**DEVICES, **self.mailbox.devices()}
         self.record(durable, usage, heal)
         print(f"disk: {len(self.rounds)} rounds, {len(self.freed)} fills in {time.monotonic() - begun:.1f} s, answers to REST sends {dict(self.counts)}, "
               f"{self.disk.free_bytes()} of {DISK_BYTES} B free at the end, seed {self.seed}")
-
-    def record(self, final, usage, heal):
-        super().record(final, usage, heal)
-        path = self.history / "run.json"
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        facts["devices"] = {**DEVICES, **self.mailbox.devices()}
-        path.write_text(json.dumps(facts), encoding="utf-8")
 
     def check_integrity(self):
         """No half commit in the file: SQLite's own check, while no server runs."""

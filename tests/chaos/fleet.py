@@ -16,7 +16,7 @@ class Fleet:
     """Starts one process per config; as a context manager it leaves none behind."""
 
     def __init__(self, configs, root):
-        self.changed, self.said, self.last_ack = threading.Condition(), [], 0
+        self.changed, self.said, self.last_ack, self.acks = threading.Condition(), [], 0, 0
         self.processes, self.errors = [], []
         for number, config in enumerate(configs):
             path, errors = Path(root, f"client-{number}.json"), Path(root, f"client-{number}.err")
@@ -43,7 +43,7 @@ class Fleet:
         for line in self.processes[number].stdout:
             with self.changed:
                 if line.strip() == "ack":
-                    self.last_ack = time.monotonic_ns()
+                    self.last_ack, self.acks = time.monotonic_ns(), self.acks + 1
                 else:
                     self.said[number].append(line.strip())
                 self.changed.notify_all()
@@ -61,6 +61,10 @@ class Fleet:
     def wait_for_ack(self, since, seconds):
         """Waits until some client saw the first ack of a connection after `since` (monotonic ns)."""
         self._wait(lambda: self.last_ack > since, seconds, "no ack in this round")
+
+    def wait_for_acks(self, count, seconds):
+        """Waits until that many connections had a first ack."""
+        self._wait(lambda: self.acks >= count, seconds, f"no ack on {count} connections")
 
     def ask(self, order, answer, seconds):
         """Gives every client an order and waits for all answers; `answer` is the one wanted, None takes any."""

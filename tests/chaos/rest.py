@@ -12,15 +12,16 @@ TIMEOUT_SECONDS = 20
 
 
 class Refused(Exception):
-    """A call was answered with an error; `status` and `code` say which."""
+    """A call was answered with an error; `status` and `code` say which, `retry_ms` when to come back, if the body says so."""
 
     def __init__(self, status, body):
         super().__init__(f"HTTP {status}: {body[:400]!r}")
         self.status = status
         try:
-            self.code = json.loads(body)["error"]["code"]
+            error = json.loads(body)["error"]
+            self.code, self.retry_ms = error["code"], error.get("retry_after_ms")
         except (ValueError, KeyError, TypeError):
-            self.code = None
+            self.code = self.retry_ms = None
 
 
 class Rest:

@@ -63,10 +63,12 @@ class Mailbox:
         place = {"conv": message.conv, "cmid": message.cmid}
         self.note("invoke", message.device, **place, hash=body_digest(message.body))
         fields = {"sender": message.user, "client_msg_id": message.cmid, "kind": "text", "body": message.body}
+        told = {}
         try:
             answer = self.rest.call("POST", f"/v1/conversations/{message.conv}/messages", fields)
         except Refused as refusal:
             answer = f"HTTP {refusal.status} {refusal.code}" if refusal.status != 503 else refusal.code
+            told = {"code": answer, "retry_ms": refusal.retry_ms}
         except (OSError, ValueError, http.client.HTTPException):
             answer = LOST
         message.answers.append(answer)
@@ -74,9 +76,9 @@ class Mailbox:
             self.note("ok", message.device, **place, seq=answer["seq"], epoch=answer["epoch"], dup=answer["duplicate"],
                       billed=answer["billed"], id=answer["id"])
         elif answer in (OPEN_OUTCOME, LOST):
-            self.note("unknown", message.device, **place)
+            self.note("unknown", message.device, **place, **told)
         else:
-            self.note("fail", message.device, **place, code=answer)
+            self.note("fail", message.device, **place, **told)
         return answer
 
     def devices(self):

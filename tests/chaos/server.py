@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 START_SECONDS_MAX = 60
@@ -141,6 +142,22 @@ class Server:
         """The last lines of the server's log, for a failure message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(["--- server log, last lines", *lines[-TAIL_LINES:], "---"])
+
+
+def new_database(url):
+    """Makes a database on the PostgreSQL server of a URL, which scripts/postgres throws away; returns its URL."""
+    before, _, query = url.partition("?")
+    name = f"tim_{uuid.uuid4().hex}"
+    run = subprocess.run(["psql", "-XqAt", "-c", f"CREATE DATABASE {name}", url], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise ServerError(f"CREATE DATABASE: {run.stderr}")
+    return f"{before.rsplit('/', 1)[0]}/{name}?{query}"
+
+
+def engine():
+    """The variables of a server on the engine of this run: a database of its own where `TIM_TEST_POSTGRES` names a server."""
+    url = os.environ.get("TIM_TEST_POSTGRES")
+    return {"TOKENIM_DATABASE__URL": new_database(url)} if url else {}
 
 
 def wait_until(condition, seconds, what):
