@@ -3,7 +3,7 @@
 use crate::db::Fence;
 use crate::entity::job;
 use crate::{Store, fault, sql};
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::ConnectionTrait;
 use tokenim_domain::id::{JobId, OrgId};
 use tokenim_domain::job::JobKind;
 use tokenim_domain::mail::Mail;
@@ -183,15 +183,11 @@ impl Store {
         sql::run(&self.writer.within(Fence::Worker), FORGET, values).await.map_err(fault::query)
     }
 
-    /// Ends the claims of a process that died, at the start of the one process that serves a data folder: on SQLite nobody
-    /// else can hold one. Jobs that wait for their next try are tried at once. On PostgreSQL other nodes hold claims, so a dead
-    /// one's end by themselves.
+    /// Ends the claims of a process that died, at the start of the one process that serves the database
+    /// ([`crate::lock_database`]): nobody else can hold one. Jobs that wait for their next try are tried at once.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn release_jobs(&self) -> Result<()> {
-        if self.writer.get_database_backend() != DbBackend::Sqlite {
-            return Ok(());
-        }
         sql::run(&self.writer.within(Fence::Worker), RELEASE, [self.clock.now_ms().into()])
             .await
             .map(drop)

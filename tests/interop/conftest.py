@@ -1,4 +1,4 @@
-"""Fixtures: one server per test module on its own data folder, with the log shown when a test of the module fails."""
+"""Fixtures: one server per test module on its own data folder (and database, under scripts/postgres), with the log shown when a test of the module fails."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ EMAIL, PASSWORD = "ops@example.com", "correct horse battery staple"
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "chaos")]
 
 from rest import Rest  # noqa: E402
-from server import Server  # noqa: E402
+from server import Server, engine  # noqa: E402
 
 
 def pytest_configure():
@@ -38,7 +38,7 @@ def binary():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A running server with two orgs; `identity` is the one under test, `other` the foreign one."""
-    running = Server(binary(), tmp_path_factory.mktemp("server"))
+    running = Server(binary(), tmp_path_factory.mktemp("server"), env=engine())
     try:
         running.other = running.bootstrap(email="other@example.com", org="Other org")
         running.bootstrap()

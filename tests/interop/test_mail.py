@@ -2,6 +2,7 @@
 
 import contextlib
 import email.utils
+import json
 import re
 import sqlite3
 import subprocess
@@ -10,7 +11,7 @@ import time
 import pytest
 from conftest import binary
 from mailserver import PASSWORD, USER, Certificates, MailServer
-from server import Server, wait_until
+from server import Server, engine, wait_until
 
 SECONDS = 30
 ADA = "ada@example.com"
@@ -29,7 +30,7 @@ class Service:
     def __init__(self, folder, mail, **changed):
         config = {"transport": "smtp", "host": "127.0.0.1", "port": mail.port, "security": "none", "from": SENDER, **changed}
         env = {f"TOKENIM_MAIL__{key.upper()}": str(value) for key, value in config.items()}
-        self.server = Server(binary(), folder, env=env)
+        self.server = Server(binary(), folder, env={**env, **engine()})
 
     def test(self, *flags, to=ADA):
         """`tokenim admin mail-test`; returns (exit status, what it said)."""
@@ -43,9 +44,14 @@ class Service:
 
     def jobs(self):
         """Every job as (attempts, last_error, done, dead)."""
+        jobs = "SELECT attempts, last_error, done_ms IS NOT NULL AS done, dead_ms IS NOT NULL AS dead FROM job ORDER BY id"
+        url = self.server.env.get("TOKENIM_DATABASE__URL")
+        if url:
+            words = ["psql", "-XqAt", "-c", f"SELECT coalesce(json_agg(job), '[]') FROM ({jobs}) AS job", url]
+            rows = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=True).stdout)
+            return [tuple(row.values()) for row in rows]
         with contextlib.closing(sqlite3.connect(self.server.data / "tokenim.db", timeout=SECONDS)) as database:
-            rows = database.execute("SELECT attempts, last_error, done_ms, dead_ms FROM job ORDER BY id").fetchall()
-        return [(attempts, error, done is not None, dead is not None) for attempts, error, done, dead in rows]
+            return [(attempts, error, bool(done), bool(dead)) for attempts, error, done, dead in database.execute(jobs)]
 
     def job_when(self, condition, what):
         """Waits for the one job to be so; returns it."""
