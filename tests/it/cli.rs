@@ -1,6 +1,6 @@
 //! The command line: what each command prints, and how a server begins and ends.
 
-use crate::support::template::{Founded, bootstrap, run, tokenim};
+use crate::support::template::{Founded, bootstrap, bootstrap_on, run, tokenim};
 use crate::support::{Client, TestServer, until};
 use serde_json::json;
 use std::fs;
@@ -307,7 +307,7 @@ async fn a_draining_server_is_not_ready_and_commits_what_was_sent() {
 #[tokio::test]
 async fn bootstrap_works_beside_a_running_server() {
     let server = TestServer::spawn().await;
-    let founded = bootstrap(&server.data, ("eve@example.com", "Eve", "Late"));
+    let founded = bootstrap_on(&server.data, server.database.as_ref(), ("eve@example.com", "Eve", "Late"));
     let rest = server.rest_as(&founded.key);
     until(async || (rest.get("/v1/stats").await.status == 200).then_some(())).await;
     rest.create_group("c1", &["eve"]).await;

@@ -7,7 +7,7 @@ use crate::support::{TestServer, until};
 /// Queues a test mail, as an operator does beside the server.
 fn queue(server: &TestServer, to: &str, language: &str) {
     let words = ["admin", "mail-test", "--queue", "--to", to, "--language", language];
-    let said = run(tokenim().args(words).arg("--data").arg(&server.data));
+    let said = run(server.tokenim().args(words).arg("--data").arg(&server.data));
     assert!(said.contains("queued"), "{said}");
 }
 

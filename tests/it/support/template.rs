@@ -97,8 +97,8 @@ pub fn bootstrap(data: &Path, names: (&str, &str, &str)) -> Founded {
     bootstrap_on(data, None, names)
 }
 
-/// Makes an org in a database.
-fn bootstrap_on(data: &Path, database: Option<&Database>, (email, org, app): (&str, &str, &str)) -> Founded {
+/// Makes an org in a database, its master key in a data folder.
+pub fn bootstrap_on(data: &Path, database: Option<&Database>, (email, org, app): (&str, &str, &str)) -> Founded {
     let mut command = tokenim();
     command.envs(database.map(|database| ("TOKENIM_DATABASE__URL", database.url())));
     command
