@@ -1,4 +1,6 @@
-"""The image: its recipe linted, and what it would hold run as it would be run. Docker itself is not needed."""
+"""The image: its recipe linted, built on stand-ins for the images it begins with, and run as it would be run. Docker itself is
+not needed, and nothing is pulled from a registry.
+"""
 
 import fnmatch
 import json
@@ -18,6 +20,7 @@ from dockerfile_parse import DockerfileParser
 # The libraries of distroless/cc-debian12 that a Rust program may link.
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 STOP_SECONDS = 30
+BUILD_SECONDS = 120
 USER = 65532
 
 
@@ -81,44 +84,86 @@ def test_the_build_gets_every_source_and_no_secret():
         assert ignored(secret, patterns), secret
 
 
-def linked(binary):
-    """The libraries a program loads, as paths; their real names end in one of LIBRARIES."""
-    return [Path(path) for path in re.findall(r"(/\S+) \(0x", run("ldd", binary))]
+def linked(program):
+    """The libraries a program loads, as paths; those of ours end in one of LIBRARIES."""
+    return [Path(path) for path in re.findall(r"(/\S+) \(0x", run("ldd", program))]
+
+
+class Builder:
+    """buildah with images of its own and no registry: `docker build` without its daemon."""
+
+    def __init__(self, folder):
+        self.command = [tool("buildah"), "--root", folder / "store", "--runroot", folder / "run", "--storage-driver", "vfs"]
+
+    def __call__(self, *words):
+        done = subprocess.run([*self.command, *words], capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        assert done.returncode == 0, f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def stand_in(self, name, files):
+        """An image that takes the place of one from a registry, with these files (place: source or text) and no other."""
+        made = self("from", "scratch")
+        root = Path(self("mount", made))
+        for place, source in files.items():
+            target = root / place.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes() if isinstance(source, Path) else source.encode())
+            target.chmod(0o755)
+        self("umount", made)
+        self("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", made)
+        self("commit", "--quiet", made, name)
+
+
+# Stands in for the compiler: it was given the sources, and brings the program that the tests were given.
+CARGO = """#!/bin/sh
+[ "$*" = "build --release --locked --bin tokenim" ] && [ -f Cargo.lock ] && [ -f src/main.rs ] || exit 1
+mkdir -p target/release && cp /prebuilt/tokenim target/release/tokenim
+"""
 
 
 @pytest.fixture(scope="module")
-def container(recipe, binary, tmp_path_factory):
-    """A folder with what the final stage copies and the libraries of its base, nothing else; the command that enters it."""
-    assert os.geteuid() == 0, "chroot needs root, as the container of CI has it"
-    root = tmp_path_factory.mktemp("image")
-    root.chmod(0o755)
-    for library in linked(binary):
-        assert library.name in LIBRARIES, f"the image has no {library.name}"
-        target = root / library.relative_to("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(library, target)
-    final = "".join(recipe.content.partition("FROM gcr.io")[1:])
-    copied = re.findall(r"^COPY --from=builder ((?:--\S+ )*)(\S+) (\S+)$", final, re.MULTILINE)
-    assert [(source, target) for _, source, target in copied] == [("/out/tokenim", "/usr/local/bin/tokenim"), ("/out/data", "/data")]
-    (root / "usr/local/bin").mkdir(parents=True)
-    shutil.copy(binary, root / "usr/local/bin/tokenim")
-    assert f"--chown={USER}:{USER} --chmod=0700 " in copied[1][0]
-    (root / "data").mkdir(mode=0o700)
-    os.chown(root / "data", USER, USER)
-    return root, [tool("chroot"), f"--userspec={last(recipe, 'USER')}", str(root)]
+def image(recipe, binary, tmp_path_factory):
+    """What the recipe builds on stand-ins for its two bases: the folder with its files, and its configuration."""
+    assert os.geteuid() == 0, "building needs root, as the container of CI has it"
+    buildah = Builder(tmp_path_factory.mktemp("buildah"))
+    libraries = {str(path): path for path in linked(binary)}
+    assert {path.name for path in libraries.values()} <= LIBRARIES, "the image has others"
+    tools = {f"/bin/{name}": Path(shutil.which(name)) for name in ("sh", "install", "mkdir", "cp")}
+    theirs = {str(library): library for path in tools.values() for library in linked(path)}
+    builder, runtime = recipe.parent_images
+    buildah.stand_in(f"docker.io/library/{builder}", {**tools, **theirs, "/usr/local/bin/cargo": CARGO, "/prebuilt/tokenim": binary})
+    buildah.stand_in(runtime, libraries)
+    buildah("bud", "--pull-never", "--isolation", "chroot", "--format", "docker", "--file", DEPLOY / "Dockerfile", "--tag", "tokenim", ROOT)
+    root = Path(buildah("mount", buildah("from", "tokenim")))
+    yield root, json.loads(buildah("inspect", "--type", "image", "tokenim"))["Docker"]["config"]
+    buildah("rm", "--all")
 
 
-def test_it_serves_is_healthy_and_drains_as_that_user_without_a_writable_root(recipe, container):
-    root, enter = container
+def test_the_image_holds_the_program_its_libraries_and_an_empty_data_folder(image, binary):
+    root, config = image
+    assert (root / "usr/local/bin/tokenim").read_bytes() == binary.read_bytes()
+    data = (root / "data").stat()
+    # Builders differ in whether --chmod is the folder's too; what the program writes into it is private by itself.
+    assert (data.st_uid, data.st_gid, data.st_mode & 0o022) == (USER, USER, 0) and not list((root / "data").iterdir())
+    files = {path.name for path in root.rglob("*") if path.is_file() and "etc" not in path.parts}
+    assert files - LIBRARIES == {"tokenim"}, "no shell, no sources, no tools"
+    assert config["User"] == f"{USER}:{USER}" and config["StopSignal"] == "SIGTERM"
+    assert config["Entrypoint"] == ["/usr/local/bin/tokenim"] and config["Cmd"] == ["serve"]
+
+
+def test_it_serves_is_healthy_and_drains_as_that_user_without_a_writable_root(image):
+    root, config = image
+    enter = [tool("chroot"), f"--userspec={config['User']}", str(root)]
     # On loopback and free ports, which the image itself need not care about.
-    env = {**recipe.envs, "TOKENIM_SERVER__LISTEN": "127.0.0.1:0", "TOKENIM_SERVER__PRIVATE_LISTEN": "127.0.0.1:0"}
-    command = [*enter, *exec_form(last(recipe, "ENTRYPOINT")), *exec_form(last(recipe, "CMD"))]
+    env = {**dict(pair.split("=", 1) for pair in config["Env"]), "TOKENIM_SERVER__LISTEN": "127.0.0.1:0", "TOKENIM_SERVER__PRIVATE_LISTEN": "127.0.0.1:0"}
+    command = [*enter, *config["Entrypoint"], *config["Cmd"]]
     server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         private = next((line.split()[-1] for line in server.stdout if line.startswith("private on http://")), None)
         assert private, server.stderr.read()
         env["TOKENIM_SERVER__PRIVATE_LISTEN"] = private.removeprefix("http://")
-        health = exec_form(re.search(r"CMD (\[.*)", last(recipe, "HEALTHCHECK"))[1])
+        kind, *health = config["Healthcheck"]["Test"]
+        assert kind == "CMD"
         assert run(*enter, *health, env=env) == "ready\n"
         assert f"Uid:\t{USER}\t{USER}\t{USER}\t{USER}" in Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
         server.send_signal(signal.SIGTERM)

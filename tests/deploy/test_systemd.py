@@ -1,9 +1,11 @@
-"""The unit: verified by systemd's own tool, and its confinement held against what the server really calls."""
+"""The units: verified by systemd's own tool, and their commands and confinement held against what the program really does."""
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 
@@ -14,28 +16,32 @@ from rest import Rest
 from server import Server
 from wire import Wire
 
-UNIT = DEPLOY / "tokenim.service"
+UNIT, BACKUP, TIMER = (DEPLOY / f"tokenim{name}" for name in (".service", "-backup.service", "-backup.timer"))
 # Of 100; a unit without any confinement has 96.
 EXPOSURE_MAX = 15
 TRACED_USER = "nobody"
 
 
-def settings():
-    """The unit's settings, each with its values in order."""
+def settings(unit=UNIT):
+    """A unit's settings, each with its values in order."""
     found = {}
-    for name, value in re.findall(r"^(\w+)=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE):
+    for name, value in re.findall(r"^(\w+)=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE):
         found.setdefault(name, []).append(value)
     return found
 
 
 def verify(unit, tmp_path):
-    """What systemd says of a unit in a file system of its own, where the binary exists."""
+    """What systemd says of a unit in a file system of its own, where the programs exist."""
     shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
-    for folder in ("etc/systemd/system", "usr/local/bin"):
-        (tmp_path / folder).mkdir(parents=True)
-    shutil.copy("/bin/true", tmp_path / "usr/local/bin/tokenim")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    for program in ("usr/local/bin/tokenim", "usr/bin/find", "bin/sh"):
+        (tmp_path / program).parent.mkdir(parents=True)
+        shutil.copy("/bin/true", tmp_path / program)
     (tmp_path / "etc/systemd/system/tokenim.service").write_text(unit, encoding="utf-8")
-    command = ["systemd-analyze", "verify", f"--root={tmp_path}", "/etc/systemd/system/tokenim.service"]
+    for other in (BACKUP, TIMER):
+        shutil.copy(other, tmp_path / "etc/systemd/system")
+    units = [f"/etc/systemd/system/{unit.name}" for unit in (UNIT, BACKUP, TIMER)]
+    command = ["systemd-analyze", "verify", f"--root={tmp_path}", *units]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return [line for line in (done.stdout + done.stderr).splitlines() if "tokenim" in line], done.returncode
 
@@ -49,8 +55,26 @@ def test_systemd_would_notice_a_wrong_key(tmp_path):
     assert any("RestartSeconds" in line for line in said), said
 
 
-def test_the_exposure_is_small():
-    run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", UNIT)
+@pytest.mark.parametrize("unit", [UNIT, BACKUP], ids=lambda unit: unit.name)
+def test_the_exposure_is_small(unit):
+    run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", unit)
+
+
+def test_the_nightly_backup_works_beside_the_server_and_ends_old_ones_after_it(server, tmp_path):
+    unit = settings(BACKUP)
+    write, end = unit["ExecStart"]
+    assert unit["User"] == settings()["User"] and unit["ReadWritePaths"] == ["/var/lib/tokenim"] == [unit["Environment"][0].split("=")[1]]
+    script = re.fullmatch(r"/bin/sh -c '(.*)'", write)[1].replace("$$", "$").replace("%%", "%").replace("/usr/local/bin/tokenim", server.binary)
+    env = {**os.environ, "STATE_DIRECTORY": str(tmp_path), "TOKENIM_DATA__DIR": str(server.data)}
+    assert "looked through, whole" in run("/bin/sh", "-c", script, env=env)
+    [made] = tmp_path.iterdir()
+    kept, ended, other = (tmp_path / name for name in ("tokenim-13.backup", "tokenim-16.backup", "notes"))
+    for path, days in ((kept, 13), (ended, 16), (other, 99)):
+        path.write_bytes(b"")
+        os.utime(path, times=(time.time() - days * 86400,) * 2)
+    run(*end.replace("${STATE_DIRECTORY}", str(tmp_path)).split())
+    assert set(tmp_path.iterdir()) == {made, kept, other}
+    assert settings(TIMER)["Persistent"] == ["true"] and TIMER.stem == BACKUP.stem
 
 
 def test_a_stop_is_waited_for_to_its_end():
