@@ -5,7 +5,7 @@ use tokenim_domain::id::AccountId;
 use tokenim_domain::key::random_base62;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::{Code, Error, Result};
-use tokenim_store::Store;
+use tokenim_store::{Store, TotpSeed};
 use totp_rs::{Algorithm, Builder, Totp};
 
 /// Bytes of a seed: 160 bits (RFC 4226 §4).
@@ -34,19 +34,18 @@ pub struct Enrolment {
     pub address: String,
 }
 
-/// Begins to switch the second factor on, or goes on with a seed that was shown and not confirmed.
+/// Begins to switch the second factor on; of two who begin at once, both go on with one seed.
 ///
-/// Errors: `conflict` where it is on.
-pub async fn begin(store: &Store, account: AccountId, email: &str) -> Result<Enrolment> {
-    let seed = match store.find_totp(account).await? {
-        Some(found) if found.is_confirmed => return Err(Error::new(Code::Conflict)),
-        Some(found) => found.seed,
-        None => {
-            let seed = store.rng().bytes::<SEED_BYTES>().to_vec();
-            store.begin_totp(account, &seed).await?;
-            seed
-        }
-    };
+/// Errors: the store's.
+pub async fn begin(store: &Store, account: AccountId) -> Result<()> {
+    store.begin_totp(account, &store.rng().bytes::<SEED_BYTES>()).await
+}
+
+/// What is to be read and confirmed, between [`begin`] and [`confirm`].
+///
+/// Errors: the store's.
+pub async fn pending(store: &Store, account: AccountId, email: &str) -> Result<Option<Enrolment>> {
+    let Some(TotpSeed { seed, is_confirmed: false }) = store.find_totp(account).await? else { return Ok(None) };
     let totp = Builder::new()
         .with_algorithm(Algorithm::SHA1)
         .with_digits(DIGITS)
@@ -58,7 +57,7 @@ pub async fn begin(store: &Store, account: AccountId, email: &str) -> Result<Enr
         .build()
         .map_err(|error| Error::internal(error.to_string()))?;
     let address = totp.to_url().map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Enrolment { secret: totp_rs::Secret::from(seed).to_base32(), address })
+    Ok(Some(Enrolment { secret: totp_rs::Secret::from(seed).to_base32(), address }))
 }
 
 /// Switches the second factor on, once a code shows that the person's device has the seed. Returns the recovery codes,

@@ -38,6 +38,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     post("/console/account/sessions/{session}/end", Who::SignedIn, |visit, _| Box::pin(end_one(visit))).once(),
     get(totp::PATH, Who::SignedIn, |visit| Box::pin(totp::show(visit))).fresh(),
     post(totp::PATH, Who::SignedIn, |visit, form| Box::pin(totp::confirm(visit, form))).fresh().shown_once(),
+    post("/console/account/totp/begin", Who::SignedIn, |visit, _| Box::pin(totp::begin(visit))).fresh().once(),
     post("/console/account/totp/codes", Who::SignedIn, |visit, _| Box::pin(totp::regenerate(visit)))
         .fresh()
         .shown_once(),

@@ -217,10 +217,16 @@ impl Face {
 
     /// Switches the second factor on; the seed and the recovery codes.
     async fn switch_on(&self, cookie: &str) -> (String, Vec<u8>, Vec<String>) {
-        let html = text_of(self.get("/console/account/totp", cookie).await).await;
+        let page = "/console/account/totp";
+        let before = text_of(self.get(page, cookie).await).await;
+        assert!(!before.contains("class=\"qr\""), "opening the page writes no seed");
+        let begun = self.send(page, "/console/account/totp/begin", cookie, &[]).await;
+        assert_eq!((begun.status(), location(&begun)), (StatusCode::SEE_OTHER, page));
+        let again = self.send(page, "/console/account/totp/begin", cookie, &[]).await;
+        assert_eq!(again.status(), StatusCode::SEE_OTHER);
+        let html = text_of(self.get(page, cookie).await).await;
         let secret = html.split("<code>").nth(1).unwrap().split('<').next().unwrap().replace(' ', "");
         let seed = totp_rs::Secret::try_from_base32(&secret).unwrap().as_ref().to_vec();
-        let page = "/console/account/totp";
         let code = self.code(&seed);
         let done = self.send(page, page, cookie, &[("code", &code)]).await;
         assert_eq!(done.status(), StatusCode::OK);

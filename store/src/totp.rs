@@ -22,20 +22,20 @@ pub struct TotpSeed {
 }
 
 impl Store {
-    /// Keeps a seed that is to be confirmed by a code; one that is confirmed stays.
+    /// Keeps a seed that is to be confirmed by a code; one that is there, confirmed or not, stays.
     ///
-    /// Errors: `conflict` where one is confirmed.
+    /// Errors: `unavailable`, `overloaded`.
     pub async fn begin_totp(&self, account: AccountId, seed: &[u8]) -> Result<()> {
         let sealed = self.master.seal(SEAL_PURPOSE, seed, &*self.rng)?;
-        let kept = account::Entity::update_many()
+        account::Entity::update_many()
             .col_expr(account::Column::SealedTotp, Expr::value(sealed))
             .col_expr(account::Column::TotpStep, Expr::value(None::<i64>))
             .filter(account::Column::Id.eq(account))
-            .filter(account::Column::TotpConfirmedMs.is_null())
+            .filter(account::Column::SealedTotp.is_null())
             .exec(&self.writer)
             .await
-            .map_err(fault::query)?;
-        if kept.rows_affected == 1 { Ok(()) } else { Err(Error::new(Code::Conflict)) }
+            .map(drop)
+            .map_err(fault::query)
     }
 
     /// The seed of an account, confirmed or not.

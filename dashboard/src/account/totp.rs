@@ -33,6 +33,12 @@ pub(super) async fn show(visit: &mut Visit<'_>) -> Answer {
     page(visit, StatusCode::OK, Problems::none()).await
 }
 
+/// Writes a seed; the page that follows shows it.
+pub(super) async fn begin(visit: &mut Visit<'_>) -> Answer {
+    totp::begin(&visit.console.store, visit.signed_in()?.account).await?;
+    Ok(answer::see_other(PATH))
+}
+
 pub(super) async fn confirm(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let CodeForm { code } = form.parse()?;
     match try_confirm(visit, &code).await {
@@ -91,8 +97,7 @@ async fn refused(visit: &mut Visit<'_>, fault: Fault) -> Answer {
 async fn page(visit: &mut Visit<'_>, status: StatusCode, problems: Problems) -> Answer {
     let session = visit.signed_in()?;
     let store = &visit.console.store;
-    let enrolment =
-        if session.has_totp { None } else { Some(totp::begin(store, session.account, &session.email).await?) };
+    let enrolment = totp::pending(store, session.account, &session.email).await?;
     let picture = match &enrolment {
         Some(enrolment) => {
             Some(QrPicture::of(&enrolment.address).ok_or_else(|| Error::internal("no QR code of a seed"))?)
@@ -103,6 +108,7 @@ async fn page(visit: &mut Visit<'_>, status: StatusCode, problems: Problems) -> 
     let page = TotpPage {
         frame: visit.frame(None),
         enrolment: picture.zip(enrolment.as_ref()).map(|(picture, found)| Seed { picture, secret: &found.secret }),
+        has_totp: session.has_totp,
         recovery_codes: i64::try_from(recovery_codes).unwrap_or(i64::MAX),
         code_chars_max: CODE_CHARS_MAX,
         problems,

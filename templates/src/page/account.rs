@@ -55,8 +55,10 @@ pub struct AccountPage<'a> {
 pub struct TotpPage<'a> {
     /// What surrounds it.
     pub frame: Frame<'a>,
-    /// What to read; none where the second factor is on.
+    /// What to read, once switching on was begun.
     pub enrolment: Option<Seed<'a>>,
+    /// Whether the second factor is on.
+    pub has_totp: bool,
     /// Recovery codes that still work.
     pub recovery_codes: i64,
     /// Characters of a code at most.

@@ -127,6 +127,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
             | "/console/account/sessions/end-others"
             | "/console/account/sessions/{session}/end"
             | "/console/account/totp"
+            | "/console/account/totp/begin"
             | "/console/account/totp/codes"
             | "/console/account/totp/off"
             | "/console/operator",
