@@ -1,6 +1,6 @@
 //! What the console's handlers share: the store, the live counters, static files, limits and the board of live feeds.
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -86,6 +86,8 @@ pub struct Console {
     pub(crate) stop: CancellationToken,
     pub(crate) assets: Assets,
     pub(crate) attempts: Mutex<Attempts>,
+    /// When a report about the content security policy was last logged.
+    pub(crate) csp_logged_ms: AtomicI64,
     pub(crate) board: Board,
     pub(crate) seats: Arc<Seats>,
 }
@@ -103,6 +105,7 @@ impl Console {
             stop: ports.stop,
             assets: Assets::embedded(),
             attempts: Mutex::new(Attempts::new()),
+            csp_logged_ms: AtomicI64::default(),
             board: Board::default(),
             seats: Arc::default(),
         })

@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     Form,
     /// The form is larger than any of ours.
     TooLarge,
+    /// The form did not arrive in time.
+    Silent,
     /// A filter that cannot be read.
     Filter,
     /// A limit of this console session or node is reached.
@@ -94,6 +96,7 @@ impl Fault {
             Self::Csrf => notice(visit, Kind::Csrf, Code::CsrfFailed, page_of_form(path)),
             Self::Form => notice(visit, Kind::Csrf, Code::InvalidRequest, page_of_form(path)),
             Self::TooLarge => notice(visit, Kind::TooLarge, Code::PayloadTooLarge, "/console"),
+            Self::Silent => notice(visit, Kind::Silent, Code::Silent, page_of_form(path)),
             Self::Filter => {
                 notice(visit, Kind::Filter { days_max: RANGE_DAYS_MAX }, Code::InvalidRequest, "/console/usage")
             }

@@ -1,5 +1,5 @@
 //! Forms and query strings: read within a limit, parsed into a type, unknown fields refused.
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use actix_web::web;
 use futures_util::StreamExt;
@@ -11,6 +11,9 @@ use crate::{cookie, fault::Fault};
 
 /// Bytes of a form at most; the largest one holds an email address, a password and a return address.
 const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a body may take to arrive, as for the JSON face.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A form as it was sent.
 pub(crate) struct Form(String);
@@ -46,8 +49,15 @@ pub(crate) fn id<T: FromStr>(text: &str) -> Result<T, Fault> {
     text.parse().map_err(|_| Fault::NotFound)
 }
 
-/// Reads a body of at most so many bytes.
-pub(crate) async fn read_body(mut payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+/// Reads a body of at most so many bytes, which arrives within [`BODY_TIME_MAX`].
+pub(crate) async fn read_body(payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+    match tokio::time::timeout(BODY_TIME_MAX, gather(payload, bytes_max)).await {
+        Ok(body) => body,
+        Err(_) => Err(Fault::Silent),
+    }
+}
+
+async fn gather(mut payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         body.extend_from_slice(&chunk.map_err(|_| Fault::Form)?);
@@ -75,5 +85,24 @@ pub(crate) fn push_field(address: &mut String, name: &str, value: &str) {
         } else {
             address.push_str(&format!("%{byte:02X}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{FromRequest, dev, test::TestRequest};
+    use futures_util::stream;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_body_that_stays_away_holds_nothing_for_long() {
+        tokio::time::pause();
+        let half = stream::iter([Ok(bytes::Bytes::from_static(b"csrf="))]).chain(stream::pending());
+        let mut payload = dev::Payload::from(Box::pin(half) as actix_http::BoxedPayloadStream);
+        let payload = web::Payload::from_request(&TestRequest::post().to_http_request(), &mut payload).await.unwrap();
+        let start = tokio::time::Instant::now();
+        assert!(matches!(read_body(payload, FORM_BYTES_MAX).await, Err(Fault::Silent)));
+        assert!(start.elapsed() < BODY_TIME_MAX + Duration::from_secs(1));
     }
 }

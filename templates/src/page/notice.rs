@@ -24,6 +24,8 @@ pub enum Kind {
     Method,
     /// A form above the size limit.
     TooLarge,
+    /// A form that did not arrive in time.
+    Silent,
     /// A limit of the console session is reached.
     Limited,
     /// The store cannot be reached.
@@ -56,12 +58,13 @@ pub enum Kind {
 impl Kind {
     /// One of each, for samples.
     #[cfg(test)]
-    pub(super) const SAMPLES: [Self; 17] = [
+    pub(super) const SAMPLES: [Self; 18] = [
         Self::NotFound,
         Self::Csrf,
         Self::Filter { days_max: 92 },
         Self::Method,
         Self::TooLarge,
+        Self::Silent,
         Self::Limited,
         Self::Unavailable,
         Self::Internal,
@@ -83,6 +86,7 @@ impl Kind {
             Self::Filter { .. } => "notice-filter-title",
             Self::Method => "notice-method-title",
             Self::TooLarge => "notice-too-large-title",
+            Self::Silent => "notice-silent-title",
             Self::Limited => "notice-limited-title",
             Self::Unavailable => "notice-unavailable-title",
             Self::Internal => "notice-internal-title",
@@ -105,6 +109,7 @@ impl Kind {
             Self::Filter { days_max } => text.with("notice-filter-body", "days", days_max),
             Self::Method => text.get("notice-method-body"),
             Self::TooLarge => text.get("notice-too-large-body"),
+            Self::Silent => text.get("notice-silent-body"),
             Self::Limited => text.get("notice-limited-body"),
             Self::Unavailable => text.get("notice-unavailable-body"),
             Self::Internal => text.get("notice-internal-body"),
@@ -128,6 +133,7 @@ impl Kind {
             Self::Filter { .. } => "notice-filter-action",
             Self::Method => "notice-method-action",
             Self::TooLarge => "notice-too-large-action",
+            Self::Silent => "notice-silent-action",
             Self::Limited => "notice-limited-action",
             Self::Unavailable => "notice-unavailable-action",
             Self::Internal => "notice-internal-action",
