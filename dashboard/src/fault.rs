@@ -83,9 +83,9 @@ impl Fault {
             Self::NoOrg => notice(visit, Kind::NoOrg, Code::Forbidden, "/console"),
             Self::NeedsTotp => answer::done(visit, Flash::NeedsTotp, ACCOUNT),
             Self::Unproved if visit.is_unsafe() => {
-                notice(visit, Kind::Reauth, Code::ReauthRequired, &proof_address(page_of_form(path)))
+                notice(visit, Kind::Reauth, Code::ReauthRequired, &proof_address(visit, page_of_form(path)))
             }
-            Self::Unproved => answer::see_other(&proof_address(here)),
+            Self::Unproved => answer::see_other(&proof_address(visit, here)),
             Self::Elevate => answer::see_other(elevate::PATH),
             Self::Twice { is_secret } => {
                 let kind = if is_secret { Kind::ShownOnce } else { Kind::Twice };
@@ -144,8 +144,12 @@ pub(crate) fn sign_in_address(next: &str) -> String {
     address
 }
 
-/// Proof that it is them, and back to an address of the console.
-fn proof_address(next: &str) -> String {
+/// Proof that it is them, and back to an address of the console. In the operator area it takes password and code, which
+/// begin a session there anew.
+fn proof_address(visit: &Visit<'_>, next: &str) -> String {
+    if visit.session.as_ref().is_some_and(|session| session.is_operator) {
+        return elevate::PATH.to_owned();
+    }
     let mut address = String::from(prove::PATH);
     push_field(&mut address, "next", next);
     address
@@ -165,7 +169,7 @@ fn refused(visit: &Visit<'_>, error: &Error) -> HttpResponse {
         (_, 503) => notice(visit, Kind::Unavailable, error.code, here),
         (_, 429) => notice(visit, Kind::Limited, error.code, page),
         (Code::EmailUnverified, _) => notice(visit, Kind::Unverified, error.code, "/console"),
-        (Code::ReauthRequired, _) => notice(visit, Kind::Reauth, error.code, &proof_address(page)),
+        (Code::ReauthRequired, _) => notice(visit, Kind::Reauth, error.code, &proof_address(visit, page)),
         (Code::Forbidden, _) => notice(visit, Kind::Forbidden { roles: String::new() }, error.code, "/console"),
         (_, 409) => notice(visit, Kind::Conflict, error.code, page),
         (_, 422) => notice(visit, Kind::Refused, error.code, page),

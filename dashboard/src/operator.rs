@@ -33,13 +33,13 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/operator", WHO, |visit| Box::pin(home(visit))),
     get("/operator/orgs", WHO, |visit| Box::pin(org::list(visit))),
     get("/operator/orgs/{org}", WHO, |visit| Box::pin(org::show(visit))),
-    post("/operator/orgs/{org}/suspend", WHO, |visit, form| Box::pin(suspend(visit, form))).once(),
-    post("/operator/orgs/{org}/resume", WHO, |visit, form| Box::pin(resume(visit, form))).once(),
-    post("/operator/orgs/{org}/plan", WHO, |visit, form| Box::pin(org::change_plan(visit, form))).once(),
+    post("/operator/orgs/{org}/suspend", WHO, |visit, form| Box::pin(suspend(visit, form))).fresh().once(),
+    post("/operator/orgs/{org}/resume", WHO, |visit, form| Box::pin(resume(visit, form))).fresh().once(),
+    post("/operator/orgs/{org}/plan", WHO, |visit, form| Box::pin(org::change_plan(visit, form))).fresh().once(),
     get("/operator/plans", WHO, |visit| Box::pin(plans::show(visit))),
     get("/operator/nodes", WHO, |visit| Box::pin(nodes::show(visit))),
     get(JOBS, WHO, |visit| Box::pin(jobs(visit))),
-    post("/operator/jobs/{job}/retry", WHO, |visit, form| Box::pin(retry(visit, form))).once(),
+    post("/operator/jobs/{job}/retry", WHO, |visit, form| Box::pin(retry(visit, form))).fresh().once(),
     get("/operator/audit", WHO, |visit| Box::pin(service_audit(visit))),
 ];
 

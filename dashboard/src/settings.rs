@@ -37,7 +37,7 @@ const PATH: &str = "/console/settings";
 const CHANGE: Who = Who::May(Action::ChangeSettings);
 pub(crate) const ROUTES: &[RouteSpec] = &[
     get(PATH, CHANGE, |visit| Box::pin(show(visit))),
-    post(PATH, CHANGE, |visit, form| Box::pin(update(visit, form))).once(),
+    post(PATH, CHANGE, |visit, form| Box::pin(update(visit, form))).fresh().once(),
     post("/console/settings/management-keys", CHANGE, |visit, form| Box::pin(create_key(visit, form)))
         .fresh()
         .shown_once(),

@@ -100,6 +100,24 @@ async fn a_suspension_needs_a_reason_works_once_and_is_in_both_logs() {
 }
 
 #[actix_web::test]
+async fn every_change_takes_a_password_and_a_code_of_the_last_minutes() {
+    let face = face().await;
+    let cookie = operator(&face).await;
+    let org = format!("/operator/orgs/{}", other(&face).await.org.id);
+    face.clock.0.fetch_add(crate::session::PROOF_MS, Ordering::SeqCst);
+    for path in ["suspend", "resume", "plan"].map(|what| format!("{org}/{what}")) {
+        let (refused, _) = send(&face, &cookie, &org, &path, &[("reason", "late"), ("plan", "pro")]).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path}");
+        let html = text_of(refused).await;
+        assert!(html.contains("reauth_required") && html.contains("href=\"/console/operator\""), "{html}");
+    }
+    let retry = "/operator/jobs/job_00000000000000000000000001/retry";
+    let (refused, _) = send(&face, &cookie, "/operator/jobs", retry, &[("reason", "late")]).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert_eq!(other(&face).await.org.suspended_ms, None);
+}
+
+#[actix_web::test]
 async fn a_plan_is_changed_for_a_reason() {
     let face = face().await;
     let cookie = operator(&face).await;

@@ -75,11 +75,20 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         add("account", &account);
         let picture = QrPicture::of("otpauth://totp/x").expect("short enough");
         let enrolment = (!has_totp).then_some(Seed { picture, secret: "ABCDEFGH" });
-        add("totp", &TotpPage { frame: frame.clone(), enrolment, has_totp, recovery_codes: 2, code_chars_max, problems });
+        add(
+            "totp",
+            &TotpPage { frame: frame.clone(), enrolment, has_totp, recovery_codes: 2, code_chars_max, problems },
+        );
     }
     let problems = Problems::none();
-    let begin =
-        TotpPage { frame: frame.clone(), enrolment: None, has_totp: false, recovery_codes: 0, code_chars_max: 32, problems };
+    let begin = TotpPage {
+        frame: frame.clone(),
+        enrolment: None,
+        has_totp: false,
+        recovery_codes: 0,
+        code_chars_max: 32,
+        problems,
+    };
     add("totp begin", &begin);
     add(
         "recovery-codes",
