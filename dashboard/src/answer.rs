@@ -6,16 +6,17 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
 };
-use tokenim_templates::{Template, assets::gzip_page, flash::Flash};
+use tokenim_templates::{Template, assets::gzip_page, flash::Flash, page::quickstart::socket_origin};
 
-use crate::{cookie::Cookie, fault::Fault, visit::Visit};
+use crate::{cookie::Cookie, fault::Fault, quickstart, visit::Visit};
 
-/// Policy of every answer.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-     font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; report-uri /csp-report";
+/// Policy of every answer, around where scripts may connect to.
+const POLICY: [&str; 2] = [
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'",
+    "; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; report-uri /csp-report",
+];
 
-const FIXED: [(&str, &str); 5] = [
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
+const FIXED: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -60,11 +61,20 @@ pub(crate) fn done(visit: &Visit<'_>, flash: Flash, address: &str) -> HttpRespon
         .finish()
 }
 
+/// The quickstart opens sockets to this host: some browsers do not count them as its own origin.
+fn policy(visit: &Visit<'_>) -> String {
+    let socket = if quickstart::is_page(visit) { format!(" {}", socket_origin(&visit.origin())) } else { String::new() };
+    POLICY.join(&socket)
+}
+
 /// Adds what every answer carries: policy, cookies, caching rule, request id.
 pub(crate) fn dress(mut answer: HttpResponse, visit: &Visit<'_>) -> HttpResponse {
     let headers = answer.headers_mut();
     for (name, value) in FIXED {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy(visit)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if visit.console.site.is_strict() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT_SECURITY));

@@ -58,6 +58,11 @@ struct Message {
     text: String,
 }
 
+/// Whether a visit is to the page with the panes.
+pub(crate) fn is_page(visit: &Visit<'_>) -> bool {
+    visit.request.path().ends_with("/quickstart")
+}
+
 async fn show(visit: &mut Visit<'_>) -> Answer {
     let app = visit.app().await?;
     page(visit, StatusCode::OK, &app, None).await

@@ -78,6 +78,20 @@ async fn every_route_and_every_refusal_carries_the_headers() {
 }
 
 #[actix_web::test]
+async fn the_quickstart_may_open_sockets_to_its_own_host_and_no_other_page() {
+    let face = face().await;
+    let cookie = face.sign_in("").await;
+    for (path, connect) in [
+        (format!("/console/apps/{}/quickstart", face.app), "; connect-src 'self' wss://console.example; "),
+        ("/console/usage".to_owned(), "; connect-src 'self'; "),
+    ] {
+        let answer = face.get(&path, &cookie).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(header(&answer, "content-security-policy").contains(connect), "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn routes_for_the_signed_in_need_a_session_and_posts_need_a_token() {
     let face = face().await;
     let signed_in = face.sign_in("").await;
