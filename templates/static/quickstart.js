@@ -4,8 +4,9 @@
   const SDK = "console";
   const CONVERSATION = "quickstart";
   const RETRY_MS = [1000, 2000, 5000];
-  // A close code of this range says: do not come back by yourself.
-  const isFinal = (code) => code >= 4400 && code < 4500;
+  // The page has one token: after its end (4101) or revocation (4102) only a new page helps. From 4400 on, a close says so
+  // itself: do not come back.
+  const isFinal = (code) => code === 4101 || code === 4102 || (code >= 4400 && code < 4500);
   const panes = [...document.querySelectorAll("[data-pane]")];
   const steps = document.getElementById("checkpoints");
 

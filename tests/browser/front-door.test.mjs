@@ -56,6 +56,22 @@ test("somebody new has two users talking within a minute, and the checkpoints ti
   });
 });
 
+test("panes whose key is revoked say so and do not come back", async () => {
+  await visit({}, async (visitor, page) => {
+    await signUp(visitor, "revoked@example.com");
+    await pane(page, "bob").getByText("Connected", { exact: true }).waitFor();
+    let sockets = 0;
+    page.on("websocket", () => { sockets += 1; });
+    const other = await visitor.context.newPage();
+    await other.goto(page.url().replace(/quickstart$/, "signing-keys"));
+    await other.locator('form[action$="/revoke"]').evaluate((form) => form.submit());
+    await pane(page, "alice").getByText("Refused. Reload the page for a new token.").waitFor();
+    await pane(page, "bob").getByText("Refused. Reload the page for a new token.").waitFor();
+    await page.waitForTimeout(1500);
+    assert.equal(sockets, 0, "the first retry would have been after a second");
+  });
+});
+
 test("the same without JavaScript", async () => {
   await visit({ javaScript: false }, async (visitor, page) => {
     await signUp(visitor, "plain@example.com");
