@@ -39,7 +39,7 @@ pub struct Bootstrapped {
 /// Makes an org with its operator, a live app and the app's first keys. An account that exists keeps its password.
 ///
 /// Errors: `invalid_field` for an address, name or password that is none; `conflict` where a password is given for an
-/// account that has one; the store's.
+/// account that has one; `email_unverified` where the account never verified its address; the store's.
 pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped> {
     let email = normal(&wanted.email);
     check::email(&email)?;

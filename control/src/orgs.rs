@@ -21,7 +21,8 @@ pub async fn create(store: &Store, actor: &Actor, account: AccountId, name: &str
     store.create_org(actor, FirstOwner::Account(account), name.trim(), FIRST_PLAN).await
 }
 
-/// Makes an org for somebody: an account with that address owns it, another address is invited to.
+/// Makes an org for somebody: an account whose address is verified to be that one owns it, any other address is invited to.
+/// Whoever signed up with an address first need not be the one who reads its mail.
 ///
 /// Errors: `invalid_field` for name, address or a missing reason; the store's.
 pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invite) -> Result<OrgView> {
@@ -29,8 +30,8 @@ pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invi
     let email = normal(&owner.email);
     check::email(&email)?;
     let owner = match store.find_account_by_email(&email).await? {
-        Some(account) => FirstOwner::Account(account.id),
-        None => {
+        Some(account) if account.is_verified => FirstOwner::Account(account.id),
+        _ => {
             let invite = Invite { email, role: OrgRole::Owner, ..owner };
             FirstOwner::Invited(invitations::prepare(store, operator, invite).await?)
         }

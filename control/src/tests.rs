@@ -1,5 +1,6 @@
 //! Rules of the use-cases about orgs and members that precede the store's, over a store in a temporary folder.
 
+use crate::bootstrap::{Bootstrap, bootstrap};
 use crate::invitations::{self, Invite};
 use crate::{members, orgs};
 use std::sync::Arc;
@@ -60,6 +61,21 @@ async fn whoever_is_not_verified_neither_invites_nor_makes_another_org() {
     }
     assert_eq!(orgs::create(&store, &by_known.actor, known.account, " Acme ").await.unwrap().name, "Acme");
     assert_eq!(orgs::create(&store, &by_known.actor, known.account, " ").await.unwrap_err().param, Some("name"));
+}
+
+#[tokio::test]
+async fn a_bootstrap_gives_nothing_to_whoever_signed_up_with_the_address() {
+    let (_folder, store) = store().await;
+    let (squatter, known) = (found(&store, "ops", false).await, found(&store, "known", true).await);
+    let wanted = |name: &str| Bootstrap {
+        email: format!("{name}@example.com"),
+        org: "Service".to_owned(),
+        app: "App".to_owned(),
+        password: None,
+    };
+    assert_eq!(bootstrap(&store, wanted("ops")).await.unwrap_err().code, Code::EmailUnverified);
+    assert_eq!(store.list_orgs_of(squatter.account).await.unwrap().len(), 1, "nothing was made");
+    assert_eq!(bootstrap(&store, wanted("known")).await.unwrap().org.account, known.account);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub const SIGNING_SECRET_CHARS: usize = 43;
 /// What to make.
 #[derive(Debug, Clone)]
 pub struct NewOrg {
-    /// Address of the owner, lower case; an account that exists is used and keeps its password.
+    /// Address of the owner, lower case; an account that exists and is verified is used and keeps its password.
     pub email: String,
     /// The password's hash, for a new account.
     pub password_hash: String,
@@ -61,7 +61,8 @@ pub struct FoundedOrg {
 impl Store {
     /// Makes an org, its owner, an app and the app's first keys; all or nothing.
     ///
-    /// Errors: `unavailable`, `overloaded`.
+    /// Errors: `email_unverified` where the account exists and its address was never verified, although it shall count as
+    /// verified: it may be somebody else's; `unavailable`, `overloaded`.
     pub async fn found_org(&self, new: &NewOrg) -> Result<FoundedOrg> {
         self.found(new, None).await
     }
@@ -126,6 +127,10 @@ impl Store {
     async fn owner(&self, tx: &DatabaseTransaction, new: &NewOrg, now: i64) -> Result<(AccountId, bool)> {
         let known = account::Entity::find().filter(account::Column::Email.eq(&new.email)).one(tx).await;
         if let Some(row) = known.map_err(fault::query)? {
+            if new.is_verified && row.verified_ms.is_none() {
+                return Err(Error::new(Code::EmailUnverified)
+                    .says("somebody signed up with this address and never verified it; verify it first"));
+            }
             return Ok((row.id, false));
         }
         let id = AccountId::new(&*self.clock, &*self.rng);

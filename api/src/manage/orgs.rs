@@ -39,7 +39,7 @@ pub(crate) struct NewOrg {
     /// Its name.
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// Address of its owner: an account that has it owns the org at once, any other address is invited to.
+    /// Address of its owner: an account that has it verified owns the org at once, any other address is invited to.
     owner_email: String,
     /// Language of the invitation: `en` or `zh-CN`.
     #[serde(default = "super::english")]

@@ -94,6 +94,23 @@ async fn an_operator_names_the_org_and_a_reason_for_every_write() {
 }
 
 #[actix_web::test]
+async fn an_org_for_an_address_is_not_given_to_whoever_signed_up_with_it() {
+    let house = House::new().await;
+    house.founded_with("squatter", "basic", false).await;
+    house.founded_with("known", "basic", true).await;
+    let bearer = format!("Bearer {}", house.operator().await);
+    let headers = [("authorization", bearer.as_str()), ("x-reason", "a contract")];
+    for (owner, members, invited) in [("squatter", 0, 1), ("known", 1, 0)] {
+        let new = json!({"name": "Customer", "owner_email": format!("{owner}@example.com")});
+        let made = house.raw(Method::POST, "/v1/manage/orgs", &headers, new.to_string().into_bytes()).await;
+        let org: OrgId = made.json["id"].as_str().unwrap().parse().unwrap();
+        let scope = house.api.store.org(org);
+        assert_eq!(scope.list_members(None, 9).await.unwrap().len(), members, "{owner}");
+        assert_eq!(scope.list_invitations(None, 9).await.unwrap().len(), invited, "{owner}");
+    }
+}
+
+#[actix_web::test]
 async fn every_write_leaves_its_row_in_the_audit_log() {
     let house = House::new().await;
     let (key, secret) = management_key(&house, &house.acting(), OrgRole::Owner).await;
