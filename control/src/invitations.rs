@@ -3,7 +3,7 @@
 use crate::check;
 use crate::orgs::check_verified;
 use crate::sign_in::normal;
-use tokenim_domain::actor::{Acting, Action, Actor, Who};
+use tokenim_domain::actor::{Acting, Action, Actor, Right, Who};
 use tokenim_domain::id::{AccountId, InvitationId};
 use tokenim_domain::key::random_base62;
 use tokenim_domain::role::OrgRole;
@@ -15,8 +15,8 @@ use tokenim_store::{InvitationLink, InvitationView, NewInvitation, Store};
 const TOKEN_CHARS: usize = 43;
 /// The page that accepts; the mail's link adds the token.
 pub const ACCEPT_PATH: &str = "/invitations/accept";
-/// Who invites, in the mail, where it is not a person of the org.
-const SERVICE_NAME: &str = "TokenIM";
+/// Who invites, in the mail, where it is an operator.
+pub(crate) const SERVICE_NAME: &str = "TokenIM";
 
 /// Whom to invite.
 #[derive(Debug, Clone)]
@@ -31,12 +31,13 @@ pub struct Invite {
 
 /// Invites an address to the actor's org.
 ///
-/// Errors: `forbidden`, also for a role above the actor's own; `email_unverified` for the actor's own address;
+/// Errors: `forbidden`, also for a role above the actor's own; `email_unverified` for the actor's own address, and for a key
+/// where no owner has verified one;
 /// `invalid_field` for the address; `conflict` where it is a member or invited already; `plan_limit`; `rate_limited`; the
 /// store's.
 pub async fn invite(store: &Store, acting: &Acting, wanted: Invite) -> Result<InvitationView> {
     acting.allow(Action::ChangeMembers)?;
-    let new = prepare(store, &acting.actor, wanted).await?;
+    let new = prepare(store, inviter(store, acting).await?, wanted)?;
     store.org(acting.org).invite(acting, new).await
 }
 
@@ -45,7 +46,7 @@ pub async fn invite(store: &Store, acting: &Acting, wanted: Invite) -> Result<In
 /// Errors: as [`invite`]; `not_found`; `invitation_used`, `invitation_revoked`.
 pub async fn resend(store: &Store, acting: &Acting, id: InvitationId, language: String) -> Result<InvitationView> {
     acting.allow(Action::ChangeMembers)?;
-    let link = link(store, &acting.actor, language).await?;
+    let link = link(store, inviter(store, acting).await?, language);
     store.org(acting.org).resend_invitation(acting, id, link).await
 }
 
@@ -74,25 +75,36 @@ pub async fn accept(store: &Store, actor: &Actor, account: AccountId, token: &st
 
 /// An invitation that is ready to be written; its token is in the link of the mail and nowhere else.
 ///
-/// Errors: `invalid_field` for the address; `email_unverified`; the store's.
-pub(crate) async fn prepare(store: &Store, actor: &Actor, wanted: Invite) -> Result<NewInvitation> {
+/// Errors: `invalid_field` for the address.
+pub(crate) fn prepare(store: &Store, inviter: String, wanted: Invite) -> Result<NewInvitation> {
     let email = normal(&wanted.email);
     check::email(&email)?;
-    let link = link(store, actor, wanted.language).await?;
-    Ok(NewInvitation { email, role: wanted.role, link })
+    Ok(NewInvitation { email, role: wanted.role, link: link(store, inviter, wanted.language) })
 }
 
-async fn link(store: &Store, actor: &Actor, language: String) -> Result<InvitationLink> {
-    let inviter = match actor.who {
-        Who::Account(account) => {
-            check_verified(store, account).await?;
-            store.find_account(account).await?.map_or_else(|| SERVICE_NAME.to_owned(), |account| account.email)
-        }
-        _ => SERVICE_NAME.to_owned(),
-    };
+/// Who invites, as the mail says it: a person by their address, a key by its org's name, an operator as the service.
+///
+/// Errors: `email_unverified`; the store's.
+async fn inviter(store: &Store, acting: &Acting) -> Result<String> {
+    if let Who::Account(account) = acting.actor.who {
+        check_verified(store, account).await?;
+        let account = store.find_account(account).await?;
+        return Ok(account.map_or_else(|| SERVICE_NAME.to_owned(), |account| account.email));
+    }
+    if acting.right == Right::Service {
+        return Ok(SERVICE_NAME.to_owned());
+    }
+    let org = store.org(acting.org);
+    if !org.has_verified_owner().await? {
+        return Err(Code::EmailUnverified.into());
+    }
+    Ok(org.find().await?.ok_or_else(|| Error::new(Code::NotFound).says("no such org"))?.name)
+}
+
+fn link(store: &Store, inviter: String, language: String) -> InvitationLink {
     let token = Secret::new(random_base62(TOKEN_CHARS, &**store.rng()));
     let path = Secret::new(format!("{ACCEPT_PATH}?token={}", token.expose()));
-    Ok(InvitationLink { hash: sha256(token.expose().as_bytes()), path, inviter, language })
+    InvitationLink { hash: sha256(token.expose().as_bytes()), path, inviter, language }
 }
 
 /// The hash of a token; text that can't be one asks no query.

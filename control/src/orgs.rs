@@ -1,7 +1,7 @@
 //! Orgs: another one for an account or by an operator, names and rules, leaving, giving away, suspending.
 
 use crate::check;
-use crate::invitations::{self, Invite};
+use crate::invitations::{self, Invite, SERVICE_NAME};
 use crate::sign_in::normal;
 use tokenim_domain::actor::{Acting, Action, Actor, Right, Who};
 use tokenim_domain::id::{AccountId, OrgId};
@@ -33,7 +33,7 @@ pub async fn create_for(store: &Store, operator: &Actor, name: &str, owner: Invi
         Some(account) if account.is_verified => FirstOwner::Account(account.id),
         _ => {
             let invite = Invite { email, role: OrgRole::Owner, ..owner };
-            FirstOwner::Invited(invitations::prepare(store, operator, invite).await?)
+            FirstOwner::Invited(invitations::prepare(store, SERVICE_NAME.to_owned(), invite)?)
         }
     };
     store.create_org(operator, owner, name.trim(), FIRST_PLAN).await

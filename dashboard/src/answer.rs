@@ -63,7 +63,8 @@ pub(crate) fn done(visit: &Visit<'_>, flash: Flash, address: &str) -> HttpRespon
 
 /// The quickstart opens sockets to this host: some browsers do not count them as its own origin.
 fn policy(visit: &Visit<'_>) -> String {
-    let socket = if quickstart::is_page(visit) { format!(" {}", socket_origin(&visit.origin())) } else { String::new() };
+    let socket =
+        if quickstart::is_page(visit) { format!(" {}", socket_origin(&visit.origin())) } else { String::new() };
     POLICY.join(&socket)
 }
 

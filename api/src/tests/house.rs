@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokenim_domain::actor::{Acting, Actor, Right};
 use tokenim_domain::clock::Clock;
+use tokenim_domain::mail::Mail;
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_gateway::bus::LocalBus;
@@ -101,6 +102,17 @@ impl House {
 
     pub(super) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// The mails that are due.
+    pub(super) async fn mails(&self) -> Vec<Mail> {
+        let store = &self.api.store;
+        let mut mails = Vec::new();
+        for job in store.claim_jobs(100).await.unwrap() {
+            mails.push(serde_json::from_slice(&store.open_job(&job).unwrap()).unwrap());
+            assert!(store.finish_job(&job).await.unwrap());
+        }
+        mails
     }
 
     pub(super) fn pass(&self, ms: i64) {

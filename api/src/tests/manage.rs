@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 use tokenim_domain::actor::{Acting, Actor, Right};
 use tokenim_domain::id::{KeyId, OrgId};
+use tokenim_domain::mail::Matter;
 use tokenim_domain::role::OrgRole;
 
 async fn ask(house: &House, credential: &str, spec: &RouteSpec, (path, body): &(String, Value)) -> Answer {
@@ -107,6 +108,26 @@ async fn an_org_for_an_address_is_not_given_to_whoever_signed_up_with_it() {
         let scope = house.api.store.org(org);
         assert_eq!(scope.list_members(None, 9).await.unwrap().len(), members, "{owner}");
         assert_eq!(scope.list_invitations(None, 9).await.unwrap().len(), invited, "{owner}");
+    }
+}
+
+#[actix_web::test]
+async fn a_key_invites_in_its_orgs_name_once_an_owner_is_verified() {
+    let house = House::new().await;
+    for (name, is_verified) in [("unknown", false), ("known", true)] {
+        let founded = house.founded_with(name, "basic", is_verified).await;
+        let acting = Acting { org: founded.app.org, right: Right::Role(OrgRole::Owner), actor: Actor::machine() };
+        let (_, secret) = management_key(&house, &acting, OrgRole::Owner).await;
+        let new = json!({"email": "carol@example.com", "role": "viewer"});
+        let answer = house.post(&secret, "/v1/manage/invitations", new).await;
+        let mails = house.mails().await;
+        if is_verified {
+            assert_eq!(answer.status, 200, "{:?}", answer.json);
+            let Matter::Invitation { org, inviter, .. } = &mails[0].matter else { panic!("{mails:?}") };
+            assert_eq!((org, inviter), (&"known".to_owned(), &"known".to_owned()));
+        } else {
+            assert_eq!((answer.status, answer.code(), mails.len()), (403, "email_unverified", 0));
+        }
     }
 }
 
