@@ -1,10 +1,11 @@
 //! Invitations to an org: made with the mail that carries their link, known by the hash of its token, accepted once.
 
 use crate::audit::Event;
-use crate::change::{Change, tell_orgs_of};
+use crate::change::Change;
 use crate::db::Fence;
 use crate::entity::{account, invitation, org_member};
 use crate::jobs::enqueue_mail;
+use crate::link::note_verified;
 use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{Store, fault, plans, sql};
@@ -210,9 +211,8 @@ impl Store {
         change.add_member(account, role(&row.role)?).await?;
         change.close_invitation(row.id, invitation::Column::AcceptedMs, now).await?;
         row.accepted_ms = Some(now);
-        // Last, as every change does: whoever numbers one holds up the others until it commits.
         if verified.rows_affected == 1 {
-            tell_orgs_of(self, &change.tx, account).await?;
+            note_verified(self, &change.tx, account, actor).await?;
             sql::enter(&change.tx, Fence::of(seen.org_id)).await?;
         }
         let after = json!({"account": account, "role": row.role});

@@ -149,9 +149,7 @@ impl Store {
             .await
             .map_err(fault::query)?;
         if verified.rows_affected == 1 {
-            tell_orgs_of(self, &tx, link.account).await?;
-            let event = Event::new("account.verified", link.account);
-            append_to_orgs_of(self, &tx, link.account, &actor(link.account), event).await?;
+            note_verified(self, &tx, link.account, &actor(link.account)).await?;
         } else if !self.has_address(&tx, &link).await? {
             return Err(Error::new(Code::NotFound));
         }
@@ -192,7 +190,19 @@ impl Store {
     }
 }
 
-/// Gives an account another password, ends its sessions but `keep`, and tells it by mail; in the caller's transaction.
+/// Tells the nodes and the logs of an account's orgs that its address was verified; in the caller's transaction.
+pub(crate) async fn note_verified(
+    store: &Store,
+    tx: &DatabaseTransaction,
+    account: AccountId,
+    actor: &Actor,
+) -> Result<()> {
+    tell_orgs_of(store, tx, account).await?;
+    append_to_orgs_of(store, tx, account, actor, Event::new("account.verified", account)).await
+}
+
+/// Gives an account another password, ends its sessions but `keep` and its reset links, and tells it by mail; in the
+/// caller's transaction.
 pub(crate) async fn set_password(
     store: &Store,
     tx: &DatabaseTransaction,

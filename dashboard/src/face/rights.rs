@@ -83,6 +83,18 @@ async fn an_org_that_asks_for_a_second_factor_shows_the_account_page_only() {
 }
 
 #[actix_web::test]
+async fn accepting_an_invitation_verifies_the_address_for_the_accounts_other_orgs_too() {
+    let face = face().await;
+    let (owner, guest) = (face.sign_in("").await, face.sign_up("guest@example.com").await);
+    let (store, own) = (&face.console.store, face.session(&guest).await.member.unwrap().org);
+    let told = store.last_change().await.unwrap();
+    face.join(&owner, &guest, OrgRole::Viewer).await;
+    assert!(face.session(&guest).await.is_verified);
+    assert_eq!(store.org(own).list_audit(None, 1).await.unwrap()[0].action, "account.verified");
+    assert_eq!(store.last_change().await.unwrap(), told + 2, "nodes learn it of both orgs");
+}
+
+#[actix_web::test]
 async fn whoever_loses_an_org_goes_on_in_another_or_in_none() {
     let face = face().await;
     let owner = face.sign_in("").await;
