@@ -177,13 +177,6 @@ impl Store {
         let tx = sql::begin(&self.writer).await?;
         let link = take(&tx, hash, LinkPurpose::Reset, now).await?.ok_or(Code::NotFound)?;
         let ended = set_password(self, &tx, link.account, password_hash, None, mail).await?;
-        mail_link::Entity::delete_many()
-            .filter(mail_link::Column::AccountId.eq(link.account))
-            .filter(mail_link::Column::Purpose.eq(LinkPurpose::Reset.as_str()))
-            .filter(mail_link::Column::UsedMs.is_null())
-            .exec(&tx)
-            .await
-            .map_err(fault::query)?;
         append_to_orgs_of(self, &tx, link.account, actor, Event::new("account.password_reset", link.account)).await?;
         tx.commit().await.map_err(fault::query)?;
         Ok(ended)
@@ -218,6 +211,13 @@ pub(crate) async fn set_password(
         .await
         .map_err(fault::query)?;
     let ended = end_sessions(tx, account, keep).await?;
+    mail_link::Entity::delete_many()
+        .filter(mail_link::Column::AccountId.eq(account))
+        .filter(mail_link::Column::Purpose.eq(LinkPurpose::Reset.as_str()))
+        .filter(mail_link::Column::UsedMs.is_null())
+        .exec(tx)
+        .await
+        .map_err(fault::query)?;
     enqueue_mail(store, tx, None, &format!("password:{account}:{}", store.clock.now_ms()), mail).await?;
     Ok(ended)
 }

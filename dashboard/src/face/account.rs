@@ -174,7 +174,11 @@ async fn a_new_password_needs_the_old_one_and_ends_other_sessions() {
     let easy = change(PASSWORD, "passwordpassword").await;
     assert_eq!(easy.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(face.get("/console/usage", &there).await.status(), StatusCode::OK);
+    face.fill("/forgot", "", &[("email", EMAIL)]).await;
+    let link = link(&face.mails().await[0]);
+    assert_eq!(face.get(&link, "").await.status(), StatusCode::OK);
     let done = change(PASSWORD, "a brand new sentence").await;
+    assert_eq!(face.get(&link, "").await.status(), StatusCode::NOT_FOUND, "links to reset the old one end");
     assert_eq!((done.status(), location(&done)), (StatusCode::SEE_OTHER, "/console/account"));
     let new = cookie_of(&done, "__Host-tim");
     assert_eq!(face.get("/console/usage", &new).await.status(), StatusCode::OK);
