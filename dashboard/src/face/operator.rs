@@ -104,7 +104,7 @@ async fn every_change_takes_a_password_and_a_code_of_the_last_minutes() {
     let face = face().await;
     let cookie = operator(&face).await;
     let org = format!("/operator/orgs/{}", other(&face).await.org.id);
-    face.clock.0.fetch_add(crate::session::PROOF_MS, Ordering::SeqCst);
+    face.clock.0.fetch_add(session::PROOF_MS, Ordering::SeqCst);
     for path in ["suspend", "resume", "plan"].map(|what| format!("{org}/{what}")) {
         let (refused, _) = send(&face, &cookie, &org, &path, &[("reason", "late"), ("plan", "pro")]).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path}");
