@@ -7,13 +7,16 @@ use tokenim_domain::Error;
 
 use crate::fault::Fault;
 
+/// What a handler answers.
+pub(crate) type Answer = Result<HttpResponse, Fault>;
+
 /// A 200 with JSON text.
 pub(crate) fn ok(json: String) -> HttpResponse {
     text(StatusCode::OK, json.into_bytes())
 }
 
 /// A 200 with the JSON of a view.
-pub(crate) fn view(view: &impl Serialize) -> Result<HttpResponse, Fault> {
+pub(crate) fn view(view: &impl Serialize) -> Answer {
     json(view).map(ok)
 }
 

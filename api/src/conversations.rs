@@ -1,6 +1,6 @@
 //! Conversations: creating one, and reading where it stands.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Caller};
 use crate::fault::Fault;
@@ -8,7 +8,7 @@ use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::{MEMBERS_PER_COMMAND_MAX, NAME_CHARS_MAX};
 use tokenim_domain::log::{ConversationView, Outcome, Write};
@@ -84,7 +84,7 @@ pub(crate) struct AsOf {
 
 /// Creates a conversation, or returns the one that exists: a direct one of the same pair, or one of the same id, kind and creator.
 #[utoipa::path(post, path = "/v1/conversations", request_body = NewConversation, responses((status = 200, body = ConversationReply, description = "The conversation, new or not.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Caller, NewConversation>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Caller, NewConversation>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn show(
     caller: Auth<Caller>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     Query::read(&request, &[])?;
     let conversation = Conversation::parse(&path)?;
     caller.0.allow(conversation.as_str(), Cap::Read)?;

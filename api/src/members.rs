@@ -1,6 +1,6 @@
 //! Members of a conversation: listing, adding, removing.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Caller};
 use crate::conversations::{self, AsOf};
@@ -9,7 +9,7 @@ use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::MEMBERS_PAGE_MAX;
 use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write};
@@ -93,7 +93,7 @@ pub(crate) async fn list(
     caller: Auth<Caller>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     let query = Query::read(&request, &["cursor", "limit"])?;
     let caller = caller.0;
     let conversation = Conversation::parse(&path)?;
@@ -134,11 +134,7 @@ fn reply(member: &log::Member) -> MemberReply {
 
 /// Adds users to a conversation. With a user token, only its owner may.
 #[utoipa::path(post, path = "/v1/conversations/{id}/members", params(("id" = String, Path, description = "Id of the conversation.")), request_body = NewMembers, responses((status = 200, body = ChangeReply, description = "All named users are members.")))]
-pub(crate) async fn add(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Caller, NewMembers>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn add(api: web::Data<Api>, path: web::Path<String>, post: Post<Caller, NewMembers>) -> Answer {
     let path = path.into_inner();
     post.once(&api, move |api, job| join(api, path, job)).await
 }
@@ -164,7 +160,7 @@ pub(crate) async fn remove(
     caller: Auth<Caller>,
     path: web::Path<(String, String)>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     Query::read(&request, &[])?;
     let caller = caller.0;
     let (conversation, user) = (Conversation::parse(&path.0)?, User::parse(&path.1)?);

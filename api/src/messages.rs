@@ -7,8 +7,11 @@ use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get, post};
-use crate::{answer, conversations, cursor, event};
-use actix_web::{HttpRequest, HttpResponse, web};
+use crate::{
+    answer::{self, Answer},
+    conversations, cursor, event,
+};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokenim_domain::limits::{
@@ -108,7 +111,7 @@ pub(crate) async fn list(
     caller: Auth<Caller>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     let query = Query::read(&request, &["after", "before", "around", "cursor", "limit"])?;
     let caller = caller.0;
     let conversation = Conversation::parse(&path)?;
@@ -162,11 +165,7 @@ fn page_json(from: From, page: &Page) -> String {
 
 /// Sends a message; the answer means it is stored durably with its seq.
 #[utoipa::path(post, path = "/v1/conversations/{id}/messages", params(("id" = String, Path, description = "Id of the conversation.")), request_body = NewMessage, responses((status = 200, body = SentReply, description = "The message is stored, by this request or an earlier one.")))]
-pub(crate) async fn send(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Caller, NewMessage>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn send(api: web::Data<Api>, path: web::Path<String>, post: Post<Caller, NewMessage>) -> Answer {
     let path = path.into_inner();
     post.once(&api, move |api, job| deliver(api, path, job)).await
 }

@@ -1,6 +1,6 @@
 //! Idempotency: a POST with an `Idempotency-Key` runs once, and its repeats get the first answer.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::Authority;
 use crate::fault::Fault;
@@ -36,7 +36,7 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
     /// Such work runs in a task of its own: the caller who hangs up is the one who will repeat.
     /// Errors: the work's own; `idempotency_mismatch`, `idempotency_in_progress`.
     /// Source: docs/PROTOCOL.md §9.
-    pub(crate) async fn once<F, R>(self, api: &web::Data<Api>, work: F) -> Result<HttpResponse, Fault>
+    pub(crate) async fn once<F, R>(self, api: &web::Data<Api>, work: F) -> Answer
     where
         F: FnOnce(web::Data<Api>, Job<A, B>) -> R + Send + 'static,
         R: Future<Output = Result<String, Fault>> + Send,
@@ -65,12 +65,7 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
     /// The same for work on the thing whose id the path has; text that is no id names nothing.
     ///
     /// Errors: `not_found`; as [`Post::once`].
-    pub(crate) async fn once_at<I, F, R>(
-        self,
-        api: &web::Data<Api>,
-        path: web::Path<String>,
-        work: F,
-    ) -> Result<HttpResponse, Fault>
+    pub(crate) async fn once_at<I, F, R>(self, api: &web::Data<Api>, path: web::Path<String>, work: F) -> Answer
     where
         I: FromStr + Send,
         F: FnOnce(web::Data<Api>, I, Job<A, B>) -> R + Send + 'static,

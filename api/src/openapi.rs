@@ -1,12 +1,15 @@
 //! The OpenAPI 3.1 document: schemas and operations from the handlers, security and errors from the route table.
 
 use crate::api::Api;
-use crate::fault::{ErrorReply, Fault};
+use crate::fault::ErrorReply;
 use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, plans, signing_keys};
 use crate::query::Query;
 use crate::routes::{RouteSpec, Verb, Who, get, routes};
-use crate::{answer, conversations, members, messages, stats, tokens, usage};
-use actix_web::{HttpRequest, HttpResponse, web};
+use crate::{
+    answer::{self, Answer},
+    conversations, members, messages, stats, tokens, usage,
+};
+use actix_web::{HttpRequest, web};
 use std::collections::BTreeMap;
 use tokenim_domain::Code;
 use utoipa::OpenApi as _;
@@ -123,7 +126,7 @@ pub fn document() -> OpenApi {
 
 /// This document.
 #[utoipa::path(get, path = "/v1/openapi.json", responses((status = 200, body = serde_json::Value, description = "OpenAPI 3.1.")))]
-pub(crate) async fn show(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, Fault> {
+pub(crate) async fn show(api: web::Data<Api>, request: HttpRequest) -> Answer {
     Query::read(&request, &[])?;
     Ok(answer::ok(api.document.to_string()))
 }

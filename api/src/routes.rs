@@ -1,5 +1,6 @@
 //! The router built from the rooms' lists of routes.
 
+use crate::answer::Answer;
 use crate::api::Api;
 use crate::fault::Fault;
 use crate::rim;
@@ -189,7 +190,7 @@ fn resource(path: &'static str) -> Resource {
     }))
 }
 
-async fn not_found() -> Result<HttpResponse, Fault> {
+async fn not_found() -> Answer {
     Err(tokenim_domain::Error::new(Code::NotFound).says("there is no such path").into())
 }
 

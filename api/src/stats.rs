@@ -1,12 +1,12 @@
 //! Live figures of an app: now, and as a series. They are not billed.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, ServerKey};
 use crate::fault::Fault;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokenim_domain::log::AppRef;
@@ -73,11 +73,7 @@ enum Series {
 
 /// Connections and users online, and messages of the current hour.
 #[utoipa::path(get, path = "/v1/stats", responses((status = 200, body = StatsReply, description = "Figures of this moment.")))]
-pub(crate) async fn now(
-    api: web::Data<Api>,
-    key: Auth<ServerKey>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn now(api: web::Data<Api>, key: Auth<ServerKey>, request: HttpRequest) -> Answer {
     Query::read(&request, &[])?;
     let (app, now_ms) = (key.0.app(), api.now_ms());
     let hour = hour_of(now_ms);
@@ -100,11 +96,7 @@ pub(crate) async fn now(
         ("step" = Option<String>, Query, description = "`minute` or `hour` (when absent); `msg_sent` has no minutes."),
     ),
     responses((status = 200, body = SeriesReply, description = "The series.")))]
-pub(crate) async fn series(
-    api: web::Data<Api>,
-    key: Auth<ServerKey>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn series(api: web::Data<Api>, key: Auth<ServerKey>, request: HttpRequest) -> Answer {
     let query = Query::read(&request, &["metric", "step"])?;
     let (app, now_ms) = (key.0.app(), api.now_ms());
     let which = which(query.text("metric"), query.text("step"))?;

@@ -1,13 +1,13 @@
 //! `POST /v1/tokens`: a user token, made for the app's server.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::ServerKey;
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::Post;
 use crate::routes::{RouteSpec, Who, post};
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::TOKEN_SECONDS_DEFAULT;
 use tokenim_domain::log::MessageLog;
@@ -66,7 +66,7 @@ pub(crate) struct NewTokenReply {
 
 /// Makes a user token with the app's newest signing key.
 #[utoipa::path(post, path = "/v1/tokens", request_body = NewToken, responses((status = 200, body = NewTokenReply, description = "The token; shown once.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<ServerKey, NewToken>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<ServerKey, NewToken>) -> Answer {
     post.once(&api, mint).await
 }
 

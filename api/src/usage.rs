@@ -1,12 +1,12 @@
 //! `GET /v1/usage`: what the app has used, by hour or day.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, ServerKey};
 use crate::fault::Fault;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokenim_domain::Error;
@@ -112,11 +112,7 @@ impl Asked {
         ("group" = Option<String>, Query, description = "`hour` (when absent) or `day`, in UTC."),
     ),
     responses((status = 200, body = UsageReply, description = "Usage.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    key: Auth<ServerKey>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn list(api: web::Data<Api>, key: Auth<ServerKey>, request: HttpRequest) -> Answer {
     let query = Query::read(&request, &["from", "to", "group"])?;
     let asked = Asked::read(&query, api.now_ms())?;
     let app = key.0.app();

@@ -2,7 +2,7 @@
 
 use super::page::{Ask, Page, Paging};
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
@@ -10,7 +10,7 @@ use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, patch, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::{apps, origins};
 use tokenim_domain::actor::Action;
@@ -98,15 +98,13 @@ pub(crate) struct Origins {
     items: Vec<String>,
 }
 
+type AppPage = Page<AppReply>;
+
 /// The org's apps.
 #[utoipa::path(get, path = "/v1/manage/apps",
     params(Paging),
-    responses((status = 200, body = Page<AppReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = AppPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<AppId>::read(&request, &[])?;
     let rows = api.store.org(manager.0.acting.org).page_apps(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |app| app.id).map(reply))
@@ -114,7 +112,7 @@ pub(crate) async fn list(
 
 /// Makes an app without keys.
 #[utoipa::path(post, path = "/v1/manage/apps", request_body = NewApp, responses((status = 200, body = AppReply, description = "The app.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewApp>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewApp>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -131,7 +129,7 @@ pub(crate) async fn show(
     manager: Auth<Manager>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     Query::read(&request, &["org"])?;
     let app = api.store.org(manager.0.acting.org).show_app(parse::id(&path)?).await?.ok_or(Code::NotFound)?;
     answer::view(&reply(app))
@@ -139,11 +137,7 @@ pub(crate) async fn show(
 
 /// Renames, suspends or resumes an app. A suspended one refuses its keys and tokens within 2 s.
 #[utoipa::path(patch, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), request_body = ChangedApp, responses((status = 200, body = AppReply, description = "The app as it is now.")))]
-pub(crate) async fn update(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, ChangedApp>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn update(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, ChangedApp>) -> Answer {
     post.once_at(&api, path, |api, app, job| async move {
         let change = AppChange { name: job.body.name, is_suspended: job.body.suspended };
         answer::json(&reply(apps::update(&api.store, &job.caller.acting, app, change).await?))
@@ -163,7 +157,7 @@ pub(crate) async fn remove(
     manager: Auth<Manager>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     let query = Query::read(&request, &["org", "name"])?;
     let app: AppId = parse::id(&path)?;
     apps::delete(&api.store, &manager.0.acting, app, query.text("name").unwrap_or_default()).await?;
@@ -177,7 +171,7 @@ pub(crate) async fn list_origins(
     manager: Auth<Manager>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     Query::read(&request, &["org"])?;
     let items = api.store.org(manager.0.acting.org).list_origins(parse::id(&path)?).await?;
     answer::view(&Origins { items })
@@ -185,11 +179,7 @@ pub(crate) async fn list_origins(
 
 /// Lets pages of an origin connect. The first origin shuts out pages of all others.
 #[utoipa::path(post, path = "/v1/manage/apps/{app}/origins", params(("app" = String, Path, description = "Id of the app.")), request_body = NewOrigin, responses((status = 200, body = Origins, description = "The origins now.")))]
-pub(crate) async fn add_origin(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, NewOrigin>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn add_origin(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, NewOrigin>) -> Answer {
     post.once_at(&api, path, |api, app, job| async move {
         let items = origins::add(&api.store, &job.caller.acting, app, &job.body.origin).await?;
         answer::json(&Origins { items })
@@ -209,7 +199,7 @@ pub(crate) async fn remove_origin(
     manager: Auth<Manager>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     let query = Query::read(&request, &["org", "origin"])?;
     let origin = query.text("origin").unwrap_or_default();
     let items = origins::remove(&api.store, &manager.0.acting, parse::id(&path)?, origin).await?;

@@ -1,13 +1,13 @@
 //! `/v1/manage/audit`: who changed what, and whether that is what was written.
 
 use super::page::{Ask, Page, Paging};
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokenim_domain::Error;
@@ -54,6 +54,8 @@ pub(crate) struct AuditCheck {
     seq: i64,
 }
 
+type AuditEventPage = Page<EventReply>;
+
 /// The org's audit log.
 #[utoipa::path(get, path = "/v1/manage/audit",
     params(
@@ -61,12 +63,8 @@ pub(crate) struct AuditCheck {
         ("actor" = Option<String>, Query, description = "Only what this actor did: an id, or `machine`."),
         Paging,
     ),
-    responses((status = 200, body = Page<EventReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = AuditEventPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<i64>::read(&request, &["action", "actor"])?;
     let text = |name| query.text(name).map(str::to_owned);
     let wanted =
@@ -79,11 +77,7 @@ pub(crate) async fn list(
 
 /// Recomputes the log's chain of hashes.
 #[utoipa::path(get, path = "/v1/manage/audit/check", responses((status = 200, body = AuditCheck, description = "What was found.")))]
-pub(crate) async fn check(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn check(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &["org"])?;
     let (intact, seq) = match api.store.org(manager.0.acting.org).verify_audit().await? {
         AuditVerdict::Intact { seq } => (true, seq),

@@ -2,7 +2,7 @@
 
 use super::page::{Ask, Page, Paging};
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
@@ -10,7 +10,7 @@ use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::invitations::{self, Invite};
 use tokenim_domain::Code;
@@ -77,15 +77,13 @@ pub(crate) struct InvitationReply {
     expires_at: String,
 }
 
+type InvitationPage = Page<InvitationReply>;
+
 /// The org's invitations that are open or expired.
 #[utoipa::path(get, path = "/v1/manage/invitations",
     params(Paging),
-    responses((status = 200, body = Page<InvitationReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = InvitationPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<InvitationId>::read(&request, &[])?;
     let rows = api.store.org(manager.0.acting.org).list_invitations(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |invitation| invitation.id).map(reply))
@@ -93,7 +91,7 @@ pub(crate) async fn list(
 
 /// Invites an address by mail, for seven days.
 #[utoipa::path(post, path = "/v1/manage/invitations", request_body = NewInvitation, responses((status = 200, body = InvitationReply, description = "The invitation; its mail is on the way.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewInvitation>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewInvitation>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -105,11 +103,7 @@ async fn make(api: web::Data<Api>, job: Job<Manager, NewInvitation>) -> Result<S
 
 /// Sends an invitation again, under a new link; the old one ends, and seven days begin anew.
 #[utoipa::path(post, path = "/v1/manage/invitations/{id}/resend", params(("id" = String, Path, description = "Id of the invitation.")), request_body = Resend, responses((status = 200, body = InvitationReply, description = "The invitation; its mail is on the way.")))]
-pub(crate) async fn resend(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, Resend>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn resend(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, Resend>) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
         let again = invitations::resend(&api.store, &job.caller.acting, id, job.body.language).await?;
         answer::json(&reply(again))
@@ -124,7 +118,7 @@ pub(crate) async fn revoke(
     manager: Auth<Manager>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     Query::read(&request, &["org"])?;
     let revoked = invitations::revoke(&api.store, &manager.0.acting, parse::id(&path)?).await?;
     answer::view(&reply(revoked))

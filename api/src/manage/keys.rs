@@ -2,14 +2,14 @@
 
 use super::page::{Ask, Page, Paging};
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{self, Auth, Manager};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Open, Post};
 use crate::routes::{RouteSpec, Who, get, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::keys::{self, GRACE_S_DEFAULT, Wanted};
 use tokenim_domain::actor::Action;
@@ -110,18 +110,16 @@ pub(crate) struct ReportReply {
     received: bool,
 }
 
+type KeyPage = Page<KeyReply>;
+
 /// The server keys of the org's apps, revoked ones too.
 #[utoipa::path(get, path = "/v1/manage/keys",
     params(
         ("app" = Option<String>, Query, description = "Only the keys of this app."),
         Paging,
     ),
-    responses((status = 200, body = Page<KeyReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = KeyPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
     let (app, scope) = (parse::app(query.text("app"))?, api.store.org(manager.0.acting.org));
     let rows = scope.list_api_keys(app, ask.after, ask.rows()).await?;
@@ -130,7 +128,7 @@ pub(crate) async fn list(
 
 /// Makes a server key; the answer holds its secret, once.
 #[utoipa::path(post, path = "/v1/manage/keys", request_body = NewKey, responses((status = 200, body = KeyReply, description = "The key with its secret.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewKey>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewKey>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -148,11 +146,7 @@ async fn make(api: web::Data<Api>, job: Job<Manager, NewKey>) -> Result<String, 
 
 /// Makes a key in the place of another; the answer holds its secret, once.
 #[utoipa::path(post, path = "/v1/manage/keys/{id}/rotate", params(("id" = String, Path, description = "Id of the old key.")), request_body = RotateKey, responses((status = 200, body = KeyReply, description = "The new key with its secret.")))]
-pub(crate) async fn rotate(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, RotateKey>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn rotate(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, RotateKey>) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
         let grace_s = job.body.grace_s.unwrap_or(GRACE_S_DEFAULT);
         let (key, secret) = keys::rotate(&api.store, &job.caller.acting, id, grace_s).await?;
@@ -163,11 +157,7 @@ pub(crate) async fn rotate(
 
 /// Revokes a server key: it is refused within 2 s, and connections whose tokens it asked for close within 5 s.
 #[utoipa::path(post, path = "/v1/manage/keys/{id}/revoke", params(("id" = String, Path, description = "Id of the key.")), request_body = Empty, responses((status = 200, body = KeyReply, description = "The revoked key.")))]
-pub(crate) async fn revoke(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, Empty>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn revoke(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, Empty>) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
         let key = keys::revoke(&api.store, &job.caller.acting, id).await?;
         answer::json(&reply(key, None))
@@ -177,11 +167,7 @@ pub(crate) async fn revoke(
 
 /// Revokes a key that leaked. Anybody may report one: who holds it could use it as well. The answer is always the same.
 #[utoipa::path(post, path = "/v1/keys/report-leak", request_body = LeakedKey, responses((status = 200, body = ReportReply, description = "The report was taken.")))]
-pub(crate) async fn report_leak(
-    api: web::Data<Api>,
-    request: HttpRequest,
-    open: Open<LeakedKey>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn report_leak(api: web::Data<Api>, request: HttpRequest, open: Open<LeakedKey>) -> Answer {
     let from = auth::address(&request);
     if let Some(wait_ms) = api.reports.refuse(from, api.now_ms()) {
         return Err(Error::new(Code::RateLimited).retry_after(wait_ms).into());

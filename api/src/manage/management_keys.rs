@@ -2,14 +2,14 @@
 
 use super::page::{Ask, Page, Paging};
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Post};
 use crate::routes::{RouteSpec, Who, get, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::management_keys::{self, Wanted};
 use tokenim_domain::Code;
@@ -81,15 +81,13 @@ pub(crate) struct ManagementKeyReply {
     secret: Option<String>,
 }
 
+type ManagementKeyPage = Page<ManagementKeyReply>;
+
 /// The org's management keys, revoked ones too.
 #[utoipa::path(get, path = "/v1/manage/management-keys",
     params(Paging),
-    responses((status = 200, body = Page<ManagementKeyReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = ManagementKeyPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<KeyId>::read(&request, &[])?;
     let rows = api.store.org(manager.0.acting.org).list_management_keys(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
@@ -97,7 +95,7 @@ pub(crate) async fn list(
 
 /// Makes a management key; the answer holds its secret, once.
 #[utoipa::path(post, path = "/v1/manage/management-keys", request_body = NewManagementKey, responses((status = 200, body = ManagementKeyReply, description = "The key with its secret.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewManagementKey>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewManagementKey>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -114,11 +112,7 @@ async fn make(api: web::Data<Api>, job: Job<Manager, NewManagementKey>) -> Resul
 
 /// Revokes a management key: it is refused within 2 s. One that is revoked stays as it is.
 #[utoipa::path(post, path = "/v1/manage/management-keys/{id}/revoke", params(("id" = String, Path, description = "Id of the key.")), request_body = Empty, responses((status = 200, body = ManagementKeyReply, description = "The revoked key.")))]
-pub(crate) async fn revoke(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, Empty>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn revoke(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, Empty>) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
         let key = management_keys::revoke(&api.store, &job.caller.acting, id).await?;
         answer::json(&reply(key, None))

@@ -2,14 +2,14 @@
 
 use super::page::{Ask, Page, Paging};
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, patch};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::members;
 use tokenim_domain::Code;
@@ -63,15 +63,13 @@ pub(crate) struct RemovedMember {
     account: String,
 }
 
+type OrgMemberPage = Page<MemberReply>;
+
 /// The org's members.
 #[utoipa::path(get, path = "/v1/manage/members",
     params(Paging),
-    responses((status = 200, body = Page<MemberReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = OrgMemberPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<AccountId>::read(&request, &[])?;
     let rows = api.store.org(manager.0.acting.org).list_members(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |member| member.account).map(reply))
@@ -79,11 +77,7 @@ pub(crate) async fn list(
 
 /// Gives a member another role.
 #[utoipa::path(patch, path = "/v1/manage/members/{account}", params(("account" = String, Path, description = "Id of the account.")), request_body = RoleChange, responses((status = 200, body = MemberReply, description = "The member.")))]
-pub(crate) async fn change(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, RoleChange>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn change(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, RoleChange>) -> Answer {
     post.once_at(&api, path, |api, account, job| async move {
         let acting = job.caller.acting;
         let to = parse::role(&job.body.role, "role")?;
@@ -104,7 +98,7 @@ pub(crate) async fn remove(
     manager: Auth<Manager>,
     path: web::Path<String>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     Query::read(&request, &["org"])?;
     let account = parse::id::<AccountId>(&path)?;
     members::remove(&api.store, &manager.0.acting, account).await?;

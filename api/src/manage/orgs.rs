@@ -1,7 +1,7 @@
 //! `/v1/manage/orgs`: the orgs of the service, and the one a key is of.
 
 use super::page::{Ask, Page, Paging};
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager, Operator};
 use crate::fault::Fault;
@@ -9,7 +9,7 @@ use crate::once::Job;
 use crate::post::{Empty, Post};
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get, patch, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::invitations::Invite;
 use tokenim_control::orgs;
@@ -86,14 +86,16 @@ pub(crate) struct ListedOrg {
     apps: i64,
 }
 
+type ListedOrgPage = Page<ListedOrg>;
+
 /// The orgs of the service.
 #[utoipa::path(get, path = "/v1/manage/orgs",
     params(
         ("q" = Option<String>, Query, description = "Part of a name, of a member's address or of a key's hint, or a whole id."),
         Paging,
     ),
-    responses((status = 200, body = Page<ListedOrg>, description = "The page.")))]
-pub(crate) async fn list(api: web::Data<Api>, _: Auth<Operator>, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = ListedOrgPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, _: Auth<Operator>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<OrgId>::read(&request, &["q"])?;
     let rows = api.store.search_orgs(query.text("q").unwrap_or_default(), ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |found| found.org.id).map(listed))
@@ -101,7 +103,7 @@ pub(crate) async fn list(api: web::Data<Api>, _: Auth<Operator>, request: HttpRe
 
 /// Makes an org, without apps, on the first plan.
 #[utoipa::path(post, path = "/v1/manage/orgs", request_body = NewOrg, responses((status = 200, body = OrgReply, description = "The org.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Operator, NewOrg>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Operator, NewOrg>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -113,11 +115,7 @@ async fn make(api: web::Data<Api>, job: Job<Operator, NewOrg>) -> Result<String,
 
 /// An org: the key's own.
 #[utoipa::path(get, path = "/v1/manage/orgs/{org}", params(("org" = String, Path, description = "Id of the org.")), responses((status = 200, body = OrgReply, description = "The org.")))]
-pub(crate) async fn show(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn show(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &[])?;
     let org = api.store.org(manager.0.acting.org).find().await?.ok_or(Code::NotFound)?;
     answer::view(&reply(org))
@@ -125,7 +123,7 @@ pub(crate) async fn show(
 
 /// Changes an org's name and rules.
 #[utoipa::path(patch, path = "/v1/manage/orgs/{org}", params(("org" = String, Path, description = "Id of the org.")), request_body = OrgChange, responses((status = 200, body = OrgReply, description = "The org.")))]
-pub(crate) async fn change(api: web::Data<Api>, post: Post<Manager, OrgChange>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn change(api: web::Data<Api>, post: Post<Manager, OrgChange>) -> Answer {
     post.once(&api, |api, job: Job<Manager, OrgChange>| async move {
         let OrgChange { name, requires_totp } = job.body;
         let patch = OrgPatch { name, requires_totp };
@@ -136,21 +134,13 @@ pub(crate) async fn change(api: web::Data<Api>, post: Post<Manager, OrgChange>) 
 
 /// Suspends an org: its connections close, its keys are refused.
 #[utoipa::path(post, path = "/v1/manage/orgs/{org}/suspend", params(("org" = String, Path, description = "Id of the org.")), request_body = Empty, responses((status = 200, body = OrgReply, description = "The suspended org.")))]
-pub(crate) async fn suspend(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Operator, Empty>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn suspend(api: web::Data<Api>, path: web::Path<String>, post: Post<Operator, Empty>) -> Answer {
     post.once_at(&api, path, |api, org, job| set_suspended(api, org, job, true)).await
 }
 
 /// Ends an org's suspension.
 #[utoipa::path(post, path = "/v1/manage/orgs/{org}/resume", params(("org" = String, Path, description = "Id of the org.")), request_body = Empty, responses((status = 200, body = OrgReply, description = "The org.")))]
-pub(crate) async fn resume(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Operator, Empty>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn resume(api: web::Data<Api>, path: web::Path<String>, post: Post<Operator, Empty>) -> Answer {
     post.once_at(&api, path, |api, org, job| set_suspended(api, org, job, false)).await
 }
 

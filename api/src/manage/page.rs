@@ -4,10 +4,13 @@ use crate::fault::Fault;
 use crate::query::Query;
 use actix_web::HttpRequest;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokenim_domain::Error;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Items of a page when the call names no `limit`.
 const DEFAULT: u32 = 50;
@@ -27,13 +30,34 @@ pub(crate) struct Paging {
     limit: Option<u32>,
 }
 
-/// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+/// A page of a list, in the order of its ids.
+#[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
-    /// In the list's order.
     pub(crate) items: Vec<T>,
     /// For `cursor`; null at the end.
     pub(crate) next_cursor: Option<String>,
+}
+
+/// By hand: the derived schema of a generic type holds its items' schema again instead of naming it.
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let text_or_null = SchemaType::from_iter([Type::String, Type::Null]);
+        let cursor = ObjectBuilder::new().schema_type(text_or_null).description(Some("For `cursor`; null at the end."));
+        let page = ObjectBuilder::new().description(Some("A page of a list, in the order of its ids."));
+        page.property("items", items).required("items").property("next_cursor", cursor).into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Page", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 impl<T> Page<T> {

@@ -1,6 +1,6 @@
 //! `/v1/manage/plans` and `/v1/manage/subscription`: what there is, and what the org has.
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
@@ -8,7 +8,7 @@ use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get, put};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::plans;
 use tokenim_domain::Code;
@@ -78,11 +78,7 @@ pub(crate) struct NewSubscription {
 
 /// The plans an org may choose; an operator's key sees all.
 #[utoipa::path(get, path = "/v1/manage/plans", responses((status = 200, body = PlanList, description = "The plans in their newest versions.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &["org"])?;
     let sees_all = manager.0.acting.role().is_none();
     let plans = api.store.list_plans().await?;
@@ -92,11 +88,7 @@ pub(crate) async fn list(
 
 /// What the org is subscribed to, in the version it has.
 #[utoipa::path(get, path = "/v1/manage/subscription", responses((status = 200, body = SubscriptionReply, description = "The subscription.")))]
-pub(crate) async fn show(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn show(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &["org"])?;
     let subscription = api.store.org(manager.0.acting.org).subscription().await?;
     answer::view(&subscribed(subscription))
@@ -105,7 +97,7 @@ pub(crate) async fn show(
 /// Subscribes the org to a plan from now on; open connections have its limits within 2 s. What stands above a lowered
 /// limit stays; only more is refused.
 #[utoipa::path(put, path = "/v1/manage/subscription", request_body = NewSubscription, responses((status = 200, body = SubscriptionReply, description = "The subscription.")))]
-pub(crate) async fn change(api: web::Data<Api>, post: Post<Manager, NewSubscription>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn change(api: web::Data<Api>, post: Post<Manager, NewSubscription>) -> Answer {
     post.once(&api, subscribe).await
 }
 

@@ -2,14 +2,14 @@
 
 use super::page::{Ask, Page, Paging};
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Post};
 use crate::routes::{RouteSpec, Who, get, post};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::keys::GRACE_S_DEFAULT;
 use tokenim_control::signing_keys::{self, Wanted};
@@ -94,18 +94,16 @@ pub(crate) struct SigningKeyReply {
     secret: Option<String>,
 }
 
+type SigningKeyPage = Page<SigningKeyReply>;
+
 /// The signing keys of the org's apps, revoked ones too.
 #[utoipa::path(get, path = "/v1/manage/signing-keys",
     params(
         ("app" = Option<String>, Query, description = "Only the keys of this app."),
         Paging,
     ),
-    responses((status = 200, body = Page<SigningKeyReply>, description = "The page.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+    responses((status = 200, body = SigningKeyPage, description = "The page.")))]
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
     let (app, scope) = (parse::app(query.text("app"))?, api.store.org(manager.0.acting.org));
     let rows = scope.list_signing_keys(app, ask.after, ask.rows()).await?;
@@ -114,7 +112,7 @@ pub(crate) async fn list(
 
 /// Makes a signing key; the answer holds the secret of an HS256 key, once.
 #[utoipa::path(post, path = "/v1/manage/signing-keys", request_body = NewSigningKey, responses((status = 200, body = SigningKeyReply, description = "The key, with its secret where it has one.")))]
-pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewSigningKey>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewSigningKey>) -> Answer {
     post.once(&api, make).await
 }
 
@@ -138,7 +136,7 @@ pub(crate) async fn rotate(
     api: web::Data<Api>,
     path: web::Path<String>,
     post: Post<Manager, RotateSigningKey>,
-) -> Result<HttpResponse, Fault> {
+) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
         let RotateSigningKey { public_key, grace_s } = job.body;
         let grace_s = grace_s.unwrap_or(GRACE_S_DEFAULT);
@@ -150,11 +148,7 @@ pub(crate) async fn rotate(
 
 /// Revokes a signing key: its tokens are refused within 2 s, and their connections close within 5 s.
 #[utoipa::path(post, path = "/v1/manage/signing-keys/{id}/revoke", params(("id" = String, Path, description = "Id of the key.")), request_body = Empty, responses((status = 200, body = SigningKeyReply, description = "The revoked key.")))]
-pub(crate) async fn revoke(
-    api: web::Data<Api>,
-    path: web::Path<String>,
-    post: Post<Manager, Empty>,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn revoke(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, Empty>) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
         let key = signing_keys::revoke(&api.store, &job.caller.acting, id).await?;
         answer::json(&reply(key, None))

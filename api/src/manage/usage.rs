@@ -2,14 +2,13 @@
 
 use super::page::Page;
 use super::parse;
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Manager};
-use crate::fault::Fault;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get};
 use crate::usage::{Asked, UsageItem};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use tokenim_domain::Code;
 use tokenim_domain::actor::Action;
@@ -84,11 +83,7 @@ pub(crate) struct InvoiceReply {
         ("group" = Option<String>, Query, description = "`hour` (when absent) or `day`, in UTC."),
     ),
     responses((status = 200, body = OrgUsageReply, description = "Usage and quotas.")))]
-pub(crate) async fn list(
-    api: web::Data<Api>,
-    manager: Auth<Manager>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
+pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let query = Query::read(&request, &["org", "app", "from", "to", "group"])?;
     let asked = Asked::read(&query, api.now_ms())?;
     let org = api.store.org(manager.0.acting.org);
@@ -115,9 +110,11 @@ fn quota(state: QuotaState) -> QuotaReply {
     }
 }
 
+type InvoicePage = Page<InvoiceReply>;
+
 /// The org's invoices. None is issued yet: this version counts and does not rate.
-#[utoipa::path(get, path = "/v1/manage/invoices", responses((status = 200, body = Page<InvoiceReply>, description = "The page.")))]
-pub(crate) async fn list_invoices(_: Auth<Manager>, request: HttpRequest) -> Result<HttpResponse, Fault> {
+#[utoipa::path(get, path = "/v1/manage/invoices", responses((status = 200, body = InvoicePage, description = "The page.")))]
+pub(crate) async fn list_invoices(_: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &["org", "cursor", "limit"])?;
     answer::view(&Page::<InvoiceReply> { items: Vec::new(), next_cursor: None })
 }
