@@ -1,9 +1,10 @@
-//! How often one address may call what needs no credential.
+//! How often one address, or IPv6 network, may call what needs no credential.
 
 use lru::LruCache;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
+use tokenim_domain::address::network;
 
 /// Calls of one address in a minute.
 const CALLS_MAX: u32 = 10;
@@ -22,6 +23,7 @@ impl Reports {
 
     /// Counts a call; the milliseconds to wait where it is one too many.
     pub(crate) fn refuse(&self, from: Option<IpAddr>, now_ms: i64) -> Option<u64> {
+        let from = from.map(network);
         let mut calls = self.0.lock().expect("no holder panics");
         let (began, count) =
             calls.get(&from).copied().filter(|(began, _)| now_ms - began < WINDOW_MS).unwrap_or((now_ms, 0));
@@ -44,5 +46,8 @@ mod tests {
         assert_eq!(reports.refuse(one, 15_000), Some(45_000));
         assert_eq!(reports.refuse(two, 15_000), None);
         assert_eq!(reports.refuse(one, 60_000), None);
+        let of = |last| format!("2001:db8::{last}").parse().ok();
+        assert!((0..10).all(|at| reports.refuse(of(at), at).is_none()));
+        assert!(reports.refuse(of(10), 10).is_some(), "another address of the same network");
     }
 }

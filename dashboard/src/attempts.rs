@@ -2,7 +2,7 @@
 use std::{net::IpAddr, num::NonZeroUsize};
 
 use lru::LruCache;
-use tokenim_domain::{Code, Error, secret::sha256};
+use tokenim_domain::{Code, Error, address::network, secret::sha256};
 
 /// Attempts on one account per window.
 pub(crate) const ACCOUNT_ATTEMPTS_MAX: u32 = 5;
@@ -29,12 +29,8 @@ pub(crate) struct Caller {
 impl Caller {
     /// The email address as it was normalised for look-up, and the peer's address (IPv6: its /64 network).
     pub(crate) fn new(email: &str, address: Option<IpAddr>) -> Self {
-        let network = match address {
-            Some(IpAddr::V6(address)) => address.octets()[..8].to_vec(),
-            Some(IpAddr::V4(address)) => address.octets().to_vec(),
-            None => Vec::new(),
-        };
-        Self { account: sha256(email.as_bytes()), address: sha256(&network) }
+        let network = address.map(network).map_or_else(String::new, |network| network.to_string());
+        Self { account: sha256(email.as_bytes()), address: sha256(network.as_bytes()) }
     }
 
     /// The same where a code is asked for: a right password does not give these attempts back, only a right code does.

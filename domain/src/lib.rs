@@ -1,6 +1,7 @@
 //! Ids, rules and ports that every room shares. Pure: no I/O; clock and randomness are arguments.
 
 pub mod actor;
+pub mod address;
 pub mod clock;
 pub mod content;
 pub mod error;
