@@ -36,12 +36,12 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let password = flags.password_stdin.then(read_password).transpose()?;
     let is_new = Store::pending_migrations(&settings(&config)).await?.is_none();
     let store = open(&config).await?.store;
-    if is_new {
-        say(&format!("a new database was made in {}", place(&config)))?;
-    }
     let wanted = Bootstrap { email: flags.email.clone(), org: flags.org, app: flags.app, password };
     let made = bootstrap(&store, wanted).await?;
     store.close().await;
+    if is_new {
+        say(&format!("a new database was made in {}", place(&config)))?;
+    }
     if !made.org.account_is_new {
         say(&format!("{} has an account already and keeps its password; this is another org of it", flags.email))?;
     }

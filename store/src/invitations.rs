@@ -211,12 +211,15 @@ impl Store {
         change.add_member(account, role(&row.role)?).await?;
         change.close_invitation(row.id, invitation::Column::AcceptedMs, now).await?;
         row.accepted_ms = Some(now);
+        let event = Event::new("invitation.accepted", row.id).after(json!({"account": account, "role": row.role}));
         if verified.rows_affected == 1 {
+            // All of the account's orgs are told, this one too.
             note_verified(self, &change.tx, account, actor).await?;
             sql::enter(&change.tx, Fence::of(seen.org_id)).await?;
+            change.commit(event).await?;
+        } else {
+            change.commit_and_tell(event).await?;
         }
-        let after = json!({"account": account, "role": row.role});
-        change.commit_and_tell(Event::new("invitation.accepted", row.id).after(after)).await?;
         view(row, now)
     }
 }

@@ -84,7 +84,7 @@ async fn an_app_is_made_renamed_suspended_resumed_and_deleted_on_its_pages() {
     let fields = [("csrf", token(&form)), ("nonce", nonce(&form)), ("name", "Second"), ("mode", "test")];
     let made = console.post("/console/apps", &fields).await;
     assert_eq!(made.status, 303);
-    let app = made.header("location").to_owned();
+    let app = made.header("location").strip_suffix("/quickstart").expect("leads to the app's quickstart").to_owned();
     assert_eq!(console.post("/console/apps", &fields).await.status, 409, "sent twice, made once");
     for (path, field, shown) in
         [("rename", Some(("name", "Third")), "Third"), ("suspend", None, "suspended"), ("resume", None, "running")]

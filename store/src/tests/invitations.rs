@@ -69,10 +69,10 @@ async fn an_invitation_is_mailed_and_makes_a_verified_member() {
     );
     assert_eq!(accept(&world, bob, "bob").await.unwrap_err().code, Code::InvitationUsed);
     assert_eq!(invite(&world, "bob").await.unwrap_err().code, Code::Conflict, "a member already");
-    let log = world.store.org(world.app().org).list_audit(None, 2).await.unwrap();
+    let log = world.store.org(world.app().org).list_audit(None, 3).await.unwrap();
     assert_eq!(
         log.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(),
-        ["invitation.accepted", "invitation.created"]
+        ["invitation.accepted", "account.verified", "invitation.created"]
     );
     assert!(log.iter().all(|event| !format!("{event:?}").contains("token=")));
 }

@@ -76,16 +76,20 @@ impl Pulse {
         let lately: u64 = self.refusals.iter().map(|refusal| refusal.lately).sum();
         [
             match self.draining {
-                false => sign(Level::Good, text.get("health-gateway")),
-                true => sign(Level::Poor, text.get("health-draining")),
+                false => sign(Level::Good, text.get("overview-health-gateway")),
+                true => sign(Level::Poor, text.get("overview-health-draining")),
             },
-            time(text, self.api, ["health-api", "health-api-slow", "health-api-none"]),
-            time(text, self.delivery, ["health-delivery", "health-delivery-slow", "health-delivery-none"]),
+            time(text, self.api, ["overview-health-api", "overview-health-api-slow", "overview-health-api-none"]),
+            time(
+                text,
+                self.delivery,
+                ["overview-health-delivery", "overview-health-delivery-slow", "overview-health-delivery-none"],
+            ),
             match i64::try_from(lately).unwrap_or(i64::MAX) {
-                0 => sign(Level::Good, text.get("health-refusals-none")),
+                0 => sign(Level::Good, text.get("overview-health-refusals-none")),
                 count => Sign {
                     href: "#recent-refusals",
-                    ..sign(Level::Poor, text.count("health-refusals", &count, grouped(count)))
+                    ..sign(Level::Poor, text.count("overview-health-refusals", &count, grouped(count)))
                 },
             },
         ]
