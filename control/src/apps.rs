@@ -1,7 +1,8 @@
 //! Apps: making, renaming, suspending, resuming and deleting them.
 
 use crate::check;
-use tokenim_domain::actor::{Acting, Action, Right};
+use crate::orgs::check_verified_owner;
+use tokenim_domain::actor::{Acting, Action};
 use tokenim_domain::id::AppId;
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error, Result};
@@ -13,11 +14,10 @@ use tokenim_store::{App, AppChange, Store};
 pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> Result<App> {
     acting.allow(Action::ChangeApps)?;
     check::name(name)?;
-    let scope = store.org(acting.org);
-    if mode == Mode::Live && acting.right != Right::Service && !scope.has_verified_owner().await? {
-        return Err(Code::EmailUnverified.into());
+    if mode == Mode::Live {
+        check_verified_owner(store, acting).await?;
     }
-    scope.create_app(&acting.actor, name, mode).await
+    store.org(acting.org).create_app(&acting.actor, name, mode).await
 }
 
 /// Renames, suspends or resumes an app. A suspended one refuses its keys and tokens (`app_suspended`) within 2 s.

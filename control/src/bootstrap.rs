@@ -6,7 +6,7 @@ use crate::sign_in::normal;
 use tokenim_domain::key::random_base62;
 use tokenim_domain::role::Mode;
 use tokenim_domain::secret::Secret;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{FoundedOrg, NewOrg, Store};
 
 /// Characters of a password that we make: 119 bits.
@@ -44,14 +44,13 @@ pub async fn bootstrap(store: &Store, wanted: Bootstrap) -> Result<Bootstrapped>
     let email = normal(&wanted.email);
     check::email(&email)?;
     for (param, name) in [("org", &wanted.org), ("app", &wanted.app)] {
-        if !tokenim_domain::grammar::is_name(name) {
-            return Err(Error::invalid(param, "a name has 1 to 64 characters"));
-        }
+        check::name(name).map_err(|error| error.at(param))?;
     }
     let exists = store.find_account_by_email(&email).await?.is_some();
     if exists && wanted.password.is_some() {
-        return Err(Error::new(tokenim_domain::Code::Conflict)
-            .says("this account exists and keeps its password; leave the password out"));
+        return Err(
+            Error::new(Code::Conflict).says("this account exists and keeps its password; leave the password out")
+        );
     }
     let made =
         (!exists && wanted.password.is_none()).then(|| Secret::new(random_base62(PASSWORD_CHARS, &**store.rng())));

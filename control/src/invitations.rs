@@ -1,6 +1,7 @@
 //! Inviting people to an org by mail, and their accepting it.
 
 use crate::check;
+use crate::link::{TOKEN_CHARS, hash_of};
 use crate::orgs::check_verified;
 use crate::sign_in::normal;
 use tokenim_domain::actor::{Acting, Action, Actor, Right, Who};
@@ -11,8 +12,6 @@ use tokenim_domain::secret::{Secret, sha256};
 use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{InvitationLink, InvitationView, NewInvitation, Store};
 
-/// Characters of a link's token: 43 of base62 are 256 bits.
-const TOKEN_CHARS: usize = 43;
 /// The page that accepts; the mail's link adds the token.
 pub const ACCEPT_PATH: &str = "/invitations/accept";
 /// Who invites, in the mail, where it is an operator.
@@ -62,7 +61,7 @@ pub async fn revoke(store: &Store, acting: &Acting, id: InvitationId) -> Result<
 ///
 /// Errors: `not_found`; the store's.
 pub async fn find(store: &Store, token: &str) -> Result<(InvitationView, String)> {
-    store.find_invitation(hash(token)?).await?.ok_or_else(unknown)
+    store.find_invitation(hash_of(token).ok_or_else(unknown)?).await?.ok_or_else(unknown)
 }
 
 /// Makes the account that signed in a member; its address counts as verified from then on.
@@ -70,7 +69,7 @@ pub async fn find(store: &Store, token: &str) -> Result<(InvitationView, String)
 /// Errors: `not_found`; `invitation_foreign` where the account has another address; `invitation_expired`,
 /// `invitation_used`, `invitation_revoked`; `conflict` where it is a member already; the store's.
 pub async fn accept(store: &Store, actor: &Actor, account: AccountId, token: &str) -> Result<InvitationView> {
-    store.accept_invitation(hash(token)?, actor, account).await
+    store.accept_invitation(hash_of(token).ok_or_else(unknown)?, actor, account).await
 }
 
 /// An invitation that is ready to be written; its token is in the link of the mail and nowhere else.
@@ -105,15 +104,6 @@ fn link(store: &Store, inviter: String, language: String) -> InvitationLink {
     let token = Secret::new(random_base62(TOKEN_CHARS, &**store.rng()));
     let path = Secret::new(format!("{ACCEPT_PATH}?token={}", token.expose()));
     InvitationLink { hash: sha256(token.expose().as_bytes()), path, inviter, language }
-}
-
-/// The hash of a token; text that can't be one asks no query.
-fn hash(token: &str) -> Result<[u8; 32]> {
-    if token.len() == TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        Ok(sha256(token.as_bytes()))
-    } else {
-        Err(unknown())
-    }
 }
 
 fn unknown() -> Error {

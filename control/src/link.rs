@@ -1,7 +1,7 @@
 //! Links sent by mail: their tokens, how long they work, and how often one is sent.
 
 use std::net::IpAddr;
-use tokenim_domain::actor::{Actor, Who};
+use tokenim_domain::actor::Actor;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::key::random_base62;
 use tokenim_domain::mail::{Mail, Matter};
@@ -11,7 +11,7 @@ use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{Account, LinkPurpose, NewLink, Store};
 
 /// Characters of a token: 43 of base62 are 256 bits.
-const TOKEN_CHARS: usize = 43;
+pub(crate) const TOKEN_CHARS: usize = 43;
 /// How long a link that verifies an address works, in milliseconds: 24 h.
 const VERIFY_MS: i64 = 24 * 3_600_000;
 /// How long a link that resets a password works, in milliseconds: 30 min.
@@ -25,7 +25,7 @@ pub const VERIFY_PATH: &str = "/verify";
 /// The page that takes a new password.
 pub const RESET_PATH: &str = "/reset";
 
-/// The hash under which the store knows a link; none for what cannot be a token of ours.
+/// The hash under which the store knows a link, an invitation's too; none for what cannot be a token of ours.
 #[must_use]
 pub fn hash_of(token: &str) -> Option<[u8; 32]> {
     let is_token = token.len() == TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -51,12 +51,12 @@ fn link(token: &str, purpose: LinkPurpose, expires_ms: i64, email: &str, languag
     NewLink { hash: sha256(token.as_bytes()), purpose, expires_ms, mail }
 }
 
-/// Whether a link that verifies an address works, without using it.
+/// Whether a link works, without using it.
 ///
 /// Errors: `overloaded`, `unavailable`.
-pub async fn verifies(store: &Store, token: &str) -> Result<bool> {
+pub async fn works(store: &Store, token: &str, purpose: LinkPurpose) -> Result<bool> {
     let Some(hash) = hash_of(token) else { return Ok(false) };
-    Ok(store.find_link(hash, LinkPurpose::Verify).await?.is_some())
+    Ok(store.find_link(hash, purpose).await?.is_some())
 }
 
 /// Uses a link to note that an address is its account's.
@@ -64,7 +64,7 @@ pub async fn verifies(store: &Store, token: &str) -> Result<bool> {
 /// Errors: `not_found` for a link that does not work (any more).
 pub async fn verify(store: &Store, token: &str, address: Option<IpAddr>) -> Result<AccountId> {
     let hash = hash_of(token).ok_or(Code::NotFound)?;
-    store.verify_address(hash, |account| Actor { who: Who::Account(account), address, reason: None }).await
+    store.verify_address(hash, |account| Actor::person(account, address)).await
 }
 
 /// Sends an account another link that verifies its address; nothing where it is verified.

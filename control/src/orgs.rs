@@ -103,3 +103,11 @@ pub(crate) async fn check_verified(store: &Store, account: AccountId) -> Result<
         _ => Err(Code::EmailUnverified.into()),
     }
 }
+
+/// Asks that an owner of the org has verified an address; an operator answers for that.
+pub(crate) async fn check_verified_owner(store: &Store, acting: &Acting) -> Result<()> {
+    if acting.right == Right::Service || store.org(acting.org).has_verified_owner().await? {
+        return Ok(());
+    }
+    Err(Code::EmailUnverified.into())
+}

@@ -10,7 +10,7 @@ use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::Semaphore;
 
-/// Characters of a password.
+/// Characters of a password at least.
 pub const CHARS_MIN: usize = 12;
 /// Characters of a password at most; hashing more would only help an attacker.
 pub const CHARS_MAX: usize = 256;
@@ -20,6 +20,7 @@ const HASHES_MAX: usize = 2;
 const WAITING_MAX: usize = 50;
 /// Milliseconds until it may: about what the queue takes.
 const BUSY_RETRY_MS: u64 = 3_000;
+/// Memory of a hash in KiB, and passes over it: the first choice of OWASP's password storage cheat sheet.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 
@@ -30,23 +31,25 @@ static QUEUE: Semaphore = Semaphore::const_new(HASHES_MAX + WAITING_MAX);
 ///
 /// Errors: `invalid_field` at `new_password` for its length, or where it is one that attackers try first.
 pub fn check_new(password: &Secret, email: &str) -> Result<()> {
-    let length = password.expose().chars().count();
-    if !(CHARS_MIN..=CHARS_MAX).contains(&length) {
-        return Err(Error::invalid("new_password", format!("a password has {CHARS_MIN} to {CHARS_MAX} characters")));
-    }
+    check_length(password).map_err(|error| error.at("new_password"))?;
     if breached::is_easy(password.expose(), email) {
         return Err(Error::invalid("new_password", "this password is one that attackers try first"));
     }
     Ok(())
 }
 
+fn check_length(password: &Secret) -> Result<()> {
+    if (CHARS_MIN..=CHARS_MAX).contains(&password.expose().chars().count()) {
+        return Ok(());
+    }
+    Err(Error::invalid("password", format!("a password has {CHARS_MIN} to {CHARS_MAX} characters")))
+}
+
 /// Hashes a new password with Argon2id and a fresh salt, as a PHC string.
 ///
-/// Errors: `invalid_field` for its length; `overloaded` where too many wait.
+/// Errors: `invalid_field` at `password` for its length; `overloaded` where too many wait.
 pub async fn hash(password: &Secret, rng: &dyn Rng) -> Result<String> {
-    if !(CHARS_MIN..=CHARS_MAX).contains(&password.expose().chars().count()) {
-        return Err(Error::invalid("password", format!("a password has {CHARS_MIN} to {CHARS_MAX} characters")));
-    }
+    check_length(password)?;
     let (salt, password) = (rng.bytes::<16>(), password.clone());
     in_turn(move || {
         let hash = argon2()?.hash_password_with_salt(password.expose().as_bytes(), &salt);

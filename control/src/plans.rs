@@ -1,7 +1,8 @@
 //! The plan of an org.
 
+use crate::orgs::check_verified_owner;
 use tokenim_domain::actor::{Acting, Action, Right};
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::{Error, Result};
 use tokenim_store::{Store, Subscription};
 
 /// Subscribes an org to a plan, from now on; its nodes learn it within a second.
@@ -13,15 +14,12 @@ use tokenim_store::{Store, Subscription};
 /// Errors: `forbidden`; `email_unverified`; `invalid_field` at `plan`; `not_found`, `unavailable`, `overloaded`.
 pub async fn change_plan(store: &Store, acting: &Acting, plan: &str) -> Result<Subscription> {
     acting.allow(Action::ChangeBilling)?;
-    let org = store.org(acting.org);
+    check_verified_owner(store, acting).await?;
     if acting.right != Right::Service {
-        if !org.has_verified_owner().await? {
-            return Err(Code::EmailUnverified.into());
-        }
         let plans = store.list_plans().await?;
         if !plans.iter().any(|known| known.code == plan && known.is_public) {
             return Err(Error::invalid("plan", format!("there is no plan `{plan}` to choose")));
         }
     }
-    org.change_plan(plan, &acting.actor).await
+    store.org(acting.org).change_plan(plan, &acting.actor).await
 }

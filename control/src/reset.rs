@@ -4,7 +4,7 @@ use crate::link::{check_limit, hash_of, to_reset};
 use crate::password;
 use crate::sign_in::normal;
 use std::net::IpAddr;
-use tokenim_domain::actor::{Actor, Who};
+use tokenim_domain::actor::Actor;
 use tokenim_domain::id::SessionId;
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::secret::Secret;
@@ -28,14 +28,6 @@ pub async fn request(store: &Store, email: &str, language: &str) -> Result<()> {
     store.create_link(account.id, &to_reset(&account.email, language, store.clock().now_ms(), &**store.rng())).await
 }
 
-/// Whether a link works, without using it.
-///
-/// Errors: `overloaded`, `unavailable`.
-pub async fn works(store: &Store, token: &str) -> Result<bool> {
-    let Some(hash) = hash_of(token) else { return Ok(false) };
-    Ok(store.find_link(hash, LinkPurpose::Reset).await?.is_some())
-}
-
 /// Sets the new password; all sessions of the account end and are returned, and its owner is told by mail.
 ///
 /// Errors: `not_found` for a link that does not work; `invalid_field` for a password that is too short or too easy.
@@ -46,7 +38,7 @@ pub async fn reset(store: &Store, token: &str, secret: &Secret, address: Option<
     let password_hash = password::hash(secret, &**store.rng()).await?;
     let account = store.find_account(link.account).await?.ok_or(Code::NotFound)?;
     let mail = changed(&account.email, account.language.as_deref().unwrap_or_default(), store.clock().now_ms());
-    let actor = Actor { who: Who::Account(account.id), address, reason: None };
+    let actor = Actor::person(account.id, address);
     store.reset_password(hash, password_hash, &mail, &actor).await
 }
 

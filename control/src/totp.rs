@@ -46,12 +46,7 @@ pub async fn begin(store: &Store, account: AccountId) -> Result<()> {
 /// Errors: the store's.
 pub async fn pending(store: &Store, account: AccountId, email: &str) -> Result<Option<Enrolment>> {
     let Some(TotpSeed { seed, is_confirmed: false }) = store.find_totp(account).await? else { return Ok(None) };
-    let totp = Builder::new()
-        .with_algorithm(Algorithm::SHA1)
-        .with_digits(DIGITS)
-        .with_skew(SKEW)
-        .with_step_duration(STEP_S)
-        .with_secret(seed.clone())
+    let totp = builder(seed.clone())
         .with_account_name(email.replace(':', "_"))
         .with_issuer(Some(ISSUER))
         .build()
@@ -63,7 +58,7 @@ pub async fn pending(store: &Store, account: AccountId, email: &str) -> Result<O
 /// Switches the second factor on, once a code shows that the person's device has the seed. Returns the recovery codes,
 /// which are shown once.
 ///
-/// Errors: `invalid_field` at `code`; `conflict` where it is on, or was never begun.
+/// Errors: `invalid_field` at `code`; `conflict` where it is on, or was never begun; the store's.
 pub async fn confirm(store: &Store, account: AccountId, code: &str, actor: &Actor) -> Result<Vec<String>> {
     let found = store.find_totp(account).await?.filter(|found| !found.is_confirmed);
     let seed = found.ok_or_else(|| Error::new(Code::Conflict))?.seed;
@@ -75,7 +70,7 @@ pub async fn confirm(store: &Store, account: AccountId, code: &str, actor: &Acto
 
 /// Takes a code of the device or a recovery code; each works once.
 ///
-/// Errors: `invalid_field` at `code`.
+/// Errors: `invalid_field` at `code`; the store's.
 pub async fn take(store: &Store, account: AccountId, code: &str, actor: &Actor) -> Result<()> {
     let found = store.find_totp(account).await?.filter(|found| found.is_confirmed).ok_or_else(wrong)?;
     let taken = match matched(found.seed, code, store.clock().now_ms())? {
@@ -95,7 +90,7 @@ pub async fn disable(store: &Store, account: AccountId, code: &str, actor: &Acto
 
 /// Replaces the recovery codes; the old ones work no longer.
 ///
-/// Errors: `conflict` where the second factor is off.
+/// Errors: `conflict` where the second factor is off; the store's.
 pub async fn regenerate(store: &Store, account: AccountId, actor: &Actor) -> Result<Vec<String>> {
     let is_on = store.find_totp(account).await?.is_some_and(|found| found.is_confirmed);
     if !is_on {
@@ -106,20 +101,22 @@ pub async fn regenerate(store: &Store, account: AccountId, actor: &Actor) -> Res
     Ok(codes)
 }
 
+fn builder(seed: Vec<u8>) -> Builder {
+    Builder::new()
+        .with_algorithm(Algorithm::SHA1)
+        .with_digits(DIGITS)
+        .with_skew(SKEW)
+        .with_step_duration(STEP_S)
+        .with_secret(seed)
+}
+
 fn wrong() -> Error {
     Error::invalid("code", "the code is not right, or was used before")
 }
 
 /// The step whose code this is, if it is one of about now.
 fn matched(seed: Vec<u8>, code: &str, now_ms: i64) -> Result<Option<i64>> {
-    let totp: Totp = Builder::new()
-        .with_algorithm(Algorithm::SHA1)
-        .with_digits(DIGITS)
-        .with_skew(SKEW)
-        .with_step_duration(STEP_S)
-        .with_secret(seed)
-        .build()
-        .map_err(|error| Error::internal(error.to_string()))?;
+    let totp: Totp = builder(seed).build().map_err(|error| Error::internal(error.to_string()))?;
     let step = totp.check(&plain(code), u64::try_from(now_ms / 1000).unwrap_or_default());
     Ok(step.and_then(|step| i64::try_from(step).ok()))
 }

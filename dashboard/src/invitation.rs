@@ -2,11 +2,7 @@
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::invitations::{self, ACCEPT_PATH};
-use tokenim_domain::{
-    Code,
-    actor::{Actor, Who as Somebody},
-    membership::InvitationState,
-};
+use tokenim_domain::{Code, membership::InvitationState};
 use tokenim_templates::{
     flash::Flash,
     page::invitation::{InvitationPage, Standing},
@@ -42,8 +38,7 @@ async fn show(visit: &mut Visit<'_>) -> Answer {
 async fn accept(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let Acceptance { token } = form.parse()?;
     let account = visit.signed_in()?.account;
-    let actor = Actor { who: Somebody::Account(account), address: visit.address(), reason: None };
-    match invitations::accept(&visit.console.store, &actor, account, &token).await {
+    match invitations::accept(&visit.console.store, &visit.actor()?, account, &token).await {
         Ok(invitation) => {
             session::turn(visit, invitation.org).await?;
             Ok(answer::done(visit, Flash::Joined, "/console"))

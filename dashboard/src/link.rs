@@ -11,6 +11,7 @@ use tokenim_control::{
     sign_in::normal,
 };
 use tokenim_domain::{Code, secret::Secret};
+use tokenim_store::LinkPurpose;
 use tokenim_templates::{
     flash::Flash,
     page::{
@@ -66,7 +67,7 @@ struct ResetForm {
 
 async fn show_verify(visit: &mut Visit<'_>) -> Answer {
     let token = token_of(visit);
-    if !link::verifies(&visit.console.store, &token).await? {
+    if !link::works(&visit.console.store, &token, LinkPurpose::Verify).await? {
         return told::page(visit, StatusCode::NOT_FOUND, Told::VerifyEnded);
     }
     visit.offer_form();
@@ -106,7 +107,7 @@ fn forgot_page(visit: &mut Visit<'_>, status: StatusCode, problems: Problems) ->
 
 async fn show_reset(visit: &mut Visit<'_>) -> Answer {
     let token = token_of(visit);
-    if !reset::works(&visit.console.store, &token).await? {
+    if !link::works(&visit.console.store, &token, LinkPurpose::Reset).await? {
         return told::page(visit, StatusCode::NOT_FOUND, Told::ResetEnded);
     }
     reset_page(visit, StatusCode::OK, &token, Problems::none())

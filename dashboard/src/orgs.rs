@@ -2,11 +2,7 @@
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::orgs;
-use tokenim_domain::{
-    Error,
-    actor::{Action, Actor, Who as Somebody},
-    id::OrgId,
-};
+use tokenim_domain::{Error, actor::Action, id::OrgId};
 use tokenim_templates::{
     flash::Flash,
     page::orgs::{OrgRow, OrgsPage},
@@ -60,8 +56,7 @@ async fn show(visit: &mut Visit<'_>) -> Answer {
 async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let NewOrg { name } = form.parse()?;
     let account = visit.signed_in()?.account;
-    let actor = Actor { who: Somebody::Account(account), address: visit.address(), reason: None };
-    match orgs::create(&visit.console.store, &actor, account, &name).await {
+    match orgs::create(&visit.console.store, &visit.actor()?, account, &name).await {
         Ok(org) => {
             session::turn(visit, org.id).await?;
             Ok(answer::done(visit, Flash::Saved, "/console"))

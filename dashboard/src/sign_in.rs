@@ -15,7 +15,7 @@ use tokenim_control::{
 };
 use tokenim_domain::{
     Code, Error,
-    actor::{Actor, Who as ActorWho},
+    actor::Actor,
     id::{AccountId, OrgId},
     secret::Secret,
 };
@@ -167,7 +167,7 @@ async fn sign_in_by_code(visit: &mut Visit<'_>, form: &Form) -> Answer {
 async fn take_code(visit: &Visit<'_>, account: &Account, code: &str) -> Result<(), Error> {
     let caller = Caller::with_code(&account.email, visit.address());
     visit.attempts().try_take(&caller, visit.now_ms)?;
-    let actor = Actor { who: ActorWho::Account(account.id), address: visit.address(), reason: None };
+    let actor = Actor::person(account.id, visit.address());
     totp::take(&visit.console.store, account.id, code, &actor).await?;
     visit.attempts().forgive(&caller);
     Ok(())

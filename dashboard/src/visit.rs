@@ -119,7 +119,7 @@ impl<'r> Visit<'r> {
 
     /// The person, as the audit log names them.
     pub(crate) fn actor(&self) -> Result<Actor, Fault> {
-        Ok(Actor { who: ActorWho::Account(self.signed_in()?.account), address: self.address(), reason: None })
+        Ok(Actor::person(self.signed_in()?.account, self.address()))
     }
 
     /// The person's account as it is now.

@@ -68,6 +68,12 @@ impl Actor {
         Actor { who: Who::Machine, address: None, reason: None }
     }
 
+    /// A person in the console, at that address.
+    #[must_use]
+    pub const fn person(account: AccountId, address: Option<IpAddr>) -> Self {
+        Actor { who: Who::Account(account), address, reason: None }
+    }
+
     /// Whether it is somebody of the service, whose changes are written into the service's own chain as well.
     #[must_use]
     pub const fn is_operator(&self) -> bool {
