@@ -8,7 +8,7 @@ use actix_web::{
 };
 use tokenim_templates::{Template, assets::gzip_page, flash::Flash, page::quickstart::socket_origin};
 
-use crate::{cookie::Cookie, fault::Fault, quickstart, visit::Visit};
+use crate::{cookie::Cookie, quickstart, routes::Answer, visit::Visit};
 
 /// Policy of every answer, around where scripts may connect to.
 const POLICY: [&str; 2] = [
@@ -27,7 +27,7 @@ const FIXED: [(&str, &str); 4] = [
 const TRANSPORT_SECURITY: &str = "max-age=31536000";
 
 /// Renders a page; compressed where the browser takes it.
-pub(crate) fn page(status: StatusCode, page: &impl Template, visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+pub(crate) fn page(status: StatusCode, page: &impl Template, visit: &Visit<'_>) -> Answer {
     let html = page.render().map_err(tokenim_domain::Error::internal)?;
     Ok(body(HttpResponse::build(status), "text/html; charset=utf-8", html.into_bytes(), visit))
 }

@@ -4,20 +4,14 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::apps;
-use tokenim_domain::{
-    Code,
-    actor::Action,
-    id::AppId,
-    meter::{HOUR_MS, Meter},
-    role,
-};
+use tokenim_domain::{Code, actor::Action, id::AppId, meter::Meter, role};
 use tokenim_store::{App, AppChange};
 use tokenim_templates::{
     flash::Flash,
     frame::Mode,
     page::apps::{AppPage, AppView, AppsPage, NewAppPage},
     problem::Problems,
-    time::Utc,
+    time::{DAY_MS, Utc},
 };
 
 use crate::{
@@ -26,11 +20,10 @@ use crate::{
     form::Form,
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
-    visit::Visit,
+    visit::{Visit, mode_of},
 };
 
 const LIST: &str = "/console/apps";
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 pub(crate) const ROUTES: &[RouteSpec] = &[
     get(LIST, Who::May(Action::ReadApps), |visit| Box::pin(list(visit))),
@@ -89,7 +82,7 @@ async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
         Ok(app) => Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}/quickstart", app.id))),
         Err(error) => {
             let Refusal { status, problems } = refusal(visit, error)?;
-            new_page(visit, status, &name, shown(mode), problems)
+            new_page(visit, status, &name, mode_of(mode), problems)
         }
     }
 }
@@ -161,16 +154,9 @@ fn view(app: &App, units: &HashMap<AppId, i64>) -> AppView {
     AppView {
         id: app.id.to_string(),
         name: app.name.clone(),
-        mode: shown(app.mode),
+        mode: mode_of(app.mode),
         created: Utc::from_ms(app.created_ms),
         suspended: app.suspended_ms.map(Utc::from_ms),
         units: units.get(&app.id).copied().unwrap_or(0),
-    }
-}
-
-const fn shown(mode: role::Mode) -> Mode {
-    match mode {
-        role::Mode::Live => Mode::Live,
-        role::Mode::Test => Mode::Test,
     }
 }

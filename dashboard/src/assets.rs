@@ -3,7 +3,7 @@ use actix_web::{HttpResponse, http::header};
 
 use crate::{
     fault::Fault,
-    routes::{RouteSpec, Verb, raw},
+    routes::{Answer, RouteSpec, Verb, raw},
     visit::Visit,
 };
 
@@ -13,7 +13,7 @@ pub(crate) const ROUTES: &[RouteSpec] =
 /// A year; the name changes when the content does.
 const CACHE: &str = "public, max-age=31536000, immutable";
 
-fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+fn show(visit: &Visit<'_>) -> Answer {
     let asset = visit.console.assets.find(visit.request.path()).ok_or(Fault::NotFound)?;
     let mut builder = HttpResponse::Ok();
     builder.insert_header((header::CONTENT_TYPE, asset.content_type));

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use actix_web::{HttpResponse, web};
 
 use crate::{
-    fault::Fault,
     form::read_body,
-    routes::{RouteSpec, Verb, raw},
+    routes::{Answer, RouteSpec, Verb, raw},
     visit::Visit,
 };
 
@@ -21,7 +20,7 @@ const LOGGED_CHARS_MAX: usize = 600;
 /// Milliseconds between two reports that are logged, for the same reason.
 const LOGGED_EVERY_MS: i64 = 1_000;
 
-async fn report(visit: &Visit<'_>, payload: web::Payload) -> Result<HttpResponse, Fault> {
+async fn report(visit: &Visit<'_>, payload: web::Payload) -> Answer {
     let body = read_body(payload, REPORT_BYTES_MAX).await?;
     let text: String =
         String::from_utf8_lossy(&body).chars().filter(|letter| !letter.is_control()).take(LOGGED_CHARS_MAX).collect();

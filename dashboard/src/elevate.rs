@@ -15,7 +15,7 @@ use crate::{
     fault::Fault,
     form::Form,
     problems::{Refusal, refusal},
-    routes::{Answer, RouteSpec, Verb, Who, get, post, routes},
+    routes::{Answer, RouteSpec, Who, get, post},
     session,
     visit::Visit,
 };
@@ -42,8 +42,7 @@ async fn elevate(visit: &mut Visit<'_>, form: &Form) -> Answer {
     match check(visit, form).await {
         Ok(()) => {
             session::begin_operating(visit).await?;
-            let exists = routes().any(|spec| spec.verb == Verb::Get && spec.path == AREA);
-            Ok(answer::see_other(if exists { AREA } else { "/console" }))
+            Ok(answer::see_other(AREA))
         }
         Err(fault) => {
             let Refusal { status, problems } = refusal(visit, fault)?;

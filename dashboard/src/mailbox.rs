@@ -1,5 +1,5 @@
 //! The development mailbox: mails that were written to the data folder instead of being sent, shown on this machine only.
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::http::StatusCode;
 use tokenim_domain::id::JobId;
 use tokenim_jobs::mail::Outbox;
 use tokenim_templates::{
@@ -11,7 +11,7 @@ use crate::{
     answer,
     fault::Fault,
     form,
-    routes::{RouteSpec, Who, get},
+    routes::{Answer, RouteSpec, Who, get},
     site::Site,
     visit::Visit,
 };
@@ -27,7 +27,7 @@ const PAGE_MAILS: usize = 50;
 const PROXY_HEADERS: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
 /// The list, from the newest.
-async fn list(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn list(visit: &Visit<'_>) -> Answer {
     let outbox = outbox(visit)?;
     let before = form::field(visit.request.query_string(), "before").map(|name| id(&name)).transpose()?;
     let mut mails = outbox.list(before, PAGE_MAILS + 1).await?;
@@ -46,7 +46,7 @@ async fn list(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
 }
 
 /// One mail.
-async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn show(visit: &Visit<'_>) -> Answer {
     let outbox = outbox(visit)?;
     let id = id(visit.request.match_info().query("name"))?;
     let (mail, head) = outbox.find(id).await?.ok_or(Fault::NotFound)?;

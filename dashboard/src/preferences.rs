@@ -1,5 +1,4 @@
 //! Theme and language, kept in cookies; the language also with the account.
-use actix_web::HttpResponse;
 use serde::Deserialize;
 use tokenim_templates::{frame::Theme, language::Language};
 
@@ -8,7 +7,7 @@ use crate::{
     cookie::Cookie,
     fault::Fault,
     form::Form,
-    routes::{RouteSpec, Who, post},
+    routes::{Answer, RouteSpec, Who, post},
     sign_in::safe_next,
     visit::Visit,
 };
@@ -26,7 +25,7 @@ struct Preferences {
 }
 
 /// Keeps what was chosen and returns to the page it was chosen on.
-async fn update(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
+async fn update(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let chosen: Preferences = form.parse()?;
     let console = visit.console;
     if let Some(name) = chosen.theme {

@@ -35,14 +35,16 @@ const AGENT_CHARS_MAX: usize = 200;
 /// Whether a session has neither idled out nor aged out.
 pub(crate) fn is_current(session: &ConsoleSession, now_ms: i64) -> bool {
     let ends_ms = session.expires_at.min(session.created_at.saturating_add(AGE_MS));
-    let idle_ms = if session.is_operator { OPERATOR_IDLE_MS } else { IDLE_MS };
-    now_ms < ends_ms && now_ms.saturating_sub(session.seen_at) < idle_ms
+    now_ms < ends_ms && !is_idle(session.is_operator, session.seen_at, now_ms)
 }
 
 /// The same of a session in the account's list.
 pub(crate) fn is_open(view: &SessionView, now_ms: i64) -> bool {
-    let idle_ms = if view.is_operator { OPERATOR_IDLE_MS } else { IDLE_MS };
-    now_ms < view.expires_ms && now_ms.saturating_sub(view.seen_ms) < idle_ms
+    now_ms < view.expires_ms && !is_idle(view.is_operator, view.seen_ms, now_ms)
+}
+
+fn is_idle(is_operator: bool, seen_ms: i64, now_ms: i64) -> bool {
+    now_ms.saturating_sub(seen_ms) >= if is_operator { OPERATOR_IDLE_MS } else { IDLE_MS }
 }
 
 /// Whether a session may do something in an org.

@@ -83,7 +83,7 @@ fn home(visit: &Visit<'_>) -> HttpResponse {
 }
 
 /// The empty form.
-fn show(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
+fn show(visit: &mut Visit<'_>) -> Answer {
     let next = form::field(visit.request.query_string(), "next").unwrap_or_default();
     if visit.session.is_some() {
         return Ok(answer::see_other(safe_next(&next)));
@@ -92,7 +92,7 @@ fn show(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
 }
 
 /// Checks the password and begins a session.
-async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Result<HttpResponse, Fault> {
+async fn sign_in(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let SignInForm { email, password, next, .. } = form.parse()?;
     let email = normal(&email);
     let caller = Caller::new(&email, visit.address());
@@ -181,7 +181,7 @@ fn code_page(visit: &mut Visit<'_>, status: StatusCode, next: &str, problems: Pr
 }
 
 /// Ends the session.
-async fn sign_out(visit: &mut Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn sign_out(visit: &mut Visit<'_>) -> Answer {
     session::end(visit).await?;
     Ok(answer::see_other("/sign-in"))
 }
@@ -193,13 +193,7 @@ pub(crate) fn remember_language(visit: &mut Visit<'_>) {
     }
 }
 
-fn form_page(
-    visit: &mut Visit<'_>,
-    status: StatusCode,
-    email: &str,
-    next: &str,
-    problem: Option<Problem>,
-) -> Result<HttpResponse, Fault> {
+fn form_page(visit: &mut Visit<'_>, status: StatusCode, email: &str, next: &str, problem: Option<Problem>) -> Answer {
     visit.offer_form();
     let page = SignInPage {
         frame: visit.frame(None),

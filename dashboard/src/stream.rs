@@ -18,7 +18,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::{
     console::Console,
     fault::Fault,
-    routes::{RouteSpec, Who, get},
+    routes::{Answer, RouteSpec, Who, get},
     session,
     usage::query::Query,
     visit::Visit,
@@ -63,7 +63,7 @@ struct Viewer {
 /// Opens the stream of a page.
 ///
 /// Every connection starts with the full state, so a reconnect needs no replay: the parts are states, not a log.
-async fn open(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn open(visit: &Visit<'_>) -> Answer {
     let (query, topics) = Query::parse(visit.request.query_string())?;
     let topics = Topics::parse(topics.as_deref().unwrap_or(topics::ALL)).ok_or(Fault::Filter)?;
     if visit.request.method() == Method::HEAD {

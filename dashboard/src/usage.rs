@@ -1,5 +1,5 @@
 //! The usage page: filters from the address, figures from one reading, the live stream's address.
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::http::StatusCode;
 use serde_json::json;
 use tokenim_domain::actor::Action;
 use tokenim_templates::{
@@ -16,9 +16,9 @@ use crate::{
     answer,
     fault::{Fault, sign_in_address},
     form::push_field,
-    routes::{RouteSpec, Who, get},
+    routes::{Answer, RouteSpec, Who, get},
     stream,
-    visit::Visit,
+    visit::{Visit, mode_of},
 };
 
 pub(crate) mod csv;
@@ -29,7 +29,7 @@ pub(crate) mod reading;
 
 use query::Query;
 use range::Range;
-use reading::{Reading, mode_of};
+use reading::Reading;
 
 pub(crate) const ROUTES: &[RouteSpec] = &[
     get(PATH, Who::May(Action::ReadUsage), |visit| Box::pin(show(visit))),
@@ -42,7 +42,7 @@ const PATH: &str = "/console/usage";
 const CSV_PATH: &str = "/console/usage.csv";
 
 /// Answers the page.
-async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+async fn show(visit: &Visit<'_>) -> Answer {
     let (query, _) = Query::parse(visit.request.query_string())?;
     let reading = reading::read(visit.console, visit.member()?.org, &query).await?;
     let view = reading.view(&query)?;
@@ -98,7 +98,7 @@ fn filter(reading: &Reading, query: &Query) -> Filter {
     let option = |app: &tokenim_store::App| AppOption {
         id: app.id.to_string(),
         name: app.name.clone(),
-        mode: mode_of(app),
+        mode: mode_of(app.mode),
         chosen: query.app == Some(app.id),
     };
     let preset =

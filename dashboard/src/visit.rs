@@ -232,10 +232,7 @@ impl<'r> Visit<'r> {
 
     /// What surrounds a page about one app.
     pub(crate) fn app_frame(&self, app: &App) -> Frame<'_> {
-        let mode = match app.mode {
-            role::Mode::Live => Mode::Live,
-            role::Mode::Test => Mode::Test,
-        };
+        let mode = mode_of(app.mode);
         self.frame_about(Some(AppPlace { id: app.id.to_string(), name: app.name.clone(), mode }), Some(mode))
     }
 
@@ -266,6 +263,14 @@ impl<'r> Visit<'r> {
 
     fn secret_of(&self, seed: &[u8; FORM_SEED_BYTES]) -> [u8; 32] {
         mac(self.console.store.master().form_key(), seed)
+    }
+}
+
+/// A mode as pages show it.
+pub(crate) const fn mode_of(mode: role::Mode) -> Mode {
+    match mode {
+        role::Mode::Live => Mode::Live,
+        role::Mode::Test => Mode::Test,
     }
 }
 

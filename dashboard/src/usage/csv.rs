@@ -6,12 +6,12 @@ use super::{
     query::Query,
     reading::{self, Reading},
 };
-use crate::{answer, fault::Fault, visit::Visit};
+use crate::{answer, routes::Answer, visit::Visit};
 
 const HEAD: &str = "hour_start_utc,app_id,app_name,mode,meter,quantity,complete\r\n";
 
 /// Answers the file.
-pub(crate) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+pub(crate) async fn show(visit: &Visit<'_>) -> Answer {
     let (query, _) = Query::parse(visit.request.query_string())?;
     let reading = reading::read(visit.console, visit.member()?.org, &query).await?;
     let (from, to) = (Utc::from_ms(reading.window.from_ms), Utc::from_ms(reading.window.to_ms));

@@ -5,7 +5,6 @@ use tokenim_domain::{
     Error,
     id::{AppId, OrgId},
     plan::LimitMode,
-    role,
 };
 use tokenim_store::{App, QuotaState, UsageHour};
 use tokenim_templates::{
@@ -19,7 +18,7 @@ use super::{
     query::{Cursor, Query},
     range::Window,
 };
-use crate::{console::Console, fault::Fault};
+use crate::{console::Console, fault::Fault, visit::mode_of};
 
 /// Rows of hours per page.
 const ROWS_MAX: usize = 50;
@@ -90,7 +89,7 @@ fn place(at_ms: i64, app: AppId) -> (Reverse<i64>, AppId) {
 impl Reading {
     /// The mode of the chosen app; none while all apps are shown.
     pub(crate) fn mode(&self) -> Option<Mode> {
-        self.app.as_ref().map(mode_of)
+        self.app.as_ref().map(|app| mode_of(app.mode))
     }
 
     /// What page and stream show, with one page of hours.
@@ -186,16 +185,8 @@ fn bar(quota: &QuotaState) -> QuotaBar {
     }
 }
 
-/// The mode of an app as pages show it.
-pub(crate) fn mode_of(app: &App) -> Mode {
-    match app.mode {
-        role::Mode::Live => Mode::Live,
-        role::Mode::Test => Mode::Test,
-    }
-}
-
 fn app_units(app: &App, units: i64) -> AppUnits {
-    AppUnits { id: app.id.to_string(), name: app.name.clone(), mode: mode_of(app), units }
+    AppUnits { id: app.id.to_string(), name: app.name.clone(), mode: mode_of(app.mode), units }
 }
 
 #[cfg(test)]
@@ -216,7 +207,7 @@ mod tests {
         let apps = [1, 2].map(|number| App {
             id: app(number),
             name: format!("App {number}"),
-            mode: role::Mode::Test,
+            mode: tokenim_domain::role::Mode::Test,
             suspended_ms: None,
             created_ms: 0,
         });
