@@ -1,11 +1,13 @@
 //! The audit log: one chain of events per org, each written in the transaction of its change.
 
-use crate::db::Fence;
-use crate::entity::{audit_event, audit_head, org_member};
+use crate::entity::{audit_event, audit_head};
+use crate::members::enter_orgs_of;
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AccountId, OrgId};
@@ -144,8 +146,6 @@ pub(crate) async fn append(
 }
 
 /// Adds what an account did about itself to the chains of the orgs it is in.
-///
-/// In the order of their ids, so that two changes never wait for each other's heads.
 pub(crate) async fn append_to_orgs_of(
     store: &Store,
     tx: &DatabaseTransaction,
@@ -153,16 +153,8 @@ pub(crate) async fn append_to_orgs_of(
     actor: &Actor,
     event: Event,
 ) -> Result<()> {
-    // The orgs are several, so no org's fence holds what follows.
-    sql::enter(tx, Fence::Worker).await?;
-    let rows = org_member::Entity::find()
-        .filter(org_member::Column::AccountId.eq(account))
-        .order_by_asc(org_member::Column::OrgId)
-        .all(tx)
-        .await
-        .map_err(fault::query)?;
-    for row in rows {
-        append(store, tx, row.org_id, actor, event.clone()).await?;
+    for org in enter_orgs_of(tx, account).await? {
+        append(store, tx, org, actor, event.clone()).await?;
     }
     Ok(())
 }
@@ -218,16 +210,11 @@ impl OrgScope<'_> {
     ///
     /// Shapes: at most one more than [`AUDIT_PAGE_MAX`] events. Errors: `unavailable`, `overloaded`.
     pub async fn search_audit(&self, query: &AuditQuery, limit: u64) -> Result<Vec<AuditEvent>> {
-        let mut found = audit_event::Entity::find().filter(audit_event::Column::OrgId.eq(self.org));
-        if let Some(action) = &query.action {
-            found = found.filter(audit_event::Column::Action.eq(action));
-        }
-        if let Some(actor) = &query.actor {
-            found = found.filter(audit_event::Column::Actor.eq(actor));
-        }
-        if let Some(before) = query.before {
-            found = found.filter(audit_event::Column::Seq.lt(before));
-        }
+        let found = audit_event::Entity::find()
+            .filter(audit_event::Column::OrgId.eq(self.org))
+            .apply_if(query.action.as_ref(), |found, action| found.filter(audit_event::Column::Action.eq(action)))
+            .apply_if(query.actor.as_ref(), |found, actor| found.filter(audit_event::Column::Actor.eq(actor)))
+            .apply_if(query.before, |found, before| found.filter(audit_event::Column::Seq.lt(before)));
         let found = match query.after {
             Some(after) => found.filter(audit_event::Column::Seq.gt(after)).order_by_asc(audit_event::Column::Seq),
             None => found.order_by_desc(audit_event::Column::Seq),

@@ -2,7 +2,8 @@
 
 use crate::audit::{self, Event};
 use crate::db::Fence;
-use crate::entity::{change, org, org_member};
+use crate::entity::{change, org};
+use crate::members::enter_orgs_of;
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -78,16 +79,8 @@ pub(crate) async fn tell(store: &Store, tx: &DatabaseTransaction, org: OrgId) ->
 
 /// Numbers a change of every org an account is in: what its orgs may do hangs on it.
 pub(crate) async fn tell_orgs_of(store: &Store, tx: &DatabaseTransaction, account: AccountId) -> Result<()> {
-    // The orgs are several, so no org's fence holds what follows.
-    sql::enter(tx, Fence::Worker).await?;
-    let rows = org_member::Entity::find()
-        .filter(org_member::Column::AccountId.eq(account))
-        .order_by_asc(org_member::Column::OrgId)
-        .all(tx)
-        .await
-        .map_err(fault::query)?;
-    for row in rows {
-        tell(store, tx, row.org_id).await?;
+    for org in enter_orgs_of(tx, account).await? {
+        tell(store, tx, org).await?;
     }
     Ok(())
 }

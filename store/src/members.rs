@@ -2,12 +2,15 @@
 
 use crate::audit::Event;
 use crate::change::Change;
+use crate::db::Fence;
 use crate::entity::{account, invitation, org_member};
 use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+};
 use serde_json::json;
 use std::collections::HashMap;
 use tokenim_domain::actor::{Acting, Actor, Who};
@@ -154,6 +157,19 @@ pub struct Seats {
     pub owners: u64,
     /// Invitations that are open.
     pub invitations: u64,
+}
+
+/// The orgs of an account, for what a change of the account writes in each of them. In the order of their ids, so that two
+/// such changes never wait for each other; they are several, so no org's fence holds what follows.
+pub(crate) async fn enter_orgs_of(tx: &DatabaseTransaction, account: AccountId) -> Result<Vec<OrgId>> {
+    sql::enter(tx, Fence::Worker).await?;
+    let rows = org_member::Entity::find()
+        .filter(org_member::Column::AccountId.eq(account))
+        .order_by_asc(org_member::Column::OrgId)
+        .all(tx)
+        .await
+        .map_err(fault::query)?;
+    Ok(rows.into_iter().map(|row| row.org_id).collect())
 }
 
 pub(crate) async fn seats(on: &impl ConnectionTrait, org: OrgId, now_ms: i64) -> Result<Seats> {
