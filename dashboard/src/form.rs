@@ -3,7 +3,7 @@ use std::{str::FromStr, time::Duration};
 
 use actix_web::web;
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokenim_domain::secret::sha256;
 use tokenim_store::NONCE_BYTES;
 
@@ -14,6 +14,11 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a body may take to arrive, as for the JSON face.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The fields of a form that is a button and nothing more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 /// A form as it was sent.
 pub(crate) struct Form(String);

@@ -25,7 +25,7 @@ use tokenim_templates::{
 use crate::{
     answer,
     fault::Fault,
-    form::Form,
+    form::{Form, Nothing},
     pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
@@ -66,10 +66,6 @@ struct RoleChange {
 struct Removal {
     typed: String,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn show(visit: &mut Visit<'_>) -> Answer {
     page(visit, StatusCode::OK, blank(), Problems::none()).await
@@ -153,7 +149,7 @@ async fn settle(visit: &Visit<'_>, account: AccountId, done: Result<(), Error>) 
 }
 
 /// A role that a form names; no form of ours names another word.
-fn known_role(text: &str) -> Result<OrgRole, Fault> {
+pub(crate) fn known_role(text: &str) -> Result<OrgRole, Fault> {
     OrgRole::find(text).ok_or(Fault::Form)
 }
 

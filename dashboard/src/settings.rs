@@ -22,8 +22,8 @@ use tokenim_templates::{
 use crate::{
     answer,
     fault::Fault,
-    form::{self, Form},
-    members::grantable,
+    form::{self, Form, Nothing},
+    members::{grantable, known_role},
     pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
@@ -72,10 +72,6 @@ struct Transfer {
     typed: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 async fn show(visit: &mut Visit<'_>) -> Answer {
     page(visit, StatusCode::OK, None, Problems::none()).await
 }
@@ -94,8 +90,7 @@ async fn update(visit: &mut Visit<'_>, form: &Form) -> Answer {
 
 async fn create_key(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let NewKey { key_name, role } = form.parse()?;
-    let role = OrgRole::find(&role).ok_or(Fault::Form)?;
-    let wanted = Wanted { name: key_name, role, expires_ms: None };
+    let wanted = Wanted { name: key_name, role: known_role(&role)?, expires_ms: None };
     match management_keys::create(&visit.console.store, &visit.acting()?, wanted).await {
         Ok((key, secret)) => {
             let page = ManagementKeyPage { frame: visit.frame(None), name: &key.name, secret: secret.expose() };
