@@ -31,9 +31,19 @@ const MEETINGS: [&str; 3] = ["40001", "40P01", "23505"];
 
 /// Whether a batch failed because it met another node's, and may be tried again as it is.
 pub(crate) fn is_meeting(error: &Error) -> bool {
-    let Some(source) = std::error::Error::source(error) else { return false };
-    let code = source.downcast_ref::<DbErr>().and_then(code_of);
-    source.is::<HeadMoved>() || code.is_some_and(|code| MEETINGS.contains(&code.as_str()))
+    let moved = std::error::Error::source(error).is_some_and(|source| source.is::<HeadMoved>());
+    moved || code_behind(error).is_some_and(|code| MEETINGS.contains(&code.as_str()))
+}
+
+/// Whether PostgreSQL refused a row because another transaction wrote one with the same key in between: unique_violation.
+/// Under SQLite's one writer a look-up in the same transaction finds it.
+pub(crate) fn is_taken(error: &Error) -> bool {
+    code_behind(error).is_some_and(|code| code == "23505")
+}
+
+/// The code a database gave the error behind one of ours.
+fn code_behind(error: &Error) -> Option<String> {
+    std::error::Error::source(error)?.downcast_ref::<DbErr>().and_then(code_of)
 }
 
 /// The code a database gives its error.

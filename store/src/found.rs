@@ -62,7 +62,8 @@ impl Store {
     /// Makes an org, its owner, an app and the app's first keys; all or nothing.
     ///
     /// Errors: `email_unverified` where the account exists and its address was never verified, although it shall count as
-    /// verified: it may be somebody else's; `unavailable`, `overloaded`.
+    /// verified: it may be somebody else's; `conflict` where the account is made by somebody else at the same time;
+    /// `unavailable`, `overloaded`.
     pub async fn found_org(&self, new: &NewOrg) -> Result<FoundedOrg> {
         self.found(new, None).await
     }
@@ -147,7 +148,8 @@ impl Store {
             totp_confirmed_ms: None,
             totp_step: None,
         };
-        sql::insert(tx, row).await?;
+        let taken = |error| if fault::is_taken(&error) { Error::new(Code::Conflict).because(error) } else { error };
+        sql::insert(tx, row).await.map_err(taken)?;
         Ok((id, true))
     }
 

@@ -1,9 +1,11 @@
 //! A new org: its account, app and keys, and the look-ups that find it again.
 
 use super::world::{World, new_org};
-use crate::NewOrg;
+use crate::{LinkPurpose, NewLink, NewOrg};
+use tokenim_domain::Code;
 use tokenim_domain::id::KeyId;
 use tokenim_domain::key;
+use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::role::Mode;
 use tokenim_domain::standing::Standing;
 
@@ -55,4 +57,21 @@ async fn an_org_survives_a_restart() {
     assert_eq!(signing.material.secret(), Some(&world.founded.signing.secret));
     assert_eq!(world.store.org(world.app().org).list_apps().await.unwrap().len(), 1);
     world.store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_who_sign_up_with_one_address_one_is_told() {
+    let world = World::new().await;
+    let new = NewOrg { is_verified: false, is_operator: false, ..new_org("twin") };
+    let mail = Mail { to: new.email.clone(), language: "en".into(), matter: Matter::Test };
+    let link = |number: u8| NewLink {
+        hash: [number; 32],
+        purpose: LinkPurpose::Verify,
+        expires_ms: i64::MAX,
+        mail: mail.clone(),
+    };
+    let (one, two) = (link(1), link(2));
+    let (a, b) = tokio::join!(world.store.sign_up(&new, &one), world.store.sign_up(&new, &two));
+    assert_ne!(a.is_ok(), b.is_ok());
+    assert_eq!(a.and(b).unwrap_err().code, Code::Conflict);
 }
