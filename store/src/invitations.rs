@@ -277,9 +277,10 @@ impl Change<'_> {
 
     async fn send(&self, row: &invitation::Model, org: &str, link: InvitationLink) -> Result<()> {
         // The address may be of nobody in this org, so it is looked up outside the org's fence.
-        let known = account::Entity::find().filter(account::Column::Email.eq(&row.email));
-        let known = known.one(&self.scope.store.readers).await;
+        sql::enter(&self.tx, Fence::Worker).await?;
+        let known = account::Entity::find().filter(account::Column::Email.eq(&row.email)).one(&self.tx).await;
         let language = known.map_err(fault::query)?.and_then(|known| known.language).unwrap_or(link.language);
+        sql::enter(&self.tx, Fence::of(self.scope.org)).await?;
         let matter = Matter::Invitation {
             org: org.to_owned(),
             inviter: link.inviter,

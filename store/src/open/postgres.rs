@@ -13,8 +13,10 @@ use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_migrations::{Migrator, fence};
 
-/// Connections for everything but the log, which org's works and look-ups share.
-const CONNECTIONS_MAX: u32 = 8;
+/// Connections that change what is not the log: changes of one org wait for each other, each with a connection.
+const WRITERS_MAX: u32 = 6;
+/// Connections of look-ups, which never wait for changes.
+const READERS_MAX: u32 = 6;
 /// Connections of the append, which has one batch in flight, and of new users.
 const LOG_WRITERS_MAX: u32 = 3;
 /// Connections that read the log for clients and faces.
@@ -156,12 +158,11 @@ pub(super) async fn open(url: &Secret) -> Result<Pools> {
         let by_key = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"].map(|name| (name, "off"));
         Ok(narrow(fence::LOG, statement_ms)?.options(by_key))
     };
-    let writer = pool(narrow(fence::AUTH, STATEMENT_TIMEOUT_MS)?, CONNECTIONS_MAX).await?;
+    let writer = pool(narrow(fence::AUTH, STATEMENT_TIMEOUT_MS)?, WRITERS_MAX).await?;
     check_role(&writer, fence::AUTH).await?;
-    let writer = Db::new(writer);
     Ok(Pools {
-        readers: writer.clone(),
-        writer,
+        readers: Db::new(pool(narrow(fence::AUTH, STATEMENT_TIMEOUT_MS)?, READERS_MAX).await?),
+        writer: Db::new(writer),
         log_writer: Db::new(pool(log(0)?, LOG_WRITERS_MAX).await?),
         log_readers: Db::new(pool(log(STATEMENT_TIMEOUT_MS)?, LOG_READERS_MAX).await?),
         fan_out: Db::new(pool(log(STATEMENT_TIMEOUT_MS)?, FAN_OUT_READERS_MAX).await?),

@@ -184,3 +184,17 @@ async fn another_orgs_invitation_is_not_found() {
     assert_eq!(other.list_invitations(None, 9).await.unwrap(), []);
     assert_eq!(world.store.org(world.app().org).list_invitations(None, 9).await.unwrap(), [made]);
 }
+
+#[tokio::test]
+async fn many_invitations_at_once_hold_nobody_up() {
+    let world = World::new().await;
+    let other = world.another_org("other").await;
+    let names: Vec<_> = (0..12).map(|number| format!("guest-{number}")).collect();
+    let inviting = futures_util::future::join_all(names.iter().map(|name| invite(&world, name)));
+    let elsewhere = world.store.org(other.app.org);
+    let (made, apps) = tokio::join!(inviting, elsewhere.list_apps());
+    assert_eq!(apps.unwrap().len(), 1);
+    for made in made {
+        made.unwrap();
+    }
+}
