@@ -78,7 +78,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found` for the app; `limit_reached` at 100 that are not revoked; `unavailable`, `overloaded`.
     pub async fn create_api_key(self, actor: &Actor, app: AppId, new: NewApiKey) -> Result<ApiKeyView> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         apps::get(&change, self.org, app).await?;
         let row = self.insert_api_key(&change, actor, app, new).await?;
         change.commit_and_tell(Event::new("key.created", row.id).after(facts(&row))).await?;
@@ -90,7 +89,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found`; `conflict` for a key that does not stand; as [`OrgScope::create_api_key`].
     pub async fn rotate_api_key(self, actor: &Actor, id: KeyId, print: KeyPrint, until_ms: i64) -> Result<ApiKeyView> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         let old = app_keys::get::<api_key::Entity>(&change, id).await?;
         let now = self.store.clock.now_ms();
         let end = app_keys::end_of_replaced::<api_key::Entity>(&old, until_ms, now)?;

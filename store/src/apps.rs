@@ -98,7 +98,6 @@ impl OrgScope<'_> {
     /// Errors: `plan_limit` where the plan allows no more; `unavailable`, `overloaded`.
     pub async fn create_app(self, actor: &Actor, name: &str, mode: Mode) -> Result<App> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         self.check_count(&change).await?;
         let row = app::Model {
             org_id: self.org,

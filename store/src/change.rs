@@ -1,4 +1,7 @@
 //! A change of an org's data: what it writes, its audit event and its number for the nodes commit together or not at all.
+//!
+//! Locks are taken in one order, so that no two transactions wait for each other: rows of an account, the org's row, rows of
+//! the org, the change clock, heads of audit chains by their org, the service's own last.
 
 use crate::audit::{self, Event};
 use crate::db::Fence;
@@ -28,12 +31,19 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'a> OrgScope<'a> {
-    /// Begins a change by that actor. Dropped without a commit, it never was.
+    /// Begins a change by that actor, which holds the org's row: one change of an org sees what the one before it left.
+    /// Dropped without a commit, it never was.
     ///
-    /// Errors: `invalid_field` at `reason` where an operator gives none.
+    /// Errors: `invalid_field` at `reason` where an operator gives none; `not_found` where there is no such org.
     pub(crate) async fn begin(self, actor: &'a Actor) -> Result<Change<'a>> {
         actor.check_reason()?;
-        Ok(Change { tx: sql::begin_within(&self.store.writer, Fence::of(self.org)).await?, scope: self, actor })
+        let tx = sql::begin_within(&self.store.writer, Fence::of(self.org)).await?;
+        let change = Change { tx, scope: self, actor };
+        // The service is no org and has no row.
+        if self.org != OrgId::SERVICE {
+            change.lock_org().await?;
+        }
+        Ok(change)
     }
 
     /// Goes on as a change of this org with a transaction that began with look-ups before it.
@@ -44,7 +54,7 @@ impl<'a> OrgScope<'a> {
 }
 
 impl Change<'_> {
-    /// The org's row, locked: what counts its members decides one after the other. `not_found` where there is none.
+    /// The org's row, locked. `not_found` where there is none.
     pub(crate) async fn lock_org(&self) -> Result<org::Model> {
         let found = sql::lock(&self.tx, org::Entity::find_by_id(self.scope.org));
         let found = found.one(&self.tx).await.map_err(fault::query)?;

@@ -150,7 +150,6 @@ impl OrgScope<'_> {
     /// `unavailable`, `overloaded`.
     pub async fn revoke_invitation(self, acting: &Acting, id: InvitationId) -> Result<InvitationView> {
         let change = self.begin(&acting.actor).await?;
-        change.lock_org().await?;
         let now = self.store.clock.now_ms();
         let mut row = change.invitation(id).await?;
         check_grant(acting.right, role(&row.role)?)?;

@@ -106,7 +106,6 @@ impl OrgScope<'_> {
     /// Errors: `limit_reached` at 100 that are not revoked; `unavailable`, `overloaded`.
     pub async fn create_management_key(self, actor: &Actor, new: NewManagementKey) -> Result<ManagementKeyView> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         let standing = management_key::Entity::find()
             .filter(management_key::Column::OrgId.eq(self.org))
             .filter(management_key::Column::RevokedMs.is_null())

@@ -93,7 +93,6 @@ impl OrgScope<'_> {
     /// `last_owner`; `unavailable`, `overloaded`.
     pub async fn change_role(self, acting: &Acting, account: AccountId, from: OrgRole, to: OrgRole) -> Result<()> {
         let change = self.begin(&acting.actor).await?;
-        change.lock_org().await?;
         let before = change.role_of(account).await?;
         check_grant(acting.right, before)?;
         check_grant(acting.right, to)?;
@@ -115,7 +114,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found`; `forbidden` for a role above the actor's own; `last_owner`; `unavailable`, `overloaded`.
     pub async fn remove_member(self, acting: &Acting, account: AccountId) -> Result<()> {
         let change = self.begin(&acting.actor).await?;
-        change.lock_org().await?;
         check_grant(acting.right, change.role_of(account).await?)?;
         change.drop_member(account, "member.removed").await
     }
@@ -125,7 +123,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found` where they are not in it; `last_owner`; `unavailable`, `overloaded`.
     pub async fn leave(self, actor: &Actor, account: AccountId) -> Result<()> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         change.drop_member(account, "member.left").await
     }
 
@@ -134,7 +131,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found`; `conflict` where the other owns it already; `unavailable`, `overloaded`.
     pub async fn transfer_ownership(self, actor: &Actor, to: AccountId) -> Result<()> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         if change.role_of(to).await? == OrgRole::Owner {
             return Err(Error::new(Code::Conflict).says("this member owns the org already"));
         }

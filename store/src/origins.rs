@@ -33,7 +33,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found` for the app; `limit_reached`; `unavailable`, `overloaded`.
     pub async fn add_origin(self, actor: &Actor, app: AppId, origin: &Origin) -> Result<()> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         apps::get(&change, self.org, app).await?;
         let query = app_origin::Entity::find().filter(app_origin::Column::AppId.eq(app));
         let present = query.limit(ORIGINS_MAX).all(&change.tx).await.map_err(fault::query)?;

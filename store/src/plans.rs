@@ -76,8 +76,6 @@ impl OrgScope<'_> {
         let change = self.begin(actor).await?;
         let found = plan::Entity::find_by_id(code).one(&change.tx).await.map_err(fault::query)?.ok_or_else(unknown)?;
         let version = newest_version(&change.tx, code).await?.ok_or_else(unknown)?;
-        // The org's row is locked: of two changes at a time the second sees the first's.
-        change.lock_org().await?;
         let before = current(&change.tx, self.org).await?;
         let plan = plan_of(&change.tx, found, version).await?;
         if before.plan == code && before.version == version {

@@ -87,7 +87,6 @@ impl OrgScope<'_> {
     /// Errors: `not_found` for the app; `limit_reached` at 100 that are not revoked; `unavailable`, `overloaded`.
     pub async fn create_signing_key(self, actor: &Actor, app: AppId, new: NewSigningKey) -> Result<SigningKeyView> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         apps::get(&change, self.org, app).await?;
         let row = self.insert_signing_key(&change, actor, app, new).await?;
         change.commit_and_tell(Event::new("signing_key.created", row.id).after(facts(&row))).await?;
@@ -105,7 +104,6 @@ impl OrgScope<'_> {
         until_ms: i64,
     ) -> Result<SigningKeyView> {
         let change = self.begin(actor).await?;
-        change.lock_org().await?;
         let old = app_keys::get::<signing_key::Entity>(&change, id).await?;
         let end = app_keys::end_of_replaced::<signing_key::Entity>(&old, until_ms, self.store.clock.now_ms())?;
         let new = NewSigningKey { name: old.name.clone(), material, expires_ms: None };

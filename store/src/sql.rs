@@ -108,11 +108,12 @@ pub(crate) fn page<E: EntityTrait>(
     query.apply_if(after, |query, after| query.filter(id.gt(after))).order_by_asc(id).limit(limit)
 }
 
-/// The same query, locking the rows it finds until the transaction ends. SQLite has one writer and no row locks.
+/// The same query, locking the rows it finds until the transaction ends. A row that refers to one of them can still be
+/// written: the key it refers to never changes. SQLite has one writer and no row locks.
 pub(crate) fn lock<E: EntityTrait>(tx: &DatabaseTransaction, found: Select<E>) -> Select<E> {
     match tx.get_database_backend() {
         DbBackend::Sqlite => found,
-        _ => found.lock(LockType::Update),
+        _ => found.lock(LockType::NoKeyUpdate),
     }
 }
 

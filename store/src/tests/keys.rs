@@ -1,12 +1,12 @@
 //! Apps, keys and origins: what another org may not touch, what stands, and what nodes are told.
 
 use super::world::{START_MS, World};
-use crate::{AppChange, KeyPrint, NewApiKey, NewMaterial, NewSigningKey, UsedKey};
+use crate::{AppChange, KeyPrint, NewApiKey, NewManagementKey, NewMaterial, NewSigningKey, UsedKey};
 use tokenim_domain::Code;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::origin::Origin;
-use tokenim_domain::role::Mode;
+use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::scope::{Scope, Scopes};
 use tokenim_domain::secret::Secret;
 
@@ -155,4 +155,21 @@ async fn apps_are_made_within_the_plan_and_listed_page_by_page() {
     let first = org().page_apps(None, 2).await.unwrap();
     let rest = org().page_apps(Some(first[1].id), 9).await.unwrap();
     assert_eq!(first.iter().chain(&rest).map(|app| app.id).collect::<Vec<_>>(), all);
+}
+
+/// Each of two changes writes what it was asked for and nothing of what it saw before.
+#[tokio::test]
+async fn of_two_changes_of_an_app_at_once_none_is_lost() {
+    let world = World::new().await;
+    let (app, by) = (world.app().app, Actor::machine());
+    let org = || world.store.org(world.app().org);
+    for round in 0..10 {
+        let (name, is_suspended) = (format!("round {round}"), round % 2 == 0);
+        let rename = AppChange { name: Some(name.clone()), is_suspended: None };
+        let suspend = AppChange { name: None, is_suspended: Some(is_suspended) };
+        let (a, b) = tokio::join!(org().update_app(&by, app, rename), org().update_app(&by, app, suspend));
+        a.and(b).unwrap();
+        let shown = org().show_app(app).await.unwrap().unwrap();
+        assert_eq!((shown.name, shown.suspended_ms.is_some()), (name, is_suspended));
+    }
 }

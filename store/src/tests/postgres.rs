@@ -5,7 +5,7 @@ use super::engine::{self, Database};
 use super::world::{START_MS, World, committed, sent, seqs};
 use crate::db::Fence;
 use crate::open::check_role;
-use crate::{Store, sql};
+use crate::{AppChange, KeyPrint, LinkPurpose, NewApiKey, NewLink, NewMaterial, NewSigningKey, Store, sql};
 use sea_orm::ConnectionTrait;
 use sea_orm::sqlx::{self, Connection, PgConnection};
 use std::collections::BTreeSet;
@@ -13,11 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokenim_domain::Code;
 use tokenim_domain::clock::SystemClock;
-use tokenim_domain::id::OrgId;
+use tokenim_domain::id::{AccountId, AppId, OrgId};
 use tokenim_domain::log::{Commit, MessageLog, Write};
+use tokenim_domain::mail::{Mail, Matter};
+use tokenim_domain::origin::Origin;
 use tokenim_domain::rng::SystemRng;
-use tokenim_domain::role::Change;
+use tokenim_domain::role::{Change, Mode};
+use tokenim_domain::scope::Scopes;
+use tokenim_domain::secret::Secret;
+use tokenim_domain::{Code, Result};
 use tokenim_migrations::fence;
+use tokio::task::JoinSet;
 
 /// How often a test looks for what it waits for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -280,6 +286,69 @@ async fn a_connection_that_dies_in_commit_leaves_the_outcome_unknown() {
     }
     change("DROP TRIGGER die ON message").await;
     assert_eq!(sent(committed(world.store.append(draft()).await).pop().unwrap()).seq, 2, "the next connection works");
+}
+
+/// One member's errand in an org that others change at the same time: everything that is told to the nodes.
+async fn errand(store: Store, world: (OrgId, AppId), number: u8) -> Result<()> {
+    let (org, app) = world;
+    let (scope, by) = (|| store.org(org), Actor::machine());
+    for round in 0..5 {
+        let print = |kind: u8| KeyPrint {
+            hint: "…".into(),
+            hash: [kind, number, round].repeat(11)[..32].try_into().unwrap(),
+        };
+        let (name, scopes) = (format!("{number}-{round}"), Scopes::All);
+        let new = NewApiKey { name: name.clone(), scopes, print: print(1), expires_ms: None };
+        let key = scope().create_api_key(&by, app, new).await?.id;
+        let next = scope().rotate_api_key(&by, key, print(2), i64::MAX).await?.id;
+        scope().revoke_api_key(&by, key).await?;
+        scope().revoke_api_key(&by, next).await?;
+        let material = NewMaterial::Secret(Secret::new("s3cret".into()));
+        let new = NewSigningKey { name: name.clone(), material, expires_ms: None };
+        let signing = scope().create_signing_key(&by, app, new).await?.id;
+        scope().revoke_signing_key(&by, signing).await?;
+        let origin = Origin::parse(&format!("https://{name}.example")).unwrap();
+        scope().add_origin(&by, app, &origin).await?;
+        let renamed = AppChange { name: Some(name.clone()), is_suspended: Some(round % 2 == 0) };
+        scope().update_app(&by, app, renamed).await?;
+        scope().remove_origin(&by, app, &origin).await?;
+        let made = scope().create_app(&by, &name, Mode::Test).await?.id;
+        scope().delete_app(&by, made).await?;
+    }
+    Ok(())
+}
+
+/// An account of the org that verifies its address again and again, which is told to all its orgs.
+async fn verify_often(store: Store, account: AccountId) -> Result<()> {
+    let by = |account| Actor { who: Who::Account(account), ..Actor::machine() };
+    for round in 0..20 {
+        let mail = Mail { to: "first@example.com".into(), language: "en".into(), matter: Matter::Test };
+        let link = NewLink { hash: [round; 32], purpose: LinkPurpose::Verify, expires_ms: i64::MAX, mail };
+        store.create_link(account, &link).await?;
+        sql::run(&store.writer, "UPDATE account SET verified_ms = NULL WHERE id = $1", [account.into()]).await.unwrap();
+        store.verify_address([round; 32], by).await?;
+    }
+    Ok(())
+}
+
+/// Whatever changes an org takes its locks in one order (store/src/change.rs), so nobody is refused and nothing is tried twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_changes_of_one_org_never_deadlock() {
+    let Some(world) = postgres().await else { return };
+    let mut errands = JoinSet::new();
+    for number in 0..10 {
+        errands.spawn(errand(world.store.clone(), (world.app().org, world.app().app), number));
+    }
+    errands.spawn(verify_often(world.store.clone(), world.founded.account));
+    while let Some(done) = errands.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert!(world.store.org(world.app().org).verify_audit().await.unwrap().is_intact());
+    // Connections report what they counted when they end.
+    world.store.close().await;
+    let mut owner = PgConnection::connect(world.settings.postgres.as_ref().unwrap().expose()).await.unwrap();
+    let count = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut owner).await.unwrap(), 0);
 }
 
 #[tokio::test]
