@@ -17,6 +17,9 @@ use tokenim_store::{Begun, Remembered, Space};
 
 /// Milliseconds after which a repeat of a running request is worth another try.
 const RUNNING_RETRY_MS: u64 = 1_000;
+/// What the repeat of a request is told that began and left no answer.
+const LOST: &str =
+    "what became of the request with this Idempotency-Key is not known: look what is there, then use another key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The part of a POST that its work needs.
@@ -34,7 +37,8 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
     /// Runs the work and answers with its JSON; with an `Idempotency-Key`, only if it did not run before.
     ///
     /// Such work runs in a task of its own: the caller who hangs up is the one who will repeat.
-    /// Errors: the work's own; `idempotency_mismatch`, `idempotency_in_progress`.
+    /// Errors: the work's own; `idempotency_mismatch`, `idempotency_in_progress`; `outcome_unknown` where it began and must
+    /// not run again.
     /// Source: docs/PROTOCOL.md §9.
     pub(crate) async fn once<F, R>(self, api: &web::Data<Api>, work: F) -> Answer
     where
@@ -82,6 +86,7 @@ async fn begin(api: &Api, space: Space, once: &Once) -> Result<Option<Remembered
         Begun::Fresh => Ok(None),
         Begun::Done(remembered) => Ok(Some(remembered)),
         Begun::Running => Err(Error::new(Code::IdempotencyInProgress).retry_after(RUNNING_RETRY_MS).into()),
+        Begun::Lost => Err(Error::new(Code::OutcomeUnknown).says(LOST).into()),
         Begun::Mismatch => Err(Code::IdempotencyMismatch.into()),
     }
 }
@@ -103,7 +108,8 @@ struct Settled<'a> {
 }
 
 impl Settled<'_> {
-    /// Remembers an answer that is final; frees the key after one that is not.
+    /// Remembers an answer that is final; frees the key after one that is not, unless the work may be done and must not be
+    /// done again.
     async fn settle(&self, outcome: Result<String, Fault>, request_id: &str) -> Result<Remembered, Fault> {
         let answer = match outcome {
             Ok(json) => Remembered { status: StatusCode::OK.as_u16(), body: json.into_bytes() },
@@ -111,6 +117,7 @@ impl Settled<'_> {
                 fault.log(request_id);
                 Remembered { status: fault.code().row().status, body: fault.json(request_id) }
             }
+            Err(fault) if fault.code() == Code::OutcomeUnknown && !self.space.runs_again() => return Err(fault),
             Err(fault) => {
                 self.note(self.store.abandon_idempotent(self.space, &self.once.key).await, request_id);
                 return Err(fault);

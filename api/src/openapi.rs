@@ -233,6 +233,9 @@ fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
         codes.extend([Code::TokenInvalid, Code::TokenExpired, Code::TokenRevoked, Code::SessionInvalid]);
         codes.extend([Code::InvalidField, Code::Unavailable, Code::Overloaded]);
     }
+    if spec.verb != Verb::Get && matches!(spec.who, Who::ManagementKey(_) | Who::OperatorKey) {
+        codes.push(Code::OutcomeUnknown);
+    }
     match spec.who {
         Who::ManagementKey(_) => codes.push(Code::NotFound),
         Who::ServerKey(_) | Who::KeyOrUser(_) => {

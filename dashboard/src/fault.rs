@@ -166,6 +166,7 @@ fn refused(visit: &Visit<'_>, error: &Error) -> HttpResponse {
     let (here, page) = (visit.here(), page_of_form(visit.request.path()));
     match (error.code, error.code.row().status) {
         (_, 404) => notice(visit, Kind::NotFound, Code::NotFound, FIRST_PAGE),
+        (Code::OutcomeUnknown, _) => notice(visit, Kind::Unknown, error.code, page),
         (_, 503) => notice(visit, Kind::Unavailable, error.code, here),
         (_, 429) => notice(visit, Kind::Limited, error.code, page),
         (Code::EmailUnverified, _) => notice(visit, Kind::Unverified, error.code, "/console"),

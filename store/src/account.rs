@@ -82,7 +82,7 @@ impl Store {
         let tx = sql::begin(&self.writer).await?;
         let ended = set_password(self, &tx, account, password_hash, Some(keep), mail).await?;
         append_to_orgs_of(self, &tx, account, actor, Event::new("account.password_changed", account)).await?;
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(ended)
     }
 
@@ -128,7 +128,7 @@ impl Store {
     pub async fn end_other_sessions(&self, account: AccountId, keep: SessionId) -> Result<Vec<SessionId>> {
         let tx = sql::begin(&self.writer).await?;
         let ended = end_sessions(&tx, account, Some(keep)).await?;
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(ended)
     }
 }

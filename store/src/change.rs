@@ -20,6 +20,10 @@ const CHANGES_MAX: u64 = 1_000;
 /// How long a change is kept for nodes to learn, in milliseconds; one that is further behind learns everything anew.
 const KEPT_MS: i64 = 3_600_000;
 
+/// What a caller is told whose change may have been made or not.
+const UNKNOWN: &str =
+    "the answer of the database to the commit was lost: look whether the change was made before you repeat it";
+
 /// An open change of one org.
 pub(crate) struct Change<'a> {
     /// What the change writes with.
@@ -62,6 +66,8 @@ impl Change<'_> {
     }
 
     /// Commits with the event in the org's audit log; what an operator does is in the service's own log as well.
+    ///
+    /// Errors: `outcome_unknown`; `unavailable`, `overloaded`: nothing was changed.
     pub(crate) async fn commit(self, event: Event) -> Result<()> {
         let Change { tx, scope, actor } = self;
         let copy = Event { object: format!("{} {}", scope.org, event.object), ..event.clone() };
@@ -70,7 +76,7 @@ impl Change<'_> {
             sql::enter(&tx, Fence::of(OrgId::SERVICE)).await?;
             audit::append(scope.store, &tx, OrgId::SERVICE, actor, copy).await?;
         }
-        tx.commit().await.map_err(fault::query)
+        sql::commit(tx).await.map_err(|error| error.says(UNKNOWN))
     }
 
     /// The same for what nodes must learn soon: keys, plans, origins, suspensions, and who the owners are.

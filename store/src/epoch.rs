@@ -25,7 +25,7 @@ impl Store {
         sql::run(&tx, "UPDATE log_epoch SET epoch = $1 WHERE id = 1", [epoch.into()]).await.map_err(fault::query)?;
         let conversations = "UPDATE conversation SET epoch = $1, epoch_first = last_seq + 1";
         sql::run(&tx, conversations, [epoch.into()]).await.map_err(fault::query)?;
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(epoch)
     }
 

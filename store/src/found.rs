@@ -120,7 +120,7 @@ impl Store {
             Event::new("org.created", app.org).after(json!({"name": new.org, "plan": new.plan, "app": app.app}));
         let actor = Actor { who, ..Actor::machine() };
         audit::append(self, &tx, app.org, &actor, event).await?;
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(FoundedOrg { account, account_is_new, app, key, signing })
     }
 

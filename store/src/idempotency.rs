@@ -9,7 +9,7 @@ use tokenim_domain::log::AppRef;
 
 /// How long an answer is remembered.
 const KEPT_MS: i64 = 24 * 3_600_000;
-/// After this long a request that left no answer is taken for dead, and the key may run again.
+/// After this long a request that left no answer is taken for dead; where its space allows that, the key may run again.
 const RUNNING_MS_MAX: i64 = 60_000;
 /// Expired keys that a request forgets on its way: more than it adds, so that what piled up is worked off.
 const FORGOTTEN_MAX: i64 = 16;
@@ -24,6 +24,8 @@ pub enum Begun {
     Done(Remembered),
     /// It is running.
     Running,
+    /// It began and left no answer: what became of it is not known, and it must not run again.
+    Lost,
     /// It was used with another request.
     Mismatch,
 }
@@ -87,7 +89,7 @@ macro_rules! texts {
                 ".created_ms <= $5"
             ),
             find: concat!(
-                "SELECT request_hash, status, sealed_body FROM ",
+                "SELECT request_hash, status, sealed_body, created_ms FROM ",
                 $table,
                 " WHERE ",
                 $owner,
@@ -128,6 +130,13 @@ impl Space {
         }
     }
 
+    /// Whether a request that left no answer may run again. An app's makes its ids from the key, so it finds what was made
+    /// before; one of the provisioning API would make another.
+    #[must_use]
+    pub const fn runs_again(self) -> bool {
+        matches!(self, Space::App(_))
+    }
+
     fn owner(self) -> Value {
         match self {
             Space::App(app) => app.app.into(),
@@ -152,10 +161,12 @@ impl Store {
         let (texts, tx) = (space.texts(), sql::begin_within(&self.writer, Fence::Worker).await?);
         sql::run(&tx, texts.forget, [(now - KEPT_MS).into(), FORGOTTEN_MAX.into()]).await.map_err(fault::query)?;
         sql::enter(&tx, space.fence()).await?;
-        let values =
-            [space.owner(), key.into(), request_hash.to_vec().into(), now.into(), (now - RUNNING_MS_MAX).into()];
+        let dead_ms = now - RUNNING_MS_MAX;
+        let again_ms = if space.runs_again() { dead_ms } else { i64::MIN };
+        let values = [space.owner(), key.into(), request_hash.to_vec().into(), now.into(), again_ms.into()];
         let taken = sql::run(&tx, texts.take, values).await.map_err(fault::query)? == 1;
         let found = if taken { None } else { sql::row(&tx, texts.find, [space.owner(), key.into()]).await? };
+        // Where this answer is lost nothing ran, whatever became of the key.
         tx.commit().await.map_err(fault::query)?;
         // What is not taken stands there.
         let Some(row) = found else { return Ok(Begun::Fresh) };
@@ -164,7 +175,10 @@ impl Store {
         }
         let (status, sealed) =
             (sql::get::<Option<i64>>(&row, "status")?, sql::get::<Option<Vec<u8>>>(&row, "sealed_body")?);
-        let (Some(status), Some(sealed)) = (status, sealed) else { return Ok(Begun::Running) };
+        let (Some(status), Some(sealed)) = (status, sealed) else {
+            let is_dead = sql::get::<i64>(&row, "created_ms")? <= dead_ms;
+            return Ok(if is_dead { Begun::Lost } else { Begun::Running });
+        };
         let body = self.master.open(SEAL_PURPOSE, &sealed)?;
         Ok(Begun::Done(Remembered { status: u16::try_from(status).unwrap_or(500), body }))
     }

@@ -115,7 +115,7 @@ impl Store {
     pub async fn enqueue_mail(&self, org: Option<OrgId>, dedup_key: &str, mail: &Mail) -> Result<()> {
         let tx = sql::begin(&self.writer).await?;
         enqueue_mail(self, &tx, org, dedup_key, mail).await?;
-        tx.commit().await.map_err(fault::query)
+        sql::commit(tx).await
     }
 
     /// Claims jobs that are due, at most so many, for [`CLAIM_MS`].

@@ -103,7 +103,7 @@ impl Store {
     pub async fn create_link(&self, account: AccountId, new: &NewLink) -> Result<()> {
         let tx = sql::begin(&self.writer).await?;
         add(self, &tx, account, new).await?;
-        tx.commit().await.map_err(fault::query)
+        sql::commit(tx).await
     }
 
     /// How many links of a purpose an account was sent since then (milliseconds since 1970; a day back at most).
@@ -153,7 +153,7 @@ impl Store {
         } else if !self.has_address(&tx, &link).await? {
             return Err(Error::new(Code::NotFound));
         }
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(link.account)
     }
 
@@ -178,7 +178,7 @@ impl Store {
         let link = take(&tx, hash, LinkPurpose::Reset, now).await?.ok_or(Code::NotFound)?;
         let ended = set_password(self, &tx, link.account, password_hash, None, mail).await?;
         append_to_orgs_of(self, &tx, link.account, actor, Event::new("account.password_reset", link.account)).await?;
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(ended)
     }
 }

@@ -1,4 +1,4 @@
-//! Prepared statements by their text, for the queries that an entity can't say.
+//! Prepared statements by their text, for the queries that an entity can't say; transactions, from their begin to their commit.
 
 use crate::db::{Db, Fence};
 use crate::fault;
@@ -8,7 +8,11 @@ use sea_orm::{
     IntoActiveModel, ModelTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
     Value,
 };
-use tokenim_domain::Result;
+use std::time::Duration;
+use tokenim_domain::{Code, Error, Result};
+
+/// How long PostgreSQL's answer to COMMIT is waited for; beyond it the outcome is unknown. The commit itself is never cancelled.
+const COMMIT_WAIT: Duration = Duration::from_secs(10);
 
 /// A statement with its values, for the engine it runs on; the driver keeps it prepared under its text, so texts must not
 /// vary with the data. Placeholders are `$1`, `$2`: both engines take them.
@@ -74,6 +78,24 @@ pub(crate) async fn begin_within(writer: &Db, fence: Fence) -> Result<DatabaseTr
     let tx = begin(writer).await?;
     enter(&tx, fence).await?;
     Ok(tx)
+}
+
+/// Commits a transaction. An error from COMMIT itself does not tell whether it was done: the answer may be what was lost.
+///
+/// Errors: `outcome_unknown`.
+pub(crate) async fn commit(tx: DatabaseTransaction) -> Result<()> {
+    let answer = match tx.get_database_backend() {
+        // A file answers or fails by itself.
+        DbBackend::Sqlite => tx.commit().await,
+        _ => match tokio::time::timeout(COMMIT_WAIT, tx.commit()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(crate::db::gone("no answer to COMMIT in time")),
+        },
+    };
+    answer.map_err(|error| {
+        fault::end_if_flush_failed(&error);
+        Error::new(Code::OutcomeUnknown).because(error)
+    })
 }
 
 /// Puts the rest of a transaction inside a fence.

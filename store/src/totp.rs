@@ -83,7 +83,7 @@ impl Store {
         }
         self.replace_codes(&tx, account, codes).await?;
         append_to_orgs_of(self, &tx, account, actor, Event::new("account.totp_enabled", account)).await?;
-        tx.commit().await.map_err(fault::query)
+        sql::commit(tx).await
     }
 
     /// Forgets an account's second factor and its recovery codes; its sessions of the operator area end, which need both.
@@ -107,7 +107,7 @@ impl Store {
             .await
             .map_err(fault::query)?;
         append_to_orgs_of(self, &tx, account, actor, Event::new("account.totp_disabled", account)).await?;
-        tx.commit().await.map_err(fault::query)
+        sql::commit(tx).await
     }
 
     /// Replaces the recovery codes of an account.
@@ -117,7 +117,7 @@ impl Store {
         let tx = sql::begin(&self.writer).await?;
         self.replace_codes(&tx, account, codes).await?;
         append_to_orgs_of(self, &tx, account, actor, Event::new("account.recovery_codes_made", account)).await?;
-        tx.commit().await.map_err(fault::query)
+        sql::commit(tx).await
     }
 
     /// Uses a recovery code; false where it is none of the account's, or was used.
@@ -137,7 +137,7 @@ impl Store {
             return Ok(false);
         }
         append_to_orgs_of(self, &tx, account, actor, Event::new("account.recovery_code_used", account)).await?;
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(true)
     }
 

@@ -120,7 +120,7 @@ impl Store {
             let values = [app.into(), Meter::MsgSent.as_str().into(), hour.into(), units.into()];
             sql::run(&tx, ADD, values).await.map_err(fault::query)?;
         }
-        tx.commit().await.map_err(fault::query)?;
+        sql::commit(tx).await?;
         Ok(rows.len())
     }
 

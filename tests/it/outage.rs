@@ -6,6 +6,7 @@ use crate::support::page::Console;
 use crate::support::proxy::{Proxy, Way};
 use crate::support::wait::within_at_most;
 use crate::support::{TestServer, until};
+use serde_json::json;
 use std::time::Duration;
 
 /// Longer than every wait the server sets itself for its database.
@@ -99,4 +100,21 @@ async fn a_database_that_refuses_connections_comes_back() {
 #[tokio::test]
 async fn a_database_that_falls_silent_comes_back() {
     outage(Way::Silent, SILENCE).await;
+}
+
+/// The connection breaks between COMMIT and its answer: the caller is told that nobody knows, and a repeat makes no second key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_commit_lost_its_answer_is_told_and_not_done_twice() {
+    let Some((server, proxy)) = behind_proxy().await else { return };
+    let rest = server.rest_as(&server.manager(&server.founded).await.secret);
+    let body = json!({"app": server.founded.app, "name": "ci", "scopes": ["*"]});
+    proxy.lose_commit_after("key.created");
+    let first = rest.post_once("/v1/manage/keys", "k", &body).await;
+    assert_eq!((first.refusal(), proxy.has_lost_it()), ((503, "outcome_unknown".to_owned()), true));
+    let again = rest.post_once("/v1/manage/keys", "k", &body).await;
+    assert_eq!(again.refusal(), (409, "idempotency_in_progress".to_owned()));
+    let keys = rest.get("/v1/manage/keys").await.ok();
+    let made = keys["items"].as_array().unwrap().iter().filter(|key| key["name"] == "ci").count();
+    assert_eq!(made, 1, "it was committed, once");
+    rest.post_once("/v1/manage/keys", "k2", &body).await.ok();
 }

@@ -17,8 +17,6 @@ use tokenim_domain::{Code, Error, Result};
 const ATTEMPTS_MAX: u32 = 5;
 /// How long PostgreSQL may take for what comes before COMMIT; beyond it nothing was stored.
 const APPEND_WAIT: Duration = Duration::from_secs(10);
-/// How long the answer to COMMIT is waited for; beyond it the outcome is unknown. The commit itself is never cancelled.
-const COMMIT_WAIT: Duration = Duration::from_secs(10);
 
 /// A conversation, as keys of the log name it; its order is the order of locks.
 pub(super) type Key = (AppId, Conversation);
@@ -101,13 +99,9 @@ async fn attempt(store: &Store, batch: Vec<Write>, locked: bool, taken: &Mutex<V
     match in_time(store, APPEND_WAIT, prepared).await {
         None => Commit::Failed(fault::query(crate::db::gone("the database did not take the batch in time"))),
         Some(Err(error)) => Commit::Failed(error),
-        Some(Ok((tx, outcomes))) => match in_time(store, COMMIT_WAIT, tx.commit()).await {
-            Some(Ok(())) => Commit::Committed(outcomes),
-            Some(Err(error)) => {
-                fault::end_if_flush_failed(&error);
-                Commit::Unknown(Error::new(Code::OutcomeUnknown).because(error))
-            }
-            None => Commit::Unknown(Error::new(Code::OutcomeUnknown).because("no answer to COMMIT in time")),
+        Some(Ok((tx, outcomes))) => match sql::commit(tx).await {
+            Ok(()) => Commit::Committed(outcomes),
+            Err(error) => Commit::Unknown(error),
         },
     }
 }

@@ -55,3 +55,20 @@ async fn of_many_at_once_one_is_fresh() {
     let fresh = [a, b, c, d].into_iter().filter(|begun| *begun.as_ref().unwrap() == Begun::Fresh).count();
     assert_eq!(fresh, 1);
 }
+
+#[tokio::test]
+async fn a_dead_request_of_an_org_never_runs_again() {
+    let world = World::new().await;
+    let (org, store) = (world.app().org, &world.store);
+    assert_eq!(store.begin_idempotent(org, "k", [1; 32]).await.unwrap(), Begun::Fresh);
+    world.clock.shift(59_999);
+    assert_eq!(store.begin_idempotent(org, "k", [1; 32]).await.unwrap(), Begun::Running);
+    world.clock.shift(1);
+    for _ in 0..2 {
+        assert_eq!(store.begin_idempotent(org, "k", [1; 32]).await.unwrap(), Begun::Lost);
+        world.clock.shift(HOUR_MS);
+    }
+    assert_eq!(store.begin_idempotent(org, "k", [2; 32]).await.unwrap(), Begun::Mismatch);
+    world.clock.shift(24 * HOUR_MS);
+    assert_eq!(store.begin_idempotent(org, "k", [1; 32]).await.unwrap(), Begun::Fresh, "forgotten after a day");
+}

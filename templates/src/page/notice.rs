@@ -30,6 +30,8 @@ pub enum Kind {
     Limited,
     /// The store cannot be reached.
     Unavailable,
+    /// The store was lost while it kept a change: whether it did is not known.
+    Unknown,
     /// A fault of ours.
     Internal,
     /// A host name that is not the console's.
@@ -67,6 +69,7 @@ impl Kind {
         Self::Silent,
         Self::Limited,
         Self::Unavailable,
+        Self::Unknown,
         Self::Internal,
         Self::Host,
         Self::Forbidden { roles: String::new() },
@@ -89,6 +92,7 @@ impl Kind {
             Self::Silent => "notice-silent-title",
             Self::Limited => "notice-limited-title",
             Self::Unavailable => "notice-unavailable-title",
+            Self::Unknown => "notice-unknown-title",
             Self::Internal => "notice-internal-title",
             Self::Host => "notice-host-title",
             Self::Forbidden { .. } => "notice-forbidden-title",
@@ -112,6 +116,7 @@ impl Kind {
             Self::Silent => text.get("notice-silent-body"),
             Self::Limited => text.get("notice-limited-body"),
             Self::Unavailable => text.get("notice-unavailable-body"),
+            Self::Unknown => text.get("notice-unknown-body"),
             Self::Internal => text.get("notice-internal-body"),
             Self::Host => text.get("notice-host-body"),
             Self::Forbidden { roles } if roles.is_empty() => text.get("notice-forbidden-body-plain"),
@@ -136,6 +141,7 @@ impl Kind {
             Self::Silent => "notice-silent-action",
             Self::Limited => "notice-limited-action",
             Self::Unavailable => "notice-unavailable-action",
+            Self::Unknown => "notice-unknown-action",
             Self::Internal => "notice-internal-action",
             Self::Host => "notice-host-action",
             Self::Forbidden { .. } => "notice-forbidden-action",

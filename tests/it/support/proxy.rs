@@ -1,7 +1,8 @@
 //! A way to a database that can be cut: connections refused and broken, or open and silent.
 
-use std::sync::Arc;
-use tokio::io::copy_bidirectional;
+use std::io;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,10 +18,14 @@ pub enum Way {
     Silent,
 }
 
+/// The text whose transaction loses the answer to its COMMIT, until one did.
+type Fatal = Arc<Mutex<Option<&'static str>>>;
+
 /// A proxy on a port of this machine, before a PostgreSQL server's socket. It ends with its value.
 pub struct Proxy {
     pub port: u16,
     way: Arc<watch::Sender<Way>>,
+    fatal: Fatal,
     _tasks: JoinSet<()>,
 }
 
@@ -30,9 +35,19 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let way = Arc::new(watch::Sender::new(Way::Open));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, socket, way.subscribe()));
-        Proxy { port, way, _tasks: tasks }
+        let (fatal, mut tasks) = (Arc::default(), JoinSet::new());
+        tasks.spawn(accept(listener, socket, way.subscribe(), Arc::clone(&fatal)));
+        Proxy { port, way, fatal, _tasks: tasks }
+    }
+
+    /// Breaks one connection between a COMMIT and its answer: the first that said this text before.
+    pub fn lose_commit_after(&self, text: &'static str) {
+        *self.fatal.lock().unwrap() = Some(text);
+    }
+
+    /// Whether that has happened.
+    pub fn has_lost_it(&self) -> bool {
+        self.fatal.lock().unwrap().is_none()
     }
 
     /// Changes what it does, for open connections too.
@@ -41,14 +56,14 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, socket: String, mut way: watch::Receiver<Way>) {
+async fn accept(listener: TcpListener, socket: String, mut way: watch::Receiver<Way>, fatal: Fatal) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // Dropped at once where the way is cut: the client reads an end.
                 if let (Ok((client, _)), false) = (accepted, *way.borrow() == Way::Cut) {
-                    connections.spawn(pass(client, socket.clone(), way.clone()));
+                    connections.spawn(pass(client, socket.clone(), way.clone(), Arc::clone(&fatal)));
                 }
             }
             changed = way.changed() => {
@@ -63,7 +78,7 @@ async fn accept(listener: TcpListener, socket: String, mut way: watch::Receiver<
     }
 }
 
-async fn pass(mut client: TcpStream, socket: String, mut way: watch::Receiver<Way>) {
+async fn pass(mut client: TcpStream, socket: String, mut way: watch::Receiver<Way>, fatal: Fatal) {
     let Ok(mut server) = UnixStream::connect(socket).await else { return };
     loop {
         if way.wait_for(|way| *way == Way::Open).await.is_err() {
@@ -77,7 +92,41 @@ async fn pass(mut client: TcpStream, socket: String, mut way: watch::Receiver<Wa
         tokio::select! {
             biased;
             _ = silent => {}
-            _ = copy_bidirectional(&mut client, &mut server) => return,
+            _ = copy(&mut client, &mut server, &fatal) => return,
         }
     }
+}
+
+/// Copies both ways until one ends, or an answer is to be lost.
+async fn copy(client: &mut TcpStream, server: &mut UnixStream, fatal: &Mutex<Option<&'static str>>) -> io::Result<()> {
+    let (mut asked, mut answered, mut is_doomed) = (vec![0; 65_536], vec![0; 65_536], false);
+    loop {
+        tokio::select! {
+            count = client.read(&mut asked) => {
+                let bytes = &asked[..count?];
+                is_doomed |= fatal.lock().unwrap().is_some_and(|text| holds(bytes, text));
+                server.write_all(bytes).await?;
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                if is_doomed && holds(bytes, "COMMIT") {
+                    // It answers once it has committed.
+                    server.read(&mut answered).await?;
+                    *fatal.lock().unwrap() = None;
+                    return Ok(());
+                }
+            }
+            count = server.read(&mut answered) => {
+                let bytes = &answered[..count?];
+                client.write_all(bytes).await?;
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
