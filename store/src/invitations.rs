@@ -247,9 +247,10 @@ impl Change<'_> {
 
     /// Whether one more invitation, to this address, is right.
     async fn check_new(&self, email: &str, now: i64) -> Result<()> {
-        let known = account::Entity::find().filter(account::Column::Email.eq(email)).one(&self.tx).await;
+        let known = account::Entity::find().select_only().column(account::Column::Id);
+        let known = known.filter(account::Column::Email.eq(email)).into_tuple::<AccountId>().one(&self.tx).await;
         if let Some(known) = known.map_err(fault::query)? {
-            let member = org_member::Entity::find_by_id((self.scope.org, known.id)).one(&self.tx).await;
+            let member = org_member::Entity::find_by_id((self.scope.org, known)).one(&self.tx).await;
             if member.map_err(fault::query)?.is_some() {
                 return Err(Error::new(Code::Conflict).says("this address is a member already").at("email"));
             }

@@ -72,16 +72,24 @@ impl OrgScope<'_> {
 
     async fn with_accounts(&self, members: Vec<org_member::Model>) -> Result<Vec<OrgMember>> {
         let ids: Vec<_> = members.iter().map(|member| member.account_id).collect();
-        let rows = account::Entity::find().filter(account::Column::Id.is_in(ids)).all(&self.reader()).await;
-        let mut accounts: HashMap<_, _> = rows.map_err(fault::query)?.into_iter().map(|row| (row.id, row)).collect();
+        // No more of an account than its org may see.
+        let rows: Vec<(AccountId, String, Option<i64>)> = account::Entity::find()
+            .select_only()
+            .columns([account::Column::Id, account::Column::Email, account::Column::TotpConfirmedMs])
+            .filter(account::Column::Id.is_in(ids))
+            .into_tuple()
+            .all(&self.reader())
+            .await
+            .map_err(fault::query)?;
+        let mut accounts: HashMap<_, _> = rows.into_iter().map(|(id, email, totp)| (id, (email, totp))).collect();
         let view = |member: org_member::Model| {
-            let account = accounts.remove(&member.account_id)?;
+            let (email, totp_confirmed_ms) = accounts.remove(&member.account_id)?;
             Some(role(&member.role).map(|role| OrgMember {
-                account: account.id,
-                email: account.email,
+                account: member.account_id,
+                email,
                 role,
                 joined_ms: member.created_ms,
-                has_totp: account.totp_confirmed_ms.is_some(),
+                has_totp: totp_confirmed_ms.is_some(),
             }))
         };
         members.into_iter().filter_map(view).collect()

@@ -7,7 +7,7 @@ use crate::scope::OrgScope;
 use crate::{Store, fault, plans, sql};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
-use tokenim_domain::id::AppId;
+use tokenim_domain::id::{AccountId, AppId};
 use tokenim_domain::log::AppRef;
 use tokenim_domain::meter::Meter;
 use tokenim_domain::plan::{Entitlement, Feature, LimitMode, Limits};
@@ -173,8 +173,11 @@ impl OrgScope<'_> {
             .filter(org_member::Column::OrgId.eq(self.org))
             .filter(org_member::Column::Role.eq(OrgRole::Owner.as_str()));
         let verified = account::Entity::find()
+            .select_only()
+            .column(account::Column::Id)
             .filter(account::Column::Id.in_subquery(sea_orm::QueryTrait::into_query(owners)))
             .filter(account::Column::VerifiedMs.is_not_null())
+            .into_tuple::<AccountId>()
             .one(&self.reader())
             .await
             .map_err(fault::query)?;

@@ -2,9 +2,6 @@
 
 use super::world::World;
 use crate::audit::{self, AuditQuery, AuditVerdict, Event};
-use crate::entity::audit_event;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::id::OrgId;
@@ -63,12 +60,9 @@ async fn an_altered_chain_is_found() {
     }
     let org = world.store.org(world.app().org);
     assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Intact { seq: 4 });
-    let edited = audit_event::Entity::update_many()
-        .col_expr(audit_event::Column::Action, Expr::value("b.unmade"))
-        .filter(audit_event::Column::Seq.eq(3));
-    edited.exec(&world.all()).await.unwrap();
+    world.tamper("UPDATE audit_event SET action = 'b.unmade' WHERE seq = 3").await;
     assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Broken { seq: 3 });
-    audit_event::Entity::delete_many().filter(audit_event::Column::Seq.gte(3)).exec(&world.all()).await.unwrap();
+    world.tamper("DELETE FROM audit_event WHERE seq >= 3").await;
     assert_eq!(org.verify_audit().await.unwrap(), AuditVerdict::Broken { seq: 3 }, "the end is cut off");
 }
 

@@ -351,6 +351,30 @@ async fn many_changes_of_one_org_never_deadlock() {
     assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut owner).await.unwrap(), 0);
 }
 
+/// The role of an org's work and the one that spans orgs add to the audit log, and alter nothing in it.
+#[tokio::test]
+async fn what_was_noted_is_not_altered() {
+    let Some(world) = postgres().await else { return };
+    let org = Fence::Org(world.app().org);
+    for fence in [org, Fence::Worker] {
+        for text in ["UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event"] {
+            let refused = sql::run(&world.store.writer.within(fence), text, []).await.unwrap_err();
+            assert!(refused.to_string().contains("permission denied"), "{fence:?} {text}: {refused}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_org_sees_no_secret_of_its_members_accounts() {
+    let Some(world) = postgres().await else { return };
+    let reader = world.store.readers.within(Fence::Org(world.app().org));
+    for column in ["password_hash", "sealed_totp", "totp_step", "is_operator"] {
+        let refused = sql::rows(&reader, &format!("SELECT {column} FROM account"), []).await.unwrap_err();
+        assert!(std::error::Error::source(&refused).unwrap().to_string().contains("permission denied"), "{column}");
+    }
+    assert_eq!(sql::rows(&reader, "SELECT id, email FROM account", []).await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn an_empty_database_is_made_ready_and_its_key_is_not_lost() {
     if engine::server().is_none() {

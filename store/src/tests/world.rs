@@ -5,6 +5,7 @@ use crate::db::{Fence, Fenced};
 use crate::entity::{account, org_member};
 use crate::{FoundedOrg, NewOrg, Settings, Store, sql};
 use sea_orm::EntityTrait;
+use sea_orm::sqlx::{self, Connection, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -244,6 +245,17 @@ impl World {
 
     pub async fn members(&self, conversation: &str) -> Vec<Member> {
         self.store.members(self.members_query(conversation)).await.unwrap()
+    }
+
+    /// Runs a statement as who owns the tables: what no role of a server may do.
+    pub async fn tamper(&self, text: &'static str) {
+        match &self.settings.postgres {
+            Some(url) => {
+                let mut owner = PgConnection::connect(url.expose()).await.unwrap();
+                sqlx::raw_sql(text).execute(&mut owner).await.unwrap();
+            }
+            None => drop(sql::run(&self.store.writer, text, []).await.unwrap()),
+        }
     }
 
     /// One number of the database.
