@@ -135,6 +135,23 @@ async fn a_key_invites_in_its_orgs_name_once_an_owner_is_verified() {
 }
 
 #[actix_web::test]
+async fn enterprise_is_given_by_operators_and_chosen_by_nobody() {
+    let house = House::new().await;
+    let (_, owner) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    let operator = house.operator().await;
+    let put = async |credential: &str, query: &str| {
+        let bearer = format!("Bearer {credential}");
+        let headers = [("authorization", bearer.as_str()), ("x-reason", "it was paid for")];
+        let body = json!({"plan": "enterprise"}).to_string().into_bytes();
+        house.raw(Method::PUT, &format!("/v1/manage/subscription{query}"), &headers, body).await
+    };
+    let refused = put(&owner, "").await;
+    assert_eq!((refused.status, refused.code()), (422, "invalid_field"));
+    let given = put(&operator, &format!("?org={}", house.alpha.app.org)).await;
+    assert_eq!((given.status, &given.json["plan"]["code"]), (200, &json!("enterprise")));
+}
+
+#[actix_web::test]
 async fn every_write_leaves_its_row_in_the_audit_log() {
     let house = House::new().await;
     let (key, secret) = management_key(&house, &house.acting(), OrgRole::Owner).await;

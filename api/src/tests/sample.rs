@@ -91,7 +91,7 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
             with_id(signing_key(house, &acting).await.to_string())
         }
         (Verb::Post, "/v1/keys/report-leak") => plain(json!({"key": "nonsense"})),
-        (Verb::Put, "/v1/manage/subscription") => plain(json!({"plan": "enterprise"})),
+        (Verb::Put, "/v1/manage/subscription") => plain(json!({"plan": "pro"})),
         (Verb::Get | Verb::Delete, _) => of_group(Value::Null),
         (verb, path) => panic!("{verb:?} {path} has no sample"),
     }

@@ -43,7 +43,7 @@ async fn the_plans_are_listed_from_small_to_large_with_what_they_grant() {
     let world = World::new().await;
     let plans = world.store.list_plans().await.unwrap();
     let codes: Vec<_> = plans.iter().map(|plan| (plan.code.as_str(), plan.is_public)).collect();
-    assert_eq!(codes, [("basic", true), ("pro", true), ("enterprise", true), ("operator", false)]);
+    assert_eq!(codes, [("basic", true), ("pro", true), ("enterprise", false), ("operator", false)]);
     assert_eq!(plans[0].entitlements.of(Feature::Connections), hard(100));
     assert_eq!(plans[1].entitlements.of(Feature::MsgSent).bound(), None, "Pro counts on");
     assert!(Feature::ALL.iter().all(|feature| plans[3].entitlements.of(*feature).bound().is_none()));
