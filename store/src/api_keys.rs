@@ -75,7 +75,7 @@ impl OrgScope<'_> {
 
     /// Makes a server key.
     ///
-    /// Errors: `not_found` for the app; `limit_reached` at 100 that are not revoked; `unavailable`, `overloaded`.
+    /// Errors: `not_found` for the app; `limit_reached` at 100 that stand; `unavailable`, `overloaded`.
     pub async fn create_api_key(self, actor: &Actor, app: AppId, new: NewApiKey) -> Result<ApiKeyView> {
         let change = self.begin(actor).await?;
         apps::get(&change, self.org, app).await?;
@@ -84,7 +84,7 @@ impl OrgScope<'_> {
         view(row)
     }
 
-    /// Makes a key in the place of another, which ends at `until_ms`; where that is now, it is revoked as well.
+    /// Makes a key in the place of another, of the same name and end; the other ends at `until_ms`; where that is now, it is revoked as well.
     ///
     /// Errors: `not_found`; `conflict` for a key that does not stand; as [`OrgScope::create_api_key`].
     pub async fn rotate_api_key(self, actor: &Actor, id: KeyId, print: KeyPrint, until_ms: i64) -> Result<ApiKeyView> {
@@ -93,7 +93,7 @@ impl OrgScope<'_> {
         let now = self.store.clock.now_ms();
         let end = app_keys::end_of_replaced::<api_key::Entity>(&old, until_ms, now)?;
         let scopes = Scopes::parse(old.scopes.split(' ')).map_err(Error::internal)?;
-        let new = NewApiKey { name: old.name.clone(), scopes, print, expires_ms: None };
+        let new = NewApiKey { name: old.name.clone(), scopes, print, expires_ms: old.expires_ms };
         let row = self.insert_api_key(&change, actor, old.app_id, new).await?;
         let revoked_ms = (until_ms <= now).then_some(now);
         api_key::Entity::update_many()

@@ -2,6 +2,7 @@
 
 use crate::change::Change;
 use crate::entity::{api_key, signing_key};
+use crate::keys::ends_after;
 use crate::{apps, fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryTrait, Select};
@@ -9,7 +10,7 @@ use tokenim_domain::id::{AppId, KeyId, OrgId};
 use tokenim_domain::standing::Standing;
 use tokenim_domain::{Code, Error, Result};
 
-/// Keys of one kind that an app has at most, those that are revoked aside.
+/// Keys of one kind that an app has at most, those that stand no longer aside.
 const KEYS_MAX: u64 = 100;
 
 /// A table of keys of apps.
@@ -20,6 +21,8 @@ pub(crate) trait AppKey: EntityTrait<Model: Send + Sync> {
     const ID: Self::Column;
     /// When it was revoked.
     const REVOKED_MS: Self::Column;
+    /// When it ends.
+    const EXPIRES_MS: Self::Column;
     /// What an app has too many of, in the message that refuses one more.
     const KEYS: &'static str;
 
@@ -31,6 +34,7 @@ impl AppKey for api_key::Entity {
     const APP: api_key::Column = api_key::Column::AppId;
     const ID: api_key::Column = api_key::Column::Id;
     const REVOKED_MS: api_key::Column = api_key::Column::RevokedMs;
+    const EXPIRES_MS: api_key::Column = api_key::Column::ExpiresMs;
     const KEYS: &'static str = "keys";
 
     fn standing(row: &api_key::Model) -> Standing {
@@ -42,6 +46,7 @@ impl AppKey for signing_key::Entity {
     const APP: signing_key::Column = signing_key::Column::AppId;
     const ID: signing_key::Column = signing_key::Column::Id;
     const REVOKED_MS: signing_key::Column = signing_key::Column::RevokedMs;
+    const EXPIRES_MS: signing_key::Column = signing_key::Column::ExpiresMs;
     const KEYS: &'static str = "signing keys";
 
     fn standing(row: &signing_key::Model) -> Standing {
@@ -82,11 +87,13 @@ pub(crate) async fn get<E: AppKey>(change: &Change<'_>, id: KeyId) -> Result<E::
 ///
 /// Errors: `limit_reached`; `unavailable`, `overloaded`.
 pub(crate) async fn check_count<E: AppKey>(change: &Change<'_>, app: AppId) -> Result<()> {
-    let standing = E::find().filter(E::APP.eq(app)).filter(E::REVOKED_MS.is_null());
+    let now = change.scope.store.clock.now_ms();
+    let standing =
+        E::find().filter(E::APP.eq(app)).filter(E::REVOKED_MS.is_null()).filter(ends_after(E::EXPIRES_MS, now));
     if standing.count(&change.tx).await.map_err(fault::query)? < KEYS_MAX {
         return Ok(());
     }
-    let message = format!("an app has at most {KEYS_MAX} {} that are not revoked; revoke one first", E::KEYS);
+    let message = format!("an app has at most {KEYS_MAX} {} that stand; revoke one first", E::KEYS);
     Err(Error::new(Code::LimitReached).says(message))
 }
 

@@ -112,12 +112,11 @@ impl Store {
     ///
     /// Errors: as [`Store::find_signing_key`].
     pub async fn find_current_signing_key(&self, app: AppRef) -> Result<Option<SigningKey>> {
-        let ends = signing_key::Column::ExpiresMs;
         let row = signing_key::Entity::find()
             .filter(signing_key::Column::AppId.eq(app.app))
             .filter(signing_key::Column::Algorithm.eq(SigningAlgorithm::Hs256.as_str()))
             .filter(signing_key::Column::RevokedMs.is_null())
-            .filter(Condition::any().add(ends.is_null()).add(ends.gt(self.clock.now_ms())))
+            .filter(ends_after(signing_key::Column::ExpiresMs, self.clock.now_ms()))
             .order_by_desc(signing_key::Column::Id)
             .one(&self.readers)
             .await
@@ -163,4 +162,9 @@ impl Store {
             is_suspended: app.suspended_ms.is_some(),
         })
     }
+}
+
+/// Keys whose end, in that column, is yet to come or none.
+pub(crate) fn ends_after(end: impl ColumnTrait, now_ms: i64) -> Condition {
+    Condition::any().add(end.is_null()).add(end.gt(now_ms))
 }

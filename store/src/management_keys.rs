@@ -2,7 +2,7 @@
 
 use crate::audit::Event;
 use crate::entity::management_key;
-use crate::keys::KeyPrint;
+use crate::keys::{KeyPrint, ends_after};
 use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
@@ -14,7 +14,7 @@ use tokenim_domain::id::{KeyId, OrgId};
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Code, Error, Result};
 
-/// Management keys of an org that are not revoked.
+/// Management keys of an org that stand.
 const KEYS_MAX: u64 = 100;
 
 /// A management key that exists, as a request is judged by it.
@@ -103,18 +103,19 @@ impl OrgScope<'_> {
 
     /// Makes a management key.
     ///
-    /// Errors: `limit_reached` at 100 that are not revoked; `unavailable`, `overloaded`.
+    /// Errors: `limit_reached` at 100 that stand; `unavailable`, `overloaded`.
     pub async fn create_management_key(self, actor: &Actor, new: NewManagementKey) -> Result<ManagementKeyView> {
         let change = self.begin(actor).await?;
         let standing = management_key::Entity::find()
             .filter(management_key::Column::OrgId.eq(self.org))
             .filter(management_key::Column::RevokedMs.is_null())
+            .filter(ends_after(management_key::Column::ExpiresMs, self.store.clock.now_ms()))
             .count(&change.tx)
             .await
             .map_err(fault::query)?;
         if standing >= KEYS_MAX {
             return Err(Error::new(Code::LimitReached)
-                .says(format!("an org has at most {KEYS_MAX} management keys; revoke one first")));
+                .says(format!("an org has at most {KEYS_MAX} management keys that stand; revoke one first")));
         }
         let row = management_key::Model {
             org_id: self.org,

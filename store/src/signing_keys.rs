@@ -84,7 +84,7 @@ impl OrgScope<'_> {
 
     /// Makes a signing key.
     ///
-    /// Errors: `not_found` for the app; `limit_reached` at 100 that are not revoked; `unavailable`, `overloaded`.
+    /// Errors: `not_found` for the app; `limit_reached` at 100 that stand; `unavailable`, `overloaded`.
     pub async fn create_signing_key(self, actor: &Actor, app: AppId, new: NewSigningKey) -> Result<SigningKeyView> {
         let change = self.begin(actor).await?;
         apps::get(&change, self.org, app).await?;
@@ -93,7 +93,7 @@ impl OrgScope<'_> {
         view(row)
     }
 
-    /// Makes a key in the place of another, which ends at `until_ms`.
+    /// Makes a key in the place of another, of the same name and end; the other ends at `until_ms`.
     ///
     /// Errors: `not_found`; `conflict` for a key that does not stand; as [`OrgScope::create_signing_key`].
     pub async fn rotate_signing_key(
@@ -106,7 +106,7 @@ impl OrgScope<'_> {
         let change = self.begin(actor).await?;
         let old = app_keys::get::<signing_key::Entity>(&change, id).await?;
         let end = app_keys::end_of_replaced::<signing_key::Entity>(&old, until_ms, self.store.clock.now_ms())?;
-        let new = NewSigningKey { name: old.name.clone(), material, expires_ms: None };
+        let new = NewSigningKey { name: old.name.clone(), material, expires_ms: old.expires_ms };
         let row = self.insert_signing_key(&change, actor, old.app_id, new).await?;
         signing_key::Entity::update_many()
             .col_expr(signing_key::Column::ExpiresMs, Expr::value(end))

@@ -157,6 +157,52 @@ async fn apps_are_made_within_the_plan_and_listed_page_by_page() {
     assert_eq!(first.iter().chain(&rest).map(|app| app.id).collect::<Vec<_>>(), all);
 }
 
+#[tokio::test]
+async fn a_replacement_ends_when_the_key_would_have() {
+    let world = World::new().await;
+    let (app, by, end) = (world.app().app, Actor::machine(), Some(START_MS + 90_000));
+    let org = || world.store.org(world.app().org);
+    let key = org().create_api_key(&by, app, NewApiKey { expires_ms: end, ..new_key(1) }).await.unwrap();
+    let ends = NewSigningKey { expires_ms: end, ..new_signing_key() };
+    let signing = org().create_signing_key(&by, app, ends).await.unwrap();
+    let until_ms = START_MS + 60_000;
+    assert_eq!(org().rotate_api_key(&by, key.id, print(2), until_ms).await.unwrap().expires_ms, end);
+    let material = new_signing_key().material;
+    assert_eq!(org().rotate_signing_key(&by, signing.id, material, until_ms).await.unwrap().expires_ms, end);
+    assert_eq!(org().show_api_key(key.id).await.unwrap().unwrap().expires_ms, Some(until_ms));
+}
+
+#[tokio::test]
+async fn keys_that_have_ended_take_no_place() {
+    let world = World::new().await;
+    let (app, by, end) = (world.app().app, Actor::machine(), Some(START_MS + 1_000));
+    let org = || world.store.org(world.app().org);
+    let server = async |number: u8| {
+        org().create_api_key(&by, app, NewApiKey { expires_ms: end, ..new_key(number) }).await.map(drop)
+    };
+    let signing = async || {
+        org().create_signing_key(&by, app, NewSigningKey { expires_ms: end, ..new_signing_key() }).await.map(drop)
+    };
+    let management = async |number: u8| {
+        let (name, hint, hash) = ("ci".to_owned(), "…".to_owned(), [number; 32]);
+        let new = NewManagementKey { name, role: OrgRole::Viewer, hint, hash, expires_ms: end };
+        org().create_management_key(&by, new).await.map(drop)
+    };
+    // The app has its first key and its first secret.
+    for number in 1..100 {
+        server(number).await.unwrap();
+        signing().await.unwrap();
+        management(number).await.unwrap();
+    }
+    management(100).await.unwrap();
+    let refused = [server(101).await, signing().await, management(101).await].map(|more| more.unwrap_err().code);
+    assert_eq!(refused, [Code::LimitReached; 3]);
+    world.clock.shift(1_000);
+    for more in [server(101).await, signing().await, management(101).await] {
+        more.unwrap();
+    }
+}
+
 /// Each of two changes writes what it was asked for and nothing of what it saw before.
 #[tokio::test]
 async fn of_two_changes_of_an_app_at_once_none_is_lost() {
