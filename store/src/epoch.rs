@@ -29,13 +29,16 @@ impl Store {
         Ok(epoch)
     }
 
-    /// Ends every console session and every link sent by mail: what was ended since a backup was made is alive in it.
+    /// Ends every console session and every link sent by mail, those of invitations too: what was ended since a backup was
+    /// made is alive in it.
     ///
     /// Errors: `unavailable`, `overloaded`.
     pub async fn end_sessions(&self) -> Result<()> {
         for text in ["DELETE FROM console_session", "DELETE FROM mail_link"] {
             sql::run(&self.writer, text, []).await.map_err(fault::query)?;
         }
-        Ok(())
+        let invitations = "UPDATE invitation SET revoked_ms = $1 WHERE accepted_ms IS NULL AND revoked_ms IS NULL";
+        let writer = self.writer.within(Fence::Worker);
+        sql::run(&writer, invitations, [self.clock.now_ms().into()]).await.map(drop).map_err(fault::query)
     }
 }

@@ -198,3 +198,12 @@ async fn many_invitations_at_once_hold_nobody_up() {
         made.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_invitation_does_not_outlive_a_restore() {
+    let world = World::new().await;
+    let bob = world.account("bob").await;
+    invite(&world, "bob").await.unwrap();
+    world.store.end_sessions().await.unwrap();
+    assert_eq!(accept(&world, bob, "bob").await.unwrap_err().code, Code::InvitationRevoked);
+}
