@@ -38,7 +38,7 @@ pub struct DeadJob {
     pub org: Option<OrgId>,
     /// How often it was tried.
     pub attempts: i64,
-    /// When it was enqueued, milliseconds since 1970.
+    /// When it was enqueued, the last time, milliseconds since 1970.
     pub created_ms: i64,
     /// When it was given up.
     pub dead_ms: i64,
@@ -85,22 +85,25 @@ impl Store {
         Ok(rows.map_err(fault::query)?.into_iter().map(dead).collect())
     }
 
-    /// Puts a job that was given up back into the queue, to be tried as often as a new one.
+    /// Puts a job that was given up back into the queue: it counts as enqueued now, and is tried as often as a new one.
     ///
     /// Errors: `not_found` where no such job was given up; `invalid_field` at `reason`; `unavailable`, `overloaded`.
     pub async fn revive_job(&self, actor: &Actor, id: JobId) -> Result<()> {
         let change = self.org(OrgId::SERVICE).begin(actor).await?;
         let found = job::Entity::find_by_id(id).filter(job::Column::DeadMs.is_not_null()).one(&change.tx).await;
         let row = found.map_err(fault::query)?.ok_or_else(|| Error::new(Code::NotFound).says("no such job"))?;
+        let now = self.clock.now_ms();
         job::Entity::update_many()
             .col_expr(job::Column::DeadMs, Expr::value(None::<i64>))
             .col_expr(job::Column::Attempts, Expr::value(0))
-            .col_expr(job::Column::RunAtMs, Expr::value(self.clock.now_ms()))
+            .col_expr(job::Column::RunAtMs, Expr::value(now))
+            .col_expr(job::Column::CreatedMs, Expr::value(now))
             .filter(job::Column::Id.eq(id))
             .exec(&change.tx)
             .await
             .map_err(fault::query)?;
-        let before = json!({"kind": row.kind, "org": row.org_id, "error": row.last_error});
+        let before =
+            json!({"kind": row.kind, "org": row.org_id, "error": row.last_error, "created_ms": row.created_ms});
         change.commit(Event::new("job.retried", id).before(before)).await?;
         self.jobs_nudge.notify_one();
         Ok(())

@@ -45,7 +45,7 @@ pub struct Job {
     pub org: Option<OrgId>,
     /// How often it was claimed, this time included: tells this claim from a later one.
     pub attempt: i64,
-    /// When it was enqueued, milliseconds since 1970.
+    /// When it was enqueued, or put back by an operator, milliseconds since 1970.
     pub created_ms: i64,
     sealed_payload: Vec<u8>,
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use tempfile::TempDir;
+use tokenim_domain::actor::Actor;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::rng::SystemRng;
@@ -161,6 +162,22 @@ async fn a_job_that_never_works_ends_after_the_named_time() {
     assert!((70..100).contains(&tries), "{tries}");
     world.shift(30 * backoff::TOTAL_MS);
     assert_eq!(world.run_due(&work).await, 0);
+}
+
+#[tokio::test]
+async fn a_job_that_was_put_back_is_tried_as_long_as_a_new_one() {
+    let world = World::new().await;
+    world.enqueue("k").await;
+    let work = Script::of([Answer::GiveUp("550".to_owned()), retry("refused"), retry("refused")]);
+    assert_eq!(world.run_due(&work).await, 1);
+    world.shift(2 * backoff::TOTAL_MS);
+    let dead = world.store.list_dead_jobs(None, 9).await.unwrap();
+    world.store.revive_job(&Actor::machine(), dead[0].id).await.unwrap();
+    assert_eq!(world.run_due(&work).await, 1);
+    assert!(world.store.list_dead_jobs(None, 9).await.unwrap().is_empty(), "one refusal is not the end");
+    world.shift(backoff::TOTAL_MS);
+    assert_eq!(world.run_due(&work).await, 1);
+    assert_eq!(world.store.list_dead_jobs(None, 9).await.unwrap().len(), 1, "as old as a new one may become");
 }
 
 #[tokio::test]

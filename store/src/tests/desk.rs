@@ -20,13 +20,14 @@ async fn a_job_that_was_given_up_is_tried_again_for_a_reason() {
     assert_eq!((dead.len(), dead[0].id, dead[0].error.as_deref()), (1, job.id, Some("550 no such user")));
     assert!(store.list_dead_jobs(Some(job.id), 9).await.unwrap().is_empty());
 
+    world.clock.shift(1_000);
     let silent = Actor { who: Who::Operator(world.founded.account), ..Actor::machine() };
     assert_eq!(store.revive_job(&silent, job.id).await.unwrap_err().param, Some("reason"));
     let actor = Actor { reason: Some("the address works now".into()), ..silent };
     store.revive_job(&actor, job.id).await.unwrap();
     assert_eq!(store.revive_job(&actor, job.id).await.unwrap_err().code, Code::NotFound);
     let again = store.claim_jobs(1).await.unwrap().pop().unwrap();
-    assert_eq!((again.id, again.attempt), (job.id, 1));
+    assert_eq!((again.id, again.attempt, again.created_ms), (job.id, 1, world.store.clock().now_ms()));
     assert_eq!(store.open_job(&again).unwrap(), serde_json::to_vec(&mail).unwrap());
     let log = store.org(OrgId::SERVICE).list_audit(None, 9).await.unwrap();
     assert_eq!((log.len(), log[0].action.as_str(), log[0].object.clone()), (1, "job.retried", job.id.to_string()));
