@@ -8,15 +8,14 @@ use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{App, AppChange, Store};
 
-/// Makes an app without keys. A live one needs an owner with a verified address; an operator answers for that.
+/// Makes an app without keys. That needs an owner with a verified address, whom an operator answers for: until then an org
+/// has the one test app of its sign-up, so that deleting it and making another one does not begin the trial anew.
 ///
 /// Errors: `forbidden`, `invalid_field`, `email_unverified`, `plan_limit`; the store's.
 pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> Result<App> {
     acting.allow(Action::ChangeApps)?;
     check::name(name)?;
-    if mode == Mode::Live {
-        check_verified_owner(store, acting).await?;
-    }
+    check_verified_owner(store, acting).await?;
     store.org(acting.org).create_app(&acting.actor, name, mode).await
 }
 

@@ -63,7 +63,7 @@ codes! {
     TokenInUrl              "token_in_url"              false 400 4400 "Credentials never travel in a URL.";
     OriginNotAllowed        "origin_not_allowed"        false 403 4403 "The page's origin is not on the app's list.";
     Forbidden               "forbidden"                 false 403 4403 "The credential is valid but may not do this.";
-    EmailUnverified         "email_unverified"          false 403 0 "The account's email address is not verified yet; live apps, invitations and billing wait for it.";
+    EmailUnverified         "email_unverified"          false 403 0 "The account's email address is not verified yet; more apps, invitations and billing wait for it.";
     ReauthRequired          "reauth_required"           false 403 0 "This needs proof from the last minutes that it is you: give the password or a code again.";
     NotFound                "not_found"                 false 404 0 "No such object in this app, or none that you may see.";
     MethodNotAllowed        "method_not_allowed"        false 405 0 "The path exists but not with this method.";

@@ -115,6 +115,27 @@ async fn an_org_for_an_address_is_not_given_to_whoever_signed_up_with_it() {
 }
 
 #[actix_web::test]
+async fn an_org_keeps_to_its_first_app_until_an_owner_is_verified() {
+    let house = House::new().await;
+    for (name, is_verified) in [("unknown", false), ("known", true)] {
+        let founded = house.founded_with(name, "pro", is_verified).await;
+        let acting = Acting { org: founded.app.org, right: Right::Role(OrgRole::Owner), actor: Actor::machine() };
+        let (_, secret) = management_key(&house, &acting, OrgRole::Owner).await;
+        let make = async || house.post(&secret, "/v1/manage/apps", json!({"name": "More", "mode": "test"})).await;
+        let answers = [make().await, {
+            let path = format!("/v1/manage/apps/{}?name={name}", founded.app.app);
+            assert_eq!(house.call(&secret, Method::DELETE, &path, Value::Null).await.status, 200);
+            make().await
+        }];
+        for answer in answers {
+            let told = if is_verified { 200 } else { 403 };
+            assert_eq!(answer.status, told, "{:?}", answer.json);
+            assert!(is_verified || answer.code() == "email_unverified");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_key_invites_in_its_orgs_name_once_an_owner_is_verified() {
     let house = House::new().await;
     for (name, is_verified) in [("unknown", false), ("known", true)] {
