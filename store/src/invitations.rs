@@ -3,7 +3,7 @@
 use crate::audit::Event;
 use crate::change::Change;
 use crate::db::Fence;
-use crate::entity::{account, invitation, org_member};
+use crate::entity::{account, invitation, job, org_member};
 use crate::jobs::enqueue_mail;
 use crate::link::note_verified;
 use crate::orgs::role;
@@ -18,15 +18,17 @@ use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::membership::{INVITATION_MS, InvitationState, check_grant};
 use tokenim_domain::plan::Feature;
 use tokenim_domain::role::OrgRole;
-use tokenim_domain::secret::Secret;
+use tokenim_domain::secret::{Secret, sha256};
 use tokenim_domain::{Code, Error, Result};
 
 /// Invitations read at once: a page of 200, and one more that tells of another page.
 pub const INVITATIONS_READ_MAX: u64 = 201;
 /// Milliseconds between two mails of one invitation.
 const RESEND_AFTER_MS: i64 = 60_000;
-/// Invitations an org may make within [`DAY_MS`]: each is a mail to somebody who did not ask for it.
+/// Invitations an org may mail within [`DAY_MS`], those sent again too: each goes to somebody who did not ask for it.
 pub const INVITATIONS_PER_DAY_MAX: u64 = 200;
+/// The same to one address.
+const MAILS_PER_ADDRESS_MAX: u64 = 5;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Whom to invite, and the link that the mail carries.
@@ -92,13 +94,14 @@ impl OrgScope<'_> {
     ///
     /// Errors: `forbidden` for a role above the actor's own; `conflict` where the address is a member or has an open
     /// invitation; `plan_limit` where the plan's members are all there or invited; `rate_limited` after
-    /// [`INVITATIONS_PER_DAY_MAX`] in a day; `unavailable`, `overloaded`.
+    /// [`INVITATIONS_PER_DAY_MAX`] in a day, 5 of them to one address; `unavailable`, `overloaded`.
     pub async fn invite(self, acting: &Acting, new: NewInvitation) -> Result<InvitationView> {
         check_grant(acting.right, new.role)?;
         let change = self.begin(&acting.actor).await?;
         let org = change.lock_org().await?;
         let now = self.store.clock.now_ms();
         change.check_new(&new.email, now).await?;
+        change.check_mails(&new.email, now).await?;
         let row = change.add_invitation(new, &org.name).await?;
         let after = json!({"email": row.email, "role": row.role, "expires_ms": row.expires_ms});
         change.commit(Event::new("invitation.created", row.id).after(after)).await?;
@@ -108,7 +111,7 @@ impl OrgScope<'_> {
     /// Sends an invitation again, under a new link; the old one ends, and seven days begin anew.
     ///
     /// Errors: `not_found`; `forbidden` for a role above the actor's own; `invitation_used`, `invitation_revoked`;
-    /// `rate_limited` within a minute; `plan_limit` where it had expired and its place is taken; `unavailable`, `overloaded`.
+    /// `rate_limited` within a minute and as for [`Self::invite`]; `plan_limit` where it had expired and its place is taken; `unavailable`, `overloaded`.
     pub async fn resend_invitation(
         self,
         acting: &Acting,
@@ -129,6 +132,7 @@ impl OrgScope<'_> {
         if now < next_ms {
             return Err(Error::new(Code::RateLimited).retry_after(next_ms.abs_diff(now)));
         }
+        change.check_mails(&row.email, now).await?;
         row.hash = link.hash.to_vec();
         row.expires_ms = now + INVITATION_MS;
         invitation::Entity::update_many()
@@ -265,14 +269,26 @@ impl Change<'_> {
         if open.await.map_err(fault::query)? > 0 {
             return Err(Error::new(Code::Conflict).says("this address is invited already; send it again").at("email"));
         }
-        let lately = of_org().filter(invitation::Column::CreatedMs.gt(now - DAY_MS)).count(&self.tx).await;
-        if lately.map_err(fault::query)? >= INVITATIONS_PER_DAY_MAX {
-            return Err(Error::new(Code::RateLimited).retry_after(DAY_MS.unsigned_abs()));
-        }
         let seats = self.seats().await?;
         let taken = i64::try_from(seats.members + seats.invitations).unwrap_or(i64::MAX);
         let granted = plans::granted(&self.tx, self.scope.org, Feature::Members).await?;
         granted.admit(Feature::Members, taken)
+    }
+
+    /// Whether one more mail, to this address, is right: those of the last day are all jobs still.
+    async fn check_mails(&self, email: &str, now: i64) -> Result<()> {
+        let limits = [(MAIL_KEY.to_owned(), INVITATIONS_PER_DAY_MAX), (address_key(email), MAILS_PER_ADDRESS_MAX)];
+        for (key, mails_max) in limits {
+            let mails = job::Entity::find()
+                .filter(job::Column::OrgId.eq(self.scope.org))
+                .filter(job::Column::DedupKey.starts_with(key))
+                .filter(job::Column::CreatedMs.gt(now - DAY_MS))
+                .count(&self.tx);
+            if mails.await.map_err(fault::query)? >= mails_max {
+                return Err(Error::new(Code::RateLimited).retry_after(DAY_MS.unsigned_abs()));
+            }
+        }
+        Ok(())
     }
 
     async fn send(&self, row: &invitation::Model, org: &str, link: InvitationLink) -> Result<()> {
@@ -289,7 +305,7 @@ impl Change<'_> {
             expires_ms: row.expires_ms,
         };
         let mail = Mail { to: row.email.clone(), language, matter };
-        enqueue_mail(self.scope.store, &self.tx, Some(self.scope.org), &mail_key(link.hash), &mail).await
+        enqueue_mail(self.scope.store, &self.tx, Some(self.scope.org), &mail_key(&row.email, link.hash), &mail).await
     }
 
     async fn invitation(&self, id: InvitationId) -> Result<invitation::Model> {
@@ -314,10 +330,22 @@ fn no_invitation() -> Error {
     Error::new(Code::NotFound).says("no such invitation")
 }
 
-/// One mail per link: half of the hash is plenty to tell them apart.
-fn mail_key(hash: [u8; 32]) -> String {
+/// How the keys of an org's invitation mails begin, and then those to one address.
+const MAIL_KEY: &str = "invitation:";
+
+fn address_key(email: &str) -> String {
+    format!("{MAIL_KEY}{}:", short(sha256(email.as_bytes())))
+}
+
+/// One mail per link.
+fn mail_key(email: &str, hash: [u8; 32]) -> String {
+    address_key(email) + &short(hash)
+}
+
+/// Half of a hash is plenty to tell it from others.
+fn short(hash: [u8; 32]) -> String {
     let (half, _) = hash.split_first_chunk().expect("32 bytes have a first half");
-    format!("invitation:{}", id::encode(u128::from_be_bytes(*half)))
+    id::encode(u128::from_be_bytes(*half))
 }
 
 fn state(row: &invitation::Model, now: i64) -> InvitationState {

@@ -136,6 +136,45 @@ async fn an_org_keeps_to_its_first_app_until_an_owner_is_verified() {
 }
 
 #[actix_web::test]
+async fn a_name_is_more_than_blanks() {
+    let house = House::new().await;
+    let (_, secret) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    let app = format!("/v1/manage/apps/{}", house.alpha.app.app);
+    for (name, status) in [("   ", 422), ("A shop", 200)] {
+        let key = json!({"app": house.alpha.app.app, "name": name, "scopes": ["*"]});
+        let made = house.post(&secret, "/v1/manage/keys", key).await;
+        let renamed = house.call(&secret, Method::PATCH, &app, json!({"name": name})).await;
+        for answer in [made, renamed] {
+            assert_eq!(answer.status, status, "{:?}", answer.json);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn one_address_gets_five_invitations_a_day_however_they_are_sent() {
+    let house = House::new().await;
+    let (_, secret) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    let new = json!({"email": "carol@example.com", "role": "viewer"});
+    let made = house.post(&secret, "/v1/manage/invitations", new.clone()).await;
+    let path = format!("/v1/manage/invitations/{}", made.json["id"].as_str().unwrap());
+    let resend = async || {
+        house.pass(61_000);
+        house.post(&secret, &format!("{path}/resend"), json!({})).await
+    };
+    for _ in 0..4 {
+        assert_eq!(resend().await.status, 200);
+    }
+    assert_eq!(resend().await.code(), "rate_limited");
+    house.call(&secret, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(house.post(&secret, "/v1/manage/invitations", new).await.code(), "rate_limited");
+    let other = json!({"email": "dan@example.com", "role": "viewer"});
+    assert_eq!(house.post(&secret, "/v1/manage/invitations", other).await.status, 200);
+    house.pass(24 * 3_600_000);
+    let later = house.post(&secret, "/v1/manage/invitations", json!({"email": "carol@example.com", "role": "viewer"}));
+    assert_eq!(later.await.status, 200);
+}
+
+#[actix_web::test]
 async fn a_key_invites_in_its_orgs_name_once_an_owner_is_verified() {
     let house = House::new().await;
     for (name, is_verified) in [("unknown", false), ("known", true)] {
