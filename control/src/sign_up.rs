@@ -5,6 +5,7 @@ use crate::link::to_verify;
 use crate::orgs::FIRST_PLAN;
 use crate::password;
 use crate::sign_in::{SignedIn, check_password, normal};
+use std::net::IpAddr;
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::role::Mode;
 use tokenim_domain::secret::Secret;
@@ -27,6 +28,8 @@ pub struct SignUp {
     pub org: String,
     /// Name of its first app.
     pub app: String,
+    /// From where they ask.
+    pub address: Option<IpAddr>,
 }
 
 /// What became of it.
@@ -62,7 +65,7 @@ pub async fn sign_up(store: &Store, wanted: SignUp) -> Result<SignedUp> {
         email: email.clone(),
     };
     let link = to_verify(&email, &wanted.language, store.clock().now_ms(), &**store.rng());
-    match store.sign_up(&new, &link).await {
+    match store.sign_up(&new, &link, wanted.address).await {
         Ok(founded) => Ok(SignedUp::Founded(founded)),
         // Somebody signed up with the address meanwhile, for instance with the same form.
         Err(error) if error.code == Code::Conflict => known(store, &email, &wanted).await,

@@ -6,7 +6,11 @@ use tokenim_control::{
     sign_in::is_password_of,
     totp::{self, CODE_CHARS_MAX},
 };
-use tokenim_domain::{Error, secret::Secret};
+use tokenim_domain::{
+    Error,
+    actor::{Actor, Who as Somebody},
+    secret::Secret,
+};
 use tokenim_templates::{page::code::ElevatePage, problem::Problems};
 
 use crate::{
@@ -41,6 +45,9 @@ async fn elevate(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let form: Elevation = form.parse()?;
     match check(visit, form).await {
         Ok(()) => {
+            let account = visit.signed_in()?.account;
+            let actor = Actor { who: Somebody::Operator(account), ..visit.actor()? };
+            visit.console.store.note_elevation(account, &actor).await?;
             session::begin_operating(visit).await?;
             Ok(answer::see_other(AREA))
         }

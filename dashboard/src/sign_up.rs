@@ -80,6 +80,7 @@ async fn try_sign_up(visit: &Visit<'_>, email: &str, password: String) -> Result
         language: visit.language.tag().to_owned(),
         org: org_name(&text, email.split('@').next().unwrap_or_default(), NAME_CHARS_MAX),
         app: app_name(&text),
+        address: visit.address(),
     };
     Ok(use_case(&visit.console.store, wanted).await?)
 }

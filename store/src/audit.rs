@@ -1,6 +1,6 @@
 //! The audit log: one chain of events per org, each written in the transaction of its change.
 
-use crate::entity::{audit_event, audit_head};
+use crate::entity::{account, audit_event, audit_head};
 use crate::members::enter_orgs_of;
 use crate::scope::OrgScope;
 use crate::{Store, fault, sql};
@@ -145,7 +145,8 @@ pub(crate) async fn append(
     sql::insert(tx, row).await
 }
 
-/// Adds what an account did about itself to the chains of the orgs it is in.
+/// Adds what an account did about itself to the chains of the orgs it is in; to the service's own, where it is in none or
+/// operates the service.
 pub(crate) async fn append_to_orgs_of(
     store: &Store,
     tx: &DatabaseTransaction,
@@ -153,7 +154,13 @@ pub(crate) async fn append_to_orgs_of(
     actor: &Actor,
     event: Event,
 ) -> Result<()> {
-    for org in enter_orgs_of(tx, account).await? {
+    let mut orgs = enter_orgs_of(tx, account).await?;
+    let known = account::Entity::find_by_id(account).one(tx).await.map_err(fault::query)?;
+    // The service's is last, so that two changes never wait for each other's heads.
+    if orgs.is_empty() || known.is_some_and(|account| account.is_operator) {
+        orgs.push(OrgId::SERVICE);
+    }
+    for org in orgs {
         append(store, tx, org, actor, event.clone()).await?;
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! Accounts and console sessions: the look-ups that precede the org.
 
+use crate::audit::{self, Event};
+use crate::db::Fence;
 use crate::entity::{account, console_session, org, org_member};
 use crate::orgs::role;
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AccountId, OrgId, SessionId};
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Error, Result};
@@ -175,6 +178,15 @@ impl Store {
             proved_at: session.proved_ms,
             expires_at: session.expires_ms,
         }))
+    }
+
+    /// Notes in the service's log that an operator entered the operator area.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn note_elevation(&self, account: AccountId, actor: &Actor) -> Result<()> {
+        let tx = sql::begin_within(&self.writer, Fence::of(OrgId::SERVICE)).await?;
+        audit::append(self, &tx, OrgId::SERVICE, actor, Event::new("operator.entered", account)).await?;
+        tx.commit().await.map_err(fault::query)
     }
 
     /// What an account is in an org, if it is anything there.

@@ -8,6 +8,7 @@ use crate::link::{self, NewLink};
 use crate::{Store, fault, plans, sql};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
+use std::net::IpAddr;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
 use tokenim_domain::key;
@@ -65,17 +66,27 @@ impl Store {
     /// verified: it may be somebody else's; `conflict` where the account is made by somebody else at the same time;
     /// `unavailable`, `overloaded`.
     pub async fn found_org(&self, new: &NewOrg) -> Result<FoundedOrg> {
-        self.found(new, None).await
+        self.found(new, None, None).await
     }
 
-    /// The same for somebody who signs up: the account is new, and gets a mail with the link that verifies its address.
+    /// The same for somebody who signs up from an address: the account is new, and gets a mail with the link that verifies its address.
     ///
     /// Errors: `conflict` where the account exists; `unavailable`, `overloaded`.
-    pub async fn sign_up(&self, new: &NewOrg, verification: &NewLink) -> Result<FoundedOrg> {
-        self.found(new, Some(verification)).await
+    pub async fn sign_up(
+        &self,
+        new: &NewOrg,
+        verification: &NewLink,
+        address: Option<IpAddr>,
+    ) -> Result<FoundedOrg> {
+        self.found(new, Some(verification), address).await
     }
 
-    async fn found(&self, new: &NewOrg, verification: Option<&NewLink>) -> Result<FoundedOrg> {
+    async fn found(
+        &self,
+        new: &NewOrg,
+        verification: Option<&NewLink>,
+        address: Option<IpAddr>,
+    ) -> Result<FoundedOrg> {
         let now = self.clock.now_ms();
         let tx = sql::begin(&self.writer).await?;
         let (account, account_is_new) = self.owner(&tx, new, now).await?;
@@ -115,10 +126,12 @@ impl Store {
         };
         sql::insert(&tx, row).await?;
         let who = if new.is_operator { Who::Machine } else { Who::Account(account) };
-        let (key, signing) = self.first_keys(&tx, app, new.mode, who).await?;
-        let event =
-            Event::new("org.created", app.org).after(json!({"name": new.org, "plan": new.plan, "app": app.app}));
-        let actor = Actor { who, ..Actor::machine() };
+        let (key_id, key, signing) = self.first_keys(&tx, app, new.mode, who).await?;
+        let first = json!({
+            "name": new.org, "plan": new.plan, "app": app.app, "key": key_id, "signing_key": signing.id,
+        });
+        let event = Event::new("org.created", app.org).after(first);
+        let actor = Actor { who, address, reason: None };
         audit::append(self, &tx, app.org, &actor, event).await?;
         sql::commit(tx).await?;
         Ok(FoundedOrg { account, account_is_new, app, key, signing })
@@ -160,12 +173,13 @@ impl Store {
         app: AppRef,
         mode: Mode,
         by: Who,
-    ) -> Result<(Secret, SigningSecret)> {
+    ) -> Result<(KeyId, Secret, SigningSecret)> {
         let now = self.clock.now_ms();
+        let id = KeyId::new(&*self.clock, &*self.rng);
         let key = key::generate(key::Kind::Server(mode), &*self.rng);
         let row = api_key::Model {
             app_id: app.app,
-            id: KeyId::new(&*self.clock, &*self.rng),
+            id,
             name: "first key".to_owned(),
             hint: key::hint(&key),
             hash: key::parse(key.expose())?.1.to_vec(),
@@ -196,7 +210,7 @@ impl Store {
             successor: None,
         };
         sql::insert(tx, row).await?;
-        Ok((key, signing))
+        Ok((id, key, signing))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::mail::mail_to;
 use crate::support::page::{Console, token};
 use crate::support::rest::Answer;
 use crate::support::{TestServer, until};
+use serde_json::{Value, json};
 
 const EMAIL: &str = "grace@example.com";
 
@@ -30,6 +31,10 @@ async fn a_person_signs_up_verifies_and_resets_by_mail() {
     let signed_up = fill(&mut person, "/sign-up", &fields).await;
     assert_eq!(signed_up.status, 303, "{}", signed_up.text);
     assert!(person.get("/console/account").await.text.contains("Verify your address"));
+    let log: Value = serde_json::from_str(&person.get("/console/audit.ndjson").await.text).unwrap();
+    assert_eq!((&log["action"], &log["address"]), (&json!("org.created"), &json!("127.0.0.1")));
+    let made = log["after"].to_string();
+    assert!(made.contains("key_") && made.contains("signing_key"), "the log names the keys that were made: {log}");
     let mail = mail_to(&mut elsewhere, EMAIL).await;
     let (page, token) = link(&mail, "/verify");
     let verified = fill(&mut elsewhere, page, &[("token", token)]).await;

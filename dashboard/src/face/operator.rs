@@ -56,7 +56,7 @@ async fn operators_find_orgs_and_see_the_service() {
         ("/operator/plans".to_owned(), "enterprise"),
         ("/operator/nodes".to_owned(), "Nodes"),
         ("/operator/jobs".to_owned(), "Every job was done."),
-        ("/operator/audit?check=1".to_owned(), "Verified up to event 0."),
+        ("/operator/audit?check=1".to_owned(), "Verified up to event 1."),
     ] {
         let answer = face.get(&path, &cookie).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

@@ -1,4 +1,6 @@
 //! The second factor: switched on, asked for, replaced and switched off.
+use tokenim_domain::id::OrgId;
+
 use super::*;
 
 #[actix_web::test]
@@ -114,6 +116,9 @@ async fn the_operator_area_takes_an_operator_a_password_and_a_code() {
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     let operator = cookie_of(&done, "__Host-tim-op");
     assert_ne!(operator, "");
+    let service = face.console.store.org(OrgId::SERVICE);
+    let entered = service.list_audit(None, 1).await.unwrap().remove(0);
+    assert_eq!((entered.action.as_str(), entered.actor_kind.as_str()), ("operator.entered", "operator"));
     let moved = operator.replace("__Host-tim-op", "__Host-tim");
     assert_eq!(face.get("/console/usage", &moved).await.status(), StatusCode::SEE_OTHER, "it opens no console page");
     let html = text_of(face.get("/console/account", &cookie).await).await;
@@ -124,6 +129,7 @@ async fn the_operator_area_takes_an_operator_a_password_and_a_code() {
     let code = face.code(&seed);
     let off = face.send("/console/account/totp", "/console/account/totp/off", &cookie, &[("code", &code)]).await;
     let cookie = cookie_of(&off, "__Host-tim");
+    assert_eq!(service.list_audit(None, 1).await.unwrap()[0].action, "account.totp_disabled", "in the service's log too");
     let both = format!("{cookie}; {operator}");
     let ended = face.get("/operator", &both).await;
     assert_eq!(location(&ended), "/console/operator", "no operator without a second factor");

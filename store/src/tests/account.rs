@@ -126,10 +126,10 @@ async fn sessions_are_ended_by_their_own_account() {
 #[tokio::test]
 async fn signing_up_makes_a_new_account_or_nothing() {
     let world = World::new().await;
-    let error = world.store.sign_up(&new_org("first"), &link(&world, 1, LinkPurpose::Verify)).await.unwrap_err();
+    let error = world.store.sign_up(&new_org("first"), &link(&world, 1, LinkPurpose::Verify), None).await.unwrap_err();
     assert_eq!(error.code, Code::Conflict);
     assert!(world.store.find_link([1; 32], LinkPurpose::Verify).await.unwrap().is_none());
-    let founded = world.store.sign_up(&new_org("fresh"), &link(&world, 1, LinkPurpose::Verify)).await.unwrap();
+    let founded = world.store.sign_up(&new_org("fresh"), &link(&world, 1, LinkPurpose::Verify), None).await.unwrap();
     let found = world.store.find_link([1; 32], LinkPurpose::Verify).await.unwrap().unwrap();
     assert_eq!(found.account, founded.account);
 }
