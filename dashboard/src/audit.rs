@@ -1,4 +1,6 @@
 //! Who changed what in the org: a page by number, the check of the chain, and the log as a file.
+use std::rc::Rc;
+
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
@@ -143,12 +145,18 @@ fn row(path: &str, filter: &AuditFilter, event: AuditEvent, actor_name: Option<S
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The fields that the chain is made of, each as it was hashed (docs/MANAGE.md §6).
 async fn ndjson(visit: &mut Visit<'_>) -> Answer {
-    file(visit, "application/x-ndjson", "audit.ndjson", "", |event| {
+    let org = visit.member()?.org;
+    file(visit, "application/x-ndjson", "audit.ndjson", "", move |event| {
         let line = json!({
-            "seq": event.seq, "at_ms": event.at_ms, "actor_kind": event.actor_kind, "actor": event.actor,
+            "org": org, "seq": event.seq, "at_ms": event.at_ms, "actor_kind": event.actor_kind, "actor": event.actor,
             "address": event.address, "action": event.action, "object": event.object, "before": event.before,
-            "after": event.after, "reason": event.reason,
+            "after": event.after, "reason": event.reason, "prev_hash": hex(&event.prev_hash), "hash": hex(&event.hash),
         });
         format!("{line}\n")
     })
@@ -176,17 +184,24 @@ async fn csv(visit: &mut Visit<'_>) -> Answer {
 
 /// All events of the filter as a file, the oldest first, read page by page while it is sent. A fault of ours on the way
 /// ends the download as a broken one.
-fn file(visit: &Visit<'_>, kind: &str, name: &str, head: &'static str, line: fn(AuditEvent) -> String) -> Answer {
+fn file(
+    visit: &Visit<'_>,
+    kind: &str,
+    name: &str,
+    head: &'static str,
+    line: impl Fn(AuditEvent) -> String + 'static,
+) -> Answer {
     let (console, org) = (visit.console.clone(), visit.member()?.org);
     let first = Some(AuditQuery { after: Some(0), ..query(visit)? });
+    let line = Rc::new(line);
     let pages = stream::try_unfold(first, move |query| {
-        let console = console.clone();
+        let (console, line) = (console.clone(), line.clone());
         async move {
             let Some(query) = query else { return Ok::<_, Error>(None) };
             let events = console.store.org(org).search_audit(&query, FILE_PAGE).await?;
             let last = events.last().filter(|_| events.len() == FILE_PAGE as usize).map(|event| event.seq);
             let next = last.map(|seq| AuditQuery { after: Some(seq), ..query });
-            Ok(Some((Bytes::from(events.into_iter().map(line).collect::<String>()), next)))
+            Ok(Some((Bytes::from(events.into_iter().map(&*line).collect::<String>()), next)))
         }
     });
     let head = stream::once(async move { Ok(Bytes::from_static(head.as_bytes())) });

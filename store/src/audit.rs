@@ -71,6 +71,10 @@ pub struct AuditEvent {
     pub after: Option<String>,
     /// Why, where it was said.
     pub reason: Option<String>,
+    /// [`hash`](Self::hash) of the event before; zeros before the first.
+    pub prev_hash: Vec<u8>,
+    /// SHA-256 of `prev_hash` and the fields above with the org, as JSON with sorted keys and no spaces.
+    pub hash: Vec<u8>,
 }
 
 /// Which events to read; `None` asks for any.
@@ -277,5 +281,7 @@ fn view(row: audit_event::Model) -> AuditEvent {
         before: row.before,
         after: row.after,
         reason: row.reason,
+        prev_hash: row.prev_hash,
+        hash: row.hash,
     }
 }

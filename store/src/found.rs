@@ -72,21 +72,11 @@ impl Store {
     /// The same for somebody who signs up from an address: the account is new, and gets a mail with the link that verifies its address.
     ///
     /// Errors: `conflict` where the account exists; `unavailable`, `overloaded`.
-    pub async fn sign_up(
-        &self,
-        new: &NewOrg,
-        verification: &NewLink,
-        address: Option<IpAddr>,
-    ) -> Result<FoundedOrg> {
+    pub async fn sign_up(&self, new: &NewOrg, verification: &NewLink, address: Option<IpAddr>) -> Result<FoundedOrg> {
         self.found(new, Some(verification), address).await
     }
 
-    async fn found(
-        &self,
-        new: &NewOrg,
-        verification: Option<&NewLink>,
-        address: Option<IpAddr>,
-    ) -> Result<FoundedOrg> {
+    async fn found(&self, new: &NewOrg, verification: Option<&NewLink>, address: Option<IpAddr>) -> Result<FoundedOrg> {
         let now = self.clock.now_ms();
         let tx = sql::begin(&self.writer).await?;
         let (account, account_is_new) = self.owner(&tx, new, now).await?;

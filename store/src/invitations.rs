@@ -10,7 +10,7 @@ use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{Store, fault, plans, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 use tokenim_domain::actor::{Acting, Actor};
 use tokenim_domain::id::{self, AccountId, InvitationId, OrgId};

@@ -129,7 +129,11 @@ async fn the_operator_area_takes_an_operator_a_password_and_a_code() {
     let code = face.code(&seed);
     let off = face.send("/console/account/totp", "/console/account/totp/off", &cookie, &[("code", &code)]).await;
     let cookie = cookie_of(&off, "__Host-tim");
-    assert_eq!(service.list_audit(None, 1).await.unwrap()[0].action, "account.totp_disabled", "in the service's log too");
+    assert_eq!(
+        service.list_audit(None, 1).await.unwrap()[0].action,
+        "account.totp_disabled",
+        "in the service's log too"
+    );
     let both = format!("{cookie}; {operator}");
     let ended = face.get("/operator", &both).await;
     assert_eq!(location(&ended), "/console/operator", "no operator without a second factor");

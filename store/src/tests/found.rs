@@ -71,7 +71,7 @@ async fn of_two_who_sign_up_with_one_address_one_is_told() {
         mail: mail.clone(),
     };
     let (one, two) = (link(1), link(2));
-    let (a, b) = tokio::join!(world.store.sign_up(&new, &one), world.store.sign_up(&new, &two));
+    let (a, b) = tokio::join!(world.store.sign_up(&new, &one, None), world.store.sign_up(&new, &two, None));
     assert_ne!(a.is_ok(), b.is_ok());
     assert_eq!(a.and(b).unwrap_err().code, Code::Conflict);
 }

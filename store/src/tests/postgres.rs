@@ -11,7 +11,7 @@ use sea_orm::sqlx::{self, Connection, PgConnection};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokenim_domain::Code;
+use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::clock::SystemClock;
 use tokenim_domain::id::{AccountId, AppId, OrgId};
 use tokenim_domain::log::{Commit, MessageLog, Write};

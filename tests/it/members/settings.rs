@@ -4,6 +4,8 @@ use super::{accept, code, invited, location, send};
 use crate::support::TestServer;
 use crate::support::page::{Console, hidden, token};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use tokenim_domain::secret::sha256;
 
 #[tokio::test]
 async fn another_org_is_made_and_the_session_turns_to_it_under_a_new_id() {
@@ -117,6 +119,16 @@ async fn the_audit_log_is_filtered_checked_and_exported() {
     let seqs: Vec<_> =
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_i64().unwrap()).collect();
     assert_eq!(seqs, [2, 3, 4]);
+    let mut prev_hash = "00".repeat(32);
+    for line in ada.get("/console/audit.ndjson").await.text.lines() {
+        let mut event: BTreeMap<String, Value> = serde_json::from_str(line).unwrap();
+        let [before, hash] = ["prev_hash", "hash"].map(|name| event.remove(name).unwrap().as_str().unwrap().to_owned());
+        assert_eq!(before, prev_hash);
+        let bytes: Vec<_> = (0..64).step_by(2).map(|at| u8::from_str_radix(&before[at..at + 2], 16).unwrap()).collect();
+        let recomputed = sha256(&[bytes, serde_json::to_vec(&event).unwrap()].concat());
+        prev_hash = recomputed.map(|byte| format!("{byte:02x}")).concat();
+        assert_eq!(hash, prev_hash, "the file can be checked by itself: {line}");
+    }
     let csv = ada.get("/console/audit.csv").await.text;
     assert_eq!((csv.lines().count(), csv.lines().next().unwrap().split(',').count()), (5, 10), "{csv}");
     assert_eq!(code(&ada.get("/console/audit/x").await), "not_found");
