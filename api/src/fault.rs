@@ -98,13 +98,19 @@ impl Fault {
         self.error.code
     }
 
-    /// Whether the same request will always get the same answer: only such an answer may be remembered. What the plan
-    /// refuses today a larger one allows tomorrow, suspensions are lifted, and addresses get verified.
+    /// Whether the same request will always get the same answer: only such an answer may be remembered. What the plan or a
+    /// count refuses today a larger one allows tomorrow, suspensions are lifted, and addresses get verified.
     pub(crate) fn is_final(&self) -> bool {
         let row = self.error.code.row();
         let may_pass = matches!(
             self.error.code,
-            Code::QuotaExceeded | Code::PlanLimit | Code::OrgSuspended | Code::AppSuspended | Code::EmailUnverified
+            Code::QuotaExceeded
+                | Code::PlanLimit
+                | Code::LimitReached
+                | Code::OrgSuspended
+                | Code::AppSuspended
+                | Code::EmailUnverified
+                | Code::LastOwner
         );
         !row.retryable && row.status < 500 && !may_pass
     }
@@ -270,6 +276,7 @@ mod tests {
             Code::PlanLimit,
             Code::OrgSuspended,
             Code::EmailUnverified,
+            Code::LimitReached,
         ] {
             assert!(!Fault::from(code).is_final(), "{code:?}");
         }

@@ -1,10 +1,14 @@
 //! A POST with an `Idempotency-Key` runs once.
 
 use super::house::{Answer, House};
+use super::sample::management_key;
 use actix_web::http::Method;
 use serde_json::{Value, json};
+use tokenim_domain::actor::{Acting, Actor, Right};
+use tokenim_domain::mail::{Mail, Matter};
+use tokenim_domain::role::OrgRole;
 use tokenim_domain::secret::sha256;
-use tokenim_store::Begun;
+use tokenim_store::{Begun, LinkPurpose, NewLink};
 
 async fn post(house: &House, credential: &str, key: &str, path: &str, body: &Value) -> Answer {
     let headers = [("authorization", &*format!("Bearer {credential}")), ("idempotency-key", key)];
@@ -51,6 +55,23 @@ async fn keys_of_users_and_servers_do_not_meet() {
     let second = post(&house, &bob, "k", path, &body).await;
     assert_eq!((&first.json["seq"], &second.json["seq"]), (&json!(2), &json!(3)));
     assert_eq!(post(&house, house.key(), "k", path, &body).await.code(), "invalid_field");
+}
+
+#[actix_web::test]
+async fn what_waited_for_a_verified_address_is_done_under_the_same_key() {
+    let house = House::new().await;
+    let founded = house.founded_with("new", "pro", false).await;
+    let acting = Acting { org: founded.app.org, right: Right::Role(OrgRole::Owner), actor: Actor::machine() };
+    let (_, secret) = management_key(&house, &acting, OrgRole::Owner).await;
+    let body = json!({"name": "Live", "mode": "live"});
+    let refused = post(&house, &secret, "k", "/v1/manage/apps", &body).await;
+    assert_eq!((refused.status, refused.code()), (403, "email_unverified"));
+    let mail = Mail { to: "new@example.com".into(), language: "en".into(), matter: Matter::Test };
+    let link = NewLink { hash: [1; 32], purpose: LinkPurpose::Verify, expires_ms: i64::MAX, mail };
+    house.api.store.create_link(founded.account, &link).await.unwrap();
+    house.api.store.verify_address([1; 32], |_| Actor::machine()).await.unwrap();
+    let done = post(&house, &secret, "k", "/v1/manage/apps", &body).await;
+    assert_eq!((done.status, done.header("idempotent-replayed")), (200, None), "{:?}", done.json);
 }
 
 #[actix_web::test]
