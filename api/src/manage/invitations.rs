@@ -97,7 +97,7 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewInvitatio
 
 async fn make(api: web::Data<Api>, job: Job<Manager, NewInvitation>) -> Result<String, Fault> {
     let NewInvitation { email, role, language } = job.body;
-    let wanted = Invite { email, role: parse::role(&role, "role")?, language };
+    let wanted = Invite { email, role: parse::role(&role, "role")?, language: parse::language(language)? };
     answer::json(&reply(invitations::invite(&api.store, &job.caller.acting, wanted).await?))
 }
 
@@ -105,7 +105,8 @@ async fn make(api: web::Data<Api>, job: Job<Manager, NewInvitation>) -> Result<S
 #[utoipa::path(post, path = "/v1/manage/invitations/{id}/resend", params(("id" = String, Path, description = "Id of the invitation.")), request_body = Resend, responses((status = 200, body = InvitationReply, description = "The invitation; its mail is on the way.")))]
 pub(crate) async fn resend(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, Resend>) -> Answer {
     post.once_at(&api, path, |api, id, job| async move {
-        let again = invitations::resend(&api.store, &job.caller.acting, id, job.body.language).await?;
+        let language = parse::language(job.body.language)?;
+        let again = invitations::resend(&api.store, &job.caller.acting, id, language).await?;
         answer::json(&reply(again))
     })
     .await

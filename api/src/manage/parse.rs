@@ -21,6 +21,17 @@ pub(crate) fn role(text: &str, param: &'static str) -> Result<OrgRole, Fault> {
     OrgRole::find(text).ok_or_else(wrong)
 }
 
+/// The language of a mail that a body names: one we write in.
+///
+/// Errors: `invalid_field`.
+pub(crate) fn language(text: String) -> Result<String, Fault> {
+    if ["en", "zh-CN"].contains(&text.as_str()) {
+        Ok(text)
+    } else {
+        Err(Error::invalid("language", "`language` must be `en` or `zh-CN`").into())
+    }
+}
+
 /// The app that a list is cut down to, where one is named; another org's has nothing in it, as one of nobody.
 ///
 /// Errors: `invalid_field`.

@@ -175,6 +175,22 @@ async fn one_address_gets_five_invitations_a_day_however_they_are_sent() {
 }
 
 #[actix_web::test]
+async fn mails_are_asked_for_in_a_language_we_write() {
+    let house = House::new().await;
+    let (_, secret) = management_key(&house, &house.acting(), OrgRole::Owner).await;
+    for (language, status) in [("xx", 422), ("", 422), ("zh-CN", 200)] {
+        let new = json!({"email": "carol@example.com", "role": "viewer", "language": language});
+        let answer = house.post(&secret, "/v1/manage/invitations", new).await;
+        assert_eq!(answer.status, status, "{language} {:?}", answer.json);
+        assert!(status == 200 || answer.json["error"]["param"] == "language");
+        let bearer = format!("Bearer {}", house.operator().await);
+        let new = json!({"name": "Acme", "owner_email": "boss@example.com", "language": language}).to_string();
+        let headers = [("authorization", bearer.as_str()), ("x-reason", "a contract")];
+        assert_eq!(house.raw(Method::POST, "/v1/manage/orgs", &headers, new.into_bytes()).await.status, status);
+    }
+}
+
+#[actix_web::test]
 async fn a_key_invites_in_its_orgs_name_once_an_owner_is_verified() {
     let house = House::new().await;
     for (name, is_verified) in [("unknown", false), ("known", true)] {
