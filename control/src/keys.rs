@@ -2,8 +2,9 @@
 
 use crate::check;
 use tokenim_domain::actor::{Acting, Action, Actor, Who};
-use tokenim_domain::id::{AppId, KeyId};
+use tokenim_domain::id::{AppId, KeyId, OrgId};
 use tokenim_domain::key::{self, Kind};
+use tokenim_domain::mail::Matter;
 use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Error, Result};
@@ -65,7 +66,8 @@ pub async fn revoke(store: &Store, acting: &Acting, id: KeyId) -> Result<ApiKeyV
     store.org(acting.org).revoke_api_key(&acting.actor, id).await
 }
 
-/// Revokes a key of any kind that somebody found where it should not be; text that is no key of ours changes nothing.
+/// Revokes a key of any kind that somebody found where it should not be, and tells the owners of its org by mail; text that
+/// is no key of ours, or one that was revoked, changes nothing.
 ///
 /// `from` is the finder's address. Errors: the store's.
 pub async fn revoke_leaked(store: &Store, text: &str, from: Option<std::net::IpAddr>) -> Result<()> {
@@ -73,14 +75,21 @@ pub async fn revoke_leaked(store: &Store, text: &str, from: Option<std::net::IpA
     let actor = Actor { who: Who::Machine, address: from, reason: Some("reported as leaked".to_owned()) };
     match kind {
         Kind::Server(_) => {
-            if let Some(key) = store.find_api_key(hash).await? {
-                let done = store.org(key.app.org).revoke_api_key(&actor, key.id).await;
-                return done.map(drop).or_else(gone);
+            if let Some(key) = store.find_api_key(hash).await?.filter(|key| !key.standing.is_revoked) {
+                return match store.org(key.app.org).revoke_api_key(&actor, key.id).await {
+                    Ok(view) => {
+                        let path = format!("/console/apps/{}/keys", view.app);
+                        tell_owners(store, key.app.org, key.id, view.name, view.hint, path).await
+                    }
+                    Err(error) => gone(error),
+                };
             }
         }
         Kind::Management => {
-            if let Some(key) = store.find_management_key(hash).await? {
-                return store.org(key.org).revoke_management_key(&actor, key.id).await.map(drop);
+            if let Some(key) = store.find_management_key(hash).await?.filter(|key| !key.revoked) {
+                let view = store.org(key.org).revoke_management_key(&actor, key.id).await?;
+                let path = "/console/settings".to_owned();
+                return tell_owners(store, key.org, key.id, view.name, view.hint, path).await;
             }
         }
         Kind::Operator => {
@@ -90,6 +99,14 @@ pub async fn revoke_leaked(store: &Store, text: &str, from: Option<std::net::IpA
         }
     }
     Ok(())
+}
+
+/// Mails the owners of an org that a key of theirs was revoked, and the page where they make another one.
+async fn tell_owners(store: &Store, org: OrgId, id: KeyId, key: String, hint: String, path: String) -> Result<()> {
+    let org = store.org(org);
+    let Some(name) = org.find().await?.map(|org| org.name) else { return Ok(()) };
+    let matter = Matter::KeyLeaked { org: name, key, hint, at_ms: store.clock().now_ms(), path };
+    org.mail_owners(&format!("leak:{id}"), &matter).await
 }
 
 /// The keys of a deleted app open nothing, so there is nothing to revoke.

@@ -64,6 +64,19 @@ pub enum Matter {
         /// Of the page that resets the password.
         reset_path: String,
     },
+    /// A key of an org that one owns was found where it should not be, and revoked.
+    KeyLeaked {
+        /// The org's name.
+        org: String,
+        /// The key's name.
+        key: String,
+        /// The ends of the key, as lists show it.
+        hint: String,
+        /// When it was reported.
+        at_ms: i64,
+        /// Of the page that makes keys.
+        path: String,
+    },
     /// A test of the mail settings.
     Test,
 }
@@ -76,7 +89,10 @@ impl Mail {
             Matter::VerifyAddress { expires_ms, .. }
             | Matter::ResetPassword { expires_ms, .. }
             | Matter::Invitation { expires_ms, .. } => Some(*expires_ms),
-            Matter::PasswordChanged { .. } | Matter::AddressTaken { .. } | Matter::Test => None,
+            Matter::PasswordChanged { .. }
+            | Matter::AddressTaken { .. }
+            | Matter::KeyLeaked { .. }
+            | Matter::Test => None,
         }
     }
 }
@@ -95,6 +111,7 @@ impl fmt::Debug for Matter {
             Matter::PasswordChanged { .. } => "password changed",
             Matter::Invitation { .. } => "invitation",
             Matter::AddressTaken { .. } => "address taken",
+            Matter::KeyLeaked { .. } => "key leaked",
             Matter::Test => "test",
         })
     }

@@ -126,6 +126,10 @@ impl Mailer {
                 let (sign_in, reset) = (&link(sign_in_path), &link(reset_path));
                 letter::write(language, &letter::Matter::AddressTaken { sign_in, reset })
             }
+            Matter::KeyLeaked { org, key, hint, at_ms, path } => {
+                let (at, link) = (Utc::from_ms(*at_ms), &link(path));
+                letter::write(language, &letter::Matter::KeyLeaked { org, key, hint, at, link })
+            }
             Matter::Test => letter::write(language, &letter::Matter::Test),
         };
         written.map_err(Error::internal)

@@ -4,6 +4,7 @@ use crate::audit::Event;
 use crate::change::Change;
 use crate::db::Fence;
 use crate::entity::{account, invitation, org_member};
+use crate::jobs::enqueue_mail;
 use crate::orgs::role;
 use crate::scope::OrgScope;
 use crate::{fault, sql};
@@ -16,6 +17,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use tokenim_domain::actor::{Acting, Actor, Who};
 use tokenim_domain::id::{AccountId, OrgId};
+use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::membership::{check_grant, check_owner_stays};
 use tokenim_domain::plan::Feature;
 use tokenim_domain::role::OrgRole;
@@ -55,6 +57,31 @@ impl OrgScope<'_> {
     pub async fn find_member(&self, account: AccountId) -> Result<Option<OrgMember>> {
         let row = org_member::Entity::find_by_id((self.org, account)).one(&self.reader()).await;
         Ok(self.with_accounts(row.map_err(fault::query)?.into_iter().collect()).await?.pop())
+    }
+
+    /// Mails the owners of the org, each in the language they chose; of several calls with one key, the first one does.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn mail_owners(self, key: &str, matter: &Matter) -> Result<()> {
+        let tx = sql::begin_within(&self.store.writer, Fence::of(self.org)).await?;
+        let owners = org_member::Entity::find()
+            .filter(org_member::Column::OrgId.eq(self.org))
+            .filter(org_member::Column::Role.eq(OrgRole::Owner.as_str()))
+            .limit(MEMBERS_READ_MAX)
+            .all(&tx)
+            .await
+            .map_err(fault::query)?;
+        let owners = account::Entity::find()
+            .filter(account::Column::Id.is_in(owners.into_iter().map(|owner| owner.account_id)))
+            .all(&tx)
+            .await
+            .map_err(fault::query)?;
+        for owner in owners {
+            let language = owner.language.unwrap_or_else(|| "en".to_owned());
+            let mail = Mail { to: owner.email, language, matter: matter.clone() };
+            enqueue_mail(self.store, &tx, Some(self.org), &format!("{key}:{}", owner.id), &mail).await?;
+        }
+        tx.commit().await.map_err(fault::query)
     }
 
     /// How many members the org has, how many of them own it, and how many invitations are open.

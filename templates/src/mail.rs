@@ -47,6 +47,19 @@ pub enum Matter<'a> {
         /// Of the page that resets the password.
         reset: &'a str,
     },
+    /// A key was found where it should not be, and revoked.
+    KeyLeaked {
+        /// The org's name.
+        org: &'a str,
+        /// The key's name.
+        key: &'a str,
+        /// The ends of the key.
+        hint: &'a str,
+        /// When it was reported.
+        at: Utc,
+        /// Of the page that makes keys.
+        link: &'a str,
+    },
     /// A test of the mail settings.
     Test,
 }
@@ -137,6 +150,23 @@ fn parts<'a>(text: Text, matter: &Matter<'a>) -> Parts<'a> {
             vec![action("mail-taken-sign-in", sign_in), action("mail-taken-reset", reset)],
             vec![text.get("mail-taken-note")],
         ),
+        Matter::KeyLeaked { org, key, hint, at, link } => (
+            text.with("mail-leaked-subject", "org", org),
+            vec![
+                text.fill(
+                    "mail-leaked-body",
+                    [
+                        ("org", org.to_owned()),
+                        ("key", key.to_owned()),
+                        ("hint", hint.to_owned()),
+                        ("at", at.date_minute()),
+                    ],
+                ),
+                text.get("mail-leaked-next"),
+            ],
+            vec![action("mail-leaked-action", link)],
+            vec![],
+        ),
         Matter::Test => (text.get("mail-test-subject"), vec![text.get("mail-test-body")], vec![], vec![]),
     };
     Parts { text, subject, paragraphs, actions, notes }
@@ -158,6 +188,7 @@ mod tests {
             Matter::ResetPassword { link: LINK, until },
             Matter::PasswordChanged { at: until, link: LINK },
             Matter::AddressTaken { sign_in: LINK, reset: LINK },
+            Matter::KeyLeaked { org: HOSTILE, key: HOSTILE, hint: "tim_live_sk_…abcd", at: until, link: LINK },
             Matter::Test,
         ];
         fixed.into_iter().chain(roles.map(invitation)).collect()

@@ -6,7 +6,9 @@ use crate::{Who, routes};
 use actix_web::http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokenim_domain::mail::Matter;
 use tokenim_domain::scope::{Scope, Scopes};
+use tokenim_domain::secret::Secret;
 
 const KEYS: &str = "/v1/manage/keys";
 const CONVERSATION: &str = "/v1/conversations/c1";
@@ -155,7 +157,18 @@ async fn a_leaked_key_is_revoked_by_whoever_finds_it() {
     let told: Vec<_> = events.iter().map(|event| (event.action.as_str(), event.reason.as_deref())).collect();
     let why = Some("reported as leaked");
     assert_eq!(told, [("management_key.revoked", why), ("key.revoked", why)]);
-    for _ in 0..6 {
+    let mails = house.mails().await;
+    let hints = mails.iter().map(|mail| match &mail.matter {
+        Matter::KeyLeaked { hint, org, .. } if org == "alpha" && mail.to == "alpha@example.com" => hint.clone(),
+        other => panic!("{other:?}"),
+    });
+    let mut hints: Vec<_> = hints.collect();
+    hints.sort();
+    let hint = tokenim_domain::key::hint;
+    assert_eq!(hints, [hint(&Secret::new(manager.clone())), hint(&Secret::new(secret(&key).to_owned()))]);
+    report(secret(&key)).await;
+    assert!(house.mails().await.is_empty(), "once");
+    for _ in 0..5 {
         report("nonsense").await;
     }
     let many = report("nonsense").await;
