@@ -3,7 +3,12 @@
 use crate::support::page::{Console, nonce, token};
 use crate::support::rest::Answer;
 use crate::support::{Client, TestServer, until};
+use crate::support::wait::within_at_most;
 use serde_json::json;
+use std::time::Duration;
+
+/// What is promised of a revoked key: every door is closed to it, and to the tokens it asked for.
+const REVOKED_S_MAX: Duration = Duration::from_secs(5);
 
 /// Text between two marks of a page.
 fn between<'a>(page: &'a Answer, start: &str, end: &str) -> &'a str {
@@ -115,19 +120,20 @@ async fn a_revoked_key_is_refused_within_five_seconds_everywhere() {
     let token = key.post("/v1/tokens", &json!({"user": "alice"})).await.ok()["token"].as_str().unwrap().to_owned();
     let alice = server.rest_as(&token);
     assert_eq!((key.get("/v1/stats").await.status, alice.get("/v1/conversations/c1").await.status), (200, 200));
-    let client = Client::connect(&server, &token).await;
+    let mut client = Client::connect(&server, &token).await;
     let session = server.rest_as(client.session());
     assert_eq!(session.get("/v1/conversations/c1").await.status, 200);
 
     manager.post(&format!("/v1/manage/keys/{}/revoke", first["id"].as_str().unwrap()), &json!({})).await.ok();
-    until(async || {
+    let refused = until(async || {
         let mut refused = true;
         for (rest, code) in [(&key, "key_revoked"), (&alice, "token_revoked"), (&session, "token_revoked")] {
             let answer = rest.get("/v1/conversations/c1").await;
             refused &= answer.status == 401 && answer.refusal().1 == code;
         }
         refused.then_some(())
-    })
-    .await;
+    });
+    let (closed, ()) = within_at_most(REVOKED_S_MAX, async { tokio::join!(client.closed(), refused) }).await;
+    assert_eq!((closed.code, closed.why().as_str()), (4102, "token_revoked"));
     assert_eq!(server.rest().get("/v1/stats").await.status, 200, "other keys stand");
 }
