@@ -2,6 +2,9 @@
 
 mod breached;
 
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -14,8 +17,6 @@ use tokio::sync::Semaphore;
 pub const CHARS_MIN: usize = 12;
 /// Characters of a password at most; hashing more would only help an attacker.
 pub const CHARS_MAX: usize = 256;
-/// Hashes computed at a time; each takes 19 MiB.
-const HASHES_MAX: usize = 2;
 /// Logins that may wait for their turn; the next one is told to come back.
 const WAITING_MAX: usize = 50;
 /// Milliseconds until it may: about what the queue takes.
@@ -24,8 +25,13 @@ const BUSY_RETRY_MS: u64 = 3_000;
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 
-static TURNS: Semaphore = Semaphore::const_new(HASHES_MAX);
-static QUEUE: Semaphore = Semaphore::const_new(HASHES_MAX + WAITING_MAX);
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(hashes_max()));
+static QUEUE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(hashes_max() + WAITING_MAX));
+
+/// Hashes computed at a time: one a core. Each takes 19 MiB.
+fn hashes_max() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 /// Checks a password that somebody chose for an address (lower case); no rules of composition (NIST SP 800-63B §5.1.1.2).
 ///
@@ -94,6 +100,13 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(verify(&secret("correct horse battery"), &hash).await.unwrap());
         assert!(!verify(&secret("correct horse batterz"), &hash).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn every_core_hashes_and_the_next_ones_wait() {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(hashes_max(), cores);
+        assert!(TURNS.available_permits() <= cores && QUEUE.available_permits() <= cores + WAITING_MAX);
     }
 
     #[tokio::test]
