@@ -1,4 +1,4 @@
-//! The provisioning API (docs/MANAGE.md): everything the console does, for scripts, through the same use-cases.
+//! The provisioning API (docs/MANAGE.md): what the console does for an org, for scripts, through the same use-cases.
 
 pub(crate) mod apps;
 pub(crate) mod audit;

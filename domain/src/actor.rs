@@ -168,8 +168,7 @@ crate::role::texts! {
         ReadAudit "read_audit", /// See plan and invoices.
         ReadBilling "read_billing", /// Change the plan.
         ChangeBilling "change_billing", /// Give the org to somebody else.
-        TransferOwnership "transfer_ownership", /// Delete the org.
-        DeleteOrg "delete_org", }
+        TransferOwnership "transfer_ownership", }
 }
 
 impl OrgRole {
@@ -184,7 +183,7 @@ impl OrgRole {
                 matches!(self, Owner | Admin)
             }
             Action::ReadBilling | Action::ChangeBilling => matches!(self, Owner | Billing),
-            Action::TransferOwnership | Action::DeleteOrg => matches!(self, Owner),
+            Action::TransferOwnership => matches!(self, Owner),
         }
     }
 
@@ -212,7 +211,7 @@ mod tests {
             (&[Action::ChangeApps, Action::ReadKeys, Action::ChangeKeys], "yyy--"),
             (&[Action::ReadMembers, Action::ChangeMembers, Action::ChangeSettings, Action::ReadAudit], "yy---"),
             (&[Action::ReadBilling, Action::ChangeBilling], "y--y-"),
-            (&[Action::TransferOwnership, Action::DeleteOrg], "y----"),
+            (&[Action::TransferOwnership], "y----"),
             (&[], "-----"),
         ];
         for (actions, cells) in rows {

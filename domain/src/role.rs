@@ -31,7 +31,7 @@ pub(crate) use texts;
 texts! {
     /// What an account may do in an org.
     OrgRole { /// Everything.
-        Owner "owner", /// Everything but deleting the org.
+        Owner "owner", /// Everything but plan and invoices, and giving the org away.
         Admin "admin", /// Apps and keys.
         Developer "developer", /// Plan, payment and invoices.
         Billing "billing", /// Reading.

@@ -56,4 +56,3 @@ members-action-read-audit = See the audit log
 members-action-read-billing = See plan and invoices
 members-action-change-billing = Change the plan
 members-action-transfer-ownership = Give the org to somebody else
-members-action-delete-org = Delete the org

@@ -56,4 +56,3 @@ members-action-read-audit = 查看审计日志
 members-action-read-billing = 查看套餐和账单
 members-action-change-billing = 更改套餐
 members-action-transfer-ownership = 转让组织
-members-action-delete-org = 删除组织

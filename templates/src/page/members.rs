@@ -161,7 +161,6 @@ fn action_name(text: &Text, action: &str) -> String {
         "read_billing" => "members-action-read-billing",
         "change_billing" => "members-action-change-billing",
         "transfer_ownership" => "members-action-transfer-ownership",
-        "delete_org" => "members-action-delete-org",
         other => return other.to_owned(),
     })
 }

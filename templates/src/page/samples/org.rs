@@ -30,7 +30,6 @@ const ACTIONS: [&str; 14] = [
     "read_billing",
     "change_billing",
     "transfer_ownership",
-    "delete_org",
 ];
 
 pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
