@@ -24,7 +24,8 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 /// Mails of a page.
 const PAGE_MAILS: usize = 50;
 /// What a proxy adds; behind one, an address of this machine says nothing about who asks.
-const PROXY_HEADERS: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+const PROXY_HEADERS: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// The list, from the newest.
 async fn list(visit: &Visit<'_>) -> Answer {

@@ -36,6 +36,13 @@ async fn a_queued_mail_is_written_in_its_language_and_shown() {
 }
 
 #[tokio::test]
+async fn a_server_says_at_its_start_who_reads_its_mails() {
+    let server = TestServer::spawn().await;
+    let log = std::fs::read_to_string(server.data.with_file_name("server.log")).unwrap();
+    assert!(log.contains("/dev/mail shows them") && log.contains("server.public_origin"), "{log}");
+}
+
+#[tokio::test]
 async fn a_mail_queued_while_nobody_serves_is_written_at_the_next_start() {
     let mut server = TestServer::spawn().await;
     server.kill();
