@@ -16,7 +16,7 @@ use crate::{
 };
 
 const ROLES: [&str; 5] = ["owner", "admin", "developer", "billing", "viewer"];
-const ACTIONS: [&str; 14] = [
+const ACTIONS: [&str; 13] = [
     "read_overview",
     "read_usage",
     "read_apps",
