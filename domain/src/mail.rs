@@ -89,10 +89,9 @@ impl Mail {
             Matter::VerifyAddress { expires_ms, .. }
             | Matter::ResetPassword { expires_ms, .. }
             | Matter::Invitation { expires_ms, .. } => Some(*expires_ms),
-            Matter::PasswordChanged { .. }
-            | Matter::AddressTaken { .. }
-            | Matter::KeyLeaked { .. }
-            | Matter::Test => None,
+            Matter::PasswordChanged { .. } | Matter::AddressTaken { .. } | Matter::KeyLeaked { .. } | Matter::Test => {
+                None
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::support::page::{Console, nonce, token};
 use crate::support::rest::Answer;
-use crate::support::{Client, TestServer, until};
 use crate::support::wait::within_at_most;
+use crate::support::{Client, TestServer, until};
 use serde_json::json;
 use std::time::Duration;
 

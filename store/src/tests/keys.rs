@@ -184,8 +184,8 @@ async fn keys_that_have_ended_take_no_place() {
         org().create_signing_key(&by, app, NewSigningKey { expires_ms: end, ..new_signing_key() }).await.map(drop)
     };
     let management = async |number: u8| {
-        let (name, hint, hash) = ("ci".to_owned(), "…".to_owned(), [number; 32]);
-        let new = NewManagementKey { name, role: OrgRole::Viewer, hint, hash, expires_ms: end };
+        let (name, print) = ("ci".to_owned(), print(number));
+        let new = NewManagementKey { name, role: OrgRole::Viewer, print, expires_ms: end };
         org().create_management_key(&by, new).await.map(drop)
     };
     // The app has its first key and its first secret.
