@@ -60,7 +60,7 @@ pub enum Kind {
 impl Kind {
     /// One of each, for samples.
     #[cfg(test)]
-    pub(super) const SAMPLES: [Self; 18] = [
+    pub(super) const SAMPLES: [Self; 19] = [
         Self::NotFound,
         Self::Csrf,
         Self::Filter { days_max: 92 },
