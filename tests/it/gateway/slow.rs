@@ -19,7 +19,7 @@ async fn a_slow_reader_is_resynced_or_closed_and_others_get_everything() {
     slow.welcome = slow.ok("connect", json!({"token": server.token("slow")})).await;
     let (mut alice, mut quick) = (server.connect("alice").await, server.connect("quick").await);
     let text = "x".repeat(BYTES);
-    // Quickly: the slow one has five seconds to take its close frame, and reads only after all of this.
+    // The slow one reads only after all of this.
     for round in 0..MESSAGES / ROUND {
         let mut ids = Vec::new();
         for at in round * ROUND..(round + 1) * ROUND {
@@ -34,7 +34,8 @@ async fn a_slow_reader_is_resynced_or_closed_and_others_get_everything() {
     assert_eq!(quick.push().await["conversation"], "c2");
 
     let closed = slow.closed().await;
-    assert_eq!((closed.code, closed.why().as_str()), (4008, "slow_consumer"));
+    // It had five seconds to take its close frame; where the rest took longer, its socket was ended without.
+    assert!(closed.code == 1006 || (closed.code, closed.why().as_str()) == (4008, "slow_consumer"), "{closed:?}");
     let (mut last, mut resyncs, mut events) = (1, 0, 0);
     for text in &slow.heard {
         let push = serde_json::from_str::<serde_json::Value>(text).unwrap()["push"].take();
@@ -51,7 +52,7 @@ async fn a_slow_reader_is_resynced_or_closed_and_others_get_everything() {
             _ => {}
         }
     }
-    assert!(events < MESSAGES && resyncs == 1, "{events} events and {resyncs} resyncs");
+    assert!(events < MESSAGES && (resyncs == 1 || closed.code == 1006), "{events} events and {resyncs} resyncs");
     let mut again =
         Client::connect_with(&server, json!({"token": server.token("slow"), "heads": {"c1": [1, MESSAGES + 1]}})).await;
     assert_eq!(again.outcome("c1")["outcome"], "recovered");
@@ -70,6 +71,10 @@ async fn a_client_that_asks_and_never_reads_is_closed() {
     greedy.ok("connect", json!({"token": server.token("alice")})).await;
     for _ in 0..100 {
         greedy.start("history", json!({"conversation": "c1"})).await;
+    }
+    // Connections to the database are taken in turn: behind these, the ones above are answered, and nobody has read yet.
+    for _ in 0..10 {
+        alice.ok("history", json!({"conversation": "c1"})).await;
     }
     let closed = greedy.closed().await;
     assert_eq!((closed.code, closed.why().as_str()), (4008, "slow_consumer"));
