@@ -1,4 +1,4 @@
-//! SEC-1: nothing of one org is seen, told from nothing, or changed with the credentials of another, on any face.
+//! Nothing of one org is seen, told from nothing, or changed with the credentials of another, on any face.
 
 mod commands;
 mod pages;

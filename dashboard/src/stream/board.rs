@@ -1,4 +1,4 @@
-//! The live feeds of this node: each org and filter is read and rendered once a second, however many people watch (LIVE-2).
+//! The live feeds of this node: each org and filter is read and rendered once a second, however many people watch.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},

@@ -19,7 +19,7 @@ pub(crate) fn fragments(at_ms: i64, html: &str) -> String {
     format!("id: {at_ms}\n{}\n", lines(html))
 }
 
-/// A fragment for the element with that id: it is morphed, so focus, selection and open parts survive (LIVE-5).
+/// A fragment for the element with that id: it is morphed, so focus, selection and open parts survive.
 pub(crate) fn fragment(id: &str, html: &str) -> String {
     format!("<hx-partial hx-target=\"#{id}\" hx-swap=\"outerMorph\">{}</hx-partial>", html.trim())
 }

@@ -7,7 +7,7 @@ use std::{
 use tokenim_domain::id::SessionId;
 use tokio::sync::watch;
 
-/// Streams of one console session (LIVE-4); hidden tabs hold none.
+/// Streams of one console session; hidden tabs hold none.
 const SESSION_STREAMS_MAX: usize = 3;
 /// Streams of one node: an open connection each.
 const NODE_STREAMS_MAX: usize = 10_000;
