@@ -4,7 +4,6 @@ use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::Authority;
 use crate::fault::Fault;
-use crate::manage::parse;
 use crate::post::{Once, Post};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -75,8 +74,11 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
         F: FnOnce(web::Data<Api>, I, Job<A, B>) -> R + Send + 'static,
         R: Future<Output = Result<String, Fault>> + Send,
     {
-        let path = path.into_inner();
-        self.once(api, |api, job| async move { work(api, parse::id(&path)?, job).await }).await
+        self.once(api, move |api, job| async move {
+            let id = path.parse().map_err(|_| Fault::from(Code::NotFound))?;
+            work(api, id, job).await
+        })
+        .await
     }
 }
 
