@@ -59,7 +59,7 @@ struct TypedName {
 }
 
 async fn list(visit: &mut Visit<'_>) -> Answer {
-    let org = visit.console.store.org(visit.member()?.org);
+    let org = visit.org()?;
     let (apps, units) = (org.list_apps().await?, units_today(visit).await?);
     let apps = apps.iter().map(|app| view(app, &units)).collect();
     let snippet = format!(
@@ -142,7 +142,7 @@ pub(crate) fn may_change(visit: &Visit<'_>) -> Result<bool, Fault> {
 /// Message units of each app since midnight, UTC.
 async fn units_today(visit: &Visit<'_>) -> Result<HashMap<AppId, i64>, Fault> {
     let midnight = visit.now_ms.div_euclid(DAY_MS) * DAY_MS;
-    let usage = visit.console.store.org(visit.member()?.org).usage_hours(midnight, midnight + DAY_MS).await?;
+    let usage = visit.org()?.usage_hours(midnight, midnight + DAY_MS).await?;
     let mut units = HashMap::new();
     for hour in usage.items.iter().filter(|hour| hour.meter == Meter::MsgSent) {
         *units.entry(hour.app).or_default() += hour.quantity;

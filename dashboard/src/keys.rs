@@ -111,7 +111,7 @@ async fn revoke(visit: &mut Visit<'_>) -> Answer {
 /// The key that the path names, if it is one of the app's.
 async fn own_key(visit: &Visit<'_>) -> Result<KeyId, Fault> {
     let (app, id) = (visit.path("app")?, visit.path("key")?);
-    let found = visit.console.store.org(visit.member()?.org).show_api_key(id).await?;
+    let found = visit.org()?.show_api_key(id).await?;
     found.filter(|key| key.app == app).map(|key| key.id).ok_or(Fault::NotFound)
 }
 
@@ -144,7 +144,7 @@ fn secret_page(visit: &Visit<'_>, app: &App, key: &ApiKeyView, secret: &Secret, 
 }
 
 async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, entered: Entered, problems: Problems) -> Answer {
-    let scope = visit.console.store.org(visit.member()?.org);
+    let scope = visit.org()?;
     let mut keys = scope.list_api_keys(Some(app.id), cursor(visit, "after")?, ROWS).await?;
     let address = address(app);
     let next = cut(&mut keys, &address, "after", |key| key.id);

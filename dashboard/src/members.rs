@@ -154,7 +154,7 @@ pub(crate) fn known_role(text: &str) -> Result<OrgRole, Fault> {
 }
 
 async fn find(visit: &Visit<'_>, account: AccountId) -> Result<OrgMember, Fault> {
-    visit.console.store.org(visit.member()?.org).find_member(account).await?.ok_or(Fault::NotFound)
+    visit.org()?.find_member(account).await?.ok_or(Fault::NotFound)
 }
 
 /// Roles that the visitor may give; none where they may not change members.
@@ -196,7 +196,7 @@ async fn page_of_one(visit: &Visit<'_>, status: StatusCode, problems: Problems) 
 
 async fn page(visit: &Visit<'_>, status: StatusCode, form: InviteForm, problems: Problems) -> Answer {
     let (acting, own) = (visit.acting()?, visit.signed_in()?.account);
-    let org = visit.console.store.org(acting.org);
+    let org = visit.org()?;
     let mut members = org.list_members(cursor(visit, "after")?, ROWS).await?;
     let mut invitations = org.list_invitations(cursor(visit, "invited_after")?, ROWS).await?;
     let next_members = cut(&mut members, PATH, "after", |member| member.account);

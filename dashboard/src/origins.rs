@@ -64,7 +64,7 @@ async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, origin: &str, pr
     let page = OriginsPage {
         frame: visit.app_frame(app),
         app: &id,
-        origins: visit.console.store.org(visit.member()?.org).list_origins(app.id).await?,
+        origins: visit.org()?.list_origins(app.id).await?,
         may_change: may_change(visit)?,
         most: ORIGINS_MAX,
         origin,

@@ -40,9 +40,8 @@ struct Choice {
 
 impl Choice {
     async fn read(visit: &Visit<'_>) -> Result<Self, Fault> {
-        let store = &visit.console.store;
-        let subscription = store.org(visit.member()?.org).subscription().await?;
-        let plans = store.list_plans().await?.into_iter().filter(|plan| plan.is_public).collect();
+        let subscription = visit.org()?.subscription().await?;
+        let plans = visit.console.store.list_plans().await?.into_iter().filter(|plan| plan.is_public).collect();
         Ok(Choice { subscription, plans })
     }
 

@@ -140,7 +140,7 @@ async fn settle(visit: &Visit<'_>, done: Result<(), Error>, name: Option<&str>) 
 
 async fn page(visit: &Visit<'_>, status: StatusCode, name: Option<&str>, problems: Problems) -> Answer {
     let (session, member, acting) = (visit.signed_in()?, visit.member()?, visit.acting()?);
-    let org = visit.console.store.org(acting.org);
+    let org = visit.org()?;
     let mut keys = org.list_management_keys(cursor(visit, "after")?, ROWS).await?;
     let next_keys = cut(&mut keys, PATH, "after", |key| key.id);
     let keys: Vec<_> = keys.into_iter().map(|key| key_row(key, visit.now_ms)).collect();

@@ -8,11 +8,10 @@ use std::{
 use actix_web::{HttpRequest, http::header, web};
 use tokenim_domain::{
     actor::{Acting, Actor, Right, Who as ActorWho},
-    id::{self, AppId},
-    role,
+    id, role,
     secret::mac,
 };
-use tokenim_store::{Account, App, ConsoleSession, Membership, NONCE_BYTES};
+use tokenim_store::{Account, App, ConsoleSession, Membership, NONCE_BYTES, OrgScope};
 use tokenim_templates::{
     flash::Flash,
     frame::{AppPlace, Frame, Mode, Theme, Viewer},
@@ -117,6 +116,11 @@ impl<'r> Visit<'r> {
         self.signed_in()?.member.as_ref().ok_or(Fault::NoOrg)
     }
 
+    /// The data of that org.
+    pub(crate) fn org(&self) -> Result<OrgScope<'r>, Fault> {
+        Ok(self.console.store.org(self.member()?.org))
+    }
+
     /// The person, as the audit log names them.
     pub(crate) fn actor(&self) -> Result<Actor, Fault> {
         Ok(Actor::person(self.signed_in()?.account, self.address()))
@@ -161,8 +165,7 @@ impl<'r> Visit<'r> {
 
     /// The app that the path names, if it is the org's.
     pub(crate) async fn app(&self) -> Result<App, Fault> {
-        let (id, org): (AppId, _) = (self.path("app")?, self.member()?.org);
-        self.console.store.org(org).show_app(id).await?.ok_or(Fault::NotFound)
+        self.org()?.show_app(self.path("app")?).await?.ok_or(Fault::NotFound)
     }
 
     /// Whether the request wants to change something.

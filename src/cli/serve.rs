@@ -50,18 +50,21 @@ pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
     let opened = open(&config).await?;
     let has_accounts = opened.store.has_accounts().await?;
     let app = app::build(&config, opened.store, listeners, tls)?;
+    let shows_mail = config.mail.outbox(&config.data.dir).is_some() && config.server.public_origin().is_none();
+    if shows_mail {
+        tracing::warn!(
+            "mails are not sent: /dev/mail shows them, with the links in them, to whoever asks from this machine, as a \
+             proxy does for everybody; set server.public_origin behind one"
+        );
+    }
     say(&format!("listening on {scheme}://{public}"))?;
     say(&format!("private on http://{private}"))?;
     say(&format!("data in {}", place(&config)))?;
     if !public.ip().is_loopback() && config.server.public_origin().is_none() {
         say("note: the console answers on this machine only, until server.public_origin is the address people open")?;
     }
-    if config.mail.outbox(&config.data.dir).is_some() && config.server.public_origin().is_none() {
+    if shows_mail {
         say(&format!("mail is not sent but written to files; read it at {console}/dev/mail on this machine"))?;
-        tracing::warn!(
-            "mails are not sent: /dev/mail shows them, with the links in them, to whoever asks from this machine, as a \
-             proxy does for everybody; set server.public_origin behind one"
-        );
     }
     say(&next_step(has_accounts, &console, &config))?;
     lifecycle::run_until_stopped(app, &config).await

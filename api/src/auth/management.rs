@@ -9,7 +9,7 @@ use actix_web::http::Method;
 use tokenim_domain::actor::{self, Acting, Actor, REASON_CHARS_MAX, Right};
 use tokenim_domain::id::{KeyId, OrgId};
 use tokenim_domain::{Code, Error, Result};
-use tokenim_store::Space;
+use tokenim_store::{OrgScope, Space};
 
 /// Where whoever changes something may say why, and an operator must.
 const REASON: &str = "x-reason";
@@ -29,6 +29,13 @@ pub(crate) struct Operator {
     /// Who, from where and why.
     pub(crate) actor: Actor,
     key: KeyId,
+}
+
+impl Manager {
+    /// The data of the org it acts in.
+    pub(crate) fn org<'a>(&self, api: &'a Api) -> OrgScope<'a> {
+        api.store.org(self.acting.org)
+    }
 }
 
 impl Authority for Manager {

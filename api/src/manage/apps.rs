@@ -106,7 +106,7 @@ type AppPage = Page<AppReply>;
     responses((status = 200, body = AppPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<AppId>::read(&request, &[])?;
-    let rows = api.store.org(manager.0.acting.org).page_apps(ask.after, ask.rows()).await?;
+    let rows = manager.0.org(&api).page_apps(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |app| app.id).map(reply))
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn show(
     request: HttpRequest,
 ) -> Answer {
     Query::read(&request, &["org"])?;
-    let app = api.store.org(manager.0.acting.org).show_app(parse::id(&path)?).await?.ok_or(Code::NotFound)?;
+    let app = manager.0.org(&api).show_app(parse::id(&path)?).await?.ok_or(Code::NotFound)?;
     answer::view(&reply(app))
 }
 
@@ -173,7 +173,7 @@ pub(crate) async fn list_origins(
     request: HttpRequest,
 ) -> Answer {
     Query::read(&request, &["org"])?;
-    let items = api.store.org(manager.0.acting.org).list_origins(parse::id(&path)?).await?;
+    let items = manager.0.org(&api).list_origins(parse::id(&path)?).await?;
     answer::view(&Origins { items })
 }
 

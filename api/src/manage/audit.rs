@@ -69,7 +69,7 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
     let text = |name| query.text(name).map(str::to_owned);
     let wanted =
         AuditQuery { action: text("action"), actor: text("actor"), after: Some(ask.after.unwrap_or(0)), before: None };
-    let rows = api.store.org(manager.0.acting.org).search_audit(&wanted, ask.rows()).await?;
+    let rows = manager.0.org(&api).search_audit(&wanted, ask.rows()).await?;
     let Page { items, next_cursor } = ask.page(rows, |event| event.seq);
     let items = items.into_iter().map(reply).collect::<Result<_, Fault>>()?;
     answer::view(&Page { items, next_cursor })
@@ -79,7 +79,7 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
 #[utoipa::path(get, path = "/v1/manage/audit/check", responses((status = 200, body = AuditCheck, description = "What was found.")))]
 pub(crate) async fn check(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &["org"])?;
-    let (intact, seq) = match api.store.org(manager.0.acting.org).verify_audit().await? {
+    let (intact, seq) = match manager.0.org(&api).verify_audit().await? {
         AuditVerdict::Intact { seq } => (true, seq),
         AuditVerdict::Broken { seq } => (false, seq),
     };

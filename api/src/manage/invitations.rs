@@ -85,7 +85,7 @@ type InvitationPage = Page<InvitationReply>;
     responses((status = 200, body = InvitationPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<InvitationId>::read(&request, &[])?;
-    let rows = api.store.org(manager.0.acting.org).list_invitations(ask.after, ask.rows()).await?;
+    let rows = manager.0.org(&api).list_invitations(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |invitation| invitation.id).map(reply))
 }
 

@@ -121,8 +121,8 @@ type KeyPage = Page<KeyReply>;
     responses((status = 200, body = KeyPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
-    let (app, scope) = (parse::app(query.text("app"))?, api.store.org(manager.0.acting.org));
-    let rows = scope.list_api_keys(app, ask.after, ask.rows()).await?;
+    let app = parse::app(query.text("app"))?;
+    let rows = manager.0.org(&api).list_api_keys(app, ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
 }
 

@@ -89,7 +89,7 @@ type ManagementKeyPage = Page<ManagementKeyReply>;
     responses((status = 200, body = ManagementKeyPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<KeyId>::read(&request, &[])?;
-    let rows = api.store.org(manager.0.acting.org).list_management_keys(ask.after, ask.rows()).await?;
+    let rows = manager.0.org(&api).list_management_keys(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
 }
 

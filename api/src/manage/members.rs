@@ -71,7 +71,7 @@ type OrgMemberPage = Page<MemberReply>;
     responses((status = 200, body = OrgMemberPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<AccountId>::read(&request, &[])?;
-    let rows = api.store.org(manager.0.acting.org).list_members(ask.after, ask.rows()).await?;
+    let rows = manager.0.org(&api).list_members(ask.after, ask.rows()).await?;
     answer::view(&ask.page(rows, |member| member.account).map(reply))
 }
 

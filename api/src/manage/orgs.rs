@@ -117,7 +117,7 @@ async fn make(api: web::Data<Api>, job: Job<Operator, NewOrg>) -> Result<String,
 #[utoipa::path(get, path = "/v1/manage/orgs/{org}", params(("org" = String, Path, description = "Id of the org.")), responses((status = 200, body = OrgReply, description = "The org.")))]
 pub(crate) async fn show(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &[])?;
-    let org = api.store.org(manager.0.acting.org).find().await?.ok_or(Code::NotFound)?;
+    let org = manager.0.org(&api).find().await?.ok_or(Code::NotFound)?;
     answer::view(&reply(org))
 }
 

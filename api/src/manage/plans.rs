@@ -90,7 +90,7 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
 #[utoipa::path(get, path = "/v1/manage/subscription", responses((status = 200, body = SubscriptionReply, description = "The subscription.")))]
 pub(crate) async fn show(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     Query::read(&request, &["org"])?;
-    let subscription = api.store.org(manager.0.acting.org).subscription().await?;
+    let subscription = manager.0.org(&api).subscription().await?;
     answer::view(&subscribed(subscription))
 }
 

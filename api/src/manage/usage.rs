@@ -86,7 +86,7 @@ pub(crate) struct InvoiceReply {
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let query = Query::read(&request, &["org", "app", "from", "to", "group"])?;
     let asked = Asked::read(&query, api.now_ms())?;
-    let org = api.store.org(manager.0.acting.org);
+    let org = manager.0.org(&api);
     let app = match parse::app(query.text("app"))? {
         Some(id) => Some(org.find_app(id).await?.ok_or(Code::NotFound)?.app),
         None => None,
