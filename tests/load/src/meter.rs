@@ -38,7 +38,7 @@ impl Meter {
     /// Reads everything once.
     pub async fn start(server: &Server) -> Result<Self, Failure> {
         Ok(Meter {
-            commits: server.counted("tokenim_commits_total").await?,
+            commits: server.counted("tokenim_commit_seconds_count").await?,
             writes: server.counted("tokenim_writes_total").await?,
             threads: process::threads_us(server.pid())?,
             own_us: process::cpu_us(std::process::id())?,
@@ -57,7 +57,7 @@ impl Meter {
         let (busy_us, all_us) = ((busy - self.machine.0) as f64 * 10_000.0, (all - self.machine.1) as f64 * 10_000.0);
         let mut threads_us = process::threads_us(server.pid())?;
         threads_us.iter_mut().for_each(|(name, us)| *us -= self.threads.get(name).copied().unwrap_or(0).min(*us));
-        let commits = server.counted("tokenim_commits_total").await? - self.commits;
+        let commits = server.counted("tokenim_commit_seconds_count").await? - self.commits;
         let writes = server.counted("tokenim_writes_total").await? - self.writes;
         Ok(Cost {
             seconds,
