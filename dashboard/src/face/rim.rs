@@ -1,4 +1,6 @@
 //! What holds for every page: headers, sessions, form tokens, proof, foreign apps and hosts, languages, files.
+use tokenim_domain::{actor::Actor, role::Mode};
+
 use super::*;
 
 /// A route's path with something in the places of its placeholders.
@@ -268,4 +270,21 @@ async fn files_are_kept_for_ever_under_their_hash() {
         assert_eq!(header(&gzip, "content-encoding"), "gzip");
         assert_eq!(test::read_body(gzip).await, asset.gzip);
     }
+}
+
+/// A list is cut after a thousand apps, and the pages of one app don't look there.
+#[actix_web::test]
+async fn an_app_has_its_page_however_many_came_before_it() {
+    let face = face().await;
+    let cookie = face.sign_in("").await;
+    let store = &face.console.store;
+    let org =
+        store.find_first_org(store.find_account_by_email(EMAIL).await.unwrap().unwrap().id).await.unwrap().unwrap();
+    let mut newest = face.app;
+    for _ in 0..1_000 {
+        face.clock.0.fetch_add(1, Ordering::SeqCst);
+        newest = store.org(org).create_app(&Actor::machine(), "shop", Mode::Test).await.unwrap().id;
+    }
+    let page = face.get(&format!("/console/apps/{newest}"), &cookie).await;
+    assert_eq!(page.status(), StatusCode::OK);
 }
