@@ -84,7 +84,8 @@ impl OrgScope<'_> {
         view(row)
     }
 
-    /// Makes a key in the place of another, of the same name and end; the other ends at `until_ms`; where that is now, it is revoked as well.
+    /// Makes a key in the place of another, of the same name, scopes and end. The other ends at `until_ms`; where that is now,
+    /// it is revoked as well.
     ///
     /// Errors: `not_found`; `conflict` for a key that does not stand; as [`OrgScope::create_api_key`].
     pub async fn rotate_api_key(self, actor: &Actor, id: KeyId, print: KeyPrint, until_ms: i64) -> Result<ApiKeyView> {

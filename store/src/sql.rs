@@ -1,4 +1,4 @@
-//! Prepared statements by their text, for the queries that an entity can't say; transactions, from their begin to their commit.
+//! Prepared statements by their text, for the queries that an entity can't say; transactions from begin to commit.
 
 use crate::db::{Db, Fence};
 use crate::fault;
@@ -11,7 +11,7 @@ use sea_orm::{
 use std::time::Duration;
 use tokenim_domain::{Code, Error, Result};
 
-/// How long PostgreSQL's answer to COMMIT is waited for; beyond it the outcome is unknown. The commit itself is never cancelled.
+/// How long PostgreSQL's answer to COMMIT is waited for; beyond it the outcome is unknown. The commit is never cancelled.
 const COMMIT_WAIT: Duration = Duration::from_secs(10);
 
 /// A statement with its values, for the engine it runs on; the driver keeps it prepared under its text, so texts must not

@@ -102,7 +102,7 @@ async fn a_database_that_falls_silent_comes_back() {
     outage(Way::Silent, SILENCE).await;
 }
 
-/// The connection breaks between COMMIT and its answer: the caller is told that nobody knows, and a repeat makes no second key.
+/// The connection breaks between COMMIT and its answer: the caller is told so, and a repeat makes no second key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_whose_commit_lost_its_answer_is_told_and_not_done_twice() {
     let Some((server, proxy)) = behind_proxy().await else { return };

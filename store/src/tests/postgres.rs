@@ -331,7 +331,7 @@ async fn verify_often(store: Store, account: AccountId) -> Result<()> {
     Ok(())
 }
 
-/// Whatever changes an org takes its locks in one order (store/src/change.rs), so nobody is refused and nothing is tried twice.
+/// Whatever changes an org takes its locks in one order (store/src/change.rs), so nobody waits in a circle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_changes_of_one_org_never_deadlock() {
     let Some(world) = postgres().await else { return };

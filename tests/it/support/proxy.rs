@@ -111,8 +111,9 @@ async fn copy(client: &mut TcpStream, server: &mut UnixStream, fatal: &Mutex<Opt
                 }
                 if is_doomed && holds(bytes, "COMMIT") {
                     // It answers once it has committed.
-                    server.read(&mut answered).await?;
-                    *fatal.lock().unwrap() = None;
+                    if server.read(&mut answered).await? > 0 {
+                        *fatal.lock().unwrap() = None;
+                    }
                     return Ok(());
                 }
             }
