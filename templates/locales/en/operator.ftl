@@ -1,9 +1,9 @@
 # The operator area.
 operator-title = Service
-operator-as-of = As of { $time }
+operator-as-of = As of { $time } UTC
 operator-orgs = Orgs
 operator-suspended-count = { $count } suspended
-operator-accounts-apps = { $accounts } accounts, { $apps } apps
+operator-accounts-apps = Accounts: { $accounts }, apps: { $apps }
 operator-connections = Connections
 operator-connections-help = Open on this node now.
 operator-queue = Mail and jobs
@@ -55,7 +55,7 @@ operator-resume = End the suspension
 operator-resume-help = Its apps can connect again within two seconds.
 operator-resume-submit = End suspension
 operator-plans = Plans
-operator-plan-facts = version { $version }, { $orgs } orgs
+operator-plan-facts = version { $version }, orgs: { $orgs }
 operator-plan-private = by operators only
 operator-nodes = Nodes
 operator-no-nodes = No node has told of itself.

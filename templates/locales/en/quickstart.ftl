@@ -41,4 +41,3 @@ quickstart-next-signing = Sign tokens yourself
 quickstart-next-members = Invite your team
 quickstart-next-usage = See what was counted
 quickstart-say-refused = The message was not sent: { $code }.
-quickstart-make-key = Make a signing key

@@ -1,6 +1,6 @@
 # 运营区。
 operator-title = 服务
-operator-as-of = 截至 { $time }
+operator-as-of = 截至 { $time } UTC
 operator-orgs = 组织
 operator-suspended-count = { $count } 个已停用
 operator-accounts-apps = { $accounts } 个账号，{ $apps } 个应用

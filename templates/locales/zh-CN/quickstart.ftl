@@ -41,4 +41,3 @@ quickstart-next-signing = 自己签发令牌
 quickstart-next-members = 邀请你的团队
 quickstart-next-usage = 查看计量结果
 quickstart-say-refused = 消息未发送：{ $code }。
-quickstart-make-key = 创建签名密钥

@@ -25,6 +25,37 @@ pub struct SessionRow {
     pub is_operator: bool,
 }
 
+/// Words by which browsers name themselves, and their names: one names itself by the words of those below it, too.
+const BROWSERS: [(&str, &str); 6] = [
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+/// The same for systems.
+const SYSTEMS: [(&str, &str); 7] = [
+    ("iPhone", "iOS"),
+    ("iPad", "iPadOS"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+];
+
+impl SessionRow {
+    /// Browser and system as people call them; what the browser called itself where neither is known.
+    fn browser(&self) -> String {
+        let find = |names: &[(&'static str, &'static str)]| {
+            names.iter().find(|(word, _)| self.agent.contains(word)).map(|(_, name)| *name)
+        };
+        let known: Vec<_> = [find(&BROWSERS), find(&SYSTEMS)].into_iter().flatten().collect();
+        if known.is_empty() { self.agent.clone() } else { known.join(" · ") }
+    }
+}
+
 /// The account page.
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -121,5 +152,38 @@ impl RecoveryCodesPage<'_> {
     /// A file of them as an address (RFC 2397); codes are letters and digits.
     fn file(&self) -> String {
         format!("data:text/plain;charset=utf-8,{}%0A", self.codes.join("%0A"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_as_people_name_browsers() {
+        for (agent, name) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0 Safari/537.36",
+                "Chrome · Linux",
+            ),
+            ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/148.0 Safari/537.36 Edg/148.0", "Edge · Windows"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605 Version/19.0 Safari/604",
+                "Safari · iOS",
+            ),
+            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:150.0) Gecko/20100101 Firefox/150.0", "Firefox · macOS"),
+            ("curl/8.0", "curl/8.0"),
+            ("", ""),
+        ] {
+            let row = SessionRow {
+                id: String::new(),
+                agent: agent.to_owned(),
+                address: String::new(),
+                seen: Utc::from_ms(0),
+                is_current: false,
+                is_operator: false,
+            };
+            assert_eq!(row.browser(), name, "{agent}");
+        }
     }
 }

@@ -102,6 +102,18 @@ impl AuditPage<'_> {
         "tokenim audit verify"
     }
 
+    /// What kind of actor it was.
+    fn kind(&self, stored: &str) -> String {
+        let key = match stored {
+            "account" => "audit-kind-account",
+            "management_key" => "audit-kind-management-key",
+            "operator" => "audit-kind-operator",
+            "operator_key" => "audit-kind-operator-key",
+            _ => "audit-kind-machine",
+        };
+        self.frame.text.get(key)
+    }
+
     fn verdict(&self) -> String {
         match self.check {
             Check::NotAsked => String::new(),

@@ -160,6 +160,12 @@ impl OrgPage<'_> {
         )
     }
 
+    /// Whether its grants stand beside what is used of them.
+    #[expect(clippy::unused_self, reason = "the part asks the page it is on")]
+    const fn has_use(&self) -> bool {
+        true
+    }
+
     fn has_plan(&self, code: &str) -> bool {
         self.org.plan == code
     }
@@ -193,6 +199,11 @@ pub struct PlansPage<'a> {
 }
 
 impl PlansPage<'_> {
+    #[expect(clippy::unused_self, reason = "the part asks the page it is on")]
+    const fn has_use(&self) -> bool {
+        false
+    }
+
     fn feature(&self, feature: &str) -> String {
         feature_name(&self.frame, feature)
     }
