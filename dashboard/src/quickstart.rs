@@ -141,7 +141,6 @@ async fn page(visit: &mut Visit<'_>, status: StatusCode, app: &App, refused: Opt
     let page = QuickstartPage {
         frame: visit.app_frame(app),
         app_name: &app.name,
-        is_live: app.mode == Mode::Live,
         has_token: key.is_some(),
         panes,
         refused: refused.map(ErrorCode::as_str),

@@ -1,4 +1,4 @@
-// The front door in a real browser: sign up, send a first message, both with and without JavaScript; every page checked.
+// The front door in a real browser: sign up, send a first message, both with and without JavaScript.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Visitor, launch } from "./browser.mjs";
@@ -82,31 +82,3 @@ test("the same without JavaScript", async () => {
     assert.equal(await pane(page, "alice").locator(".said").count(), 2);
   });
 });
-
-/** Pages of somebody who signed up; `{app}` is their first app. */
-const PAGES = [
-  "/console/overview", "/console/usage", "/console/plan", "/console/apps", "/console/apps/new", "/console/apps/{app}",
-  "/console/apps/{app}/quickstart", "/console/apps/{app}/keys", "/console/apps/{app}/signing-keys", "/console/apps/{app}/origins",
-  "/console/members", "/console/orgs", "/console/audit", "/console/settings", "/console/account",
-];
-const DRESSES = [
-  { theme: "light", language: "en", width: 1280 }, { theme: "dark", language: "zh-CN", width: 360 },
-];
-
-for (const [at, dress] of DRESSES.entries()) {
-  test(`every page of the front door passes in ${Object.values(dress).join(" ")}`, { timeout: 180_000 }, async () => {
-    await visit({}, async (visitor) => {
-      await visitor.goto("/sign-up");
-      await visitor.check("sign-up");
-    });
-    await visit(dress, async (visitor, page) => {
-      await signUp(visitor, `pages${at}@example.com`);
-      const app = page.url().split("/apps/")[1].split("/")[0];
-      for (const path of PAGES) {
-        const name = path.replace("{app}", "app").slice("/console/".length).replaceAll("/", "-");
-        await visitor.goto(path.replace("{app}", app));
-        await visitor.check(`${name}-${Object.values(dress).join("-")}`);
-      }
-    });
-  });
-}

@@ -29,7 +29,7 @@ export async function until(what, probe, most = UNTIL_MS) {
 }
 
 /** Runs the binary, or another program, to its end and returns the last line it printed. */
-function run(args, input, env = process.env, program = binary) {
+export function run(args, input, env = process.env, program = binary) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env });
     let out = "", err = "";
@@ -77,11 +77,6 @@ export class Server {
     });
     this.base = address;
     this.port = Number(new URL(address).port);
-  }
-
-  /** Writes a test mail as the server would. */
-  mail(language) {
-    return run(["admin", "mail-test", "--to", EMAIL, "--language", language, "--data", this.data], "", this.env);
   }
 
   /** Ends the process as an operator would; a second time by force. */

@@ -248,8 +248,6 @@ pub struct QuickstartPage<'a> {
     pub frame: Frame<'a>,
     /// The app's name.
     pub app_name: &'a str,
-    /// Whether the app is billed: then nobody speaks here.
-    pub is_live: bool,
     /// Whether there is a token to speak with.
     pub has_token: bool,
     /// Alice's side and Bob's; none for a live app, or one without a signing key.
