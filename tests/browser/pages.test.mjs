@@ -9,6 +9,8 @@ import { Server } from "./server.mjs";
 const DRESSES = process.env.TOKENIM_PICTURES
   ? ["light", "dark"].flatMap((theme) => ["en", "zh-CN"].flatMap((language) => [360, 1280].map((width) => ({ theme, language, width }))))
   : [{ theme: "light", language: "en", width: 1280 }, { theme: "dark", language: "zh-CN", width: 360 }, { theme: "light", language: "zh-CN", width: 768 }];
+/** What a dress may take on a busy machine. */
+const DRESS_MS_MAX = 120_000;
 /** Dresses tried at the same time. */
 const AT_ONCE = 2;
 const PASSWORD = "a long enough phrase for all";
@@ -119,7 +121,7 @@ async function forms(visitor, check) {
   }
 }
 
-test("pages of an org with a history", { concurrency: AT_ONCE, timeout: 280_000 }, (t) => everyDress(t, (dress) => visit({ ...dress, storage: full.storage }, async (visitor, check) => {
+test("pages of an org with a history", { concurrency: AT_ONCE, timeout: DRESS_MS_MAX * DRESSES.length }, (t) => everyDress(t, (dress) => visit({ ...dress, storage: full.storage }, async (visitor, check) => {
   for (const path of FULL) {
     await visitor.open(path.replaceAll(/\{(\w+)\}/g, (_, name) => full[name]), STATUS[path]);
     if (path.endsWith("/audit")) await visitor.page.locator("td details summary").first().click();
@@ -128,7 +130,7 @@ test("pages of an org with a history", { concurrency: AT_ONCE, timeout: 280_000 
   await forms(visitor, check);
 })));
 
-test("pages of somebody new, and of nobody", { concurrency: AT_ONCE, timeout: 280_000 }, (t) => everyDress(t, (dress) => visit(dress, async (visitor, check) => {
+test("pages of somebody new, and of nobody", { concurrency: AT_ONCE, timeout: DRESS_MS_MAX * DRESSES.length }, (t) => everyDress(t, (dress) => visit(dress, async (visitor, check) => {
   for (const path of ["/sign-in", "/sign-up", "/forgot", full.invitation, "/dev/mail"]) {
     await visitor.open(path);
     await check(`out-${named(path.split("?")[0])}`);
