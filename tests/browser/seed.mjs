@@ -86,7 +86,7 @@ async function signedIn(browser, server) {
 
 /** Fills the server. Returns what pages are named by, and the owner's cookies. */
 export async function seed(browser, server) {
-  const operator = JSON.parse(await run(["admin", "operator-key", "create", "--name", "seed", "--json", "--data", server.data], "")).secret;
+  const operator = JSON.parse(await run(["admin", "operator-key", "create", "--name", "seed", "--json", "--data", server.data], "", server.env)).secret;
   const org = (await server.call("GET", "/v1/manage/orgs?q=Northwind", null, operator)).items[0].id;
   const manage = (method, path, body) => server.call(method, `/v1/manage/${path}${path.includes("?") ? "&" : "?"}org=${org}`, body, operator, REASON);
   await manage("PUT", "subscription", { plan: "pro" });

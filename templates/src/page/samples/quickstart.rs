@@ -25,11 +25,10 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         received: None,
     };
     let refused = |code| Some(Refused { code, at: Utc::from_ms(AT_MS) });
-    let of = |panes: Vec<Pane>, is_live, refused| QuickstartPage {
+    let of = |panes: Vec<Pane>, has_token, refused| QuickstartPage {
         frame: frame.clone(),
         app_name: HOSTILE,
-        is_live,
-        has_token: true,
+        has_token,
         panes,
         refused: Some("quota_exceeded"),
         steps: Steps { rows: vec![row("console"), row(HOSTILE), row(""), Row::awaited()], refused },
@@ -58,7 +57,7 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         "internal",
     ] {
         let panes = vec![pane("alice", "Alice"), pane("bob", "Bob")];
-        pages.push((format!("quickstart {code}"), of(panes, false, refused(code))));
+        pages.push((format!("quickstart {code}"), of(panes, true, refused(code))));
     }
     pages.into_iter().map(|(name, page)| (name, page.render().expect("renders"))).collect()
 }
