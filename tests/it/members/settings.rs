@@ -63,7 +63,7 @@ async fn a_management_key_is_shown_once_and_ends_when_it_is_revoked() {
     let fields = [("csrf", csrf.as_str()), ("nonce", &nonce), ("key_name", "ci"), ("role", "admin")];
     let made = ada.post("/console/settings/management-keys", &fields).await;
     assert_eq!(made.status, 200, "{}", made.text);
-    let secret = made.text.split("<pre>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let secret = made.text.split("id=\"secret\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let again = ada.post("/console/settings/management-keys", &fields).await;
     assert!(again.status == 409 && !again.text.contains(&secret), "{}", again.text);
     let members = server.rest_as(&secret).get("/v1/manage/members").await.ok();
