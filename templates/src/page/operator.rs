@@ -161,7 +161,6 @@ impl OrgPage<'_> {
     }
 
     /// Whether its grants stand beside what is used of them.
-    #[expect(clippy::unused_self, reason = "the part asks the page it is on")]
     const fn has_use(&self) -> bool {
         true
     }
@@ -199,7 +198,6 @@ pub struct PlansPage<'a> {
 }
 
 impl PlansPage<'_> {
-    #[expect(clippy::unused_self, reason = "the part asks the page it is on")]
     const fn has_use(&self) -> bool {
         false
     }
