@@ -43,7 +43,10 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
         say(&format!("a new database was made in {}", place(&config)))?;
     }
     if !made.org.account_is_new {
-        say(&format!("{} has an account already and keeps its password; this is another org of it", flags.email))?;
+        say(&format!(
+            "{} has an account already and keeps its password; this is another org of it, and it operates the service",
+            flags.email
+        ))?;
     }
     if let Some(password) = &made.password {
         say(&format!("console password of {} (shown once): {}", flags.email, password.expose()))?;

@@ -93,7 +93,7 @@ impl OrgScope<'_> {
         Ok(self.show_app(id).await?.map(|app| AppRef { org: self.org, app: app.id }))
     }
 
-    /// Makes an app without keys.
+    /// Makes an app with a first signing secret, which stays here: tokens can be asked for at once. Server keys are made apart.
     ///
     /// Errors: `plan_limit` where the plan allows no more; `unavailable`, `overloaded`.
     pub async fn create_app(self, actor: &Actor, name: &str, mode: Mode) -> Result<App> {
@@ -109,7 +109,10 @@ impl OrgScope<'_> {
             deleted_ms: None,
         };
         sql::insert(&change.tx, row.clone()).await?;
-        change.commit_and_tell(Event::new("app.created", row.id).after(facts(&row))).await?;
+        let secret = self.store.first_secret(&change.tx, row.id, actor.who).await?;
+        let mut after = facts(&row);
+        after["signing_key"] = json!(secret.id);
+        change.commit_and_tell(Event::new("app.created", row.id).after(after)).await?;
         view(row)
     }
 

@@ -6,6 +6,7 @@ use crate::entity::{account, api_key, app, org, org_member, signing_key, subscri
 use crate::keys::SEAL_PURPOSE;
 use crate::link::{self, NewLink};
 use crate::{Store, fault, plans, sql};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ pub struct NewOrg {
     pub password_hash: String,
     /// Whether a new account's address counts as verified.
     pub is_verified: bool,
-    /// Whether a new account operates the service.
+    /// Whether the account operates the service from now on.
     pub is_operator: bool,
     /// Language of a new account.
     pub language: Option<String>,
@@ -135,6 +136,10 @@ impl Store {
                 return Err(Error::new(Code::EmailUnverified)
                     .says("somebody signed up with this address and never verified it; verify it first"));
             }
+            if new.is_operator && !row.is_operator {
+                let operates = account::Entity::update_many().col_expr(account::Column::IsOperator, Expr::value(true));
+                operates.filter(account::Column::Id.eq(row.id)).exec(tx).await.map_err(fault::query)?;
+            }
             return Ok((row.id, false));
         }
         let id = AccountId::new(&*self.clock, &*self.rng);
@@ -183,24 +188,29 @@ impl Store {
             last_used_from: None,
         };
         sql::insert(tx, row).await?;
+        Ok((id, key, self.first_secret(tx, app.app, by).await?))
+    }
+
+    /// The first signing secret of an app: what `POST /v1/tokens` and the quickstart sign with.
+    pub(crate) async fn first_secret(&self, tx: &DatabaseTransaction, app: AppId, by: Who) -> Result<SigningSecret> {
         let secret = Secret::new(key::random_base62(SIGNING_SECRET_CHARS, &*self.rng));
         let signing = SigningSecret { id: KeyId::new(&*self.clock, &*self.rng), secret };
         let sealed = self.master.seal(SEAL_PURPOSE, signing.secret.expose().as_bytes(), &*self.rng)?;
         let row = signing_key::Model {
-            app_id: app.app,
+            app_id: app,
             id: signing.id,
             name: "first secret".to_owned(),
             algorithm: SigningAlgorithm::Hs256.as_str().to_owned(),
             sealed_secret: Some(sealed),
             public_key: None,
             created_by: Some(by.to_string()),
-            created_ms: now,
+            created_ms: self.clock.now_ms(),
             expires_ms: None,
             revoked_ms: None,
             successor: None,
         };
         sql::insert(tx, row).await?;
-        Ok((id, key, signing))
+        Ok(signing)
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
     answer::view(&ask.page(rows, |app| app.id).map(reply))
 }
 
-/// Makes an app without keys.
+/// Makes an app with a first signing secret; its server keys are made apart.
 #[utoipa::path(post, path = "/v1/manage/apps", request_body = NewApp, responses((status = 200, body = AppReply, description = "The app.")))]
 pub(crate) async fn create(api: web::Data<Api>, post: Post<Manager, NewApp>) -> Answer {
     post.once(&api, make).await
