@@ -253,7 +253,7 @@ async fn a_folder_that_is_served_or_in_use_is_not_restored_to() {
     refusal(&server, &["restore", "--replace", "--from", from]);
     let new = Database::new(None);
     if let Some(new) = &new {
-        let used = std::mem::replace(&mut server.database_url, Some(new.url()));
+        let used = server.database_url.replace(new.url());
         assert!(refusal(&server, &["restore", "--from", from]).contains("another `tokenim serve`"));
         server.database_url = used;
     }
