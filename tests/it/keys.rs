@@ -90,6 +90,8 @@ async fn an_app_is_made_renamed_suspended_resumed_and_deleted_on_its_pages() {
     let made = console.post("/console/apps", &fields).await;
     assert_eq!(made.status, 303);
     let app = made.header("location").strip_suffix("/quickstart").expect("leads to the app's quickstart").to_owned();
+    let quickstart = console.get(made.header("location")).await.text;
+    assert!(quickstart.contains("data-pane=\"alice\"") && quickstart.contains("const token = &#34;ey"), "{quickstart}");
     assert_eq!(console.post("/console/apps", &fields).await.status, 409, "sent twice, made once");
     for (path, field, shown) in
         [("rename", Some(("name", "Third")), "Third"), ("suspend", None, "suspended"), ("resume", None, "running")]

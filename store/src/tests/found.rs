@@ -1,7 +1,9 @@
 //! A new org: its account, app and keys, and the look-ups that find it again.
 
 use super::world::{World, new_org};
+use crate::entity::account;
 use crate::{LinkPurpose, NewLink, NewOrg};
+use sea_orm::EntityTrait;
 use tokenim_domain::Code;
 use tokenim_domain::id::KeyId;
 use tokenim_domain::key;
@@ -48,6 +50,21 @@ async fn an_account_that_exists_gets_another_org_and_keeps_its_password() {
     assert_eq!((account.id, account.password_hash.as_str()), (world.founded.account, "hash"));
     assert_eq!(world.store.find_account_by_email("nobody@example.com").await.unwrap(), None);
     assert_eq!(world.store.find_first_org(world.founded.account).await.unwrap(), Some(world.founded.app.org));
+}
+
+#[tokio::test]
+async fn an_operators_org_makes_the_account_that_exists_an_operator() {
+    let world = World::new().await;
+    let own = world.store.found_org(&NewOrg { is_operator: false, ..new_org("second") }).await.unwrap();
+    let operates = async || {
+        let found = account::Entity::find_by_id(own.account).one(&world.store.readers).await;
+        found.unwrap().unwrap().is_operator
+    };
+    assert!(!operates().await);
+    world.store.found_org(&NewOrg { is_operator: false, ..new_org("second") }).await.unwrap();
+    assert!(!operates().await);
+    world.store.found_org(&NewOrg { is_operator: true, ..new_org("second") }).await.unwrap();
+    assert!(operates().await);
 }
 
 #[tokio::test]
