@@ -65,8 +65,8 @@ test("panes whose key is revoked say so and do not come back", async () => {
     const other = await visitor.context.newPage();
     await other.goto(page.url().replace(/quickstart$/, "signing-keys"));
     await other.locator('form[action$="/revoke"]').evaluate((form) => form.submit());
-    await pane(page, "alice").getByText("Refused. Reload the page for a new token.").waitFor();
-    await pane(page, "bob").getByText("Refused. Reload the page for a new token.").waitFor();
+    await pane(page, "alice").getByText("Closed. Reload the page for a new token; if it closes again, the checkpoints below say why.").waitFor();
+    await pane(page, "bob").getByText("Closed. Reload the page for a new token; if it closes again, the checkpoints below say why.").waitFor();
     await page.waitForTimeout(1500);
     assert.equal(sockets, 0, "the first retry would have been after a second");
   });

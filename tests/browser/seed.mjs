@@ -73,6 +73,7 @@ async function signedIn(browser, server) {
   const visitor = await Visitor.arrive(browser, server, { javaScript: false });
   await visitor.signIn();
   await visitor.open("/console/account/totp");
+  await visitor.submit("/console/account/totp/begin");
   const authenticator = new Authenticator(await visitor.page.locator("main p > code").innerText());
   await visitor.submit("/console/account/totp", { code: authenticator.code() });
   await visitor.open("/console/operator");

@@ -199,7 +199,7 @@ export class Story {
     const since = Date.now();
     await ada.submit(leaving.locator("form[action$='/revoke']"));
     await socket.isClosedSoon(4102, since);
-    await until("the old key is refused", async () => (await this.token(old)).code === "key_rotated", REVOKED_MS_MAX);
+    await until("the old key is refused", async () => (await this.token(old)).code === "key_revoked", REVOKED_MS_MAX);
     assert.equal((await this.token(this.key)).status, 200);
   }
 
@@ -299,6 +299,7 @@ export class Story {
     const path = "/console/account/totp";
     const seed = () => page.locator("main p > code").innerText();
     await ada.open(path);
+    await ada.submit(`${path}/begin`);
     const shown = await seed();
     await ada.submit(path, { code: "000000" }, 422);
     assert.equal(await seed(), shown, "the picture that was read stays right");
@@ -426,6 +427,7 @@ export class Story {
     const operator = await this.arrive(), { page } = operator;
     await this.signIn(operator, OPERATOR, OPERATOR_PASSWORD);
     await operator.open("/console/account/totp");
+    await operator.submit("/console/account/totp/begin");
     const authenticator = new Authenticator(await page.locator("main p > code").innerText());
     await operator.submit("/console/account/totp", { code: authenticator.code() });
     await operator.open("/operator");

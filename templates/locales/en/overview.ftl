@@ -24,3 +24,5 @@ overview-refusals-column-code = Code
 overview-refusals-column-app = App
 overview-refusals-column-last = Last (UTC)
 overview-refusals-column-count = Count
+overview-milliseconds = { $value } ms
+overview-seconds = { $value } s

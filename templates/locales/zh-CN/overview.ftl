@@ -23,3 +23,5 @@ overview-refusals-column-code = 错误码
 overview-refusals-column-app = 应用
 overview-refusals-column-last = 最近一次 (UTC)
 overview-refusals-column-count = 次数
+overview-milliseconds = { $value } 毫秒
+overview-seconds = { $value } 秒

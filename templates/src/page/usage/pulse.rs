@@ -106,20 +106,20 @@ impl Pulse {
 fn time(text: &Text, took: Option<Duration>, [good, slow, none]: [&str; 3]) -> Sign {
     let (level, sentence) = match took {
         None => (Level::Unknown, text.get(none)),
-        Some(took) if took <= GOOD_MAX => (Level::Good, text.with(good, "time", time_shown(took))),
-        Some(took) => (Level::Poor, text.with(slow, "time", time_shown(took))),
+        Some(took) if took <= GOOD_MAX => (Level::Good, text.with(good, "time", time_shown(text, took))),
+        Some(took) => (Level::Poor, text.with(slow, "time", time_shown(text, took))),
     };
     Sign { level, sentence, href: "" }
 }
 
 /// `0.4 ms`, `12 ms`, `1.6 s`; rounded up, so that what is shown holds.
-fn time_shown(took: Duration) -> String {
+fn time_shown(text: &Text, took: Duration) -> String {
     let tenths = |value: u128| format!("{}.{}", value / 10, value % 10);
     let micros = took.as_micros();
     match micros {
-        0..10_000 => format!("{} ms", tenths(micros.div_ceil(100))),
-        10_000..1_000_000 => format!("{} ms", micros.div_ceil(1_000)),
-        _ => format!("{} s", tenths(micros.div_ceil(100_000))),
+        0..10_000 => text.with("overview-milliseconds", "value", tenths(micros.div_ceil(100))),
+        10_000..1_000_000 => text.with("overview-milliseconds", "value", micros.div_ceil(1_000)),
+        _ => text.with("overview-seconds", "value", tenths(micros.div_ceil(100_000))),
     }
 }
 
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn times_are_rounded_up_and_slow_ones_are_called_so() {
-        for (micros, shown) in [(0, "0.0 ms"), (401, "0.5 ms"), (12_001, "13 ms"), (1_600_000, "1.6 s")] {
-            assert_eq!(time_shown(Duration::from_micros(micros)), shown);
-        }
         let text = Text::new(Language::En);
+        for (micros, shown) in [(0, "0.0 ms"), (401, "0.5 ms"), (12_001, "13 ms"), (1_600_000, "1.6 s")] {
+            assert_eq!(time_shown(&text, Duration::from_micros(micros)), shown);
+        }
         let levels = |pulse: Pulse| pulse.signs(&text).map(|sign| sign.level);
         assert_eq!(levels(Pulse::default()), [Level::Good, Level::Unknown, Level::Unknown, Level::Good]);
         let slow = Some(GOOD_MAX + Duration::from_micros(1));
