@@ -166,7 +166,11 @@ class Stream:
 
 
 def chart_values(page):
-    """The numbers of the chart: (those for the script, those in the table beside it, the sum below the table)."""
+    """The numbers of the chart: (those for the script, those in the table beside it, the sum below the table).
+
+    Where the time before is compared, its column in the table must be the script's own numbers too."""
     data = json.loads(page.find("usage-chart").attributes["data-chart"])
-    table = [number(cell.text()) for cell in page.find("usage-buckets").all("td", "num")]
+    rows = [[number(cell.text()) for cell in row.all("td", "num")] for row in page.find("usage-buckets").all("tr")]
+    table = [row[0] for row in rows]
+    assert [row[1] for row in rows if len(row) > 1] == data["before"]
     return data, table, number(page.find("usage-sum").all("td", "num")[0].text())
