@@ -17,6 +17,9 @@ if (pictures) await mkdir(pictures, { recursive: true });
 /** Chromium as Debian ships it, with a fresh profile. */
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
 
+/** Addresses given to visitors so far. */
+let addresses = 0;
+
 /** One visitor: a fresh context that collects console errors, policy reports and failed requests. */
 export class Visitor {
   static async arrive(browser, server, { theme = "light", language = "en", width = 1280, javaScript = true, storage } = {}) {
@@ -37,6 +40,12 @@ export class Visitor {
   }
 
   goto(path) { return this.page.goto(this.server.base + path); }
+
+  /** From now on comes from an address of its own, as a proxy tells it: what one address may try in vain is limited. */
+  moveAway() {
+    addresses += 1;
+    return this.context.setExtraHTTPHeaders({ "x-forwarded-for": `198.51.100.${addresses}` });
+  }
 
   async signIn(next = "") {
     await this.goto(`/sign-in${next && `?next=${encodeURIComponent(next)}`}`);

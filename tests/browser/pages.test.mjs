@@ -131,6 +131,7 @@ test("pages of an org with a history", { concurrency: AT_ONCE, timeout: DRESS_MS
 })));
 
 test("pages of somebody new, and of nobody", { concurrency: AT_ONCE, timeout: DRESS_MS_MAX * DRESSES.length }, (t) => everyDress(t, (dress) => visit(dress, async (visitor, check) => {
+  const nobody = `nobody-${Object.values(dress).join("-")}@example.com`;
   for (const path of ["/sign-in", "/sign-up", "/forgot", full.invitation, "/dev/mail"]) {
     await visitor.open(path);
     await check(`out-${named(path.split("?")[0])}`);
@@ -140,11 +141,12 @@ test("pages of somebody new, and of nobody", { concurrency: AT_ONCE, timeout: DR
   await check("out-mail");
   await visitor.open("/verify?token=none", 404);
   await check("out-verify-ended");
+  await visitor.moveAway();
   await visitor.open("/forgot");
-  await visitor.submit("/forgot", { email: "nobody@example.com" });
+  await visitor.submit("/forgot", { email: nobody });
   await check("out-mail-sent");
   await visitor.open("/sign-in");
-  await visitor.submit("/sign-in", { email: "nobody@example.com", password: PASSWORD }, 401);
+  await visitor.submit("/sign-in", { email: nobody, password: PASSWORD }, 401);
   await check("out-sign-in-refused");
   await visitor.open("/sign-up");
   await visitor.submit("/sign-up", { email: `${Object.values(dress).join("-")}@example.com`, new_password: "passwordpassword" }, 422);

@@ -41,13 +41,14 @@ export function run(args, input, env = process.env, program = binary) {
   });
 }
 
-/** The variables of a server: a database of its own where TIM_TEST_POSTGRES names a PostgreSQL server (scripts/postgres). */
+/** The variables of a server, to which this machine is a proxy: a database of its own where TIM_TEST_POSTGRES names a PostgreSQL server (scripts/postgres). */
 async function environment() {
   const given = process.env.TIM_TEST_POSTGRES;
-  if (!given) return process.env;
+  const env = { ...process.env, TOKENIM_SERVER__TRUSTED_PROXIES: "127.0.0.1/32" };
+  if (!given) return env;
   const name = `tim_${randomUUID().replaceAll("-", "")}`;
   await run(["-XqAt", "-c", `CREATE DATABASE ${name}`, given], "", process.env, "psql");
-  return { ...process.env, TOKENIM_DATABASE__URL: given.replace(/\/[^/?]*\?/, `/${name}?`) };
+  return { ...env, TOKENIM_DATABASE__URL: given.replace(/\/[^/?]*\?/, `/${name}?`) };
 }
 
 export class Server {
