@@ -1,6 +1,7 @@
 //! Composition: the one place where the rooms are put together.
 
 mod entrance;
+mod live;
 mod plain;
 
 use crate::cli::Failure;
@@ -16,7 +17,7 @@ use actix_service::{
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::web;
 use entrance::Entrance;
-use futures_util::future::BoxFuture;
+use live::ConsoleGateway;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::rc::Rc;
@@ -24,12 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokenim_api::Api;
-use tokenim_dashboard::{Console, Health, Lately, Live, Ports};
+use tokenim_dashboard::{Console, Ports};
 use tokenim_domain::clock::Clock;
-use tokenim_domain::id::AppId;
-use tokenim_domain::log::{Outcome, Write};
 use tokenim_gateway::bus::LocalBus;
-use tokenim_gateway::checkpoints::Steps;
 use tokenim_gateway::verifier::{Lookups, Verifier};
 use tokenim_gateway::{Gateway, Parts, transport};
 use tokenim_jobs::Jobs;
@@ -76,49 +74,6 @@ pub struct App {
     pub stop: CancellationToken,
     /// Whether this node may be sent traffic.
     pub ready: Arc<AtomicBool>,
-}
-
-/// What the console sees of the gateway.
-struct ConsoleGateway {
-    gateway: Gateway<Store>,
-    requests: Arc<metrics::Requests>,
-    clock: Arc<dyn Clock>,
-}
-
-impl Live for ConsoleGateway {
-    fn connections(&self, app: AppId) -> u64 {
-        self.gateway.stats(app).connections
-    }
-
-    fn steps(&self, app: AppId) -> Steps {
-        self.gateway.checkpoints().watch(app)
-    }
-
-    fn write(&self, write: Write) -> BoxFuture<'_, tokenim_domain::Result<Outcome>> {
-        Box::pin(self.gateway.write(write))
-    }
-
-    fn all_connections(&self) -> u64 {
-        u64::try_from(self.gateway.connections()).unwrap_or(u64::MAX)
-    }
-
-    fn lately(&self, app: AppId) -> Lately {
-        let now_ms = self.clock.now_ms();
-        let place = self.gateway.known(app);
-        place.map_or_else(Lately::default, |place| Lately {
-            messages: place.pace.count(now_ms),
-            refused: place.refusals.read(now_ms),
-        })
-    }
-
-    fn health(&self) -> Health {
-        let now_ms = self.clock.now_ms();
-        Health {
-            draining: self.gateway.is_draining(),
-            api: self.requests.api_times.p99(now_ms),
-            delivery: self.gateway.delivery_times().p99(now_ms),
-        }
-    }
 }
 
 /// Puts a process together on listeners that are bound already.

@@ -198,7 +198,7 @@ impl Config {
     fn merge(file: Option<(&str, &str)>, env: BTreeMap<String, String>) -> Result<Self, Fault> {
         let mut table: Table = DEFAULT.parse().expect("the default is tested");
         if let Some((origin, text)) = file {
-            let over: Table = text.parse().map_err(|error: toml::de::Error| content(origin, error.message()))?;
+            let over: Table = text.parse().map_err(|error| not_toml(origin, text, &error))?;
             overlay(&mut table, over, origin)?;
         }
         for (name, text) in env {
@@ -270,6 +270,12 @@ fn parse_as(old: &Value, text: &str) -> Option<Value> {
         }
         _ => Some(Value::String(text.to_owned())),
     }
+}
+
+/// Where a text stops being TOML: the line and the cause, not what stands there, which may be a secret.
+fn not_toml(origin: &str, text: &str, error: &toml::de::Error) -> Fault {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    content(origin, &format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
 }
 
 fn content(origin: &str, message: &str) -> Fault {

@@ -13,10 +13,10 @@ use std::path::PathBuf;
 #[derive(Debug, Default, Args)]
 pub struct Flags {
     /// Address of the console, the REST API and the gateway; port 0 takes any free port.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = socket_address)]
     listen: Option<SocketAddr>,
     /// Address of /metrics, /healthz and /readyz.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = socket_address)]
     private_listen: Option<SocketAddr>,
     /// PEM file of the certificate and what leads to its root: the address speaks TLS only.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -24,6 +24,11 @@ pub struct Flags {
     /// PEM file of the certificate's key, readable to its owner only.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+}
+
+/// Reads an address; says how one looks, since a bare port or a name is the common mistake.
+fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an IP address and a port, like 127.0.0.1:8080 (this machine) or 0.0.0.0:8080 (all)")
 }
 
 impl Flags {

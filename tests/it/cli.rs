@@ -167,7 +167,7 @@ fn an_unknown_key_or_a_wrong_value_is_an_error_that_names_it() {
         ("[nonsense]\na = 1", "nonsense"),
         ("[server]\nworkers = \"many\"", "server.workers"),
         ("[gateway]\ndrain_ms = 999999999", "drain_ms"),
-        ("[server", "tokenim.toml"),
+        ("# a comment\n[server", "tokenim.toml: line 2: "),
     ] {
         fs::write(&file, text).unwrap();
         for words in [["check"], ["serve"], ["migrate"]] {
@@ -183,6 +183,12 @@ fn an_unknown_key_or_a_wrong_value_is_an_error_that_names_it() {
         let said = failure(command(&["check"], &data).env(variable, value));
         assert!(said.contains(named), "{variable}: {said}");
     }
+    let said = command(&["serve", "--listen", "8080"], &data).output().unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&said.stderr).contains("127.0.0.1:8080"),
+        "a bare port is told how an address looks"
+    );
     assert!(failure(command(&["check"], &data).args(["--config", "/nowhere.toml"])).contains("/nowhere.toml"));
 }
 
