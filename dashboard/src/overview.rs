@@ -21,7 +21,8 @@ pub(crate) const PATH: &str = "/console/overview";
 pub(crate) const ROUTES: &[RouteSpec] = &[get(PATH, Who::May(Action::ReadOverview), |visit| Box::pin(show(visit)))];
 
 async fn show(visit: &mut Visit<'_>) -> Answer {
-    let (query, _) = Query::parse("")?;
+    let (latest, _) = Query::parse("")?;
+    let query = Query { language: visit.asked_language(), ..latest };
     let reading = reading::read(visit.console, visit.member()?.org, &query).await?;
     let view = reading.view(&query)?;
     let text = visit.text();

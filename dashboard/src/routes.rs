@@ -221,6 +221,9 @@ async fn steps(spec: &RouteSpec, visit: &mut Visit<'_>, payload: web::Payload) -
     visit.check_host()?;
     session::resume(visit, spec.who).await?;
     visit.check_right(spec.who)?;
+    if spec.who == Who::Public {
+        visit.remember_language();
+    }
     match spec.handler {
         Handler::Read(handler) => {
             if spec.fresh {

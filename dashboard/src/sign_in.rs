@@ -31,7 +31,6 @@ use tokenim_templates::{
 use crate::{
     answer,
     attempts::Caller,
-    cookie::Cookie,
     fault::Fault,
     form::{self, Form, push_field},
     half,
@@ -126,7 +125,6 @@ pub(crate) async fn after_password(
     next: &str,
 ) -> Answer {
     let account = visit.console.store.find_account(account).await?.ok_or(Fault::SignedOut)?;
-    remember_language(visit);
     if account.has_totp {
         half::begin(visit, &account)?;
         let mut address = String::from(CODE_PATH);
@@ -184,13 +182,6 @@ fn code_page(visit: &mut Visit<'_>, status: StatusCode, next: &str, problems: Pr
 async fn sign_out(visit: &mut Visit<'_>) -> Answer {
     session::end(visit).await?;
     Ok(answer::see_other("/sign-in"))
-}
-
-/// A language chosen on the sign-in page holds after it.
-pub(crate) fn remember_language(visit: &mut Visit<'_>) {
-    if let Some(language) = visit.asked_language() {
-        visit.cookies.push(Cookie::Language.set(language.tag(), &visit.console.site));
-    }
 }
 
 fn form_page(visit: &mut Visit<'_>, status: StatusCode, email: &str, next: &str, problem: Option<Problem>) -> Answer {

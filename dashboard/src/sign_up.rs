@@ -25,7 +25,7 @@ use crate::{
     problems::{Refusal, refusal},
     routes::{Answer, RouteSpec, Who, get, post},
     session,
-    sign_in::{after_password, inside, remember_language, safe_next},
+    sign_in::{after_password, inside, safe_next},
     told,
     visit::Visit,
 };
@@ -58,7 +58,6 @@ async fn sign_up(visit: &mut Visit<'_>, form: &Form) -> Answer {
     match try_sign_up(visit, &email, new_password).await {
         Ok(SignedUp::Founded(founded)) => {
             session::begin(visit, founded.account, Some(founded.app.org)).await?;
-            remember_language(visit);
             let first = format!("/console/apps/{}/quickstart", founded.app.app);
             Ok(answer::see_other(inside(&next).unwrap_or(&first)))
         }

@@ -198,6 +198,13 @@ impl<'r> Visit<'r> {
         asked_language(self.request)
     }
 
+    /// Keeps the language that the address asks for: what is chosen before sign-in holds on every page after it.
+    pub(crate) fn remember_language(&mut self) {
+        if let Some(language) = self.asked_language() {
+            self.cookies.push(Cookie::Language.set(language.tag(), &self.console.site));
+        }
+    }
+
     /// The address the visit came from: the client's, where a trusted proxy speaks for it.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.request.peer_addr().map(|peer| peer.ip())

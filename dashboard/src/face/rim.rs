@@ -247,7 +247,16 @@ async fn the_language_is_asked_chosen_or_accepted_in_that_order() {
     assert_eq!(spoken("/sign-in", "tim_language=en", "zh-CN").await, "en");
     assert_eq!(spoken("/sign-in?lang=zh-CN", "tim_language=en", "en").await, "zh-CN");
     assert_eq!(spoken("/sign-in?lang=xx", "", "fr").await, "en");
+    let asked = async |path: &str, cookie: &str| header_list(&face.get(path, cookie).await, "set-cookie").join(";");
+    assert!(asked("/sign-in?lang=zh-CN", "").await.contains("tim_language=zh-CN"), "and holds on the pages after it");
+    assert!(!asked("/sign-in?lang=xx", "").await.contains("tim_language"));
     let cookie = face.sign_in("").await;
+    assert!(
+        !asked("/console/usage?lang=zh-CN", &cookie).await.contains("tim_language"),
+        "one page of the console only"
+    );
+    let overview = text_of(face.get("/console/overview?lang=zh-CN", &cookie).await).await;
+    assert!(overview.contains("/console/stream?lang=zh-CN&#38;"), "what moves speaks it too: {overview}");
     let token = token_of(&text_of(face.get("/console/usage", &cookie).await).await);
     face.post(
         "/console/preferences",
