@@ -81,12 +81,12 @@
   // Chart: uPlot over the numbers the server drew; axis marks come with them, so the swap moves nothing.
   const HEIGHT = 240;
   const box = byId("usage-chart");
+  const first = box?.querySelector("svg.first");
   const readout = byId("usage-readout");
   let plot = null;
   let data = null;
 
   const colour = (name) => getComputedStyle(document.querySelector(`.probe-${name}`)).color;
-  const narrow = matchMedia("(max-width: 720px)");
   const axisLabel = (ms) => (ms % 86400000 === 0 ? iso(ms).slice(5, 10) : iso(ms).slice(11, 16));
 
   function columns() {
@@ -143,12 +143,12 @@
       scales: { x: { time: false, range: () => [data.from, data.from + data.step * data.units.length] }, y: { range: () => [0, data.y.at(-1)] } },
       axes: [
         { ...axis, size: 30, gap: 8, grid: { show: false }, splits: () => data.x, values: (_, marks) => marks.map(axisLabel) },
-        { ...axis, size: narrow.matches ? 44 : 56, gap: 8, grid: { stroke: colour("grid"), width: 1 }, splits: () => data.y, values: (_, marks) => marks.map(grouped) },
+        { ...axis, size: parseFloat(getComputedStyle(first).marginLeft), gap: 8, grid: { stroke: colour("grid"), width: 1 }, splits: () => data.y, values: (_, marks) => marks.map(grouped) },
       ],
       series: [{}, { paths: uPlot.paths.bars({ size: [1, Infinity] }), fill: colour("ghost"), width: 0, points: { show: false } }, { paths: bars, fill: colour("bar"), width: 0, points: { show: false } }, { paths: bars, fill: () => pattern, width: 0, points: { show: false } }],
       hooks: { setCursor: [(u) => read(u.cursor.idx)], setSelect: [zoom] },
     }, columns(), box);
-    box.querySelector("svg.first").setAttribute("hidden", "");
+    first.setAttribute("hidden", "");
     read(null);
   }
 
@@ -158,7 +158,6 @@
     new ResizeObserver(() => {
       if (box.clientWidth && box.clientWidth !== plot.width) plot.setSize({ width: box.clientWidth, height: HEIGHT });
     }).observe(box);
-    narrow.addEventListener("change", draw);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
     main.addEventListener("chart", (event) => {
       data = JSON.parse(event.detail.data);

@@ -110,6 +110,8 @@ export class Visitor {
     const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), WCAG);
     this.problems.push(...violations.map(({ id, nodes }) => `axe on ${name}: ${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`));
     await this.checkWidth(name);
+    // A fixed bar would stand in the middle of a picture taken further down.
+    if (pictures) await page.evaluate(() => scrollTo(0, 0));
     if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
   }
 

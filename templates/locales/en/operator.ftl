@@ -7,6 +7,7 @@ operator-accounts-apps = Accounts: { $accounts }, apps: { $apps }
 operator-connections = Connections
 operator-connections-help = Open on this node now.
 operator-queue = Mail and jobs
+operator-queue-now = Right now
 operator-oldest = The oldest waits { $seconds } s
 operator-dead-count = { $count } given up
 operator-search = Name, id, member's address or key

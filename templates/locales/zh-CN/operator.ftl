@@ -7,6 +7,7 @@ operator-accounts-apps = { $accounts } 个账号，{ $apps } 个应用
 operator-connections = 连接
 operator-connections-help = 当前节点上打开的连接。
 operator-queue = 邮件与任务
+operator-queue-now = 当前
 operator-oldest = 最早的已等待 { $seconds } 秒
 operator-dead-count = { $count } 个已放弃
 operator-search = 名称、编号、成员邮箱或密钥

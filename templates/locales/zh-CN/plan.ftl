@@ -1,6 +1,6 @@
 # 套餐页。
 plan-title = 套餐
-plan-current = 您的组织自 { $since } 起使用 { $plan } 套餐。
+plan-current = 你的组织自 { $since } 起使用 { $plan } 套餐。
 plan-billing-later = 目前不会收费：此版本只统计用量，不出具账单。
 plan-is-current = 当前套餐
 plan-choose = 改用 { $plan }

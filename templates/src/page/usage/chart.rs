@@ -15,8 +15,10 @@ const BAR_PERCENT: i64 = 80;
 const WHOLE: i64 = 10_000;
 /// Marks on the vertical axis at most, besides zero.
 const Y_MARKS_MAX: i64 = 4;
+/// Characters of a mark's value that fit beside the vertical axis as it commonly is; `console.css` knows both widths.
+const MARK_LENGTH_COMMON: usize = 7;
 /// Marks on the horizontal axis at most; more would touch at a width of 360 pixels.
-const X_MARKS_MAX: i64 = 6;
+const X_MARKS_MAX: i64 = 5;
 
 /// Units per bucket over a range without gaps.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,6 +153,11 @@ impl Chart {
         (0..=ceil_div(highest, step)).map(|mark| mark * step).collect()
     }
 
+    /// Whether the values on the vertical axis need more room than it commonly has.
+    pub(super) fn has_long_marks(&self) -> bool {
+        grouped(self.top_value()).len() > MARK_LENGTH_COMMON
+    }
+
     /// Instants marked on the horizontal axis, milliseconds since 1970.
     #[must_use]
     pub fn x_values(&self) -> Vec<i64> {
@@ -268,6 +275,12 @@ mod tests {
             assert!(*values.last().expect("marks") >= highest, "{highest}: {values:?}");
             assert!(values.len() <= 6, "{highest}: {values:?}");
         }
+    }
+
+    #[test]
+    fn long_values_have_more_room_beside_the_axis() {
+        assert!(!chart(vec![0, 390_000], HOUR_MS).has_long_marks(), "400,000 fits");
+        assert!(chart(vec![0, 990_000], HOUR_MS).has_long_marks(), "1,000,000 does not");
     }
 
     #[test]
