@@ -2,18 +2,21 @@
 
 use crate::check;
 use tokenim_domain::actor::{Acting, Action, Actor, Who};
-use tokenim_domain::id::{AppId, KeyId, OrgId};
+use tokenim_domain::id::{AppId, KeyId};
 use tokenim_domain::key::{self, Kind};
 use tokenim_domain::mail::Matter;
 use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Error, Result};
-use tokenim_store::{ApiKeyView, KeyPrint, NewApiKey, Store};
+use tokenim_store::{ApiKeyView, KeyPrint, NewApiKey, OrgScope, Store};
 
 /// How long a replaced key goes on working where nobody says otherwise.
 pub const GRACE_S_DEFAULT: i64 = 24 * 3_600;
 /// How long it may at most.
 pub const GRACE_S_MAX: i64 = 30 * 24 * 3_600;
+
+/// Why a key was revoked that somebody found, in the audit log.
+const LEAKED: &str = "reported as leaked";
 
 /// A server key that somebody asks for.
 #[derive(Debug, Clone)]
@@ -63,7 +66,7 @@ pub async fn rotate(store: &Store, acting: &Acting, id: KeyId, grace_s: i64) -> 
 /// Errors: `forbidden`, `not_found`; the store's.
 pub async fn revoke(store: &Store, acting: &Acting, id: KeyId) -> Result<ApiKeyView> {
     acting.allow(Action::ChangeKeys)?;
-    store.org(acting.org).revoke_api_key(&acting.actor, id).await
+    store.org(acting.org).revoke_api_key(&acting.actor, id, None).await
 }
 
 /// Revokes a key of any kind that somebody found where it should not be, and tells the owners of its org by mail; text that
@@ -72,25 +75,28 @@ pub async fn revoke(store: &Store, acting: &Acting, id: KeyId) -> Result<ApiKeyV
 /// `from` is the finder's address. Errors: the store's.
 pub async fn revoke_leaked(store: &Store, text: &str, from: Option<std::net::IpAddr>) -> Result<()> {
     let Ok((kind, hash)) = key::parse(text) else { return Ok(()) };
-    let actor = Actor { who: Who::Machine, address: from, reason: Some("reported as leaked".to_owned()) };
+    let actor = Actor { who: Who::Machine, address: from, reason: Some(LEAKED.to_owned()) };
+    let now_ms = store.clock().now_ms();
     match kind {
         Kind::Server(_) => {
-            if let Some(key) = store.find_api_key(hash).await?.filter(|key| !key.standing.is_revoked) {
-                return match store.org(key.app.org).revoke_api_key(&actor, key.id).await {
-                    Ok(view) => {
-                        let path = format!("/console/apps/{}/keys", view.app);
-                        tell_owners(store, key.app.org, key.id, view.name, view.hint, path).await
-                    }
-                    Err(error) => gone(error),
-                };
+            let Some(key) = store.find_api_key(hash).await?.filter(|key| !key.standing.is_revoked) else {
+                return Ok(());
+            };
+            let org = store.org(key.app.org);
+            let Some(view) = org.show_api_key(key.id).await? else { return Ok(()) };
+            let told = leak(&org, view.name, view.hint, format!("/console/apps/{}/keys", view.app), now_ms).await?;
+            match org.revoke_api_key(&actor, key.id, Some(&told)).await {
+                // The keys of an app that was deleted meanwhile open nothing.
+                Err(error) if error.code == Code::NotFound => {}
+                done => drop(done?),
             }
         }
         Kind::Management => {
-            if let Some(key) = store.find_management_key(hash).await?.filter(|key| !key.revoked) {
-                let view = store.org(key.org).revoke_management_key(&actor, key.id).await?;
-                let path = "/console/settings".to_owned();
-                return tell_owners(store, key.org, key.id, view.name, view.hint, path).await;
-            }
+            let Some(key) = store.find_management_key(hash).await?.filter(|key| !key.revoked) else { return Ok(()) };
+            let org = store.org(key.org);
+            let Some(view) = org.show_management_key(key.id).await? else { return Ok(()) };
+            let told = leak(&org, view.name, view.hint, "/console/settings".to_owned(), now_ms).await?;
+            org.revoke_management_key(&actor, key.id, Some(&told)).await?;
         }
         Kind::Operator => {
             if let Some(key) = store.find_operator_key(hash).await? {
@@ -101,17 +107,10 @@ pub async fn revoke_leaked(store: &Store, text: &str, from: Option<std::net::IpA
     Ok(())
 }
 
-/// Mails the owners of an org that a key of theirs was revoked, and the page where they make another one.
-async fn tell_owners(store: &Store, org: OrgId, id: KeyId, key: String, hint: String, path: String) -> Result<()> {
-    let org = store.org(org);
-    let Some(name) = org.find().await?.map(|org| org.name) else { return Ok(()) };
-    let matter = Matter::KeyLeaked { org: name, key, hint, at_ms: store.clock().now_ms(), path };
-    org.mail_owners(&format!("leak:{id}"), &matter).await
-}
-
-/// The keys of a deleted app open nothing, so there is nothing to revoke.
-fn gone(error: Error) -> Result<()> {
-    if error.code == Code::NotFound { Ok(()) } else { Err(error) }
+/// The mail that a key of the org leaked and was revoked, with the page where another one is made.
+async fn leak(org: &OrgScope<'_>, key: String, hint: String, path: String, at_ms: i64) -> Result<Matter> {
+    let name = org.find().await?.ok_or(Code::NotFound)?.name;
+    Ok(Matter::KeyLeaked { org: name, key, hint, at_ms, path })
 }
 
 /// The end of a replaced key, milliseconds since 1970.

@@ -42,5 +42,5 @@ pub async fn create(store: &Store, acting: &Acting, wanted: Wanted) -> Result<(M
 /// Errors: `forbidden`, `not_found`; the store's.
 pub async fn revoke(store: &Store, acting: &Acting, id: KeyId) -> Result<ManagementKeyView> {
     acting.allow(Action::ChangeSettings)?;
-    store.org(acting.org).revoke_management_key(&acting.actor, id).await
+    store.org(acting.org).revoke_management_key(&acting.actor, id, None).await
 }

@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, KeyId};
+use tokenim_domain::mail::Matter;
 use tokenim_domain::scope::Scopes;
 use tokenim_domain::{Error, Result};
 
@@ -111,10 +112,10 @@ impl OrgScope<'_> {
         view(row)
     }
 
-    /// Revokes a server key; one that is revoked stays as it is.
+    /// Revokes a server key, and mails the org's owners where there is something to tell; one that is revoked stays as it is.
     ///
     /// Errors: `not_found`; `unavailable`, `overloaded`.
-    pub async fn revoke_api_key(self, actor: &Actor, id: KeyId) -> Result<ApiKeyView> {
+    pub async fn revoke_api_key(self, actor: &Actor, id: KeyId, told: Option<&Matter>) -> Result<ApiKeyView> {
         let change = self.begin(actor).await?;
         let mut row = app_keys::get::<api_key::Entity>(&change, id).await?;
         if row.revoked_ms.is_some() {
@@ -123,6 +124,9 @@ impl OrgScope<'_> {
         let now = self.store.clock.now_ms();
         row.revoked_ms = Some(now);
         app_keys::set_revoked::<api_key::Entity>(&change, row.app_id, id, now).await?;
+        if let Some(matter) = told {
+            change.mail_owners(&format!("revoked:{id}"), matter).await?;
+        }
         change.commit_and_tell(Event::new("key.revoked", id).before(facts(&row))).await?;
         view(row)
     }

@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{KeyId, OrgId};
+use tokenim_domain::mail::Matter;
 use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Code, Error, Result};
 
@@ -101,6 +102,14 @@ impl OrgScope<'_> {
         rows.map_err(fault::query)?.into_iter().map(view).collect()
     }
 
+    /// The management key of the org with that id, if there is one.
+    ///
+    /// Errors: `unavailable`, `overloaded`.
+    pub async fn show_management_key(&self, id: KeyId) -> Result<Option<ManagementKeyView>> {
+        let found = management_key::Entity::find_by_id((self.org, id)).one(&self.reader()).await;
+        found.map_err(fault::query)?.map(view).transpose()
+    }
+
     /// Makes a management key.
     ///
     /// Errors: `limit_reached` at 100 that stand; `unavailable`, `overloaded`.
@@ -137,10 +146,16 @@ impl OrgScope<'_> {
         view(row)
     }
 
-    /// Revokes a management key; one that is revoked stays as it is.
+    /// Revokes a management key, and mails the org's owners where there is something to tell; one that is revoked stays as it
+    /// is.
     ///
     /// Errors: `not_found`; `unavailable`, `overloaded`.
-    pub async fn revoke_management_key(self, actor: &Actor, id: KeyId) -> Result<ManagementKeyView> {
+    pub async fn revoke_management_key(
+        self,
+        actor: &Actor,
+        id: KeyId,
+        told: Option<&Matter>,
+    ) -> Result<ManagementKeyView> {
         let change = self.begin(actor).await?;
         let found = management_key::Entity::find_by_id((self.org, id)).one(&change.tx).await.map_err(fault::query)?;
         let mut row = found.ok_or(Code::NotFound)?;
@@ -155,6 +170,9 @@ impl OrgScope<'_> {
             .exec(&change.tx)
             .await
             .map_err(fault::query)?;
+        if let Some(matter) = told {
+            change.mail_owners(&format!("revoked:{id}"), matter).await?;
+        }
         let before = json!({"name": row.name, "role": row.role, "hint": row.hint});
         change.commit_and_tell(Event::new("management_key.revoked", id).before(before)).await?;
         view(row)

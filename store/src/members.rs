@@ -59,31 +59,6 @@ impl OrgScope<'_> {
         Ok(self.with_accounts(row.map_err(fault::query)?.into_iter().collect()).await?.pop())
     }
 
-    /// Mails the owners of the org, each in the language they chose; of several calls with one key, the first one does.
-    ///
-    /// Errors: `unavailable`, `overloaded`.
-    pub async fn mail_owners(self, key: &str, matter: &Matter) -> Result<()> {
-        let tx = sql::begin_within(&self.store.writer, Fence::of(self.org)).await?;
-        let owners = org_member::Entity::find()
-            .filter(org_member::Column::OrgId.eq(self.org))
-            .filter(org_member::Column::Role.eq(OrgRole::Owner.as_str()))
-            .limit(MEMBERS_READ_MAX)
-            .all(&tx)
-            .await
-            .map_err(fault::query)?;
-        let owners = account::Entity::find()
-            .filter(account::Column::Id.is_in(owners.into_iter().map(|owner| owner.account_id)))
-            .all(&tx)
-            .await
-            .map_err(fault::query)?;
-        for owner in owners {
-            let language = owner.language.unwrap_or_else(|| "en".to_owned());
-            let mail = Mail { to: owner.email, language, matter: matter.clone() };
-            enqueue_mail(self.store, &tx, Some(self.org), &format!("{key}:{}", owner.id), &mail).await?;
-        }
-        tx.commit().await.map_err(fault::query)
-    }
-
     /// How many members the org has, how many of them own it, and how many invitations are open.
     ///
     /// Errors: `unavailable`, `overloaded`.
@@ -225,6 +200,32 @@ impl Change<'_> {
         let row = found.map_err(fault::query)?.ok_or_else(|| Error::new(Code::NotFound).says("no such member"))?;
         role(&row.role)
     }
+    /// Mails the owners of the org, each in the language they chose; of several mails with one key, the first one is sent.
+    pub(crate) async fn mail_owners(&self, key: &str, matter: &Matter) -> Result<()> {
+        let (store, org) = (self.scope.store, self.scope.org);
+        let owners = org_member::Entity::find()
+            .filter(org_member::Column::OrgId.eq(org))
+            .filter(org_member::Column::Role.eq(OrgRole::Owner.as_str()))
+            .limit(MEMBERS_READ_MAX)
+            .all(&self.tx)
+            .await
+            .map_err(fault::query)?;
+        // No org sees the language of an account, so it is looked up outside the org's fence.
+        sql::enter(&self.tx, Fence::Worker).await?;
+        let owners = account::Entity::find()
+            .filter(account::Column::Id.is_in(owners.into_iter().map(|owner| owner.account_id)))
+            .all(&self.tx)
+            .await
+            .map_err(fault::query)?;
+        sql::enter(&self.tx, Fence::of(org)).await?;
+        for owner in owners {
+            let language = owner.language.unwrap_or_else(|| "en".to_owned());
+            let mail = Mail { to: owner.email, language, matter: matter.clone() };
+            enqueue_mail(store, &self.tx, Some(org), &format!("{key}:{}", owner.id), &mail).await?;
+        }
+        Ok(())
+    }
+
 
     pub(crate) async fn seats(&self) -> Result<Seats> {
         seats(&self.tx, self.scope.org, self.scope.store.clock.now_ms()).await

@@ -3,7 +3,7 @@
 use crate::support::page::{Console, nonce, token};
 use crate::support::rest::Answer;
 use crate::support::wait::within_at_most;
-use crate::support::{Client, TestServer, until};
+use crate::support::{Client, Rest, TestServer, until};
 use serde_json::json;
 use std::time::Duration;
 
@@ -138,4 +138,27 @@ async fn a_revoked_key_is_refused_within_five_seconds_everywhere() {
     let (closed, ()) = within_at_most(REVOKED_S_MAX, async { tokio::join!(client.closed(), refused) }).await;
     assert_eq!((closed.code, closed.why().as_str()), (4102, "token_revoked"));
     assert_eq!(server.rest().get("/v1/stats").await.status, 200, "other keys stand");
+}
+
+#[tokio::test]
+async fn the_owners_of_a_key_that_leaked_are_told_by_mail() {
+    let server = TestServer::spawn().await;
+    let mut console = Console::new(&server);
+    let owner = server.manager(&server.founded).await;
+    for key in [&owner.secret, &server.founded.key] {
+        let report = Rest::new(&server.url, "nobody").post("/v1/keys/report-leak", &json!({"key": key})).await;
+        assert_eq!(report.ok(), json!({"received": true}));
+        let hint = &key[key.len() - 4..];
+        until(async || {
+            let list = console.get("/dev/mail").await.text;
+            for href in list.split("href=\"/dev/mail/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                let mail = console.get(&format!("/dev/mail/{href}")).await.text;
+                if mail.contains("ada") && mail.contains(hint) {
+                    return Some(());
+                }
+            }
+            None
+        })
+        .await;
+    }
 }

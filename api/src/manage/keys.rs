@@ -31,6 +31,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
         Code::RateLimited,
         Code::Unavailable,
         Code::Overloaded,
+        Code::OutcomeUnknown,
         Code::Silent,
     ]),
 ];

@@ -40,7 +40,7 @@ async fn another_org_neither_sees_nor_changes_apps_keys_and_origins() {
     let refused = [
         theirs().create_api_key(&by, app, new_key(2)).await.unwrap_err(),
         theirs().rotate_api_key(&by, key, print(3), i64::MAX).await.unwrap_err(),
-        theirs().revoke_api_key(&by, key).await.unwrap_err(),
+        theirs().revoke_api_key(&by, key, None).await.unwrap_err(),
         theirs().create_signing_key(&by, app, new_signing_key()).await.unwrap_err(),
         theirs().rotate_signing_key(&by, signing, new_signing_key().material, i64::MAX).await.unwrap_err(),
         theirs().revoke_signing_key(&by, signing).await.unwrap_err(),
@@ -79,8 +79,8 @@ async fn every_change_is_audited_and_told_to_the_nodes() {
     assert_eq!((old.successor, old.expires_ms, old.revoked_ms), (Some(new.id), Some(START_MS + 60_000), None));
     let again = org().rotate_api_key(&by, key.id, print(3), i64::MAX).await.unwrap_err();
     assert_eq!(again.code, Code::Conflict);
-    org().revoke_api_key(&by, new.id).await.unwrap();
-    org().revoke_api_key(&by, new.id).await.unwrap();
+    org().revoke_api_key(&by, new.id, None).await.unwrap();
+    org().revoke_api_key(&by, new.id, None).await.unwrap();
     org().update_app(&by, app, AppChange { name: None, is_suspended: Some(true) }).await.unwrap();
     org().update_app(&by, app, AppChange { name: None, is_suspended: Some(true) }).await.unwrap();
     org().delete_app(&by, app).await.unwrap();

@@ -301,8 +301,8 @@ async fn errand(store: Store, world: (OrgId, AppId), number: u8) -> Result<()> {
         let new = NewApiKey { name: name.clone(), scopes, print: print(1), expires_ms: None };
         let key = scope().create_api_key(&by, app, new).await?.id;
         let next = scope().rotate_api_key(&by, key, print(2), i64::MAX).await?.id;
-        scope().revoke_api_key(&by, key).await?;
-        scope().revoke_api_key(&by, next).await?;
+        scope().revoke_api_key(&by, key, None).await?;
+        scope().revoke_api_key(&by, next, None).await?;
         let material = NewMaterial::Secret(Secret::new("s3cret".into()));
         let new = NewSigningKey { name: name.clone(), material, expires_ms: None };
         let signing = scope().create_signing_key(&by, app, new).await?.id;
