@@ -10,7 +10,7 @@ use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::role::Mode;
 use tokenim_domain::secret::Secret;
 use tokenim_domain::{Code, Result};
-use tokenim_store::{FoundedOrg, NewOrg, Store};
+use tokenim_store::{NewOrg, SignedUpOrg, Store};
 
 /// Milliseconds between two mails that tell an account somebody signed up with its address: 1 h.
 const TAKEN_MAIL_MS: i64 = 3_600_000;
@@ -36,7 +36,7 @@ pub struct SignUp {
 #[derive(Debug, Clone)]
 pub enum SignedUp {
     /// The account is new, and so is its org.
-    Founded(FoundedOrg),
+    Founded(SignedUpOrg),
     /// The account was there, and the password is its own: that is a sign-in.
     Known(SignedIn),
     /// The account was there; its owner was told by mail and the visitor must not be.

@@ -109,7 +109,7 @@ impl OrgScope<'_> {
             deleted_ms: None,
         };
         sql::insert(&change.tx, row.clone()).await?;
-        let secret = self.store.first_secret(&change.tx, row.id, actor.who).await?;
+        let secret = self.store.first_secret(&change.tx, row.id, name, actor.who).await?;
         let mut after = facts(&row);
         after["signing_key"] = json!(secret.id);
         change.commit_and_tell(Event::new("app.created", row.id).after(after)).await?;

@@ -1,4 +1,4 @@
-//! Founding an org: its owner, its first app and the app's first keys, all in one transaction.
+//! Founding an org: its owner, its first app and what the app signs with, all in one transaction.
 
 use crate::audit::{self, Event};
 use crate::db::Fence;
@@ -45,6 +45,15 @@ pub struct NewOrg {
     pub plan: &'static str,
 }
 
+/// What a sign-up made. It has no server key: that is made by whoever is to read its secret.
+#[derive(Debug, Clone)]
+pub struct SignedUpOrg {
+    /// The account.
+    pub account: AccountId,
+    /// The app and its org.
+    pub app: AppRef,
+}
+
 /// What was made; the secrets are shown once.
 #[derive(Debug, Clone)]
 pub struct FoundedOrg {
@@ -60,6 +69,14 @@ pub struct FoundedOrg {
     pub signing: SigningSecret,
 }
 
+/// What is the same whoever founds it.
+struct Made {
+    account: AccountId,
+    account_is_new: bool,
+    app: AppRef,
+    signing: SigningSecret,
+}
+
 impl Store {
     /// Makes an org, its owner, an app and the app's first keys; all or nothing.
     ///
@@ -67,21 +84,30 @@ impl Store {
     /// verified: it may be somebody else's; `conflict` where the account is made by somebody else at the same time;
     /// `unavailable`, `overloaded`.
     pub async fn found_org(&self, new: &NewOrg) -> Result<FoundedOrg> {
-        self.found(new, None, None).await
+        let key = key::generate(key::Kind::Server(new.mode), &*self.rng);
+        let Made { account, account_is_new, app, signing } = self.found(new, Some(&key), None).await?;
+        Ok(FoundedOrg { account, account_is_new, app, key, signing })
     }
 
-    /// The same for somebody who signs up from an address: the account is new, and gets a mail with the link that verifies its address.
+    /// The same without a server key for somebody who signs up from an address: the account is new, and gets a mail with the
+    /// link that verifies its address.
     ///
     /// Errors: `conflict` where the account exists; `unavailable`, `overloaded`.
-    pub async fn sign_up(&self, new: &NewOrg, verification: &NewLink, address: Option<IpAddr>) -> Result<FoundedOrg> {
-        self.found(new, Some(verification), address).await
+    pub async fn sign_up(&self, new: &NewOrg, verification: &NewLink, address: Option<IpAddr>) -> Result<SignedUpOrg> {
+        let Made { account, app, .. } = self.found(new, None, Some((verification, address))).await?;
+        Ok(SignedUpOrg { account, app })
     }
 
-    async fn found(&self, new: &NewOrg, verification: Option<&NewLink>, address: Option<IpAddr>) -> Result<FoundedOrg> {
+    async fn found(
+        &self,
+        new: &NewOrg,
+        key: Option<&Secret>,
+        sign_up: Option<(&NewLink, Option<IpAddr>)>,
+    ) -> Result<Made> {
         let now = self.clock.now_ms();
         let tx = sql::begin(&self.writer).await?;
         let (account, account_is_new) = self.owner(&tx, new, now).await?;
-        if let Some(verification) = verification {
+        if let Some((verification, _)) = sign_up {
             if !account_is_new {
                 return Err(Error::new(Code::Conflict));
             }
@@ -117,15 +143,16 @@ impl Store {
         };
         sql::insert(&tx, row).await?;
         let who = if new.is_operator { Who::Machine } else { Who::Account(account) };
-        let (key_id, key, signing) = self.first_keys(&tx, app, new.mode, who).await?;
-        let first = json!({
-            "name": new.org, "plan": new.plan, "app": app.app, "key": key_id, "signing_key": signing.id,
-        });
+        let signing = self.first_secret(&tx, app.app, &new.app, who).await?;
+        let mut first = json!({"name": new.org, "plan": new.plan, "app": app.app, "signing_key": signing.id});
+        if let Some(key) = key {
+            first["key"] = json!(self.first_key(&tx, app.app, &new.app, key, who).await?);
+        }
         let event = Event::new("org.created", app.org).after(first);
-        let actor = Actor { who, address, reason: None };
+        let actor = Actor { who, address: sign_up.and_then(|(_, address)| address), reason: None };
         audit::append(self, &tx, app.org, &actor, event).await?;
         sql::commit(tx).await?;
-        Ok(FoundedOrg { account, account_is_new, app, key, signing })
+        Ok(Made { account, account_is_new, app, signing })
     }
 
     /// The owner's account, made if the address is new.
@@ -161,24 +188,23 @@ impl Store {
         Ok((id, true))
     }
 
-    /// The first server key and the first signing secret of an app.
-    async fn first_keys(
+    /// The first server key of an app, by the app's name.
+    async fn first_key(
         &self,
         tx: &DatabaseTransaction,
-        app: AppRef,
-        mode: Mode,
+        app: AppId,
+        name: &str,
+        key: &Secret,
         by: Who,
-    ) -> Result<(KeyId, Secret, SigningSecret)> {
-        let now = self.clock.now_ms();
+    ) -> Result<KeyId> {
         let id = KeyId::new(&*self.clock, &*self.rng);
-        let key = key::generate(key::Kind::Server(mode), &*self.rng);
         let row = api_key::Model {
-            app_id: app.app,
+            app_id: app,
             id,
-            name: "first key".to_owned(),
-            hint: key::hint(&key),
+            name: name.to_owned(),
+            hint: key::hint(key),
             hash: key::parse(key.expose())?.1.to_vec(),
-            created_ms: now,
+            created_ms: self.clock.now_ms(),
             revoked_ms: None,
             scopes: "*".to_owned(),
             created_by: Some(by.to_string()),
@@ -188,18 +214,24 @@ impl Store {
             last_used_from: None,
         };
         sql::insert(tx, row).await?;
-        Ok((id, key, self.first_secret(tx, app.app, by).await?))
+        Ok(id)
     }
 
-    /// The first signing secret of an app: what `POST /v1/tokens` and the quickstart sign with.
-    pub(crate) async fn first_secret(&self, tx: &DatabaseTransaction, app: AppId, by: Who) -> Result<SigningSecret> {
+    /// The first signing secret of an app, by the app's name: what `POST /v1/tokens` and the quickstart sign with.
+    pub(crate) async fn first_secret(
+        &self,
+        tx: &DatabaseTransaction,
+        app: AppId,
+        name: &str,
+        by: Who,
+    ) -> Result<SigningSecret> {
         let secret = Secret::new(key::random_base62(SIGNING_SECRET_CHARS, &*self.rng));
         let signing = SigningSecret { id: KeyId::new(&*self.clock, &*self.rng), secret };
         let sealed = self.master.seal(SEAL_PURPOSE, signing.secret.expose().as_bytes(), &*self.rng)?;
         let row = signing_key::Model {
             app_id: app,
             id: signing.id,
-            name: "first secret".to_owned(),
+            name: name.to_owned(),
             algorithm: SigningAlgorithm::Hs256.as_str().to_owned(),
             sealed_secret: Some(sealed),
             public_key: None,

@@ -52,7 +52,7 @@ pub use backlog::Backlog;
 pub use backup::{Contents, backup};
 pub use console::{ConsoleSession, Membership, NewConsoleSession};
 pub use desk::{DeadJob, Totals};
-pub use found::{FoundedOrg, NewOrg, SIGNING_SECRET_CHARS};
+pub use found::{FoundedOrg, NewOrg, SIGNING_SECRET_CHARS, SignedUpOrg};
 pub use idempotency::{Begun, Remembered, Space};
 pub use import::{Progress, import};
 pub use invitations::{INVITATIONS_PER_DAY_MAX, INVITATIONS_READ_MAX, InvitationLink, InvitationView, NewInvitation};

@@ -96,6 +96,14 @@ test("replacing a key", async () => {
     const { page, visitor } = typist;
     await signUp(typist, "rotation@example.com");
     await visitor.open(new URL(page.url()).pathname.replace("quickstart", "keys"));
+    await typist.tabTo("form[action$='/keys'] #name");
+    await typist.type("Backend");
+    await typist.tabTo("input[name='*']");
+    await typist.keyboard.press("Space");
+    await typist.tabTo("form[action$='/keys'] button");
+    await typist.enter();
+    await typist.tabTo("main .actions a");
+    await Promise.all([page.waitForNavigation(), typist.keyboard.press("Enter")]);
     await typist.tabTo("tbody summary");
     await typist.keyboard.press("Enter");
     await typist.tabTo("select");

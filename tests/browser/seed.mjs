@@ -16,7 +16,7 @@ const [APP, TEST_APP, SIGNING, SIGNING_AT_HOME] = ["Customer support for the nor
 const [WHY, SUSPENDED] = ["Set up for a demonstration", "The invoice of October is not paid"];
 const REASON = { "x-reason": WHY };
 /** What people wrote, in whatever language. */
-export const GIVEN = [...KEYS, APP, TEST_APP, SIGNING, SIGNING_AT_HOME, WHY, SUSPENDED, "Northwind Trading", "Storefront chat", "first key", "first secret"];
+export const GIVEN = [...KEYS, APP, TEST_APP, SIGNING, SIGNING_AT_HOME, WHY, SUSPENDED, "Northwind Trading", "Storefront chat"];
 
 /** Hours of use in the past, keys used long ago, and two jobs that were given up. */
 const PAST = `

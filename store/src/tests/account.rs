@@ -132,4 +132,7 @@ async fn signing_up_makes_a_new_account_or_nothing() {
     let founded = world.store.sign_up(&new_org("fresh"), &link(&world, 1, LinkPurpose::Verify), None).await.unwrap();
     let found = world.store.find_link([1; 32], LinkPurpose::Verify).await.unwrap().unwrap();
     assert_eq!(found.account, founded.account);
+    let org = world.store.org(founded.app.org);
+    assert_eq!(org.list_api_keys(None, None, 9).await.unwrap(), [], "nobody would have read its secret");
+    assert_eq!(org.list_signing_keys(None, None, 9).await.unwrap().len(), 1, "the quickstart signs with it");
 }
