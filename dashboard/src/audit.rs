@@ -19,7 +19,6 @@ use crate::{
     answer,
     fault::Fault,
     form::{self, push_field},
-    members::actor_names,
     pager::cursor,
     routes::{Answer, RouteSpec, Who, get},
     usage::csv,
@@ -64,7 +63,7 @@ pub(crate) async fn page(visit: &Visit<'_>, org: OrgId, path: &'static str) -> A
         actor: query.actor.clone().unwrap_or_default(),
     };
     let links = links(path, &query, &filter, &events, has_more);
-    let names = actor_names(visit, events.iter().map(|event| event.actor.as_str())).await?;
+    let names = log.actor_names(events.iter().map(|event| event.actor.as_str())).await?;
     let rows: Vec<_> = events
         .into_iter()
         .map(|event| {

@@ -1,5 +1,5 @@
 //! Server keys of an app: listing, making, replacing and revoking them.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
@@ -148,12 +148,13 @@ async fn page(visit: &Visit<'_>, app: &App, status: StatusCode, entered: Entered
     let mut keys = scope.list_api_keys(Some(app.id), cursor(visit, "after")?, ROWS).await?;
     let address = address(app);
     let next = cut(&mut keys, &address, "after", |key| key.id);
+    let names = scope.actor_names(keys.iter().filter_map(|key| key.created_by.as_deref())).await?;
     let snippet = token_call(visit);
     let choice = |scope: &Scope| ScopeChoice { word: scope.as_str(), is_chosen: entered.scopes.contains(scope) };
     let page = KeysPage {
         frame: visit.app_frame(app),
         address: &address,
-        keys: keys.into_iter().map(|key| view(visit, key)).collect(),
+        keys: keys.into_iter().map(|key| view(visit, &names, key)).collect(),
         next,
         name: &entered.name,
         form: NewKeyForm::Server { scopes: Scope::ALL.iter().map(choice).collect(), is_all: entered.is_all },
@@ -176,7 +177,7 @@ fn token_call(visit: &Visit<'_>) -> String {
     )
 }
 
-fn view(visit: &Visit<'_>, key: ApiKeyView) -> KeyView {
+fn view(visit: &Visit<'_>, names: &HashMap<String, String>, key: ApiKeyView) -> KeyView {
     let state = state(visit.now_ms, key.revoked_ms, key.expires_ms, key.successor.is_some());
     let age_ms = visit.now_ms - key.last_used_ms.unwrap_or(key.created_ms);
     KeyView {
@@ -184,7 +185,7 @@ fn view(visit: &Visit<'_>, key: ApiKeyView) -> KeyView {
         name: key.name,
         mark: key.hint,
         scopes: key.scopes.words(),
-        created_by: creator(visit, key.created_by),
+        created_by: creator(names, key.created_by),
         created: Utc::from_ms(key.created_ms),
         is_idle: state.is_working() && age_ms >= IDLE_DAYS * DAY_MS,
         state,
@@ -228,11 +229,8 @@ pub(crate) fn old_until(visit: &Visit<'_>, grace_s: i64) -> Option<Utc> {
     (grace_s > 0).then(|| Utc::from_ms(visit.now_ms + grace_s * 1_000))
 }
 
-/// Who made a key, as its page names them: oneself by address, others by id.
-pub(crate) fn creator(visit: &Visit<'_>, by: Option<String>) -> String {
+/// Who made a key, as its page names them: an id where they have no name.
+pub(crate) fn creator(names: &HashMap<String, String>, by: Option<String>) -> String {
     let by = by.unwrap_or_default();
-    match visit.session.as_ref().filter(|session| session.account.to_string() == by) {
-        Some(session) => session.email.clone(),
-        None => by,
-    }
+    names.get(&by).cloned().unwrap_or(by)
 }

@@ -202,7 +202,7 @@ async fn page(visit: &Visit<'_>, status: StatusCode, form: InviteForm, problems:
     let next_members = cut(&mut members, PATH, "after", |member| member.account);
     let next_invitations = cut(&mut invitations, PATH, "invited_after", |invitation| invitation.id);
     let seats = org.count_members().await?;
-    let names = actor_names(visit, invitations.iter().map(|invitation| invitation.invited_by.as_str())).await?;
+    let names = org.actor_names(invitations.iter().map(|invitation| invitation.invited_by.as_str())).await?;
     let matrix = Action::ALL.iter().map(|action| MatrixRow {
         action: action.as_str(),
         cells: OrgRole::ALL.iter().map(|role| role.may(*action)).collect(),
@@ -226,22 +226,4 @@ async fn page(visit: &Visit<'_>, status: StatusCode, form: InviteForm, problems:
         problems,
     };
     answer::page(status, &page, visit)
-}
-
-/// Addresses of the accounts among some actors' ids, by id.
-pub(crate) async fn actor_names<'a>(
-    visit: &Visit<'_>,
-    actors: impl Iterator<Item = &'a str>,
-) -> Result<HashMap<String, String>, Error> {
-    let mut names = HashMap::new();
-    for actor in actors {
-        let Ok(id) = actor.parse::<AccountId>() else { continue };
-        if names.contains_key(actor) {
-            continue;
-        }
-        if let Some(account) = visit.console.store.find_account(id).await? {
-            names.insert(actor.to_owned(), account.email);
-        }
-    }
-    Ok(names)
 }

@@ -1,4 +1,6 @@
 //! Signing keys of an app: listing, making, replacing and revoking them.
+use std::collections::HashMap;
+
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::signing_keys;
@@ -141,6 +143,7 @@ async fn page(
     let mut keys = scope.list_signing_keys(Some(app.id), cursor(visit, "after")?, ROWS).await?;
     let address = address(app);
     let next = cut(&mut keys, &address, "after", |key| key.id);
+    let names = scope.actor_names(keys.iter().filter_map(|key| key.created_by.as_deref())).await?;
     let snippet = claims("key_…", app, SigningAlgorithm::Hs256.as_str());
     let entered = entered.unwrap_or_else(|| NewSigningKey {
         name: String::new(),
@@ -151,7 +154,7 @@ async fn page(
     let page = KeysPage {
         frame: visit.app_frame(app),
         address: &address,
-        keys: keys.into_iter().map(|key| view(visit, key)).collect(),
+        keys: keys.into_iter().map(|key| view(visit, &names, key)).collect(),
         next,
         name: &entered.name,
         form: NewKeyForm::Signing {
@@ -177,13 +180,13 @@ fn claims(kid: &str, app: &App, algorithm: &str) -> String {
     )
 }
 
-fn view(visit: &Visit<'_>, key: SigningKeyView) -> KeyView {
+fn view(visit: &Visit<'_>, names: &HashMap<String, String>, key: SigningKeyView) -> KeyView {
     KeyView {
         id: key.id.to_string(),
         name: key.name,
         mark: key.algorithm.as_str().to_owned(),
         scopes: Vec::new(),
-        created_by: creator(visit, key.created_by),
+        created_by: creator(names, key.created_by),
         created: Utc::from_ms(key.created_ms),
         state: state(visit.now_ms, key.revoked_ms, key.expires_ms, key.successor.is_some()),
         used: None,

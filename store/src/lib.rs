@@ -1,6 +1,7 @@
 //! Every query of TokenIM. An org's tables are reachable only through a scope: an org handle, or an app named by its ref.
 
 mod account;
+mod actors;
 mod api_keys;
 mod app_keys;
 mod apps;

@@ -71,6 +71,10 @@ pub(crate) struct InvitationReply {
     state: &'static str,
     /// Id of the account or key that invited.
     invited_by: String,
+    /// The account's address, or the management key's name; in lists, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    invited_by_name: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -85,8 +89,14 @@ type InvitationPage = Page<InvitationReply>;
     responses((status = 200, body = InvitationPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<InvitationId>::read(&request, &[])?;
-    let rows = manager.0.org(&api).list_invitations(ask.after, ask.rows()).await?;
-    answer::view(&ask.page(rows, |invitation| invitation.id).map(reply))
+    let org = manager.0.org(&api);
+    let rows = org.list_invitations(ask.after, ask.rows()).await?;
+    let names = org.actor_names(rows.iter().map(|invitation| invitation.invited_by.as_str())).await?;
+    let named = |invitation: InvitationView| {
+        let invited_by_name = names.get(&invitation.invited_by).cloned();
+        InvitationReply { invited_by_name, ..reply(invitation) }
+    };
+    answer::view(&ask.page(rows, |invitation| invitation.id).map(named))
 }
 
 /// Invites an address by mail, for seven days.
@@ -132,6 +142,7 @@ fn reply(invitation: InvitationView) -> InvitationReply {
         role: invitation.role.as_str(),
         state: invitation.state.as_str(),
         invited_by: invitation.invited_by,
+        invited_by_name: None,
         created_at: rfc3339(invitation.created_ms),
         expires_at: rfc3339(invitation.expires_ms),
     }

@@ -75,6 +75,10 @@ pub(crate) struct KeyReply {
     hint: String,
     /// Id of the account or key that made it, or `machine`; null for the oldest keys.
     created_by: Option<String>,
+    /// The account's address, or the management key's name; in lists, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    created_by_name: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     /// null = never.
@@ -123,8 +127,14 @@ type KeyPage = Page<KeyReply>;
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
     let app = parse::app(query.text("app"))?;
-    let rows = manager.0.org(&api).list_api_keys(app, ask.after, ask.rows()).await?;
-    answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
+    let org = manager.0.org(&api);
+    let rows = org.list_api_keys(app, ask.after, ask.rows()).await?;
+    let names = org.actor_names(rows.iter().filter_map(|key| key.created_by.as_deref())).await?;
+    let named = |key: ApiKeyView| {
+        let created_by_name = key.created_by.as_ref().and_then(|id| names.get(id)).cloned();
+        KeyReply { created_by_name, ..reply(key, None) }
+    };
+    answer::view(&ask.page(rows, |key| key.id).map(named))
 }
 
 /// Makes a server key; the answer holds its secret, once.
@@ -185,6 +195,7 @@ fn reply(key: ApiKeyView, secret: Option<String>) -> KeyReply {
         scopes: key.scopes.words(),
         hint: key.hint,
         created_by: key.created_by,
+        created_by_name: None,
         created_at: rfc3339(key.created_ms),
         expires_at: key.expires_ms.map(rfc3339),
         revoked_at: key.revoked_ms.map(rfc3339),

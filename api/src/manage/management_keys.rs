@@ -62,6 +62,10 @@ pub(crate) struct ManagementKeyReply {
     hint: String,
     /// Id of the account or key that made it, or `machine`.
     created_by: String,
+    /// The account's address, or the management key's name; in lists, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    created_by_name: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     /// null = never.
@@ -89,8 +93,14 @@ type ManagementKeyPage = Page<ManagementKeyReply>;
     responses((status = 200, body = ManagementKeyPage, description = "The page.")))]
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, _) = Ask::<KeyId>::read(&request, &[])?;
-    let rows = manager.0.org(&api).list_management_keys(ask.after, ask.rows()).await?;
-    answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
+    let org = manager.0.org(&api);
+    let rows = org.list_management_keys(ask.after, ask.rows()).await?;
+    let names = org.actor_names(rows.iter().map(|key| key.created_by.as_str())).await?;
+    let named = |key: ManagementKeyView| {
+        let created_by_name = names.get(&key.created_by).cloned();
+        ManagementKeyReply { created_by_name, ..reply(key, None) }
+    };
+    answer::view(&ask.page(rows, |key| key.id).map(named))
 }
 
 /// Makes a management key; the answer holds its secret, once.
@@ -127,6 +137,7 @@ fn reply(key: ManagementKeyView, secret: Option<String>) -> ManagementKeyReply {
         role: key.role.as_str(),
         hint: key.hint,
         created_by: key.created_by,
+        created_by_name: None,
         created_at: rfc3339(key.created_ms),
         expires_at: key.expires_ms.map(rfc3339),
         revoked_at: key.revoked_ms.map(rfc3339),

@@ -78,6 +78,10 @@ pub(crate) struct SigningKeyReply {
     public_key: Option<String>,
     /// Id of the account or key that made it, or `machine`; null for the oldest keys.
     created_by: Option<String>,
+    /// The account's address, or the management key's name; in lists, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    created_by_name: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     /// null = never.
@@ -106,8 +110,14 @@ type SigningKeyPage = Page<SigningKeyReply>;
 pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: HttpRequest) -> Answer {
     let (ask, query) = Ask::<KeyId>::read(&request, &["app"])?;
     let app = parse::app(query.text("app"))?;
-    let rows = manager.0.org(&api).list_signing_keys(app, ask.after, ask.rows()).await?;
-    answer::view(&ask.page(rows, |key| key.id).map(|key| reply(key, None)))
+    let org = manager.0.org(&api);
+    let rows = org.list_signing_keys(app, ask.after, ask.rows()).await?;
+    let names = org.actor_names(rows.iter().filter_map(|key| key.created_by.as_deref())).await?;
+    let named = |key: SigningKeyView| {
+        let created_by_name = key.created_by.as_ref().and_then(|id| names.get(id)).cloned();
+        SigningKeyReply { created_by_name, ..reply(key, None) }
+    };
+    answer::view(&ask.page(rows, |key| key.id).map(named))
 }
 
 /// Makes a signing key; the answer holds the secret of an HS256 key, once.
@@ -164,6 +174,7 @@ fn reply(key: SigningKeyView, secret: Option<Secret>) -> SigningKeyReply {
         algorithm: key.algorithm.as_str(),
         public_key: key.public_key,
         created_by: key.created_by,
+        created_by_name: None,
         created_at: rfc3339(key.created_ms),
         expires_at: key.expires_ms.map(rfc3339),
         revoked_at: key.revoked_ms.map(rfc3339),
