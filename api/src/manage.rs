@@ -10,7 +10,10 @@ pub(crate) mod orgs;
 pub(crate) mod page;
 pub(crate) mod parse;
 pub(crate) mod plans;
+pub(crate) mod service;
 pub(crate) mod signing_keys;
+pub(crate) mod stats;
+pub(crate) mod transfer;
 pub(crate) mod usage;
 
 /// The language of mails where a call names none.

@@ -2,7 +2,9 @@
 
 use crate::api::Api;
 use crate::fault::ErrorReply;
-use crate::manage::{self, apps, audit, invitations, keys, management_keys, orgs, plans, signing_keys};
+use crate::manage::{
+    self, apps, audit, invitations, keys, management_keys, orgs, plans, service, signing_keys, transfer,
+};
 use crate::query::Query;
 use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
@@ -10,13 +12,13 @@ use crate::{
     conversations, members, messages, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::Code;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
 pub(crate) const ROUTES: &[RouteSpec] = &[get("/v1/openapi.json", "getOpenapi", Who::Public, || web::to(show))];
 
@@ -54,6 +56,7 @@ const USER_TOKEN: &str = "user_token";
         orgs::change,
         orgs::suspend,
         orgs::resume,
+        transfer::transfer,
         manage::members::list,
         manage::members::change,
         manage::members::remove,
@@ -63,6 +66,8 @@ const USER_TOKEN: &str = "user_token";
         invitations::resend,
         audit::list,
         audit::check,
+        audit::list_service,
+        audit::check_service,
         management_keys::list,
         management_keys::create,
         management_keys::revoke,
@@ -87,7 +92,12 @@ const USER_TOKEN: &str = "user_token";
         plans::show,
         plans::change,
         manage::usage::list,
-        manage::usage::list_invoices
+        manage::usage::list_invoices,
+        manage::stats::list,
+        service::show,
+        service::list_nodes,
+        service::list_dead_jobs,
+        service::retry
     ),
     components(schemas(ErrorReply))
 )]
@@ -98,10 +108,12 @@ struct Document;
 pub fn document() -> OpenApi {
     let mut document = Document::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let may_be_empty = schemas_without_required(&document);
     for spec in routes() {
         if let Some(operation) = document.paths.paths.get_mut(spec.path).and_then(|item| operation_mut(item, spec.verb))
         {
             complete(operation, spec);
+            loosen(operation, &may_be_empty);
         }
     }
     let components = document.components.get_or_insert_default();
@@ -122,6 +134,26 @@ pub fn document() -> OpenApi {
         bearer("A user token, or the session token that `connect` returned.", Some("JWT")),
     );
     document
+}
+
+/// Where the schemas are that `{}` fits.
+fn schemas_without_required(document: &OpenApi) -> BTreeSet<String> {
+    let schemas = document.components.iter().flat_map(|components| &components.schemas);
+    let fits =
+        |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty());
+    schemas.filter(|(_, schema)| fits(schema)).map(|(name, _)| format!("#/components/schemas/{name}")).collect()
+}
+
+/// A call whose body may be `{}` may come without one.
+fn loosen(operation: &mut Operation, may_be_empty: &BTreeSet<String>) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    let fits = |content: &RefOr<Content>| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(to)), .. }) => may_be_empty.contains(&to.ref_location),
+        _ => false,
+    };
+    if body.content.values().all(fits) {
+        body.required = Some(Required::False);
+    }
 }
 
 /// This document.

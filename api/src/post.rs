@@ -23,6 +23,8 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Characters of an `Idempotency-Key`.
 const KEY_CHARS_MAX: usize = 255;
+/// What a request says that has no body.
+const NOTHING: &[u8] = b"{}";
 const KEY_HEADER: &str = "idempotency-key";
 
 /// A POST that was authorized and read. Its body is reached only through [`Post::once`], so no handler can forget the
@@ -98,6 +100,7 @@ async fn read(headers: &HeaderMap, payload: Payload) -> Result<Vec<u8>, Fault> {
         return Err(too_large());
     }
     match tokio::time::timeout(BODY_TIME_MAX, gather(payload)).await {
+        Ok(Ok(body)) if body.is_empty() => Ok(NOTHING.to_vec()),
         Ok(body) => body,
         Err(_) => Err(Error::new(Code::Silent).says("the request body did not arrive in time").into()),
     }

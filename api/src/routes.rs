@@ -24,6 +24,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::stats::ROUTES,
     crate::openapi::ROUTES,
     crate::manage::orgs::ROUTES,
+    crate::manage::transfer::ROUTES,
     crate::manage::members::ROUTES,
     crate::manage::invitations::ROUTES,
     crate::manage::audit::ROUTES,
@@ -33,6 +34,8 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::manage::signing_keys::ROUTES,
     crate::manage::plans::ROUTES,
     crate::manage::usage::ROUTES,
+    crate::manage::stats::ROUTES,
+    crate::manage::service::ROUTES,
 ];
 
 /// Every route; [`configure`] serves these and nothing else.

@@ -80,12 +80,27 @@ pub async fn leave(store: &Store, acting: &Acting) -> Result<()> {
     store.org(acting.org).leave(&acting.actor, account).await
 }
 
-/// Makes a member an owner; a person who gives the org away stays as an admin.
+/// Makes a member an owner in the place of another, who stays as an admin. A person gives away what is their own, a key
+/// what is its maker's; operators answer for any owner.
 ///
-/// Errors: `forbidden`; `not_found`; `conflict` where the member owns it already; the store's.
-pub async fn transfer_ownership(store: &Store, acting: &Acting, to: AccountId) -> Result<()> {
+/// Errors: `forbidden`, at `from` for another's ownership; `not_found`; `conflict` where the one does not own it, or the
+/// other does; the store's.
+/// Source: docs/MANAGE.md §4.
+pub async fn transfer_ownership(store: &Store, acting: &Acting, from: AccountId, to: AccountId) -> Result<()> {
     acting.allow(Action::TransferOwnership)?;
-    store.org(acting.org).transfer_ownership(&acting.actor, to).await
+    let own = match acting.actor.who {
+        Who::Account(account) => account == from,
+        Who::ManagementKey(key) => {
+            let key = store.org(acting.org).show_management_key(key).await?;
+            key.is_some_and(|key| key.created_by == from.to_string())
+        }
+        Who::Operator(_) | Who::OperatorKey(_) | Who::Machine => acting.right == Right::Service,
+    };
+    if !own {
+        let wrong = "a person gives away their own ownership, and a key that of the owner who made it";
+        return Err(Error::new(Code::Forbidden).says(wrong).at("from"));
+    }
+    store.org(acting.org).transfer_ownership(&acting.actor, from, to).await
 }
 
 /// Asks that an account is a member of an org, before its session looks there.

@@ -90,7 +90,7 @@ async fn each_use_case_asks_the_table_of_roles() {
             (Action::ChangeMembers, members::remove(&store, &by, nobody).await),
             (Action::ChangeMembers, invitations::invite(&store, &by, invite("x")).await.map(drop)),
             (Action::ChangeSettings, orgs::update(&store, &by, OrgPatch::default()).await.map(drop)),
-            (Action::TransferOwnership, orgs::transfer_ownership(&store, &by, nobody).await),
+            (Action::TransferOwnership, orgs::transfer_ownership(&store, &by, nobody, nobody).await),
         ];
         for (action, done) in asked {
             let told = done.err().map(|error| error.message.contains("may not do this")).unwrap_or_default();

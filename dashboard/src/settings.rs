@@ -117,7 +117,7 @@ async fn transfer(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let Transfer { account, typed } = form.parse()?;
     let account: AccountId = form::id(&account)?;
     let done = if typed.trim() == visit.member()?.org_name {
-        orgs::transfer_ownership(&visit.console.store, &visit.acting()?, account).await
+        orgs::transfer_ownership(&visit.console.store, &visit.acting()?, visit.signed_in()?.account, account).await
     } else {
         Err(Error::invalid("typed", "the name of the org"))
     };

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use serde_json::json;
 use std::collections::HashMap;
-use tokenim_domain::actor::{Acting, Actor, Who};
+use tokenim_domain::actor::{Acting, Actor};
 use tokenim_domain::id::{AccountId, OrgId};
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::membership::{check_grant, check_owner_stays};
@@ -137,21 +137,20 @@ impl OrgScope<'_> {
         change.drop_member(account, "member.left").await
     }
 
-    /// Makes a member an owner; an owner who gives the org away becomes an admin.
+    /// Makes a member an owner in the place of another, who becomes an admin.
     ///
-    /// Errors: `not_found`; `conflict` where the other owns it already; `unavailable`, `overloaded`.
-    pub async fn transfer_ownership(self, actor: &Actor, to: AccountId) -> Result<()> {
+    /// Errors: `not_found`; `conflict` where the one does not own it, or the other does; `unavailable`, `overloaded`.
+    pub async fn transfer_ownership(self, actor: &Actor, from: AccountId, to: AccountId) -> Result<()> {
         let change = self.begin(actor).await?;
-        if change.role_of(to).await? == OrgRole::Owner {
-            return Err(Error::new(Code::Conflict).says("this member owns the org already"));
+        let conflict = |message| Err(Error::new(Code::Conflict).says(message));
+        match (change.role_of(from).await?, change.role_of(to).await?) {
+            (OrgRole::Owner, OrgRole::Owner) => return conflict("this member owns the org already"),
+            (OrgRole::Owner, _) => {}
+            _ => return conflict("the one who gives the org away does not own it"),
         }
-        let mut before = json!({"to": to});
-        if let Who::Account(from) = actor.who {
-            before = json!({"to": to, "from": from});
-            change.set_role(from, OrgRole::Admin).await?;
-        }
+        change.set_role(from, OrgRole::Admin).await?;
         change.set_role(to, OrgRole::Owner).await?;
-        change.commit_and_tell(Event::new("org.transferred", self.org).after(before)).await
+        change.commit_and_tell(Event::new("org.transferred", self.org).after(json!({"to": to, "from": from}))).await
     }
 }
 
@@ -200,6 +199,7 @@ impl Change<'_> {
         let row = found.map_err(fault::query)?.ok_or_else(|| Error::new(Code::NotFound).says("no such member"))?;
         role(&row.role)
     }
+
     /// Mails the owners of the org, each in the language they chose; of several mails with one key, the first one is sent.
     pub(crate) async fn mail_owners(&self, key: &str, matter: &Matter) -> Result<()> {
         let (store, org) = (self.scope.store, self.scope.org);
@@ -225,7 +225,6 @@ impl Change<'_> {
         }
         Ok(())
     }
-
 
     pub(crate) async fn seats(&self) -> Result<Seats> {
         seats(&self.tx, self.scope.org, self.scope.store.clock.now_ms()).await

@@ -26,6 +26,8 @@ pub struct Ids {
     pub app: String,
     /// A's app: the place where B's things are asked for.
     pub own_app: String,
+    /// A's org: the place where B's people are named.
+    pub own_org: String,
     pub management_key: String,
     pub account: String,
     pub invitation: String,
@@ -60,6 +62,7 @@ impl Orgs {
             org: server.other.org.clone(),
             app: server.other.app.clone(),
             own_app: server.founded.app.clone(),
+            own_org: server.founded.org.clone(),
             management_key: theirs.id.clone(),
             account: server.other.account.clone(),
             invitation: invited["id"].as_str().unwrap().to_owned(),
@@ -76,6 +79,7 @@ impl Orgs {
             org: like(&server.other.org),
             app: like(&server.other.app),
             own_app: server.founded.app.clone(),
+            own_org: server.founded.org.clone(),
             management_key: like(&theirs.id),
             account: like(&server.other.account),
             invitation: like(&foreign.invitation),

@@ -20,6 +20,7 @@ mod private;
 mod quickstart;
 mod quota;
 mod restart;
+mod service;
 mod support;
 mod tidy;
 mod tls;

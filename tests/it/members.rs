@@ -3,6 +3,7 @@
 mod roles;
 mod settings;
 mod story;
+mod transfer;
 
 use crate::support::TestServer;
 use crate::support::page::{Console, hidden, token};

@@ -105,11 +105,11 @@ pub(crate) async fn remove(
     answer::view(&RemovedMember { account: account.to_string() })
 }
 
-async fn find(api: &Api, org: OrgId, account: AccountId) -> Result<OrgMember, Fault> {
+pub(super) async fn find(api: &Api, org: OrgId, account: AccountId) -> Result<OrgMember, Fault> {
     Ok(api.store.org(org).find_member(account).await?.ok_or(Code::NotFound)?)
 }
 
-fn reply(member: OrgMember) -> MemberReply {
+pub(super) fn reply(member: OrgMember) -> MemberReply {
     MemberReply {
         account: member.account.to_string(),
         email: member.email,

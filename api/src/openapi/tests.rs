@@ -80,6 +80,16 @@ fn every_operation_has_its_name_security_errors_and_path_parameters() {
 }
 
 #[test]
+fn a_body_without_required_fields_may_be_left_out() {
+    let json = json();
+    let is_required = |path: &str| json["paths"][path]["post"]["requestBody"]["required"] == true;
+    assert!(is_required("/v1/manage/orgs") && is_required("/v1/manage/orgs/{org}/transfer"));
+    for path in ["/v1/manage/orgs/{org}/suspend", "/v1/manage/keys/{id}/rotate", "/v1/manage/dead-jobs/{job}/retry"] {
+        assert!(!is_required(path), "{path}");
+    }
+}
+
+#[test]
 fn every_reference_leads_to_a_schema() {
     let json = json();
     let mut seen = BTreeSet::new();

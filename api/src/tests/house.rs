@@ -154,7 +154,11 @@ impl House {
 
     /// An owner of `alpha`.
     pub(super) fn acting(&self) -> Acting {
-        Acting { org: self.alpha.app.org, right: Right::Role(OrgRole::Owner), actor: Actor::machine() }
+        Acting {
+            org: self.alpha.app.org,
+            right: Right::Role(OrgRole::Owner),
+            actor: Actor::person(self.alpha.account, None),
+        }
     }
 
     /// A management key of `alpha` in the role of an owner.

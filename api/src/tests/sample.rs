@@ -4,7 +4,7 @@ use super::house::House;
 use crate::{RouteSpec, Verb, Who};
 use serde_json::{Value, json};
 use tokenim_domain::actor::{Acting, Actor, Right, Who as Somebody};
-use tokenim_domain::id::{AccountId, AppId, KeyId};
+use tokenim_domain::id::{AccountId, AppId, JobId, KeyId};
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::{Secret, sha256};
@@ -36,6 +36,14 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
                 tokenim_control::orgs::suspend(&house.api.store, &acting, true).await.unwrap();
             }
             (spec.path.replace("{org}", &org.to_string()), json!({}))
+        }
+        (Verb::Post, "/v1/manage/orgs/{org}/transfer") => {
+            let (from, to) = (house.alpha.account, member(house).await);
+            let name = house.api.store.org(acting.org).find().await.unwrap().unwrap().name;
+            (spec.path.replace("{org}", &org), json!({"from": from, "to": to, "name": name}))
+        }
+        (Verb::Post, "/v1/manage/dead-jobs/{job}/retry") => {
+            (spec.path.replace("{job}", &dead_job(house).await.to_string()), json!({}))
         }
         (Verb::Patch, "/v1/manage/members/{account}") => {
             (spec.path.replace("{account}", &member(house).await.to_string()), json!({"role": "developer"}))
@@ -113,6 +121,15 @@ async fn invitation(house: &House, name: &str) -> String {
     let new = NewInvitation { email: format!("{name}@example.com"), role: OrgRole::Viewer, link };
     let acting = house.acting();
     house.api.store.org(acting.org).invite(&acting, new).await.unwrap().id.to_string()
+}
+
+/// A mail that was given up.
+pub(super) async fn dead_job(house: &House) -> JobId {
+    invitation(house, &fresh(house)).await;
+    let store = &house.api.store;
+    let job = store.claim_jobs(1).await.unwrap().pop().unwrap();
+    assert!(store.give_up_job(&job, "550 no such mailbox").await.unwrap());
+    job.id
 }
 
 /// A viewer of `alpha`.

@@ -109,7 +109,7 @@ async fn nodes_are_told_of_every_change_of_owners_because_a_trial_hangs_on_them(
     told(org.leave(&owner.actor, ann).await).await;
     let carl = world.member("carl", OrgRole::Viewer).await;
     let of_bob = acting(&world, bob, OrgRole::Owner);
-    told(org.transfer_ownership(&of_bob.actor, carl).await).await;
+    told(org.transfer_ownership(&of_bob.actor, bob, carl).await).await;
     told(org.remove_member(&acting(&world, carl, OrgRole::Owner), bob).await).await;
 }
 
@@ -149,11 +149,13 @@ async fn an_owner_gives_the_org_away_and_stays_as_an_admin() {
     let (org, ann) = (world.store.org(world.app().org), world.founded.account);
     let bob = world.member("bob", OrgRole::Viewer).await;
     let owner = acting(&world, ann, OrgRole::Owner).actor;
-    org.transfer_ownership(&owner, bob).await.unwrap();
+    org.transfer_ownership(&owner, ann, bob).await.unwrap();
     assert_eq!((role(&world, ann).await, role(&world, bob).await), (Some(OrgRole::Admin), Some(OrgRole::Owner)));
-    assert_eq!(org.transfer_ownership(&owner, bob).await.unwrap_err().code, Code::Conflict);
+    let code = async |from, to| org.transfer_ownership(&owner, from, to).await.unwrap_err().code;
+    assert_eq!(code(ann, bob).await, Code::Conflict);
+    assert_eq!(code(bob, bob).await, Code::Conflict);
     let stranger = world.account("stranger").await;
-    assert_eq!(org.transfer_ownership(&owner, stranger).await.unwrap_err().code, Code::NotFound);
+    assert_eq!((code(ann, stranger).await, code(stranger, ann).await), (Code::NotFound, Code::NotFound));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokenim_api::{RouteSpec, Verb, routes};
 /// Requests of a route that name something by these ids. A route without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
     let Ids { conversation, fresh, own, user, client_msg_id, app, org, management_key, .. } = ids;
-    let Ids { account, invitation, email, key, kid, .. } = ids;
+    let Ids { account, invitation, email, key, kid, own_org, .. } = ids;
     let get = |paths: &[String]| paths.iter().map(|path| (path.clone(), None)).collect();
     let of = |id: &str| route.path.replace("{id}", id).replace("{user}", user);
     let of_app = route.path.replace("{app}", app);
@@ -60,6 +60,24 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         }
         (Verb::Post, "/v1/manage/orgs/{org}/suspend" | "/v1/manage/orgs/{org}/resume") => {
             vec![(route.path.replace("{org}", org), Some(json!({})))]
+        }
+        (Verb::Post, "/v1/manage/orgs/{org}/transfer") => {
+            let transfer = json!({"from": account, "to": account, "name": "Ada Org"});
+            vec![
+                (route.path.replace("{org}", org), Some(transfer.clone())),
+                (route.path.replace("{org}", own_org), Some(transfer)),
+            ]
+        }
+        (
+            Verb::Get,
+            "/v1/manage/service"
+            | "/v1/manage/service/audit"
+            | "/v1/manage/service/audit/check"
+            | "/v1/manage/nodes"
+            | "/v1/manage/dead-jobs",
+        ) => get(&[of(""), of("") + "?org=" + org]),
+        (Verb::Post, "/v1/manage/dead-jobs/{job}/retry") => {
+            vec![(route.path.replace("{job}", &key.replace("key_", "job_")), Some(json!({})))]
         }
         (Verb::Get, "/v1/manage/members") => {
             get(&[of("") + "?org=" + org, of("") + "?limit=200&cursor=cur_" + account])
@@ -134,7 +152,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
             get(&[of("") + "?org=" + org])
         }
         (Verb::Put, "/v1/manage/subscription") => vec![(of("") + "?org=" + org, Some(json!({"plan": "basic"})))],
-        (Verb::Get, "/v1/manage/usage") => get(&[of("") + "?org=" + org, of("") + "?app=" + app]),
+        (Verb::Get, "/v1/manage/usage" | "/v1/manage/stats") => get(&[of("") + "?org=" + org, of("") + "?app=" + app]),
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }
