@@ -80,3 +80,41 @@ fn the_readmes_commands_exist() {
         );
     }
 }
+
+/// The words in backticks of a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_form_of_the_console_has_its_call_or_is_a_persons_own() {
+    let manual = read("docs/MANAGE.md");
+    let (_, section) = manual.split_once("## 11. The console in calls").unwrap();
+    let (section, _) = section.split_once("## 12.").unwrap();
+    let (table, own) = section.split_once("A person's own").unwrap();
+    let rows: Vec<_> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ").filter(|row| row.starts_with('`'))?.split_once(" | "))
+        .collect();
+    assert!(rows.len() > 30, "the reading of docs/MANAGE.md is out of date");
+    let pages: Vec<_> = rows.iter().flat_map(|(pages, _)| words(pages)).collect();
+    let calls: Vec<_> = tokenim_api::routes().map(|spec| format!("{} {}", spec.verb.method(), spec.path)).collect();
+    for call in rows.iter().flat_map(|(_, calls)| words(calls)) {
+        assert!(calls.iter().any(|known| known == call), "docs/MANAGE.md names `{call}`, which is no call");
+    }
+    let paths: Vec<_> = tokenim_dashboard::routes().map(|spec| spec.path).collect();
+    for page in pages.iter().copied().chain(words(own).filter(|word| !word.ends_with('…'))) {
+        assert!(paths.contains(&page), "docs/MANAGE.md names `{page}`, which is no page or form");
+    }
+    let is_own = |path: &str| {
+        words(own).any(|word| word.strip_suffix('…').map_or(path == word, |start| path.starts_with(start)))
+    };
+    for spec in tokenim_dashboard::routes().filter(|spec| spec.verb == tokenim_dashboard::Verb::Post) {
+        let has_call = pages.contains(&spec.path);
+        assert!(
+            has_call != is_own(spec.path),
+            "{} stands in neither list of docs/MANAGE.md §11, or in both",
+            spec.path
+        );
+    }
+}
