@@ -86,7 +86,7 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
     let mailer = config.mail.mailer(&config.data.dir, &origin, store.clock().clone())?;
     let jobs = Jobs::new(store.clone(), mailer);
     let requests = Arc::new(metrics::Requests::default());
-    let api = Api::new(store.clone(), gateway.clone());
+    let api = Api::new(store.clone(), gateway.clone(), &origin);
     let console = web::Data::new(Console::new(Ports {
         store: store.clone(),
         live: Arc::new(ConsoleGateway {

@@ -18,6 +18,8 @@ pub struct Api {
     pub(crate) gateway: Gateway<Store>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) document: Arc<str>,
+    /// The address of the page that explains the error codes.
+    pub(crate) doc: Arc<str>,
     /// Reports of leaked keys, by address.
     pub(crate) reports: Arc<Reports>,
     /// Requests with an `Idempotency-Key`: they run to their end although the caller has gone.
@@ -33,15 +35,17 @@ impl std::fmt::Debug for Api {
 }
 
 impl Api {
-    /// A face over the store and the gateway of this node; clock and randomness are the store's.
+    /// A face over the store and the gateway of this node; clock and randomness are the store's. `origin` is where people
+    /// reach this server, without a slash at the end: its documentation is there.
     ///
     /// Must be called on the runtime that outlives the sockets.
     #[must_use]
-    pub fn new(store: Store, gateway: Gateway<Store>) -> Self {
-        let document = openapi::document().to_json().expect("the document is made of strings and numbers");
+    pub fn new(store: Store, gateway: Gateway<Store>, origin: &str) -> Self {
+        let document = openapi::document(origin).to_json().expect("the document is made of strings and numbers");
         let (keys, reports) = (Arc::new(Keys::new(store.clone())), Arc::new(Reports::new()));
         let (tasks, core) = (TaskTracker::new(), Handle::current());
-        Api { store, gateway, keys, document: document.into(), reports, tasks, core }
+        let doc = format!("{origin}/docs/errors").into();
+        Api { store, gateway, keys, document: document.into(), doc, reports, tasks, core }
     }
 
     /// Waits for requests that outlive their callers; call it after the last connection is closed and before the store is.

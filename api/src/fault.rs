@@ -11,9 +11,6 @@ use tokenim_protocol::reply::Facts;
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
 
-/// Where the codes are explained.
-const DOC: &str = "https://github.com/tokenim/tokenim/blob/main/docs/ERRORS.md";
-
 /// An error on its way to the caller.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -74,7 +71,7 @@ pub(crate) struct ErrorDetail<'a> {
     reason: Option<&'a str>,
     /// Finds this request in our logs; also in the header `x-request-id`.
     request_id: &'a str,
-    /// Where the code is explained.
+    /// Where the code is explained: a page of this server.
     doc: String,
 }
 
@@ -130,8 +127,8 @@ impl Fault {
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
-    /// The body the caller sees.
-    pub(crate) fn json(&self, request_id: &str) -> Vec<u8> {
+    /// The body the caller sees; `doc` is the page that explains the codes.
+    pub(crate) fn json(&self, request_id: &str, doc: &str) -> Vec<u8> {
         let code = self.error.code;
         let none = Facts::default();
         let facts = self.error.facts.as_deref().unwrap_or(&none);
@@ -148,16 +145,16 @@ impl Fault {
             resets_at: facts.resets_at_ms.map(rfc3339),
             reason: facts.reason.as_deref(),
             request_id,
-            doc: format!("{DOC}#{}", code.as_str()),
+            doc: format!("{doc}#{}", code.as_str()),
         };
         serde_json::to_vec(&ErrorReply { error: detail }).expect("strings and numbers are always JSON")
     }
 
     /// Status, headers and body; logs it.
-    pub(crate) fn answer(&self, request_id: &str) -> HttpResponse {
+    pub(crate) fn answer(&self, request_id: &str, doc: &str) -> HttpResponse {
         self.log(request_id);
         let status = self.status_code();
-        let mut response = answer::text(status, self.json(request_id));
+        let mut response = answer::text(status, self.json(request_id, doc));
         let mut set = |name, value: &str| {
             if let Ok(value) = header::HeaderValue::from_str(value) {
                 response.headers_mut().insert(name, value);
@@ -210,8 +207,10 @@ mod tests {
     use super::*;
     use tokenim_protocol::reply::{self, Detail};
 
+    const DOC: &str = "https://chat.example/docs/errors";
+
     fn shown(fault: &Fault) -> serde_json::Value {
-        serde_json::from_slice::<serde_json::Value>(&fault.json("req_1")).unwrap()["error"].take()
+        serde_json::from_slice::<serde_json::Value>(&fault.json("req_1", DOC)).unwrap()["error"].take()
     }
 
     #[test]
@@ -226,11 +225,16 @@ mod tests {
     #[test]
     fn the_cause_is_never_shown() {
         let fault = Fault::from(Error::new(Code::Unavailable).retry_after(1_500).because("disk /dev/sda9 is gone"));
-        let json = String::from_utf8(fault.json("req_1")).unwrap();
+        let json = String::from_utf8(fault.json("req_1", DOC)).unwrap();
         assert!(!json.contains("sda9"), "{json}");
         assert_eq!(fault.cause(), "disk /dev/sda9 is gone");
         assert_eq!(shown(&fault)["retry_after_ms"], 1_500);
-        assert_eq!(fault.answer("req_1").headers().get(header::RETRY_AFTER).unwrap(), "2");
+        assert_eq!(fault.answer("req_1", DOC).headers().get(header::RETRY_AFTER).unwrap(), "2");
+    }
+
+    #[test]
+    fn the_page_that_explains_the_code_is_named() {
+        assert_eq!(shown(&Fault::from(Code::NotFound))["doc"], "https://chat.example/docs/errors#not_found");
     }
 
     #[test]

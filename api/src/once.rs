@@ -50,13 +50,13 @@ impl<A: Authority + Send, B: Send + 'static> Post<A, B> {
         };
         let (state, request_id) = (api.clone(), self.request_id.0.to_string());
         let run = async move {
-            let (space, store) = (caller.space(), state.store.clone());
+            let (space, store, doc) = (caller.space(), state.store.clone(), state.doc.clone());
             if let Some(answer) = begin(&state, space, &once).await? {
                 return Ok((answer, true));
             }
             let seed = Some(seed(space, &once));
             let outcome = work(state, Job { caller, body, seed }).await;
-            let answer = Settled { store: &store, space, once: &once }.settle(outcome, &request_id).await?;
+            let answer = Settled { store: &store, space, once: &once, doc: &doc }.settle(outcome, &request_id).await?;
             Ok((answer, false))
         };
         match api.tasks.spawn_on(run, &api.core).await {
@@ -107,6 +107,7 @@ struct Settled<'a> {
     store: &'a tokenim_store::Store,
     space: Space,
     once: &'a Once,
+    doc: &'a str,
 }
 
 impl Settled<'_> {
@@ -117,7 +118,7 @@ impl Settled<'_> {
             Ok(json) => Remembered { status: StatusCode::OK.as_u16(), body: json.into_bytes() },
             Err(fault) if fault.is_final() => {
                 fault.log(request_id);
-                Remembered { status: fault.code().row().status, body: fault.json(request_id) }
+                Remembered { status: fault.code().row().status, body: fault.json(request_id, self.doc) }
             }
             Err(fault) if fault.code() == Code::OutcomeUnknown && !self.space.runs_again() => return Err(fault),
             Err(fault) => {

@@ -18,7 +18,9 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, ContentBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::openapi::{
+    Content, ContentBuilder, ExternalDocs, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder,
+};
 
 pub(crate) const ROUTES: &[RouteSpec] = &[get("/v1/openapi.json", "getOpenapi", Who::Public, || web::to(show))];
 
@@ -103,10 +105,11 @@ const USER_TOKEN: &str = "user_token";
 )]
 struct Document;
 
-/// The document of every route.
+/// The document of every route, with a link to the documentation of the server at `origin`.
 #[must_use]
-pub fn document() -> OpenApi {
+pub fn document(origin: &str) -> OpenApi {
     let mut document = Document::openapi();
+    document.external_docs = Some(ExternalDocs::new(format!("{origin}/docs")));
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let may_be_empty = schemas_without_required(&document);
     for spec in routes() {

@@ -162,7 +162,7 @@ mod tests {
     fn param(text: &str) -> Option<String> {
         let fault = parse::<Sample>(text.as_bytes()).expect_err(text);
         assert_eq!(fault.code(), Code::InvalidRequest, "{text}");
-        let json: serde_json::Value = serde_json::from_slice(&fault.json("")).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&fault.json("", "")).unwrap();
         json["error"]["param"].as_str().map(str::to_owned)
     }
 

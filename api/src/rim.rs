@@ -32,7 +32,10 @@ pub(crate) async fn rim(request: ServiceRequest, next: Next<BoxBody>) -> Result<
     let id = new_id(&request);
     request.extensions_mut().insert(id.clone());
     let response = match check(&request).map(|()| cors::preflight(&request)) {
-        Err(fault) => request.into_response(fault.answer(&id.0)),
+        Err(fault) => {
+            let answer = fault.answer(&id.0, doc(request.request()));
+            request.into_response(answer)
+        }
         Ok(Some(preflight)) => request.into_response(preflight),
         Ok(None) => answered(next.call(request).await?, &id),
     };
@@ -42,6 +45,11 @@ pub(crate) async fn rim(request: ServiceRequest, next: Next<BoxBody>) -> Result<
 fn new_id(request: &ServiceRequest) -> RequestId {
     let id = request.app_data::<web::Data<Api>>().map(|api| id::encode(id::uuid_v7(api.clock(), api.rng()).as_u128()));
     RequestId(format!("req_{}", id.unwrap_or_default()).into())
+}
+
+/// The page that explains the codes.
+fn doc(request: &HttpRequest) -> &str {
+    request.app_data::<web::Data<Api>>().map_or("", |api| &api.doc)
 }
 
 fn check(request: &ServiceRequest) -> Result<(), Fault> {
@@ -56,15 +64,16 @@ fn check(request: &ServiceRequest) -> Result<(), Fault> {
 /// Gives an error its id and shape, whoever made it.
 fn answered(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let Some(error) = response.response().error() else { return response };
+    let doc = doc(response.request());
     let answer = match error.as_error::<Fault>() {
         Some(fault) => {
             note(response.request(), fault);
-            fault.answer(&id.0)
+            fault.answer(&id.0, doc)
         }
         None if response.status().is_client_error() => {
-            Fault::malformed("the request cannot be read", None).answer(&id.0)
+            Fault::malformed("the request cannot be read", None).answer(&id.0, doc)
         }
-        None => Fault::from(Error::internal(error.to_string())).answer(&id.0),
+        None => Fault::from(Error::internal(error.to_string())).answer(&id.0, doc),
     };
     response.into_response(answer)
 }

@@ -15,7 +15,7 @@ use tokenim_domain::{
 use tokenim_gateway::{checkpoints::Steps, recent::Refused};
 use tokenim_jobs::mail::Outbox;
 use tokenim_store::Store;
-use tokenim_templates::assets::Assets;
+use tokenim_templates::{assets::Assets, docs::Docs};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -85,6 +85,7 @@ pub struct Console {
     pub(crate) outbox: Option<Outbox>,
     pub(crate) stop: CancellationToken,
     pub(crate) assets: Assets,
+    pub(crate) docs: Docs,
     pub(crate) attempts: Mutex<Attempts>,
     /// When a report about the content security policy was last logged.
     pub(crate) csp_logged_ms: AtomicI64,
@@ -93,7 +94,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// Prepares the console; compresses the static files once.
+    /// Prepares the console; compresses the static files and renders the documentation once.
     ///
     /// Errors: `invalid_field` where the public origin is not an origin, or is plain HTTP where it may not be.
     pub fn new(ports: Ports) -> Result<Self, Error> {
@@ -104,6 +105,7 @@ impl Console {
             outbox: ports.outbox,
             stop: ports.stop,
             assets: Assets::embedded(),
+            docs: Docs::embedded(),
             attempts: Mutex::new(Attempts::new()),
             csp_logged_ms: AtomicI64::default(),
             board: Board::default(),

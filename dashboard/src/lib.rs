@@ -9,6 +9,7 @@ mod console;
 mod cookie;
 mod csp;
 mod csrf;
+mod docs;
 mod elevate;
 mod fault;
 mod form;

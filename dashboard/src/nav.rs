@@ -25,6 +25,7 @@ const ENTRIES: &[(Group, Entry, &str)] = &[
     (Group::Org, Settings, "/console/settings"),
     (Group::Org, Billing, "/console/plan"),
     (Group::Own, Account, "/console/account"),
+    (Group::Own, Docs, "/docs"),
     (Group::Own, Operator, "/operator"),
     (Group::Operator, OperatorOrgs, "/operator/orgs"),
     (Group::Operator, OperatorNodes, "/operator/nodes"),

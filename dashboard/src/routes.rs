@@ -29,6 +29,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::operator::ROUTES,
     crate::stream::ROUTES,
     crate::preferences::ROUTES,
+    crate::docs::ROUTES,
     crate::assets::ROUTES,
     crate::csp::ROUTES,
     crate::mailbox::ROUTES,

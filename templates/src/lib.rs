@@ -1,5 +1,6 @@
 //! The console's pages, their texts in English and Chinese, and the static files they load; no I/O, no clock.
 pub mod assets;
+pub mod docs;
 pub mod flash;
 pub mod frame;
 pub mod language;

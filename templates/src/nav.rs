@@ -45,6 +45,8 @@ pub enum Entry {
     Billing,
     /// The person's account.
     Account,
+    /// The documentation.
+    Docs,
     /// The way into the operator area.
     Operator,
     /// All orgs.
@@ -82,6 +84,7 @@ impl Entry {
             Self::Settings => "settings",
             Self::Billing | Self::OperatorPlans => "credit-card",
             Self::Account => "user",
+            Self::Docs => "book-open",
             Self::Operator => "shield",
             Self::OperatorOrgs | Self::OperatorNodes => "building-2",
         }
@@ -103,6 +106,7 @@ impl Entry {
             Self::Settings => "nav-settings",
             Self::Billing => "nav-billing",
             Self::Account => "nav-account",
+            Self::Docs => "nav-docs",
             Self::Operator => "nav-operator",
             Self::OperatorOrgs => "nav-operator-orgs",
             Self::OperatorNodes => "nav-operator-nodes",

@@ -3,6 +3,7 @@ pub mod account;
 pub mod apps;
 pub mod audit;
 pub mod code;
+pub mod docs;
 pub mod invitation;
 pub mod keys;
 pub mod link;

@@ -30,11 +30,13 @@ const FULL = [
   "{invitation}", "/console/operator", "/operator", "/operator/orgs", "/operator/orgs?q=nobody", "/operator/orgs/{org}", "/operator/orgs/{second}",
   "/operator/plans", "/operator/nodes", "/operator/jobs", "/operator/audit", "/no-such-page",
 ];
+/** The documentation, which needs no account. */
+const DOCS = ["/docs", "/docs/protocol", "/docs/errors", "/docs/manage", "/docs/operations"];
 /** Statuses other than 200 of pages above. */
 const STATUS = { "{invitation}": 403, "/no-such-page": 404 };
 
 /** What stays Latin on a Chinese page: product nouns, units, formats, and words that this test enters. */
-const LATIN = /TokenIM|UTC|CSV|JSON|API|REST|HTML|PEM|CPU|MiB|ID|Basic|Pro|Enterprise|Operator|English|JavaScript|Node\.js|Python|curl|EdDSA|ES256|HS256|msg_sent|Chrome|Linux|Alice|Bob|key\.rotated|alice|bob|nobody|Without a scope|Scripts/g;
+const LATIN = /TokenIM|OpenAPI|WebSocket|HTTP|UTC|CSV|JSON|API|REST|HTML|PEM|CPU|MiB|ID|Basic|Pro|Enterprise|Operator|English|JavaScript|Node\.js|Python|curl|EdDSA|ES256|HS256|msg_sent|Chrome|Linux|Alice|Bob|key\.rotated|alice|bob|nobody|Without a scope|Scripts/g;
 /** Addresses, ids and errors of mail servers. */
 const GENERATED = /\S+@\S+|https?:\S+|[a-z]+_\w+…?|\S+-zh-CN-\d+|connection to .*|550 .*/gi;
 
@@ -132,7 +134,7 @@ test("pages of an org with a history", { concurrency: AT_ONCE, timeout: DRESS_MS
 
 test("pages of somebody new, and of nobody", { concurrency: AT_ONCE, timeout: DRESS_MS_MAX * DRESSES.length }, (t) => everyDress(t, (dress) => visit(dress, async (visitor, check) => {
   const nobody = `nobody-${Object.values(dress).join("-")}@example.com`;
-  for (const path of ["/sign-in", "/sign-up", "/forgot", full.invitation, "/dev/mail"]) {
+  for (const path of ["/sign-in", "/sign-up", "/forgot", full.invitation, ...DOCS, "/dev/mail"]) {
     await visitor.open(path);
     await check(`out-${named(path.split("?")[0])}`);
   }

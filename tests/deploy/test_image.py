@@ -76,7 +76,7 @@ def test_the_build_gets_every_source_and_no_secret():
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
     members = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["members"]
-    needed = ["Cargo.toml", "Cargo.lock", "src", *(member for member in members if member != ".")]
+    needed = ["Cargo.toml", "Cargo.lock", "src", "docs", *(member for member in members if member != ".")]
     tracked = run("git", "-C", ROOT, "ls-files", "--", *needed).splitlines()
     assert len(tracked) > 100
     assert not [path for path in tracked if ignored(path, patterns)]

@@ -1,5 +1,7 @@
 //! Documents that must say what the code does.
 
+mod served;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use tokenim_protocol::command::Command;

@@ -4,8 +4,11 @@ use super::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Where the server is.
+const ORIGIN: &str = "https://chat.example";
+
 fn json() -> Value {
-    serde_json::from_str(&document().to_json().unwrap()).unwrap()
+    serde_json::from_str(&document(ORIGIN).to_json().unwrap()).unwrap()
 }
 
 fn operations(json: &Value) -> Vec<(String, String, &Value)> {
@@ -27,6 +30,7 @@ fn operations(json: &Value) -> Vec<(String, String, &Value)> {
 fn the_document_has_exactly_the_routes() {
     let json = json();
     assert_eq!(json["openapi"], "3.1.0");
+    assert_eq!(json["externalDocs"]["url"], "https://chat.example/docs");
     let documented: BTreeSet<_> = operations(&json).into_iter().map(|(path, verb, _)| (path, verb)).collect();
     let served: BTreeSet<_> =
         routes().map(|spec| (spec.path.to_owned(), spec.verb.method().to_string().to_lowercase())).collect();

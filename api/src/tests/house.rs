@@ -79,7 +79,7 @@ impl House {
         let clock = Arc::new(Hand(AtomicI64::new(1_800_000_000_000)));
         let settings = Settings { data: folder.path().join("data"), postgres: None, durability: Durability::Full };
         let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
-        let api = Api::new(store.clone(), gateway(&store));
+        let api = Api::new(store.clone(), gateway(&store), "https://chat.example");
         let alpha = founded(&store, "alpha").await;
         House { api, alpha, clock, _folder: folder }
     }

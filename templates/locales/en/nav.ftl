@@ -11,6 +11,7 @@ nav-members = Members
 nav-audit = Audit log
 nav-settings = Settings
 nav-billing = Plan
+nav-docs = Documentation
 nav-account = Account
 nav-operator = Operator area
 nav-operator-orgs = Orgs

@@ -11,6 +11,7 @@ nav-members = 成员
 nav-audit = 审计日志
 nav-settings = 设置
 nav-billing = 套餐
+nav-docs = 文档
 nav-account = 账号
 nav-operator = 运营区
 nav-operator-orgs = 组织

@@ -82,6 +82,11 @@ impl Kind {
         Self::Refused,
     ];
 
+    /// Whether its code is one of the table, which the documentation explains.
+    fn is_documented(&self) -> bool {
+        !matches!(self, Self::Host)
+    }
+
     fn title(&self, text: &Text) -> String {
         text.get(match self {
             Self::NotFound => "notice-not-found-title",

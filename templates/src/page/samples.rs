@@ -12,11 +12,13 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::{
+    docs::{DocPage, DocsPage},
     mailbox::{MailPage, MailboxPage, Row},
     notice::{Kind, NoticePage},
 };
 use crate::{
     assets::Assets,
+    docs::{Docs, Subject},
     flash::Flash,
     frame::{AppPlace, Frame, Mode, Theme, Viewer},
     language::Language,
@@ -37,6 +39,12 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         let older = (mails > 0).then(|| "/dev/mail?before=job_1".to_owned());
         let page = MailboxPage { frame: frame.clone(), mails: vec![row; mails], newest: mails > 0, older };
         pages.push((format!("mailbox {mails}"), page.render().expect("renders")));
+    }
+    let docs = Docs::embedded();
+    pages.push(("docs".to_owned(), DocsPage { frame: frame.clone() }.render().expect("renders")));
+    for doc in Subject::ALL.iter().filter_map(|subject| docs.find(subject.name())) {
+        let page = DocPage { frame: frame.clone(), doc };
+        pages.push((format!("doc {}", doc.subject.name()), page.render().expect("renders")));
     }
     let lines = vec!["https://console.example/verify?a=1&b=2", "http://not a link", "javascript:alert(1)", HOSTILE];
     let page = MailPage { frame: frame.clone(), subject: HOSTILE, head: HOSTILE, lines, html: HOSTILE };
@@ -62,7 +70,7 @@ fn nav() -> Nav {
         (Group::Main, vec![Overview, Apps, Usage]),
         (Group::App, vec![App, Quickstart, Keys, SigningKeys, Origins]),
         (Group::Org, vec![Members, Audit, Settings, Billing]),
-        (Group::Own, vec![Account, Operator]),
+        (Group::Own, vec![Account, Docs, Operator]),
         (Group::Operator, vec![OperatorOrgs, OperatorNodes, OperatorPlans, OperatorAudit, OperatorJobs]),
     ];
     let link = |group, entry| Link { group, entry, href: format!("/console/{entry:?}"), is_here: false };

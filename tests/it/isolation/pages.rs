@@ -148,7 +148,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         | (Verb::Post, "/operator/orgs/{org}/suspend" | "/operator/orgs/{org}/resume" | "/operator/jobs/{job}/retry")
         | (Verb::Get | Verb::Post, "/console/prove")
         | (Verb::Post, "/sign-out" | "/console/preferences" | "/csp-report")
-        | (Verb::Get, "/assets/{name}") => vec![Case::NoId],
+        | (Verb::Get, "/assets/{name}" | "/docs" | "/docs/{name}") => vec![Case::NoId],
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }

@@ -1,0 +1,26 @@
+//! The pages of the documentation: the list of documents, and one of them.
+use askama::Template;
+
+use crate::{
+    docs::{Doc, Subject},
+    frame::{Frame, Theme},
+    language::Language,
+};
+
+/// The list of documents.
+#[derive(Template)]
+#[template(path = "docs.html")]
+pub struct DocsPage<'a> {
+    /// What surrounds it.
+    pub frame: Frame<'a>,
+}
+
+/// One document.
+#[derive(Template)]
+#[template(path = "doc.html")]
+pub struct DocPage<'a> {
+    /// What surrounds it.
+    pub frame: Frame<'a>,
+    /// The document.
+    pub doc: &'a Doc,
+}
