@@ -146,6 +146,7 @@ async fn page(visit: &mut Visit<'_>, status: StatusCode, app: &App, refused: Opt
         refused: refused.map(ErrorCode::as_str),
         steps: steps(visit, app),
         tabs: Tab::all(&links.here, code),
+        code,
         example: code.example(&visit.origin(), &token),
         text_chars_max: TEXT_CHARS_MAX,
         links,

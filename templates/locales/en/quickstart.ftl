@@ -31,6 +31,7 @@ quickstart-fix-connection-limit = The app has as many connections as it may: clo
 quickstart-fix-other = The list of error codes tells what to do.
 quickstart-code = Your own code
 quickstart-code-help = The same in your own program. Copy it, run it, and watch the checkpoints above. To see a message arrive there, write as Bob while it runs. curl sends without a connection and has no checkpoints of its own.
+quickstart-code-parsed = Our tests parse this program but do not run it, because they have no Swift compiler.
 quickstart-code-languages = Languages
 quickstart-copy = Copy
 quickstart-copied = Copied

@@ -31,6 +31,7 @@ quickstart-fix-connection-limit = 应用的连接数已达上限：请关闭一�
 quickstart-fix-other = 错误码列表说明了处理办法。
 quickstart-code = 你自己的代码
 quickstart-code-help = 在你自己的程序里做同样的事。复制、运行，然后看上面的检查点。要看到消息到达，请在程序运行时以 Bob 的身份发送。curl 不建立连接，没有自己的检查点。
+quickstart-code-parsed = 测试环境没有 Swift 编译器，因此该程序只经过语法解析，未实际运行。
 quickstart-code-languages = 编程语言
 quickstart-copy = 复制
 quickstart-copied = 已复制

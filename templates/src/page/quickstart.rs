@@ -16,25 +16,46 @@ pub const PAGE_LIBRARY: &str = "console";
 pub enum Code {
     /// A page for the browser.
     JavaScript,
+    /// A component for React.
+    React,
     /// Node.js.
     Node,
     /// Python.
     Python,
+    /// Java, without a library.
+    Java,
+    /// Kotlin, with what the JDK has.
+    Kotlin,
+    /// Swift, with what its Foundation has.
+    Swift,
     /// The command line.
     Curl,
 }
 
 impl Code {
     /// Every language, in the order of the tabs.
-    pub const ALL: [Self; 4] = [Self::JavaScript, Self::Node, Self::Python, Self::Curl];
+    pub const ALL: [Self; 8] = [
+        Self::JavaScript,
+        Self::React,
+        Self::Node,
+        Self::Python,
+        Self::Java,
+        Self::Kotlin,
+        Self::Swift,
+        Self::Curl,
+    ];
 
     /// The language's name in the address.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::JavaScript => "javascript",
+            Self::React => "react",
             Self::Node => "node",
             Self::Python => "python",
+            Self::Java => "java",
+            Self::Kotlin => "kotlin",
+            Self::Swift => "swift",
             Self::Curl => "curl",
         }
     }
@@ -48,8 +69,12 @@ impl Code {
     const fn label(self) -> &'static str {
         match self {
             Self::JavaScript => "JavaScript",
+            Self::React => "React",
             Self::Node => "Node.js",
             Self::Python => "Python",
+            Self::Java => "Java",
+            Self::Kotlin => "Kotlin",
+            Self::Swift => "Swift",
             Self::Curl => "curl",
         }
     }
@@ -57,10 +82,20 @@ impl Code {
     const fn text(self) -> &'static str {
         match self {
             Self::JavaScript => include_str!("../../examples/javascript.html"),
+            Self::React => include_str!("../../examples/react.jsx"),
             Self::Node => include_str!("../../examples/node.mjs"),
             Self::Python => include_str!("../../examples/python.py"),
+            Self::Java => include_str!("../../examples/java.java"),
+            Self::Kotlin => include_str!("../../examples/kotlin.kt"),
+            Self::Swift => include_str!("../../examples/swift.swift"),
             Self::Curl => include_str!("../../examples/curl.sh"),
         }
+    }
+
+    /// Whether our tests run the program; a machine with Apple's tools is none of ours.
+    #[must_use]
+    pub const fn is_run_by_tests(self) -> bool {
+        !matches!(self, Self::Swift)
     }
 
     /// The program for a server and a token.
@@ -258,7 +293,9 @@ pub struct QuickstartPage<'a> {
     pub steps: Steps,
     /// The languages.
     pub tabs: Vec<Tab>,
-    /// The chosen program.
+    /// The chosen language.
+    pub code: Code,
+    /// The program in it.
     pub example: String,
     /// Characters of a message at most.
     pub text_chars_max: usize,

@@ -32,8 +32,9 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         panes,
         refused: Some("quota_exceeded"),
         steps: Steps { rows: vec![row("console"), row(HOSTILE), row(""), Row::awaited()], refused },
-        tabs: Tab::all("/console/apps/app_0/quickstart", Code::Python),
-        example: Code::Python.example("http://127.0.0.1", "token"),
+        tabs: Tab::all("/console/apps/app_0/quickstart", Code::Swift),
+        code: Code::Swift,
+        example: Code::Swift.example("http://127.0.0.1", "token"),
         text_chars_max: 500,
         links: Links {
             here: "/console/apps/app_0/quickstart".into(),
