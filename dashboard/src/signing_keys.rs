@@ -4,7 +4,13 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::signing_keys;
-use tokenim_domain::{actor::Action, id::KeyId, secret::Secret, token::SigningAlgorithm};
+use tokenim_domain::{
+    Error,
+    actor::Action,
+    id::KeyId,
+    secret::Secret,
+    token::{SigningAlgorithm, is_private_pem, is_public_pem},
+};
 use tokenim_store::{App, SigningKeyView};
 use tokenim_templates::{
     flash::Flash,
@@ -75,23 +81,33 @@ async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
     };
     match signing_keys::create(&visit.console.store, &visit.acting()?, wanted).await {
         Ok((key, secret)) => secret_page(visit, &app, &key, secret, None),
-        Err(error) => {
-            let Refusal { status, problems } = refusal(visit, error)?;
-            page(visit, &app, status, Some(new), problems).await
-        }
+        Err(error) => refused(visit, &app, error, is_private_pem(&new.public_key), Some(new)).await,
     }
 }
 
 async fn rotate(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let Replacement { grace_s, public_key } = form.parse()?;
     let (app, id) = (visit.app().await?, own_key(visit).await?);
+    let is_private = is_private_pem(&public_key);
     match signing_keys::rotate(&visit.console.store, &visit.acting()?, id, pem(public_key), grace_s).await {
         Ok((key, secret)) => secret_page(visit, &app, &key, secret, old_until(visit, grace_s)),
-        Err(error) => {
-            let Refusal { status, problems } = refusal(visit, error)?;
-            page(visit, &app, status, None, problems).await
-        }
+        Err(error) => refused(visit, &app, error, is_private, None).await,
     }
+}
+
+/// The page again with what is wrong. A private key is told as such whatever else is wrong, and never shown.
+async fn refused(
+    visit: &Visit<'_>,
+    app: &App,
+    error: Error,
+    is_private: bool,
+    entered: Option<NewSigningKey>,
+) -> Answer {
+    let Refusal { status, mut problems } = refusal(visit, error)?;
+    if is_private {
+        problems = Problems::of_sentence("public_key", visit.text().get("problem-private-key"));
+    }
+    page(visit, app, status, entered, problems).await
 }
 
 async fn revoke(visit: &mut Visit<'_>) -> Answer {
@@ -159,7 +175,7 @@ async fn page(
         name: &entered.name,
         form: NewKeyForm::Signing {
             algorithms: SigningAlgorithm::ALL.iter().map(choice).collect(),
-            public_key: &entered.public_key,
+            public_key: Some(&*entered.public_key).filter(|pem| is_public_pem(pem)).unwrap_or_default(),
         },
         problems,
         snippet: &snippet,

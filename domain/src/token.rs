@@ -4,7 +4,7 @@ pub mod caps;
 mod key;
 pub mod session;
 
-pub use key::{Material, SigningAlgorithm, SigningKey, SigningSecret};
+pub use key::{Material, SigningAlgorithm, SigningKey, SigningSecret, is_private_pem, is_public_pem};
 
 use crate::error::{Error, Result};
 use crate::id::KeyId;

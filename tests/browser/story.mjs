@@ -208,7 +208,7 @@ export class Story {
     const keys = `/console/apps/${this.app}/signing-keys`;
     await ada.open(keys);
     await ada.submit(keys, { name: "Signer", algorithm: "EdDSA", public_key: "no key" }, 422);
-    assert.equal(await page.inputValue("#public_key"), "no key");
+    assert.equal(await page.inputValue("#public_key"), "", "it may have been a private one");
     await ada.submit(keys, { algorithm: "HS256", public_key: "" });
     const key = { kid: (await page.locator("dd.mono").innerText()).trim(), secret: (await page.locator("#secret").innerText()).trim() };
     const socket = await Socket.open(this.server, signed(key, this.app, "dave"));

@@ -60,7 +60,7 @@ async fn forms_of_keys_keep_what_was_entered_and_say_what_is_wrong() {
         ("keys", vec![("name", "n-1")], 422, "scopes"),
         ("keys", vec![("name", ""), ("*", "on")], 422, "name"),
         ("keys", vec![("name", "n-1"), ("*", "on"), ("days", "0")], 422, "days"),
-        ("signing-keys", vec![("name", "n-1"), ("algorithm", "EdDSA"), ("public_key", "pem-1")], 422, "public_key"),
+        ("signing-keys", vec![("name", "n-1"), ("algorithm", "EdDSA"), ("public_key", "pem")], 422, "public_key"),
         ("origins", vec![("origin", "shop-1/path")], 422, "origin"),
         ("rename", vec![("name", "")], 422, "name"),
         ("delete", vec![("typed_name", "wrong")], 422, "typed_name"),
@@ -79,6 +79,42 @@ async fn forms_of_keys_keep_what_was_entered_and_say_what_is_wrong() {
     let page = console.get(&format!("{app}/keys")).await;
     let unknown = [("csrf", token(&page)), ("nonce", nonce(&page)), ("name", "x"), ("billing:write", "on")];
     assert_eq!(console.post(&format!("{app}/keys"), &unknown).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_private_key_is_told_as_such_and_never_repeated() {
+    let server = TestServer::spawn().await;
+    let mut console = Console::sign_in(&server, &server.founded).await;
+    let path = format!("/console/apps/{}/signing-keys", server.founded.app);
+    let manager = server.rest_as(&server.manager(&server.founded).await.secret);
+    let body = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+    let public = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let armoured = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+    for (pem, says, keeps) in [
+        (armoured("PRIVATE KEY", body), "is a private key", ""),
+        (armoured("EC PRIVATE KEY", body), "is a private key", ""),
+        (armoured("PUBLIC KEY", public) + &armoured("PRIVATE KEY", body), "is a private key", ""),
+        (body.to_owned(), "not a public key", ""),
+        (armoured("PUBLIC KEY", public), "64 characters", public),
+    ] {
+        // The name is wrong too: whatever is refused first, a private key is not shown again.
+        let page = console.get(&path).await;
+        let form = [("csrf", token(&page)), ("nonce", nonce(&page))];
+        let name = if says == "not a public key" { "backend" } else { "" };
+        let fields = [("name", name), ("algorithm", "EdDSA"), ("public_key", pem.as_str())];
+        let answer = console.post(&path, &[&form[..], &fields[..]].concat()).await;
+        assert_eq!(answer.status, 422, "{pem}");
+        assert!(answer.text.contains(says) && !answer.text.contains(body), "{}", answer.text);
+        assert!(answer.text.contains(keeps));
+        let wanted = json!({"app": server.founded.app, "name": "n", "algorithm": "EdDSA", "public_key": pem});
+        let answer = manager.post("/v1/manage/signing-keys", &wanted).await;
+        assert!(!answer.text.contains(body), "{}", answer.text);
+        if says == "is a private key" {
+            assert_eq!((answer.status, answer.json()["error"]["param"].as_str()), (422, Some("public_key")));
+            assert!(answer.text.contains("private key"), "{}", answer.text);
+        }
+    }
+    assert!(!server.log().contains(body), "nor is it logged");
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 
 /// Bytes of a public key in PEM: a P-256 key takes 178.
 const PEM_BYTES_MAX: usize = 1_024;
+/// How a public key begins (RFC 7468 §13).
+const PUBLIC_BEGINS: &str = "-----BEGIN PUBLIC KEY-----";
+/// What the first line of every private key in PEM holds (RFC 7468 §10, §11 and what came before).
+const PRIVATE_HOLDS: &str = "PRIVATE KEY-----";
 
 crate::role::texts! {
     /// How tokens are signed, by the name of RFC 7518 §3.1 and RFC 8037 §3.1.
@@ -52,6 +56,19 @@ pub struct SigningSecret {
     pub secret: Secret,
 }
 
+/// Whether somebody took a private key for the public one.
+#[must_use]
+pub fn is_private_pem(text: &str) -> bool {
+    text.contains(PRIVATE_HOLDS)
+}
+
+/// Whether a text begins as a public key and holds no private one. Nothing else that was entered as a public key is repeated
+/// to anybody: it may be a secret.
+#[must_use]
+pub fn is_public_pem(text: &str) -> bool {
+    text.trim_start().starts_with(PUBLIC_BEGINS) && !is_private_pem(text)
+}
+
 /// What the PEM holds, the curve it must be on, and what it becomes.
 type Reading =
     (jsonwebtoken::errors::Result<DecodingKey>, &'static dyn VerificationAlgorithm, fn(DecodingKey) -> Material);
@@ -63,7 +80,13 @@ impl Material {
     pub fn parse_public(algorithm: SigningAlgorithm, pem: &str) -> Result<Self> {
         let wrong = |message| Error::invalid("public_key", message);
         let pem = pem.trim();
-        if pem.len() > PEM_BYTES_MAX || !pem.starts_with("-----BEGIN PUBLIC KEY-----") {
+        if is_private_pem(pem) {
+            return Err(wrong(
+                "this is a private key, which must never leave you: make a new pair, and send its public half \
+                 (`openssl pkey -in private.pem -pubout`)",
+            ));
+        }
+        if pem.len() > PEM_BYTES_MAX || !is_public_pem(pem) {
             return Err(wrong("the public key must be PEM and begin with `-----BEGIN PUBLIC KEY-----`"));
         }
         let (key, curve, make): Reading = match algorithm {

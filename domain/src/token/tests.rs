@@ -291,6 +291,11 @@ fn only_public_keys_of_the_named_curve_are_taken() {
             assert_eq!((error.code, error.param), (Code::InvalidField, Some("public_key")));
         }
     }
+    for private in [private.as_str(), &format!("{}{private}", ed.pem), "-----BEGIN RSA PRIVATE KEY-----"] {
+        let error = Material::parse_public(SigningAlgorithm::EdDsa, private).unwrap_err();
+        assert!(error.message.contains("private key") && !is_public_pem(private), "{}", error.message);
+    }
+    assert!(is_public_pem(&ed.pem));
     assert!(Material::parse_public(SigningAlgorithm::Es256, &ed.pem).is_err());
     assert!(Material::parse_public(SigningAlgorithm::EdDsa, &ec.pem).is_err());
     assert!(Material::parse_public(SigningAlgorithm::Hs256, &ed.pem).is_err());

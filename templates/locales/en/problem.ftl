@@ -25,4 +25,5 @@ problem-typed-name = This is not the app's name, so nothing was deleted.
 problem-origin = An origin reads https://shop.example or http://localhost:3000: no path, no wildcard.
 problem-scopes = Choose at least one scope, or everything and nothing else.
 problem-days = Days are a number from 1 to 3650.
+problem-private-key = This is a private key, which must never leave you. It was not kept; make a new pair, and paste its public half, which begins with -----BEGIN PUBLIC KEY-----.
 problem-public-key = This is not a public key in PEM of the chosen algorithm. HS256 has none.

@@ -24,4 +24,5 @@ problem-typed-name = 与应用名称不符，未删除任何内容。
 problem-origin = 来源形如 https://shop.example 或 http://localhost:3000，不含路径和通配符。
 problem-scopes = 请至少选择一项权限，或只选择“全部”。
 problem-days = 天数须为 1 到 3650。
+problem-private-key = 这是私钥，绝不能外传。我们没有保留它；请重新生成密钥对，并粘贴以 -----BEGIN PUBLIC KEY----- 开头的公钥。
 problem-public-key = 这不是所选算法的 PEM 公钥；HS256 没有公钥。

@@ -131,7 +131,7 @@ pub enum NewKeyForm<'a> {
     Signing {
         /// The algorithms, and whether each is chosen.
         algorithms: Vec<(&'static str, bool)>,
-        /// The public key as it was entered.
+        /// The public key as it was entered; empty where that was anything else.
         public_key: &'a str,
     },
 }
