@@ -237,6 +237,10 @@ fn steps(visit: &Visit<'_>, app: &App) -> Steps {
     }
     let own: Vec<_> = own.into_iter().map(row).collect();
     rows.extend(if own.is_empty() { vec![Row::awaited()] } else { own });
-    let refused = refused.map(|refused| Refused { code: refused.code.as_str(), at: Utc::from_ms(refused.at_ms) });
+    let refused = refused.map(|refused| Refused {
+        code: refused.code.as_str(),
+        message: refused.message.into_owned(),
+        at: Utc::from_ms(refused.at_ms),
+    });
     Steps { rows, refused }
 }

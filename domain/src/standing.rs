@@ -39,7 +39,14 @@ impl Standing {
     ///
     /// Errors: `token_revoked`, `app_suspended`.
     pub fn check_signing(&self, now_ms: i64) -> Result<()> {
-        self.check_key(now_ms).map_err(of_token)
+        self.check_key(now_ms).map_err(|error| match error.code {
+            Code::AppSuspended => error,
+            Code::KeyExpired => {
+                Error::new(Code::TokenRevoked).says("the key that signed the token has reached its end")
+            }
+            Code::KeyRotated => Error::new(Code::TokenRevoked).says("the key that signed the token was replaced"),
+            _ => Error::new(Code::TokenRevoked).says("the key that signed the token was revoked"),
+        })
     }
 
     /// Judges the server key that asked for a token. Its end or replacement leaves the token its own short life; only a
@@ -47,13 +54,11 @@ impl Standing {
     ///
     /// Errors: `token_revoked`, `app_suspended`.
     pub fn check_minter(&self) -> Result<()> {
-        Standing { expires_ms: None, ..*self }.check_key(0).map_err(of_token)
+        Standing { expires_ms: None, ..*self }.check_key(0).map_err(|error| match error.code {
+            Code::AppSuspended => error,
+            _ => Error::new(Code::TokenRevoked).says("the server key that asked for the token was revoked"),
+        })
     }
-}
-
-/// What a key's fault is for a token behind it.
-fn of_token(error: Error) -> Error {
-    if error.code == Code::AppSuspended { error } else { Code::TokenRevoked.into() }
 }
 
 #[cfg(test)]

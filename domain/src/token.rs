@@ -1,6 +1,7 @@
 //! User tokens: the rules every face applies to a JWT an app's backend signed.
 
 pub mod caps;
+mod claims;
 mod key;
 pub mod session;
 
@@ -14,8 +15,12 @@ use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use caps::{Cap, Caps};
+use claims::Claims;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use tokenim_protocol::Code;
 use tokenim_protocol::grammar;
@@ -66,58 +71,95 @@ impl Identity {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    iat: i64,
-    exp: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jti: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    device: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    caps: Option<Caps>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    /// The server key that `POST /v1/tokens` was called with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tim_key: Option<String>,
+/// What only an app's own people are told of a token that does not verify: others must not learn that its key exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unverified {
+    /// The header names another algorithm than the key's.
+    Algorithm,
+    /// Another secret or private key signed it.
+    Signature,
+}
+
+impl fmt::Display for Unverified {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Unverified::Algorithm => "the header's `alg` is not that of the signing key",
+            Unverified::Signature => {
+                "the signature was not made with the secret, or the private key, of the signing key"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Unverified {}
+
+impl Unverified {
+    /// Why a token was refused, for the people of the app whose key its `kid` names.
+    #[must_use]
+    pub fn tell(error: &Error) -> Cow<'static, str> {
+        let inner = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Unverified>());
+        inner.map_or_else(|| error.message.clone(), |unverified| unverified.to_string().into())
+    }
+}
+
+/// A token that no key verifies, whether there is such a key or not.
+///
+/// Source: docs/TOKENS.md, "Refusals".
+#[must_use]
+pub fn unverified() -> Error {
+    invalid("no signing key has the header's `kid` and `alg`, or another secret or private key made the signature")
 }
 
 /// The `kid` of a token, to find its signing key; nothing about the token is verified yet.
 ///
 /// Errors: `token_invalid`.
 pub fn key_of(token: &str) -> Result<KeyId> {
-    header(token)?.kid.and_then(|kid| kid.parse().ok()).ok_or_else(|| invalid("the header names no known `kid`"))
+    let kid = header(token)?.kid.ok_or_else(|| invalid("the header has no `kid`, the id of a signing key"))?;
+    kid.parse().map_err(|()| invalid("the header's `kid` is not the id of a signing key"))
 }
 
-/// Verifies a user token against the signing key its `kid` names.
+/// Whether a token has the form of one. It is asked before its key is looked for, so that the answer tells nothing of keys.
+///
+/// Errors: `token_invalid`.
+pub fn check_form(token: &str) -> Result<()> {
+    if header(token)?.crit.is_some() {
+        return Err(invalid("the header must not have `crit`"));
+    }
+    refuse_repeated_claims(token)
+}
+
+/// Verifies a user token against the signing key its `kid` names. The signature comes first: what is wrong with the claims
+/// is told to those who can sign.
 ///
 /// Units: `now_ms` is milliseconds since 1970; claims are seconds (RFC 7519 §2).
-/// Errors: `token_invalid` (one code for signature, shape and claims), `token_expired`, `token_revoked`, `app_suspended`.
-/// Whether the server key that asked for the token still stands is the caller's question. The library skips a wrong-typed time, an unknown `crit` and claims of ours: so exp, nbf, iat and crit are checked here.
+/// Errors: `token_invalid` (one code for signature, shape and claims, with a sentence for each mistake), `token_expired`,
+/// `token_revoked`, `app_suspended`. Whether the server key that asked for the token still stands is the caller's question.
 pub fn verify(token: &str, key: &SigningKey, now_ms: i64) -> Result<Identity> {
-    let header = header(token)?;
-    let (algorithm, verifying) = key.material.verifier();
-    if header.alg != algorithm || header.crit.is_some() {
-        return Err(invalid("the header's `alg` is not the key's, or it has `crit`"));
+    check_form(token)?;
+    let claims = Claims::read(payload(token, &key.material)?)?;
+    if claims.iss != key.id.to_string() {
+        return Err(invalid("`iss` must be the id of the signing key, the same as `kid`"));
     }
-    let mut rules = Validation::new(algorithm);
-    rules.validate_exp = false;
-    rules.validate_nbf = false;
-    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-    rules.set_audience(&[key.app.app.to_string()]);
-    rules.set_issuer(&[key.id.to_string()]);
-    refuse_repeated_claims(token)?;
-    let claims =
-        jsonwebtoken::decode::<Claims>(token, &verifying, &rules).map_err(|error| invalid("").because(error))?.claims;
-    check_times(&claims, now_ms / 1000)?;
+    if claims.aud != key.app.app.to_string() {
+        return Err(invalid(format!("`aud` must be the id of the signing key's app, {}", key.app.app)));
+    }
+    claims.check_times(now_ms / 1000)?;
     key.standing.check_signing(now_ms)?;
     identity(claims, key)
+}
+
+/// The payload of a token whose signature verifies. All that the library can check of the claims is left to us: it skips
+/// a time of the wrong type, an unknown `crit` and claims of ours.
+fn payload(token: &str, material: &Material) -> Result<Map<String, Value>> {
+    let (algorithm, verifying) = material.verifier();
+    if header(token)?.alg != algorithm {
+        return Err(unverified().because(Unverified::Algorithm));
+    }
+    let mut rules = Validation::new(algorithm);
+    (rules.validate_exp, rules.validate_nbf, rules.validate_aud) = (false, false, false);
+    rules.set_required_spec_claims::<&str>(&[]);
+    let decoded = jsonwebtoken::decode(token, &verifying, &rules);
+    decoded.map(|data| data.claims).map_err(|_| unverified().because(Unverified::Signature))
 }
 
 /// Signs a user token for `POST /v1/tokens`.
@@ -167,6 +209,9 @@ pub struct Grant {
     pub minted_by: Option<KeyId>,
 }
 
+/// What is said of a header that no signing key can have.
+const ALGORITHMS: &str = "the token's header must be JSON with `alg` HS256, EdDSA or ES256, and `kid`";
+
 fn header(token: &str) -> Result<Header> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(invalid("the token is longer than 4 KiB"));
@@ -174,35 +219,31 @@ fn header(token: &str) -> Result<Header> {
     if token.starts_with("tim_") {
         return Err(invalid("this is a server key; a device needs a user token (POST /v1/tokens)"));
     }
-    jsonwebtoken::decode_header(token).map_err(|error| invalid("the token is not a JWT").because(error))
+    let header = jsonwebtoken::decode_header(token).map_err(|error| {
+        let message = match error.kind() {
+            ErrorKind::Json(_) => ALGORITHMS,
+            _ => "the token is not a JWT: header, claims and signature in base64url, with dots between",
+        };
+        invalid(message).because(error)
+    })?;
+    let known = matches!(header.alg, Algorithm::HS256 | Algorithm::EdDSA | Algorithm::ES256);
+    known.then_some(header).ok_or_else(|| invalid(ALGORITHMS))
 }
 
 /// The parser keeps the last of two equal claims and others keep the first; a token that relies on either is refused.
 fn refuse_repeated_claims(token: &str) -> Result<()> {
+    let wrong = || invalid("the claims are not a JSON object that holds each once");
     let payload = token.split('.').nth(1).unwrap_or_default();
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|error| invalid("").because(error))?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| invalid("").because(error))?;
-    tokenim_protocol::strict::check(text, JSON_KEYS_MAX).map_err(|error| invalid("").because(error))
-}
-
-fn check_times(claims: &Claims, now_s: i64) -> Result<()> {
-    if claims.exp.saturating_sub(claims.iat) > TOKEN_SECONDS_MAX || claims.exp <= claims.iat {
-        return Err(invalid("`exp` must be after `iat` by at most 24 hours"));
-    }
-    let earliest = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
-    if earliest > now_s + TOKEN_LEEWAY_SECONDS {
-        return Err(invalid("the token is not valid yet"));
-    }
-    if claims.exp + TOKEN_LEEWAY_SECONDS <= now_s {
-        return Err(Code::TokenExpired.into());
-    }
-    Ok(())
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|error| wrong().because(error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| wrong().because(error))?;
+    tokenim_protocol::strict::check(text, JSON_KEYS_MAX).map_err(|error| wrong().because(error))
 }
 
 fn identity(claims: Claims, key: &SigningKey) -> Result<Identity> {
-    let user = User::parse(&claims.sub).map_err(|_| invalid("`sub` is not a user id"))?;
+    let user =
+        User::parse(&claims.sub).map_err(|_| invalid("`sub` must be a user id: 1 to 64 of A–Z a–z 0–9 _ - . : @"))?;
     let device = claims.device.map(|device| Device::parse(&device)).transpose();
-    let device = device.map_err(|_| invalid("`device` is not a device id"))?;
+    let device = device.map_err(|_| invalid("`device` must be a device id: 1 to 64 of A–Z a–z 0–9 _ - . : @"))?;
     if claims.label.as_deref().is_some_and(|label| !grammar::is_name(label)) {
         return Err(invalid("`label` must be 1 to 64 characters"));
     }
@@ -221,9 +262,8 @@ fn identity(claims: Claims, key: &SigningKey) -> Result<Identity> {
     })
 }
 
-fn invalid(message: &'static str) -> Error {
-    let error = Error::new(Code::TokenInvalid);
-    if message.is_empty() { error } else { error.says(message) }
+fn invalid(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(Code::TokenInvalid).says(message)
 }
 
 #[cfg(test)]

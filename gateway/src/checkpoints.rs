@@ -3,13 +3,15 @@
 
 use crate::connection::Session;
 use lru::LruCache;
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokenim_domain::Code;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
+use tokenim_domain::token::Unverified;
+use tokenim_domain::{Code, Error};
 
 /// Apps watched at once; another pushes out the one that was looked at longest ago.
 const APPS_MAX: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
@@ -38,6 +40,8 @@ pub struct Progress {
 pub struct Refused {
     /// Why.
     pub code: Code,
+    /// The same in a sentence for the people of the app.
+    pub message: Cow<'static, str>,
     /// By which library.
     pub library: Box<str>,
     /// When, milliseconds since 1970.
@@ -120,9 +124,10 @@ impl Checkpoints {
     }
 
     /// Notes a `connect` that was refused.
-    pub(crate) fn refuse(&self, app: AppId, code: Code, library: Option<&str>) {
+    pub(crate) fn refuse(&self, app: AppId, error: &Error, library: Option<&str>) {
         self.with(app, |steps, now_ms| {
-            steps.refused = Some(Refused { code, library: library.unwrap_or_default().into(), at_ms: now_ms });
+            let (message, library) = (Unverified::tell(error), library.unwrap_or_default().into());
+            steps.refused = Some(Refused { code: error.code, message, library, at_ms: now_ms });
         });
     }
 

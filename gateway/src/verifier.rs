@@ -13,7 +13,7 @@ use tokenim_domain::log::AppRef;
 use tokenim_domain::secret::MasterKey;
 use tokenim_domain::standing::Standing;
 use tokenim_domain::token::{self, Identity, SigningKey, session};
-use tokenim_domain::{Code, Result};
+use tokenim_domain::{Code, Error, Result};
 
 /// How long a key is remembered: a revoked one is refused this much later at most.
 const KEY_KEPT: Duration = Duration::from_secs(2);
@@ -69,8 +69,9 @@ impl Verifier {
 
     /// Verifies a user token. Errors: `token_invalid`, `token_expired`, `token_revoked`, `app_suspended`; the store's.
     pub async fn verify_token(&self, text: &str) -> Result<Identity> {
+        token::check_form(text)?;
         let kid = token::key_of(text)?;
-        let key = self.key(kid).await?.ok_or(Code::TokenInvalid)?;
+        let key = self.key(kid).await?.ok_or_else(token::unverified)?;
         let identity = token::verify(text, &key, self.clock.now_ms())?;
         self.check_minter(&identity).await?;
         Ok(identity)
@@ -125,7 +126,8 @@ impl Verifier {
         let Some(key) = identity.minted_by else { return Ok(()) };
         let app = identity.app;
         let standing = self.minters.find((app, key), || (self.lookups.minter)(app, key)).await?;
-        standing.ok_or(Code::TokenRevoked)?.check_minter()
+        let unknown = || Error::new(Code::TokenRevoked).says("`tim_key` names no server key of the token's app");
+        standing.ok_or_else(unknown)?.check_minter()
     }
 }
 

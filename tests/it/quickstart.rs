@@ -3,6 +3,7 @@
 use crate::support::client::Client;
 use crate::support::page::Console;
 use crate::support::server::TestServer;
+use crate::support::token::{sign, with_claims};
 use serde_json::json;
 
 /// The token of the page's program.
@@ -27,6 +28,20 @@ async fn the_program_of_the_page_connects_and_the_checkpoints_tell() {
     assert_eq!(error["code"], "token_invalid");
     let part = console.get(&format!("{path}/checkpoints")).await;
     assert!(part.text.contains("id=\"refused\"") && part.text.contains("token_invalid"), "{}", part.text);
+    let forged = sign(&server.founded.signing.kid, &json!({}), "a guess");
+    let error = Client::open(&server).await.refused("connect", json!({"token": forged, "sdk": "mine/1"})).await;
+    assert!(
+        error["message"].as_str().unwrap().starts_with("no signing key has"),
+        "a stranger is told no more: {error}"
+    );
+    let part = console.get(&format!("{path}/checkpoints")).await;
+    assert!(part.text.contains("the signature was not made with"), "the app's people are: {}", part.text);
+    let foreign = with_claims(&server.founded, "alice", json!({"aud": server.other.app}));
+    let error = Client::open(&server).await.refused("connect", json!({"token": foreign, "sdk": "mine/1"})).await;
+    let said = format!("`aud` must be the id of the signing key's app, {}", server.founded.app);
+    assert_eq!(error["message"], said);
+    let part = console.get(&format!("{path}/checkpoints")).await;
+    assert!(part.text.contains(&said.replace('\'', "&#39;")), "the page says what the client was told: {}", part.text);
     let _alice = Client::connect_with(&server, json!({"token": token(&page.text), "sdk": "mine/1"})).await;
     let part = console.get(&format!("{path}/checkpoints")).await;
     assert!(part.text.contains("mine/1") && part.text.matches("step done").count() == 1, "{}", part.text);

@@ -82,6 +82,76 @@ fn every_missing_or_wrong_claim_is_refused() {
 }
 
 #[test]
+fn each_mistake_is_told_in_a_sentence_of_its_own() {
+    let (key, now) = (key("s3cret"), NOW_MS / 1000);
+    let kid = key.id.to_string();
+    let with = |claim: &str, value: Value| {
+        let mut claims = claims(&key);
+        claims[claim] = value;
+        sign(&key, &claims)
+    };
+    let without = |claim: &str| {
+        let mut claims = claims(&key);
+        claims.as_object_mut().unwrap().remove(claim);
+        sign(&key, &claims)
+    };
+    let headed = |header: Value| sign_raw(&header.to_string(), &claims(&key).to_string(), "s3cret");
+    let twice = claims(&key).to_string().replacen('{', "{\"sub\":\"bob\",", 1);
+    let mistakes = [
+        ("nonsense".to_owned(), "is not a JWT"),
+        ("a".repeat(TOKEN_BYTES_MAX + 1), "4 KiB"),
+        ("tim_live_sk_x".to_owned(), "server key"),
+        (headed(json!({"alg": "none", "kid": kid})), "the token's header"),
+        (headed(json!({"alg": "HS256", "kid": kid, "crit": []})), "`crit`"),
+        (headed(json!({"alg": "HS256"})), "has no `kid`"),
+        (headed(json!({"alg": "HS256", "kid": "s3cret"})), "`kid` is not the id"),
+        (sign_raw(&json!({"alg": "HS256", "kid": kid}).to_string(), &twice, "s3cret"), "holds each once"),
+        (headed(json!({"alg": "EdDSA", "kid": kid})), "no signing key has"),
+        (without("iss"), "`iss` is missing"),
+        (with("iss", json!("me")), "`iss` must be"),
+        (without("aud"), "`aud` is missing"),
+        (with("aud", json!([key.app.app.to_string()])), "`aud` is wrong: invalid type: sequence"),
+        (with("aud", json!("shop")), "`aud` must be"),
+        (without("sub"), "`sub` is missing"),
+        (with("sub", json!(7)), "`sub` is wrong"),
+        (with("sub", json!("a b")), "`sub` must be"),
+        (without("iat"), "`iat` is missing"),
+        (with("iat", json!(NOW_MS)), "`iat` counts seconds"),
+        (with("iat", json!(now + 61)), "`iat` is in the future"),
+        (without("exp"), "`exp` is missing"),
+        (with("exp", json!("1790000600")), "`exp` is wrong: invalid type: string \"1790000600\""),
+        (with("exp", json!(NOW_MS + 1)), "`exp` counts seconds"),
+        (with("exp", json!(now)), "`exp` must be after"),
+        (with("exp", json!(now + TOKEN_SECONDS_MAX + 1)), "24 hours"),
+        (with("nbf", json!(now + 61)), "`nbf` is in the future"),
+        (with("device", json!("a b")), "`device`"),
+        (with("label", json!("")), "`label`"),
+        (with("caps", json!({"a": ["fly"]})), "`caps` is wrong: unknown variant `fly`"),
+        (with("caps", json!({"a*b": ["read"]})), "may hold `*` only at its end"),
+        (with("tim_key", json!("mine")), "`tim_key`"),
+    ];
+    let mut told = std::collections::BTreeSet::new();
+    for (token, part) in &mistakes {
+        let error = key_of(token).and_then(|_| verify(token, &key, NOW_MS)).expect_err(part);
+        assert_eq!(error.code, Code::TokenInvalid, "{part}");
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+        told.insert(error.message.into_owned());
+    }
+    assert_eq!(told.len(), mistakes.len(), "{told:#?}");
+    // Who holds no key is told the same whether there is such a key or not; its owner is told which of them it was.
+    let forged = sign_raw(&json!({"alg": "HS256", "kid": kid}).to_string(), &claims(&key).to_string(), "other");
+    for (token, cause) in
+        [(headed(json!({"alg": "ES256", "kid": kid})), Unverified::Algorithm), (forged, Unverified::Signature)]
+    {
+        let error = verify(&token, &key, NOW_MS).unwrap_err();
+        assert_eq!(error.message, unverified().message);
+        assert_eq!(Unverified::tell(&error), cause.to_string());
+    }
+    let long = verify(&with("exp", json!("9".repeat(2_000))), &key, NOW_MS).unwrap_err();
+    assert!(long.message.len() < 300, "what a client sent is not repeated without end");
+}
+
+#[test]
 fn life_span_and_expiry_are_exact() {
     let key = key("s3cret");
     let now = NOW_MS / 1000;

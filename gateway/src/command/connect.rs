@@ -44,7 +44,7 @@ pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id
     let (task_gateway, connection) = (gateway.clone(), connection.clone());
     gateway.spawn(async move {
         if let Err(error) = task_gateway.attach(&connection, id, &wanted).await {
-            task_gateway.note_refusal(&wanted, error.code).await;
+            task_gateway.note_refusal(&wanted, &error).await;
             refuse(&task_gateway, &connection, id, &error);
         }
         task_gateway.receive_held(&connection, attach);
@@ -153,12 +153,12 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     /// Tells the pages of the app why its client could not connect.
-    async fn note_refusal(&self, wanted: &Wanted, code: Code) {
+    async fn note_refusal(&self, wanted: &Wanted, error: &Error) {
         let Credential::Token(token) = &wanted.credential else { return };
         let Some(app) = self.inner.verifier.app_of(token).await else { return };
-        self.inner.checkpoints.refuse(app.app, code, wanted.library.as_deref());
+        self.inner.checkpoints.refuse(app.app, error, wanted.library.as_deref());
         if let Ok(place) = self.inner.places.find(app).await {
-            place.refusals.note(self.inner.clock.now_ms(), code);
+            place.refusals.note(self.inner.clock.now_ms(), error.code);
         }
     }
 

@@ -34,16 +34,8 @@ pub enum Code {
 
 impl Code {
     /// Every language, in the order of the tabs.
-    pub const ALL: [Self; 8] = [
-        Self::JavaScript,
-        Self::React,
-        Self::Node,
-        Self::Python,
-        Self::Java,
-        Self::Kotlin,
-        Self::Swift,
-        Self::Curl,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::JavaScript, Self::React, Self::Node, Self::Python, Self::Java, Self::Kotlin, Self::Swift, Self::Curl];
 
     /// The language's name in the address.
     #[must_use]
@@ -210,6 +202,8 @@ impl Row {
 pub struct Refused {
     /// The error code.
     pub code: &'static str,
+    /// Why, in the language of the API.
+    pub message: String,
     /// When.
     pub at: Utc,
 }

@@ -24,7 +24,7 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         sent: Some(Utc::from_ms(AT_MS)),
         received: None,
     };
-    let refused = |code| Some(Refused { code, at: Utc::from_ms(AT_MS) });
+    let refused = |code| Some(Refused { code, message: HOSTILE.into(), at: Utc::from_ms(AT_MS) });
     let of = |panes: Vec<Pane>, has_token, refused| QuickstartPage {
         frame: frame.clone(),
         app_name: HOSTILE,
