@@ -36,7 +36,7 @@ const DOCS = ["/docs", "/docs/protocol", "/docs/errors", "/docs/manage", "/docs/
 const STATUS = { "{invitation}": 403, "/no-such-page": 404 };
 
 /** What stays Latin on a Chinese page: product nouns, units, formats, and words that this test enters. */
-const LATIN = /TokenIM|OpenAPI|WebSocket|HTTP|UTC|CSV|JSON|API|REST|HTML|PEM|CPU|MiB|ID|Basic|Pro|Enterprise|Operator|English|JavaScript|Node\.js|Python|curl|EdDSA|ES256|HS256|msg_sent|Chrome|Linux|Alice|Bob|key\.rotated|alice|bob|nobody|Without a scope|Scripts/g;
+const LATIN = /TokenIM|OpenAPI|WebSocket|HTTP|UTC|CSV|JSON|API|REST|HTML|PEM|CPU|MiB|ID|Basic|Pro|Enterprise|Operator|English|JavaScript|React|Node\.js|Python|Java|Kotlin|Swift|curl|EdDSA|ES256|HS256|msg_sent|Chrome|Linux|Alice|Bob|key\.rotated|alice|bob|nobody|Without a scope|Scripts/g;
 /** Addresses, ids and errors of mail servers. */
 const GENERATED = /\S+@\S+|https?:\S+|[a-z]+_\w+…?|\S+-zh-CN-\d+|connection to .*|550 .*/gi;
 
