@@ -1,4 +1,5 @@
 # Pages that say what went wrong and what to do.
+notice-more = what it means
 notice-code = Code
 notice-request = Request id
 notice-time = Time

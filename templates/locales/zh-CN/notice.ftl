@@ -1,4 +1,5 @@
 # 说明出了什么问题以及该怎么做的页面。
+notice-more = 含义
 notice-code = 错误码
 notice-request = 请求编号
 notice-time = 时间
