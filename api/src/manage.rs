@@ -1,5 +1,6 @@
 //! The provisioning API (docs/MANAGE.md): what the console does for an org, for scripts, through the same use-cases.
 
+pub(crate) mod announcements;
 pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod invitations;

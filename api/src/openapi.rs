@@ -3,7 +3,7 @@
 use crate::api::Api;
 use crate::fault::ErrorReply;
 use crate::manage::{
-    self, apps, audit, invitations, keys, management_keys, orgs, plans, service, signing_keys, transfer,
+    self, announcements, apps, audit, invitations, keys, management_keys, orgs, plans, service, signing_keys, transfer,
 };
 use crate::query::Query;
 use crate::routes::{RouteSpec, Verb, Who, get, routes};
@@ -99,7 +99,11 @@ const USER_TOKEN: &str = "user_token";
         service::show,
         service::list_nodes,
         service::list_dead_jobs,
-        service::retry
+        service::retry,
+        announcements::list,
+        announcements::create,
+        announcements::update,
+        announcements::end
     ),
     components(schemas(ErrorReply))
 )]

@@ -36,6 +36,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::manage::usage::ROUTES,
     crate::manage::stats::ROUTES,
     crate::manage::service::ROUTES,
+    crate::manage::announcements::ROUTES,
 ];
 
 /// Every route; [`configure`] serves these and nothing else.

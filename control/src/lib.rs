@@ -1,6 +1,7 @@
 //! Use-cases of the control plane that take more than one step: making the first org, signing in, members and invitations.
 
 pub mod account;
+pub mod announcements;
 pub mod apps;
 pub mod bootstrap;
 pub mod check;

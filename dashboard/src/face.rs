@@ -1,5 +1,6 @@
 //! The console through its front door, over a real store: what its tests share.
 mod account;
+mod announcements;
 mod operator;
 mod rights;
 mod rim;

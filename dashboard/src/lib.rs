@@ -1,5 +1,6 @@
 //! The HTML face: sign-in, the console's pages and their live stream; actix translates here and decides nothing elsewhere.
 mod account;
+mod announcements;
 mod answer;
 mod apps;
 mod assets;

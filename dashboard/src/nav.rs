@@ -30,6 +30,7 @@ const ENTRIES: &[(Group, Entry, &str)] = &[
     (Group::Operator, OperatorOrgs, "/operator/orgs"),
     (Group::Operator, OperatorNodes, "/operator/nodes"),
     (Group::Operator, OperatorPlans, "/operator/plans"),
+    (Group::Operator, OperatorAnnouncements, "/operator/announcements"),
     (Group::Operator, OperatorJobs, "/operator/jobs"),
     (Group::Operator, OperatorAudit, "/operator/audit"),
 ];

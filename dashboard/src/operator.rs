@@ -23,6 +23,7 @@ use crate::{
     visit::Visit,
 };
 
+mod announcements;
 mod nodes;
 mod org;
 mod plans;
@@ -40,6 +41,15 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/operator/nodes", WHO, |visit| Box::pin(nodes::show(visit))),
     get(JOBS, WHO, |visit| Box::pin(jobs(visit))),
     post("/operator/jobs/{job}/retry", WHO, |visit, form| Box::pin(retry(visit, form))).fresh().once(),
+    get("/operator/announcements", WHO, |visit| Box::pin(announcements::list(visit))),
+    post("/operator/announcements", WHO, |visit, form| Box::pin(announcements::create(visit, form))).fresh().once(),
+    get("/operator/announcements/{announcement}", WHO, |visit| Box::pin(announcements::show(visit))),
+    post("/operator/announcements/{announcement}", WHO, |visit, form| Box::pin(announcements::update(visit, form)))
+        .fresh()
+        .once(),
+    post("/operator/announcements/{announcement}/end", WHO, |visit, form| Box::pin(announcements::end(visit, form)))
+        .fresh()
+        .once(),
     get("/operator/audit", WHO, |visit| Box::pin(service_audit(visit))),
 ];
 

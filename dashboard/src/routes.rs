@@ -26,6 +26,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::invitation::ROUTES,
     crate::audit::ROUTES,
     crate::settings::ROUTES,
+    crate::announcements::ROUTES,
     crate::operator::ROUTES,
     crate::stream::ROUTES,
     crate::preferences::ROUTES,

@@ -9,6 +9,7 @@ use tokenim_domain::{
 use tokenim_store::{ConsoleSession, NewConsoleSession, SessionView};
 
 use crate::{
+    announcements,
     cookie::{self, Cookie},
     fault::Fault,
     quickstart,
@@ -73,6 +74,7 @@ pub(crate) async fn resume(visit: &mut Visit<'_>, who: Who) -> Result<(), Fault>
         visit.adopt(session);
     }
     if who != Who::Operator {
+        visit.announcements = announcements::read(visit).await?;
         return Ok(());
     }
     let operator = find(visit, Cookie::Operator).await?;

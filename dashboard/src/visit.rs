@@ -11,7 +11,7 @@ use tokenim_domain::{
     id, role,
     secret::mac,
 };
-use tokenim_store::{Account, App, ConsoleSession, Membership, NONCE_BYTES, OrgScope};
+use tokenim_store::{Account, Announcement, App, ConsoleSession, Membership, NONCE_BYTES, OrgScope};
 use tokenim_templates::{
     flash::Flash,
     frame::{AppPlace, Frame, Mode, Theme, Viewer},
@@ -21,6 +21,7 @@ use tokenim_templates::{
 };
 
 use crate::{
+    announcements,
     attempts::Attempts,
     console::Console,
     cookie::{self, Cookie},
@@ -46,6 +47,8 @@ pub(crate) struct Visit<'r> {
     pub(crate) cookies: Vec<String>,
     /// What the request before did.
     pub(crate) flash: Option<Flash>,
+    /// What the service's operators tell the account.
+    pub(crate) announcements: Vec<Announcement>,
     /// The token of this answer's forms.
     csrf: String,
     /// The number by which this answer's forms work once.
@@ -66,6 +69,7 @@ impl<'r> Visit<'r> {
             language: choose_language(console, request, None),
             cookies: Vec::new(),
             flash: Cookie::Flash.read(request, &console.site).and_then(Flash::from_name),
+            announcements: Vec::new(),
             csrf: String::new(),
             nonce: String::new(),
             theme,
@@ -182,6 +186,14 @@ impl<'r> Visit<'r> {
         Text::new(self.language)
     }
 
+    /// Of a text that people wrote in each language, the one to show.
+    pub(crate) fn in_language<'t>(&self, english: &'t str, chinese: &'t str) -> &'t str {
+        match self.language {
+            Language::En => english,
+            Language::ZhCn => chinese,
+        }
+    }
+
     pub(crate) fn now(&self) -> Utc {
         Utc::from_ms(self.now_ms)
     }
@@ -267,6 +279,7 @@ impl<'r> Visit<'r> {
             nav: nav.unwrap_or_default(),
             app,
             flash: self.flash,
+            announced: announcements::shown(self),
             mode,
         }
     }

@@ -97,6 +97,8 @@ ids! {
     SessionId "ses";
     /// A message, global and time-sortable.
     MessageId "msg";
+    /// What the service's operators tell every org.
+    AnnouncementId "ann";
     /// A process that serves the installation.
     NodeId "node";
     /// A job of the queue.

@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod address;
+pub mod announcement;
 pub mod clock;
 pub mod content;
 pub mod error;

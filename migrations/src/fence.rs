@@ -30,6 +30,8 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     ("change", AUTH, "SELECT"),
     ("change_clock", AUTH, "SELECT"),
     ("job", AUTH, "SELECT, INSERT"),
+    ("announcement", AUTH, "SELECT"),
+    ("announcement_dismissal", AUTH, "SELECT, INSERT"),
     // The log.
     ("conversation", LOG, "SELECT, INSERT, UPDATE"),
     ("member", LOG, "SELECT, INSERT, UPDATE, DELETE"),

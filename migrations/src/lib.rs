@@ -23,6 +23,7 @@ impl MigratorTrait for Migrator {
             file("m0012_signing_key_successor", include_str!("../sql/0012_signing_key_successor.sql")),
             file("m0020_log_epoch", include_str!("../sql/0020_log_epoch.sql")),
             file("m0030_enterprise_by_operators", include_str!("../sql/0030_enterprise_by_operators.sql")),
+            file("m0031_announcements", include_str!("../sql/0031_announcements.sql")),
         ]
     }
 }

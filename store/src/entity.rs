@@ -1,6 +1,8 @@
 //! The tables as SeaORM sees them. Rows never leave the store: each query module turns them into domain types.
 
 pub mod account;
+pub mod announcement;
+pub mod announcement_dismissal;
 pub mod api_key;
 pub mod app;
 pub mod app_origin;
@@ -34,5 +36,7 @@ pub mod usage_bucket;
 
 mod prelude {
     pub use sea_orm::entity::prelude::*;
-    pub use tokenim_domain::id::{AccountId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId};
+    pub use tokenim_domain::id::{
+        AccountId, AnnouncementId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId,
+    };
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod actors;
+mod announcements;
 mod api_keys;
 mod app_keys;
 mod apps;
@@ -46,6 +47,7 @@ mod usage;
 mod used;
 
 pub use account::{Account, SessionView};
+pub use announcements::{Announcement, SHOWN_MAX};
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use apps::{App, AppChange};
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};

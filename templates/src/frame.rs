@@ -91,6 +91,19 @@ pub struct AppPlace {
     pub mode: Mode,
 }
 
+/// What the service's operators tell everybody, in the visitor's language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced<'a> {
+    /// The announcement's id.
+    pub id: String,
+    /// Whether it is on every page, and cannot be put away.
+    pub is_warning: bool,
+    /// Its title.
+    pub title: &'a str,
+    /// Its text: plain, with line breaks.
+    pub text: &'a str,
+}
+
 /// What every page needs besides its own matter.
 #[derive(Clone)]
 pub struct Frame<'a> {
@@ -114,6 +127,8 @@ pub struct Frame<'a> {
     pub app: Option<AppPlace>,
     /// What the request before did.
     pub flash: Option<Flash>,
+    /// What the service's operators tell everybody.
+    pub announced: Vec<Announced<'a>>,
     /// The mode of the app shown, where a page shows one.
     pub mode: Option<Mode>,
 }
@@ -141,11 +156,24 @@ impl Frame<'_> {
         self.viewer.is_some_and(|viewer| viewer.is_operator)
     }
 
+    /// What is told on every page.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &Announced<'_>> {
+        self.announced.iter().filter(|announced| announced.is_warning)
+    }
+
+    /// What is told on the overview, and may be put away.
+    pub(crate) fn infos(&self) -> impl Iterator<Item = &Announced<'_>> {
+        self.announced.iter().filter(|announced| !announced.is_warning)
+    }
+
     /// Whether something stands above the page's own matter.
     #[must_use]
     pub fn has_head(&self) -> bool {
         let has_banner = |viewer: Viewer<'_>| !viewer.is_verified || viewer.suspended.is_some();
-        self.flash.is_some() || self.app.is_some() || self.viewer.is_some_and(has_banner)
+        self.flash.is_some()
+            || self.warnings().next().is_some()
+            || self.app.is_some()
+            || self.viewer.is_some_and(has_banner)
     }
 
     /// This page's address in another language.

@@ -59,6 +59,8 @@ pub enum Entry {
     OperatorAudit,
     /// Mails and jobs.
     OperatorJobs,
+    /// What is told to every org.
+    OperatorAnnouncements,
 }
 
 impl Group {
@@ -86,6 +88,7 @@ impl Entry {
             Self::Account => "user",
             Self::Docs => "book-open",
             Self::Operator => "shield",
+            Self::OperatorAnnouncements => "megaphone",
             Self::OperatorOrgs | Self::OperatorNodes => "building-2",
         }
     }
@@ -112,6 +115,7 @@ impl Entry {
             Self::OperatorNodes => "nav-operator-nodes",
             Self::OperatorPlans => "nav-operator-plans",
             Self::OperatorJobs => "nav-operator-jobs",
+            Self::OperatorAnnouncements => "nav-operator-announcements",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The pages: one file per page, each a template with the data it shows.
 pub mod account;
+pub mod announcements;
 pub mod apps;
 pub mod audit;
 pub mod code;

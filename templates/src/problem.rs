@@ -78,6 +78,10 @@ fn sentence(text: Text, code: &str, field: &str, wait_s: i64) -> String {
         (_, "requires_totp") => "problem-own-totp",
         (_, "typed") => "problem-typed",
         (_, "reason") => "problem-reason",
+        (_, "title_en" | "title_zh") => "problem-title",
+        (_, "text_en" | "text_zh") => "problem-text",
+        (_, "starts_at") => "problem-starts",
+        (_, "ends_at") => "problem-ends",
         _ => "problem-value",
     };
     text.get(key)

@@ -28,7 +28,7 @@ const FULL = [
   "/console/apps/{app}/origins", "/console/members", "/console/members/{member}", "/console/orgs", "/console/audit", "/console/audit?check=1",
   "/console/audit?action=key.rotated&actor=nobody", "/console/settings", "/console/account", "/console/account/totp", "/console/prove",
   "{invitation}", "/console/operator", "/operator", "/operator/orgs", "/operator/orgs?q=nobody", "/operator/orgs/{org}", "/operator/orgs/{second}",
-  "/operator/plans", "/operator/nodes", "/operator/jobs", "/operator/audit", "/no-such-page",
+  "/operator/plans", "/operator/nodes", "/operator/jobs", "/operator/announcements", "/operator/announcements/{announcement}", "/operator/audit", "/no-such-page",
 ];
 /** The documentation, which needs no account. */
 const DOCS = ["/docs", "/docs/protocol", "/docs/errors", "/docs/manage", "/docs/operations"];

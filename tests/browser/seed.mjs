@@ -116,10 +116,13 @@ export async function seed(browser, server) {
   for (const name of Object.keys(MEMBERS)) await enrol(browser, server, found[name + HOST], name + HOST);
   const second = (await server.call("POST", "/v1/manage/orgs", { name: "Contoso 物流", owner_email: EMAIL }, operator, REASON)).id;
   await server.call("POST", `/v1/manage/orgs/${second}/suspend`, {}, operator, { "x-reason": SUSPENDED });
+  const announce = (body) => server.call("POST", "/v1/manage/announcements", { ...body, ends_at: new Date(Date.now() + 86_400_000).toISOString() }, operator, REASON);
+  await announce({ severity: "info", title_en: "New: announcements", title_zh: "新功能：公告", text_en: "They stand here.\nPut them away once read.", text_zh: "公告显示在这里。\n读过后可以收起。" });
+  const announcement = (await announce({ severity: "warning", title_en: "Maintenance on Sunday", title_zh: "周日维护", text_en: "From 10:00 to 11:00 UTC.\nMessages are kept.", text_zh: "10:00 至 11:00（UTC）。\n消息不会丢失。" })).id;
   await manage("POST", "management-keys", { name: "Terraform", role: "developer" });
   await manage("POST", "management-keys", { name: "Payroll export", role: "viewer", expires_at: new Date(Date.now() + 86_400_000).toISOString() });
   await server.send(12);
   await past(server);
   const member = (await manage("GET", "members?limit=200")).items.find(({ role }) => role === "developer").account;
-  return { org, app, test, member, second, invitation: found[Object.keys(INVITED)[1] + HOST].slice(server.base.length), storage: await signedIn(browser, server) };
+  return { org, app, test, member, second, announcement, invitation: found[Object.keys(INVITED)[1] + HOST].slice(server.base.length), storage: await signedIn(browser, server) };
 }

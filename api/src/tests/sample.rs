@@ -4,7 +4,8 @@ use super::house::House;
 use crate::{RouteSpec, Verb, Who};
 use serde_json::{Value, json};
 use tokenim_domain::actor::{Acting, Actor, Right, Who as Somebody};
-use tokenim_domain::id::{AccountId, AppId, JobId, KeyId};
+use tokenim_domain::announcement::{Content, Severity};
+use tokenim_domain::id::{AccountId, AnnouncementId, AppId, JobId, KeyId};
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::scope::Scopes;
 use tokenim_domain::secret::{Secret, sha256};
@@ -98,11 +99,36 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/manage/signing-keys/{id}/rotate" | "/v1/manage/signing-keys/{id}/revoke") => {
             with_id(signing_key(house, &acting).await.to_string())
         }
+        (Verb::Post, "/v1/manage/announcements") => plain(announcement()),
+        (Verb::Put, "/v1/manage/announcements/{id}") => (with_id(announced(house).await.to_string()).0, announcement()),
+        (Verb::Post, "/v1/manage/announcements/{id}/end") => with_id(announced(house).await.to_string()),
         (Verb::Post, "/v1/keys/report-leak") => plain(json!({"key": "nonsense"})),
         (Verb::Put, "/v1/manage/subscription") => plain(json!({"plan": "pro"})),
         (Verb::Get | Verb::Delete, _) => of_group(Value::Null),
         (verb, path) => panic!("{verb:?} {path} has no sample"),
     }
+}
+
+/// What operators may announce: the house's clock begins in January 2027.
+fn announcement() -> Value {
+    json!({
+        "severity": "info", "title_en": "Works", "title_zh": "维护", "text_en": "Soon.", "text_zh": "即将开始。",
+        "ends_at": "2027-02-01",
+    })
+}
+
+async fn announced(house: &House) -> AnnouncementId {
+    let words = || "x".to_owned();
+    let content = Content {
+        severity: Severity::Info,
+        title_en: words(),
+        title_zh: words(),
+        text_en: words(),
+        text_zh: words(),
+        starts_ms: house.now_ms(),
+        ends_ms: house.now_ms() + 1_000_000,
+    };
+    house.api.store.create_announcement(&Actor::machine(), content).await.unwrap().id
 }
 
 /// A text that nobody had before.

@@ -12,7 +12,7 @@ use tokenim_store::{FoundOrg, NewConsoleSession};
 use super::*;
 
 /// A session of the operator area; how one is begun is another test's matter.
-async fn operator(face: &Face) -> String {
+pub(super) async fn operator(face: &Face) -> String {
     let store = &face.console.store;
     let id = [7; 16];
     let account = store.find_account_by_email(EMAIL).await.unwrap().unwrap().id;
@@ -37,7 +37,13 @@ async fn other(face: &Face) -> FoundOrg {
 }
 
 /// Sends a form of a page; the fields go with the page's token and nonce, which are returned for a second send.
-async fn send(face: &Face, cookie: &str, page: &str, path: &str, fields: &[(&str, &str)]) -> (Answer, [String; 2]) {
+pub(super) async fn send(
+    face: &Face,
+    cookie: &str,
+    page: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (Answer, [String; 2]) {
     let html = text_of(face.get(page, cookie).await).await;
     let keys = [token_of(&html), nonce_of(&html)];
     let all = [&[("csrf", keys[0].as_str()), ("nonce", keys[1].as_str())], fields].concat();

@@ -3,15 +3,15 @@
 use super::catalogue;
 use super::world::World;
 use crate::entity::{
-    account, api_key, app, app_origin, app_user, audit_event, audit_head, change, console_session, conversation,
-    entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key, member, message, node,
-    operator_key, org, org_idempotency, org_member, plan, plan_version, recovery_code, signing_key, subscription,
-    usage_append, usage_bucket,
+    account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
+    console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key,
+    member, message, node, operator_key, org, org_idempotency, org_member, plan, plan_version, recovery_code,
+    signing_key, subscription, usage_append, usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
-use tokenim_domain::id::{InvitationId, KeyId, NodeId};
+use tokenim_domain::id::{AnnouncementId, InvitationId, KeyId, NodeId};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -19,6 +19,10 @@ use tokenim_domain::mail::{Mail, Matter};
 const EXCEPTIONS: &[&str] = &[
     "account key email",
     "account key id",
+    "announcement key id",
+    "announcement_dismissal foreign account_id",
+    "announcement_dismissal foreign announcement_id",
+    "announcement_dismissal key account_id",
     "api_key key hash",
     "app key id",
     "change key number",
@@ -178,6 +182,20 @@ async fn insert_rows(world: &World) {
         cpu_ms: 1,
     };
     sql::insert(writer, row).await.unwrap();
+    let row = announcement::Model {
+        id: AnnouncementId::new(clock, rng),
+        severity: "info".to_owned(),
+        title_en: text(),
+        title_zh: text(),
+        text_en: text(),
+        text_zh: text(),
+        starts_ms: 1,
+        ends_ms: 2,
+        created_ms: 1,
+    };
+    sql::insert(writer, row.clone()).await.unwrap();
+    let row = announcement_dismissal::Model { account_id: account, announcement_id: row.id };
+    sql::insert(writer, row).await.unwrap();
     let row = app_origin::Model { app_id: app.app, origin: text(), created_ms: 1 };
     sql::insert(writer, row).await.unwrap();
     let row = change::Model { number: 1, org_id: app.org, at_ms: 1 };
@@ -200,6 +218,8 @@ async fn every_entity_is_its_table() {
     let world = filled().await;
     let mut checked = vec![
         check(&world, account::Entity).await,
+        check(&world, announcement::Entity).await,
+        check(&world, announcement_dismissal::Entity).await,
         check(&world, api_key::Entity).await,
         check(&world, app::Entity).await,
         check(&world, app_origin::Entity).await,

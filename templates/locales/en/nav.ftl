@@ -18,3 +18,4 @@ nav-operator-orgs = Orgs
 nav-operator-nodes = Nodes
 nav-operator-plans = Plans
 nav-operator-jobs = Mail and jobs
+nav-operator-announcements = Announcements

@@ -27,3 +27,7 @@ problem-scopes = Choose at least one scope, or everything and nothing else.
 problem-days = Days are a number from 1 to 3650.
 problem-private-key = This is a private key, which must never leave you. It was not kept; make a new pair, and paste its public half, which begins with -----BEGIN PUBLIC KEY-----.
 problem-public-key = This is not a public key in PEM of the chosen algorithm. HS256 has none.
+problem-title = A title is one line of 1 to 60 characters.
+problem-text = A text has 1 to 500 characters; line breaks count.
+problem-starts = It may begin at most 366 days from now.
+problem-ends = It ends after it begins, in the future, and at most 366 days later.

@@ -18,3 +18,4 @@ nav-operator-orgs = 组织
 nav-operator-nodes = 节点
 nav-operator-plans = 套餐
 nav-operator-jobs = 邮件与任务
+nav-operator-announcements = 公告

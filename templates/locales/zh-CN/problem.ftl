@@ -26,3 +26,7 @@ problem-scopes = 请至少选择一项权限，或只选择“全部”。
 problem-days = 天数须为 1 到 3650。
 problem-private-key = 这是私钥，绝不能外传。我们没有保留它；请重新生成密钥对，并粘贴以 -----BEGIN PUBLIC KEY----- 开头的公钥。
 problem-public-key = 这不是所选算法的 PEM 公钥；HS256 没有公钥。
+problem-title = 标题为一行，1 到 60 个字符。
+problem-text = 正文为 1 到 500 个字符，换行计入。
+problem-starts = 开始时间最多在 366 天之后。
+problem-ends = 结束时间须晚于开始时间和现在，且最多晚 366 天。

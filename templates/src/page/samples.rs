@@ -20,7 +20,7 @@ use crate::{
     assets::Assets,
     docs::{Docs, Subject},
     flash::Flash,
-    frame::{AppPlace, Frame, Mode, Theme, Viewer},
+    frame::{Announced, AppPlace, Frame, Mode, Theme, Viewer},
     language::Language,
     nav::{Entry, Group, Link, Nav},
     text::Text,
@@ -71,7 +71,10 @@ fn nav() -> Nav {
         (Group::App, vec![App, Quickstart, Keys, SigningKeys, Origins]),
         (Group::Org, vec![Members, Audit, Settings, Billing]),
         (Group::Own, vec![Account, Docs, Operator]),
-        (Group::Operator, vec![OperatorOrgs, OperatorNodes, OperatorPlans, OperatorAudit, OperatorJobs]),
+        (
+            Group::Operator,
+            vec![OperatorOrgs, OperatorNodes, OperatorPlans, OperatorAudit, OperatorJobs, OperatorAnnouncements],
+        ),
     ];
     let link = |group, entry| Link { group, entry, href: format!("/console/{entry:?}"), is_here: false };
     let links = links.into_iter().flat_map(|(group, entries)| entries.into_iter().map(move |entry| link(group, entry)));
@@ -101,6 +104,14 @@ fn in_every_dress(check: impl Fn(&str, Language, Theme, &str)) {
                 nav: nav(),
                 app: Some(AppPlace { id: "app_0".into(), name: HOSTILE.into(), mode: Mode::Test }),
                 flash: Some(Flash::Saved),
+                announced: [true, false]
+                    .map(|is_warning| Announced {
+                        id: format!("ann_{is_warning}"),
+                        is_warning,
+                        title: HOSTILE,
+                        text: HOSTILE,
+                    })
+                    .into(),
                 mode: Some(Mode::Test),
             };
             for (name, html) in every_page(frame) {

@@ -144,6 +144,10 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         | (Verb::Get | Verb::Post, "/invitations/accept")
         | (Verb::Get, "/operator" | "/operator/orgs" | "/operator/plans" | "/operator/nodes" | "/operator/jobs")
         | (Verb::Get, "/operator/audit")
+        // Announcements are of no org.
+        | (Verb::Get | Verb::Post, "/operator/announcements" | "/operator/announcements/{announcement}")
+        | (Verb::Post, "/operator/announcements/{announcement}/end")
+        | (Verb::Post, "/console/announcements/{announcement}/dismiss")
         | (Verb::Post, "/operator/orgs/{org}/plan")
         | (Verb::Post, "/operator/orgs/{org}/suspend" | "/operator/orgs/{org}/resume" | "/operator/jobs/{job}/retry")
         | (Verb::Get | Verb::Post, "/console/prove")

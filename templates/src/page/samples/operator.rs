@@ -2,7 +2,12 @@
 use askama::Template;
 
 use super::{AT_MS, HOSTILE};
-use crate::{frame::Frame, page::operator::*, problem::Problems, time::Utc};
+use crate::{
+    frame::Frame,
+    page::{announcements::*, operator::*},
+    problem::Problems,
+    time::Utc,
+};
 
 const FEATURES: [&str; 6] = ["connections", "message_rate", "msg_sent", "apps", "members", "other"];
 
@@ -15,7 +20,11 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         pages.push((format!("operator orgs {is_empty}"), orgs(frame.clone(), is_empty)));
         pages.push((format!("operator org {is_empty}"), org(frame.clone(), is_empty)));
         pages.push((format!("operator nodes {is_empty}"), nodes(frame.clone(), is_empty)));
+        pages.push((format!("operator announcements {is_empty}"), announcements(frame.clone(), is_empty)));
         pages.push((format!("operator jobs {is_empty}"), jobs(frame.clone(), is_empty)));
+    }
+    for stage in [Stage::Shown, Stage::Ended] {
+        pages.push((format!("operator announcement {stage:?}"), announcement(frame.clone(), stage)));
     }
     let plan = |code: &str, is_public| PlanRow {
         code: code.to_owned(),
@@ -28,6 +37,45 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
     let plans = PlansPage { frame: frame.clone(), plans: &[plan("basic", true), plan("operator", false)] };
     pages.push(("operator plans".to_owned(), plans.render().expect("renders")));
     pages
+}
+
+fn announcement_form() -> AnnouncementForm<'static> {
+    AnnouncementForm {
+        is_warning: true,
+        title_en: HOSTILE,
+        title_zh: HOSTILE,
+        text_en: HOSTILE,
+        text_zh: HOSTILE,
+        starts_at: HOSTILE,
+        ends_at: HOSTILE,
+        reason: HOSTILE,
+        limits: Limits { title_chars_max: 60, text_chars_max: 500 },
+    }
+}
+
+fn announcement_row(stage: Stage) -> AnnouncementRow {
+    AnnouncementRow {
+        id: format!("ann_{stage:?}"),
+        title: HOSTILE.to_owned(),
+        is_warning: stage == Stage::Shown,
+        stage,
+        starts: Utc::from_ms(AT_MS),
+        ends: Utc::from_ms(AT_MS + 1),
+    }
+}
+
+fn announcements(frame: Frame<'_>, is_empty: bool) -> String {
+    let all = [Stage::Planned, Stage::Shown, Stage::Ended].map(announcement_row);
+    let next = if is_empty { String::new() } else { "/operator/announcements?before=ann_1".to_owned() };
+    let problems =
+        if is_empty { Problems::of_code(frame.text, "invalid_field", Some("ends_at"), 0) } else { Problems::none() };
+    let rows = if is_empty { &[] } else { all.as_slice() };
+    AnnouncementsPage { frame, rows, form: announcement_form(), next, problems }.render().expect("renders")
+}
+
+fn announcement(frame: Frame<'_>, stage: Stage) -> String {
+    let (row, problems) = (announcement_row(stage), Problems::none());
+    AnnouncementPage { frame, row, form: announcement_form(), problems }.render().expect("renders")
 }
 
 fn grants() -> Vec<GrantRow> {

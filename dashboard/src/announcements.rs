@@ -1,0 +1,46 @@
+//! Announcements as people meet them: what a visit is shown, and putting one away.
+use tokenim_domain::{Error, announcement::Severity};
+use tokenim_store::Announcement;
+use tokenim_templates::frame::Announced;
+
+use crate::{
+    answer,
+    form::{Form, Nothing},
+    overview,
+    routes::{Answer, RouteSpec, Who, post},
+    session,
+    visit::Visit,
+};
+
+pub(crate) const ROUTES: &[RouteSpec] =
+    &[post("/console/announcements/{announcement}/dismiss", Who::SignedIn, |visit, form| {
+        Box::pin(dismiss(visit, form))
+    })];
+
+/// What the visit's account is shown; nothing on a live stream, which has no frame.
+pub(crate) async fn read(visit: &Visit<'_>) -> Result<Vec<Announcement>, Error> {
+    match &visit.session {
+        Some(session) if !session::is_stream(visit) => {
+            visit.console.store.list_shown_announcements(session.account).await
+        }
+        Some(_) | None => Ok(Vec::new()),
+    }
+}
+
+/// The same in the visit's language.
+pub(crate) fn shown<'v>(visit: &'v Visit<'_>) -> Vec<Announced<'v>> {
+    let shown = |found: &'v Announcement| Announced {
+        id: found.id.to_string(),
+        is_warning: found.content.severity == Severity::Warning,
+        title: visit.in_language(&found.content.title_en, &found.content.title_zh),
+        text: visit.in_language(&found.content.text_en, &found.content.text_zh),
+    };
+    visit.announcements.iter().map(shown).collect()
+}
+
+async fn dismiss(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let Nothing {} = form.parse()?;
+    let (account, id) = (visit.signed_in()?.account, visit.path("announcement")?);
+    visit.console.store.dismiss_announcement(account, id).await?;
+    Ok(answer::see_other(overview::PATH))
+}
