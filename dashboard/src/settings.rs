@@ -1,4 +1,6 @@
 //! The org's settings: name and rules, management keys, giving the org away.
+use std::collections::HashMap;
+
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::{
@@ -23,6 +25,7 @@ use crate::{
     answer,
     fault::Fault,
     form::{self, Form, Nothing},
+    keys::creator,
     members::{grantable, known_role},
     pager::{ROWS, cursor, cut},
     problems::{Refusal, refusal},
@@ -143,7 +146,8 @@ async fn page(visit: &Visit<'_>, status: StatusCode, name: Option<&str>, problem
     let org = visit.org()?;
     let mut keys = org.list_management_keys(cursor(visit, "after")?, ROWS).await?;
     let next_keys = cut(&mut keys, PATH, "after", |key| key.id);
-    let keys: Vec<_> = keys.into_iter().map(|key| key_row(key, visit.now_ms)).collect();
+    let names = org.actor_names(keys.iter().map(|key| key.created_by.as_str())).await?;
+    let keys: Vec<_> = keys.into_iter().map(|key| key_row(&names, key, visit.now_ms)).collect();
     let mut heirs = None;
     if member.role.may(Action::TransferOwnership) {
         let members = org.list_members(None, HEIRS_MAX).await?.into_iter();
@@ -168,7 +172,7 @@ async fn page(visit: &Visit<'_>, status: StatusCode, name: Option<&str>, problem
     answer::page(status, &page, visit)
 }
 
-fn key_row(key: ManagementKeyView, now_ms: i64) -> ManagementKeyRow {
+fn key_row(names: &HashMap<String, String>, key: ManagementKeyView, now_ms: i64) -> ManagementKeyRow {
     ManagementKeyRow {
         is_standing: key.revoked_ms.is_none() && key.expires_ms.is_none_or(|end| now_ms < end),
         id: key.id.to_string(),
@@ -176,6 +180,7 @@ fn key_row(key: ManagementKeyView, now_ms: i64) -> ManagementKeyRow {
         role: key.role.as_str(),
         hint: key.hint,
         created: Utc::from_ms(key.created_ms),
+        created_by: creator(names, Some(key.created_by)),
         used: key.last_used_ms.map(Utc::from_ms),
         expires: key.expires_ms.map(Utc::from_ms),
     }

@@ -22,6 +22,8 @@ pub struct ManagementKeyRow {
     pub hint: String,
     /// When it was made.
     pub created: Utc,
+    /// By whom: a name, else an id.
+    pub created_by: String,
     /// When it was used last.
     pub used: Option<Utc>,
     /// When it ends.

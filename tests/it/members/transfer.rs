@@ -84,6 +84,8 @@ async fn whoever_made_a_key_or_invited_is_named_on_both_faces() {
     assert_eq!(invitations.ok()["items"][0]["invited_by_name"], "scripts");
     let own = scripts.get("/v1/manage/management-keys").await.ok();
     assert_eq!(own["items"][0]["created_by_name"], server.founded.email.as_str());
+    let settings = of_ada.get("/console/settings").await.text.replace("&#64;", "@");
+    assert!(settings.contains(&format!(">{}</p>", server.founded.email)), "{settings}");
     for page in [format!("/console/apps/{}/keys", server.founded.app), "/console/members".to_owned()] {
         let text = of_ada.get(&page).await.text;
         assert!(text.contains(">scripts</p>") && !text.contains(">key_"), "{page}: {text}");

@@ -172,6 +172,7 @@ fn settings(frame: Frame<'_>, is_empty: bool) -> String {
         role: "developer",
         hint: "tim_live_mk_…abcd".to_owned(),
         created: Utc::from_ms(AT_MS),
+        created_by: HOSTILE.to_owned(),
         used: is_standing.then(|| Utc::from_ms(AT_MS)),
         expires: is_standing.then(|| Utc::from_ms(AT_MS)),
         is_standing,
