@@ -51,11 +51,15 @@ pub async fn run<W: Work>(store: Store, work: W, stop: CancellationToken) {
     let mut held = JoinSet::new();
     loop {
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => {}
             _ = look.tick() => {}
             () = store.job_enqueued() => {}
             Some(ended) = held.join_next() => note_panic(ended),
             _ = forget.tick() => forget_ended(&store).await,
+        }
+        // Of several that are ready the select takes any, and after a stop nothing new begins.
+        if stop.is_cancelled() {
+            break;
         }
         claim(&store, &work, &mut held).await;
     }
