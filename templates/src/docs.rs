@@ -18,6 +18,8 @@ const TOP: &str = "document";
 pub enum Subject {
     /// What goes over the wire.
     Protocol,
+    /// How a backend signs tokens.
+    Tokens,
     /// The table of error codes.
     Errors,
     /// The API that manages orgs.
@@ -28,13 +30,14 @@ pub enum Subject {
 
 impl Subject {
     /// Every document, in the order the index shows them.
-    pub const ALL: [Self; 4] = [Self::Protocol, Self::Errors, Self::Manage, Self::Operations];
+    pub const ALL: [Self; 5] = [Self::Protocol, Self::Tokens, Self::Errors, Self::Manage, Self::Operations];
 
     /// Its last part of the address.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Protocol => "protocol",
+            Self::Tokens => "tokens",
             Self::Errors => "errors",
             Self::Manage => "manage",
             Self::Operations => "operations",
@@ -51,6 +54,7 @@ impl Subject {
     const fn file(self) -> &'static str {
         match self {
             Self::Protocol => "PROTOCOL.md",
+            Self::Tokens => "TOKENS.md",
             Self::Errors => "ERRORS.md",
             Self::Manage => "MANAGE.md",
             Self::Operations => "OPERATIONS.md",
@@ -60,6 +64,7 @@ impl Subject {
     const fn markdown(self) -> &'static str {
         match self {
             Self::Protocol => include_str!("../../docs/PROTOCOL.md"),
+            Self::Tokens => include_str!("../../docs/TOKENS.md"),
             Self::Errors => include_str!("../../docs/ERRORS.md"),
             Self::Manage => include_str!("../../docs/MANAGE.md"),
             Self::Operations => include_str!("../../docs/OPERATIONS.md"),
@@ -69,6 +74,7 @@ impl Subject {
     pub(crate) fn label(self, text: &Text) -> String {
         text.get(match self {
             Self::Protocol => "docs-protocol",
+            Self::Tokens => "docs-tokens",
             Self::Errors => "docs-errors",
             Self::Manage => "docs-manage",
             Self::Operations => "docs-operations",
@@ -78,6 +84,7 @@ impl Subject {
     pub(crate) fn about(self, text: &Text) -> String {
         text.get(match self {
             Self::Protocol => "docs-protocol-about",
+            Self::Tokens => "docs-tokens-about",
             Self::Errors => "docs-errors-about",
             Self::Manage => "docs-manage-about",
             Self::Operations => "docs-operations-about",

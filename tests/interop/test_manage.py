@@ -13,7 +13,7 @@ MANUAL = Path(__file__).resolve().parents[2] / "docs" / "MANAGE.md"
 
 
 def examples():
-    _, section = MANUAL.read_text(encoding="utf-8").split("## 12. Examples")
+    _, section = MANUAL.read_text(encoding="utf-8").split("## 13. Examples")
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 

@@ -115,7 +115,7 @@ fn every_form_of_the_console_has_its_call_or_is_a_persons_own() {
         let has_call = pages.contains(&spec.path);
         assert!(
             has_call != is_own(spec.path),
-            "{} stands in neither list of docs/MANAGE.md §11, or in both",
+            "{} stands in neither list of docs/MANAGE.md §12, or in both",
             spec.path
         );
     }

@@ -2,6 +2,7 @@
 use askama::Template;
 
 use crate::{
+    docs::Subject,
     frame::{Frame, Theme},
     language::Language,
     problem::Problems,

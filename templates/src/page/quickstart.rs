@@ -2,6 +2,7 @@
 use askama::Template;
 
 use crate::{
+    docs::Subject,
     frame::{Frame, Theme},
     language::Language,
     text::Text,
@@ -250,7 +251,7 @@ impl Links {
     fn next(&self, text: &Text) -> [(String, String); 4] {
         [
             (self.keys.clone(), text.get("quickstart-next-keys")),
-            (self.signing_keys.clone(), text.get("quickstart-next-signing")),
+            (Subject::Tokens.path(), text.get("quickstart-next-signing")),
             ("/console/members".to_owned(), text.get("quickstart-next-members")),
             ("/console/usage".to_owned(), text.get("quickstart-next-usage")),
         ]

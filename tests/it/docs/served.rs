@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::Code;
 
 /// Every page of the documentation.
-const PAGES: [&str; 5] = ["/docs", "/docs/protocol", "/docs/errors", "/docs/manage", "/docs/operations"];
+const PAGES: [&str; 6] =
+    ["/docs", "/docs/protocol", "/docs/tokens", "/docs/errors", "/docs/manage", "/docs/operations"];
 
 /// Asks without any credential.
 async fn ask(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Answer {
