@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn what_cannot_be_told_is_refused_at_its_field() {
         let long = |chars: usize| "字".repeat(chars);
-        let wrong: [(&str, fn(&mut Content, String), String); 9] = [
+        type Change = fn(&mut Content, String);
+        let wrong: [(&str, Change, String); 9] = [
             ("title_en", |content, text| content.title_en = text, " ".into()),
             ("title_en", |content, text| content.title_en = text, "two\nlines".into()),
             ("title_zh", |content, text| content.title_zh = text, long(TITLE_CHARS_MAX + 1)),
