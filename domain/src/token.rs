@@ -236,6 +236,9 @@ fn refuse_repeated_claims(token: &str) -> Result<()> {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|error| wrong().because(error))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong().because(error))?;
+    if !text.trim_start().starts_with('{') {
+        return Err(wrong());
+    }
     tokenim_protocol::strict::check(text, JSON_KEYS_MAX).map_err(|error| wrong().because(error))
 }
 

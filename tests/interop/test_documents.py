@@ -35,7 +35,7 @@ def test_the_readmes_first_message(server, tmp_path):
     replies = [json.loads(line) for line in run(["bash", "-eu"], tmp_path, input=shell).splitlines()]
     assert not any("error" in reply for reply in replies), replies
     program, = blocks("README.md", "js", "Send a first message")
-    program = 'const { WebSocket } = require("ws");\n' + program.replace("ws://127.0.0.1:8080", server.url.replace("http", "ws"))
+    program = 'const { WebSocket } = require("ws");\n' + program.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
     for user, reply in zip(("alice", "bob"), replies[-2:]):
         program = program.replace(f"<{user}'s token>", reply["token"])
     (tmp_path / "chat.js").write_text(program)
@@ -66,8 +66,9 @@ def signing_key(console, server, **fields):
     """Makes a signing key on its page; returns its id and its secret, if it has one."""
     path = f"/console/apps/{server.identity['app']}/signing-keys"
     form = next(form for form in console.page(path).all("form") if form.attributes["action"] == path)
-    hidden = {field.attributes["name"]: field.attributes["value"] for field in form.all("input") if field.attributes.get("type") == "hidden"}
-    response, text = console.request("POST", path, {**hidden, "name": "backend", **fields})
+    hidden = [field.attributes for field in form.all("input") if field.attributes.get("type") == "hidden"]
+    response, text = console.request(
+        "POST", path, {field["name"]: field["value"] for field in hidden} | {"name": "backend", **fields})
     assert response.status == 200, text
     return re.search(r"key_[0-9a-z]{26}", text)[0], (re.search(r'id="secret">([^<]+)<', text) or [None, ""])[1]
 

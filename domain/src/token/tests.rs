@@ -147,6 +147,8 @@ fn each_mistake_is_told_in_a_sentence_of_its_own() {
         assert_eq!(error.message, unverified().message);
         assert_eq!(Unverified::tell(&error), cause.to_string());
     }
+    let list = sign_raw(&json!({"alg": "HS256", "kid": kid}).to_string(), "[1]", "s3cret");
+    assert!(verify(&list, &key, NOW_MS).unwrap_err().message.contains("not a JSON object"));
     let long = verify(&with("exp", json!("9".repeat(2_000))), &key, NOW_MS).unwrap_err();
     assert!(long.message.len() < 300, "what a client sent is not repeated without end");
 }
