@@ -105,7 +105,7 @@ async fn refused(
 ) -> Answer {
     let Refusal { status, mut problems } = refusal(visit, error)?;
     if is_private {
-        problems = Problems::of_sentence("public_key", visit.text().get("problem-private-key"));
+        problems = Problems::of_private_key(visit.text(), "public_key");
     }
     page(visit, app, status, entered, problems).await
 }

@@ -34,6 +34,12 @@ impl Problems {
         Self(vec![Problem { field, sentence }])
     }
 
+    /// A private key stands where a public one belongs.
+    #[must_use]
+    pub fn of_private_key(text: Text, field: &'static str) -> Self {
+        Self::of_sentence(field, text.get("problem-private-key"))
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
