@@ -107,12 +107,22 @@ export class Visitor {
   async check(name) {
     const { page } = this;
     await page.evaluate(axeSource);
-    const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), WCAG);
+    const violations = await this.violations();
     this.problems.push(...violations.map(({ id, nodes }) => `axe on ${name}: ${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`));
     await this.checkWidth(name);
     // A fixed bar would stand in the middle of a picture taken further down.
     if (pictures) await page.evaluate(() => scrollTo(0, 0));
     if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  }
+
+  /** What axe finds; a target under the bar at the foot of a narrow page is measured again in the middle of the window. */
+  async violations() {
+    const run = () => this.page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), WCAG);
+    const { violations } = await run();
+    const covered = violations.find(({ id }) => id === "target-size");
+    if (!covered) return violations;
+    await this.page.locator(covered.nodes[0].target[0]).evaluate((target) => target.scrollIntoView({ block: "center" }));
+    return (await run()).violations;
   }
 
   async checkWidth(name) {
