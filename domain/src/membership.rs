@@ -1,6 +1,6 @@
 //! The rules of belonging to an org: who may change whose place, and what an invitation is worth.
 
-use crate::actor::Right;
+use crate::actor::{Acting, Who};
 use crate::error::{Error, Result};
 use crate::role::{OrgRole, texts};
 use tokenim_protocol::Code;
@@ -42,11 +42,17 @@ impl InvitationState {
     }
 }
 
-/// Asks that this right reaches as far as a role.
+/// Asks that somebody's right reaches as far as a role. A key is nobody and outlives what its maker may do: it makes and
+/// unmakes no owner.
 ///
 /// Errors: `forbidden`.
-pub fn check_grant(right: Right, role: OrgRole) -> Result<()> {
-    if right.may_grant(role) {
+/// Source: docs/MANAGE.md §4.
+pub fn check_grant(acting: &Acting, role: OrgRole) -> Result<()> {
+    if role == OrgRole::Owner && matches!(acting.actor.who, Who::ManagementKey(_)) {
+        let wrong = "a management key makes, changes and removes no owner; an org is given away by transfer";
+        return Err(Error::new(Code::Forbidden).says(wrong));
+    }
+    if acting.right.may_grant(role) {
         return Ok(());
     }
     Err(Error::new(Code::Forbidden)
@@ -66,6 +72,9 @@ pub fn check_owner_stays(before: OrgRole, after: Option<OrgRole>, owners: u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::{Actor, Right};
+    use crate::id::{AccountId, KeyId, OrgId};
+    use uuid::Uuid;
 
     #[test]
     fn an_invitation_is_open_once_and_for_seven_days() {
@@ -84,10 +93,24 @@ mod tests {
 
     #[test]
     fn nobody_touches_a_role_above_their_own() {
-        assert!(check_grant(Right::Role(OrgRole::Admin), OrgRole::Admin).is_ok());
-        assert!(check_grant(Right::Service, OrgRole::Owner).is_ok());
-        for (role, of) in [(OrgRole::Admin, OrgRole::Owner), (OrgRole::Developer, OrgRole::Viewer)] {
-            assert_eq!(check_grant(Right::Role(role), of).unwrap_err().code, Code::Forbidden);
+        let check = |who: Who, right: Right, role| {
+            let actor = Actor { who, address: None, reason: None };
+            check_grant(&Acting { org: OrgId(Uuid::from_u128(1)), right, actor }, role).map_err(|error| error.code)
+        };
+        let (person, key) =
+            (Who::Account(AccountId(Uuid::from_u128(2))), Who::ManagementKey(KeyId(Uuid::from_u128(3))));
+        let (admin, owner) = (Right::Role(OrgRole::Admin), Right::Role(OrgRole::Owner));
+        for (who, right, role) in [(person, admin, OrgRole::Admin), (person, owner, OrgRole::Owner)] {
+            assert_eq!(check(who, right, role), Ok(()));
+        }
+        assert_eq!(check(Who::Machine, Right::Service, OrgRole::Owner), Ok(()));
+        assert_eq!(check(key, owner, OrgRole::Admin), Ok(()));
+        for (who, right, role) in [
+            (person, admin, OrgRole::Owner),
+            (person, Right::Role(OrgRole::Developer), OrgRole::Viewer),
+            (key, owner, OrgRole::Owner),
+        ] {
+            assert_eq!(check(who, right, role), Err(Code::Forbidden));
         }
     }
 

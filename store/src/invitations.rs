@@ -96,7 +96,7 @@ impl OrgScope<'_> {
     /// invitation; `plan_limit` where the plan's members are all there or invited; `rate_limited` after
     /// [`INVITATIONS_PER_DAY_MAX`] in a day, 5 of them to one address; `unavailable`, `overloaded`.
     pub async fn invite(self, acting: &Acting, new: NewInvitation) -> Result<InvitationView> {
-        check_grant(acting.right, new.role)?;
+        check_grant(acting, new.role)?;
         let change = self.begin(&acting.actor).await?;
         let org = change.lock_org().await?;
         let now = self.store.clock.now_ms();
@@ -122,7 +122,7 @@ impl OrgScope<'_> {
         let org = change.lock_org().await?;
         let now = self.store.clock.now_ms();
         let mut row = change.invitation(id).await?;
-        check_grant(acting.right, role(&row.role)?)?;
+        check_grant(acting, role(&row.role)?)?;
         match state(&row, now) {
             InvitationState::Open => {}
             InvitationState::Expired => change.check_new(&row.email, now).await?,
@@ -156,7 +156,7 @@ impl OrgScope<'_> {
         let change = self.begin(&acting.actor).await?;
         let now = self.store.clock.now_ms();
         let mut row = change.invitation(id).await?;
-        check_grant(acting.right, role(&row.role)?)?;
+        check_grant(acting, role(&row.role)?)?;
         match state(&row, now) {
             InvitationState::Open | InvitationState::Expired => {}
             closed => closed.check_open()?,

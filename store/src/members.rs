@@ -105,8 +105,8 @@ impl OrgScope<'_> {
     pub async fn change_role(self, acting: &Acting, account: AccountId, from: OrgRole, to: OrgRole) -> Result<()> {
         let change = self.begin(&acting.actor).await?;
         let before = change.role_of(account).await?;
-        check_grant(acting.right, before)?;
-        check_grant(acting.right, to)?;
+        check_grant(acting, before)?;
+        check_grant(acting, to)?;
         if before != from {
             let now = format!("the role is {} by now, not {}", before.as_str(), from.as_str());
             return Err(Error::new(Code::Conflict).says(now));
@@ -125,7 +125,7 @@ impl OrgScope<'_> {
     /// Errors: `not_found`; `forbidden` for a role above the actor's own; `last_owner`; `unavailable`, `overloaded`.
     pub async fn remove_member(self, acting: &Acting, account: AccountId) -> Result<()> {
         let change = self.begin(&acting.actor).await?;
-        check_grant(acting.right, change.role_of(account).await?)?;
+        check_grant(acting, change.role_of(account).await?)?;
         change.drop_member(account, "member.removed").await
     }
 

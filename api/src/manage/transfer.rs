@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokenim_control::orgs;
 use tokenim_domain::actor::Action;
 use tokenim_domain::id::AccountId;
+use tokenim_domain::role::OrgRole;
 use tokenim_domain::{Code, Error};
+use tokenim_store::OrgMember;
 use utoipa::ToSchema;
 
 pub(crate) const ROUTES: &[RouteSpec] =
@@ -56,7 +58,9 @@ async fn give_away(api: web::Data<Api>, job: Job<Manager, Transfer>) -> Result<S
     if api.store.org(acting.org).find().await?.ok_or(Code::NotFound)?.name != name {
         return Err(Error::invalid("name", "this is not the org's name; nothing was changed").into());
     }
+    // Read before, so that nothing can fail once the org is given away.
+    let [giver, heir] = [find(&api, acting.org, from).await?, find(&api, acting.org, to).await?];
     orgs::transfer_ownership(&api.store, &acting, from, to).await?;
-    let [from, to] = [find(&api, acting.org, from).await?, find(&api, acting.org, to).await?];
+    let (from, to) = (OrgMember { role: OrgRole::Admin, ..giver }, OrgMember { role: OrgRole::Owner, ..heir });
     answer::json(&Transferred { from: reply(from), to: reply(to) })
 }

@@ -58,6 +58,16 @@ async fn an_org_is_given_away_by_the_key_of_its_owner_and_by_an_operator() {
     assert!(!of_ada.get("/console/settings").await.text.contains(FORM));
     assert!(of_bob.get("/console/settings").await.text.contains(FORM));
     assert_eq!(refused(&transfer(&owner, org, [ada, bob, "Ada Org"]).await).0, 409, "it is not hers any more");
+    let (of_owner, guest) = (format!("/v1/manage/members/{bob}"), json!({"email": "eve@example.com", "role": "owner"}));
+    for (method, path, body) in [
+        (Method::PATCH, format!("/v1/manage/members/{ada}"), json!({"role": "owner"})),
+        (Method::PATCH, of_owner.clone(), json!({"role": "admin"})),
+        (Method::DELETE, of_owner, json!({})),
+        (Method::POST, "/v1/manage/invitations".to_owned(), guest),
+    ] {
+        let told = answer(owner.request(method.clone(), &path).json(&body)).await;
+        assert_eq!(refused(&told).0, 403, "her key takes nothing back by {method} {path}: {}", told.text);
+    }
     let events = owner.get("/v1/manage/audit?action=org.transferred").await.ok();
     let [event] = events["items"].as_array().unwrap().as_slice() else { panic!("{events}") };
     assert_eq!((&event["actor_kind"], &event["actor_name"]), (&json!("management_key"), &json!("scripts")));
