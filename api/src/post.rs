@@ -140,7 +140,12 @@ fn parse<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, Fault> {
     strict::check(text, JSON_KEYS_MAX).map_err(|error| Fault::malformed(format!("malformed JSON: {error}"), None))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|error| {
         let path = error.path().to_string();
-        Fault::malformed(error.into_inner().to_string(), (path != ".").then_some(path))
+        let message = error.into_inner().to_string();
+        // Where in the text is of no use to whoever let a program write it.
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let missing =
+            message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')).map(str::to_owned);
+        Fault::malformed(message, missing.or_else(|| (path != ".").then_some(path)))
     })
 }
 

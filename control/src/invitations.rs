@@ -95,7 +95,7 @@ async fn inviter(store: &Store, acting: &Acting) -> Result<String> {
     }
     let org = store.org(acting.org);
     if !org.has_verified_owner().await? {
-        return Err(Code::EmailUnverified.into());
+        return Err(crate::orgs::no_verified_owner());
     }
     Ok(org.find().await?.ok_or_else(|| Error::new(Code::NotFound).says("no such org"))?.name)
 }

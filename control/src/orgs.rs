@@ -124,5 +124,10 @@ pub(crate) async fn check_verified_owner(store: &Store, acting: &Acting) -> Resu
     if acting.right == Right::Service || store.org(acting.org).has_verified_owner().await? {
         return Ok(());
     }
-    Err(Code::EmailUnverified.into())
+    Err(no_verified_owner())
+}
+
+/// What waits for an owner with a verified address, told to whoever is none.
+pub(crate) fn no_verified_owner() -> Error {
+    Error::new(Code::EmailUnverified).says("no owner of this org has verified an address yet")
 }

@@ -64,6 +64,7 @@ async fn page(visit: &Visit<'_>, token: &str) -> Answer {
     let there = |path: &str| {
         let mut address = String::from(path);
         push_field(&mut address, "next", &here);
+        push_field(&mut address, "email", &invitation.email);
         address
     };
     let page = InvitationPage {

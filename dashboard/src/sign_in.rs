@@ -87,7 +87,8 @@ fn show(visit: &mut Visit<'_>) -> Answer {
     if visit.session.is_some() {
         return Ok(answer::see_other(safe_next(&next)));
     }
-    form_page(visit, StatusCode::OK, "", &next, None)
+    let email = form::field(visit.request.query_string(), "email").unwrap_or_default();
+    form_page(visit, StatusCode::OK, &email, &next, None)
 }
 
 /// Checks the password and begins a session.

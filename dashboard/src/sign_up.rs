@@ -49,7 +49,8 @@ fn show(visit: &mut Visit<'_>) -> Answer {
     if visit.session.is_some() {
         return Ok(answer::see_other(safe_next(&next)));
     }
-    page(visit, StatusCode::OK, "", &next, Problems::none())
+    let email = form::field(visit.request.query_string(), "email").unwrap_or_default();
+    page(visit, StatusCode::OK, &email, &next, Problems::none())
 }
 
 async fn sign_up(visit: &mut Visit<'_>, form: &Form) -> Answer {

@@ -135,7 +135,7 @@ impl Acting {
                 let may: Vec<_> =
                     OrgRole::ALL.iter().filter(|role| role.may(action)).map(|role| role.as_str()).collect();
                 Err(Error::new(Code::Forbidden).says(format!(
-                    "the role {} may not do this; {} may, so ask an admin",
+                    "the role {} may not do this; {} may",
                     role.as_str(),
                     may.join(", ")
                 )))

@@ -67,7 +67,7 @@ codes! {
     ReauthRequired          "reauth_required"           false 403 0 "This needs proof from the last minutes that it is you: give the password or a code again.";
     NotFound                "not_found"                 false 404 0 "No such object in this app, or none that you may see.";
     MethodNotAllowed        "method_not_allowed"        false 405 0 "The path exists but not with this method.";
-    Conflict                "conflict"                  false 409 0 "The same id was used before with other content.";
+    Conflict                "conflict"                  false 409 0 "The thing is so already, or was changed in the meantime: the message tells which. Or an id was used before with other content.";
     IdempotencyMismatch     "idempotency_mismatch"      false 409 0 "The Idempotency-Key was used before with another request.";
     IdempotencyInProgress   "idempotency_in_progress"   true  409 0 "A request with this Idempotency-Key is still running.";
     PreviousRefused         "previous_refused"          true  409 0 "The message named by `prev` is not stored, so this one was not stored either; send both again in order.";

@@ -161,7 +161,7 @@ impl Store {
         if let Some(row) = known.map_err(fault::query)? {
             if new.is_verified && row.verified_ms.is_none() {
                 return Err(Error::new(Code::EmailUnverified)
-                    .says("somebody signed up with this address and never verified it; verify it first"));
+                    .says("somebody signed up with this address and never verified it: open the link of their mail first, or take another address"));
             }
             if new.is_operator && !row.is_operator {
                 let operates = account::Entity::update_many().col_expr(account::Column::IsOperator, Expr::value(true));

@@ -66,6 +66,7 @@ pub async fn restore(
 
 async fn to_file(settings: &Settings, wanted: &Restore, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Restored> {
     let data = &settings.data;
+    let _not_served = lock_for_serving(data)?;
     let contents = look(&wanted.from).await?;
     let key = key_of(data, wanted)?;
     check_key(&wanted.from, &read_master_key(&key)?).await?;
@@ -73,7 +74,6 @@ async fn to_file(settings: &Settings, wanted: &Restore, clock: Arc<dyn Clock>, r
         let message = format!("{} holds a database; --replace sets it aside", data.display());
         return Err(Error::new(Code::Conflict).says(message));
     }
-    let _not_served = lock_for_serving(data)?;
     let part = make_part(data, &key)?;
     copy_private(&wanted.from, &part.join(DATABASE_FILES[0]))?;
     let (epoch, migrated) = begin(Settings { data: part, ..settings.clone() }, clock.clone(), rng).await?;

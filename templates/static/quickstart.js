@@ -36,6 +36,7 @@
 
     call(command, fields) {
       return new Promise((resolve, reject) => {
+        if (this.socket.readyState !== WebSocket.OPEN) return reject({ code: "closed" });
         this.waiting.set(++this.last, { resolve, reject });
         this.socket.send(JSON.stringify({ id: this.last, [command]: fields }));
       });
@@ -62,8 +63,10 @@
     closed(code) {
       for (const { reject } of this.waiting.values()) reject({ code: "closed" });
       this.waiting.clear();
-      this.show(isFinal(code) ? "refused" : "connecting");
-      if (!isFinal(code)) setTimeout(() => this.connect(), RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)]);
+      this.isOver = isFinal(code);
+      this.show(this.isOver ? "refused" : "connecting");
+      for (const field of this.form.elements) field.disabled = this.isOver;
+      if (!this.isOver) setTimeout(() => this.connect(), RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)]);
     }
 
     receive({ id, ok, error, push }) {
@@ -101,7 +104,8 @@
         shown.append(make("span", `#${ack.seq}`, "said-seq"));
         refresh();
       } catch (error) {
-        if (error.code === "closed" || error.retryable) setTimeout(() => this.say(text, shown, id), error.retry_after_ms ?? RETRY_MS[0]);
+        if (this.isOver) shown.append(make("span", this.root.dataset.unsent, "said-seq"));
+        else if (error.code === "closed" || error.retryable) setTimeout(() => this.say(text, shown, id), error.retry_after_ms ?? RETRY_MS[0]);
         else shown.append(make("span", `${error.code}: ${error.message}`, "said-seq"));
       }
     }

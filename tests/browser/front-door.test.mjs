@@ -67,6 +67,7 @@ test("panes whose key is revoked say so and do not come back", async () => {
     await other.locator('form[action$="/revoke"]').evaluate((form) => form.submit());
     await pane(page, "alice").getByText("Closed. Reload the page for a new token; if it closes again, the checkpoints below say why.").waitFor();
     await pane(page, "bob").getByText("Closed. Reload the page for a new token; if it closes again, the checkpoints below say why.").waitFor();
+    assert.ok(await pane(page, "alice").locator("input[name=text]").isDisabled(), "nothing can be said that would not be stored");
     await page.waitForTimeout(1500);
     assert.equal(sockets, 0, "the first retry would have been after a second");
   });

@@ -110,7 +110,10 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Operator, NewOrg>) ->
 async fn make(api: web::Data<Api>, job: Job<Operator, NewOrg>) -> Result<String, Fault> {
     let NewOrg { name, owner_email: email, language } = job.body;
     let owner = Invite { email, role: OrgRole::Owner, language: super::parse::language(language)? };
-    answer::json(&reply(orgs::create_for(&api.store, &job.caller.actor, &name, owner).await?))
+    let made = orgs::create_for(&api.store, &job.caller.actor, &name, owner).await;
+    // The field is called otherwise here.
+    let made = made.map_err(|error| if error.param == Some("email") { error.at("owner_email") } else { error });
+    answer::json(&reply(made?))
 }
 
 /// An org: the key's own.

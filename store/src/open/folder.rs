@@ -97,7 +97,8 @@ pub(super) fn make_master_key(file: &Path, rng: &dyn Rng) -> Result<()> {
 
 pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey> {
     if !file.exists() {
-        let message = format!("{} is missing; without it the database beside it can't be read", file.display());
+        let message =
+            format!("{} is missing; without this key no database it was made for can be read", file.display());
         return Err(Error::internal(message));
     }
     let fail = |error| io_fault(file, error);

@@ -10,6 +10,7 @@ quickstart-pane-connected = Connected
 quickstart-pane-refused = Closed. Reload the page for a new token; if it closes again, the checkpoints below say why.
 quickstart-pane-log = Messages as { $user } sees them
 quickstart-pane-text = Message from { $user }
+quickstart-pane-unsent = not stored
 quickstart-pane-send = Send
 quickstart-checkpoints = Checkpoints
 quickstart-check-again = Check again

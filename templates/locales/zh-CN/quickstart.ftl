@@ -10,6 +10,7 @@ quickstart-pane-connected = 已连接
 quickstart-pane-refused = 连接已关闭。请刷新页面获取新令牌；如果再次关闭，原因见下方检查点。
 quickstart-pane-log = { $user } 看到的消息
 quickstart-pane-text = { $user } 的消息
+quickstart-pane-unsent = 未存储
 quickstart-pane-send = 发送
 quickstart-checkpoints = 检查点
 quickstart-check-again = 再次检查

@@ -126,7 +126,11 @@ async fn a_reader_that_stops_for_a_while_gets_everything_in_order() {
         alice.send("c1", &format!("m{at}"), &at.to_string().repeat(40_000)).await;
     }
     for at in 0..9 {
-        let push = bob.push().await;
+        let mut push = bob.push().await;
+        if at == 0 && push["seq"] == 1 {
+            // The event of the group, still on its way as bob connected: delivery is at least once.
+            push = bob.push().await;
+        }
         assert_eq!(
             (&push["seq"], &push["body"]["text"]),
             (&json!(at + 2), &json!(at.to_string().repeat(40_000))),
