@@ -63,14 +63,8 @@ pub(crate) async fn page(visit: &Visit<'_>, org: OrgId, path: &'static str) -> A
         actor: query.actor.clone().unwrap_or_default(),
     };
     let links = links(path, &query, &filter, &events, has_more);
-    let names = log.actor_names(events.iter().map(|event| event.actor.as_str())).await?;
-    let rows: Vec<_> = events
-        .into_iter()
-        .map(|event| {
-            let name = names.get(&event.actor).cloned();
-            row(path, &filter, event, name)
-        })
-        .collect();
+    let names = log.event_actor_names(&events).await?;
+    let rows: Vec<_> = events.into_iter().zip(names).map(|(event, name)| row(path, &filter, event, name)).collect();
     let page = AuditPage { frame: visit.frame(None), events: &rows, filter: &filter, links: &links, check };
     answer::page(StatusCode::OK, &page, visit)
 }

@@ -1,6 +1,7 @@
 //! Tests of the store over a real SQLite file or a real PostgreSQL database (see `engine`), with a clock and randomness that the test steers.
 
 mod account;
+mod actors;
 mod announcements;
 mod append;
 mod audit;

@@ -10,7 +10,6 @@ use crate::routes::{RouteSpec, Who, get};
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 use tokenim_domain::Error;
 use tokenim_domain::actor::Action;
 use tokenim_domain::id::OrgId;
@@ -37,7 +36,8 @@ pub(crate) struct EventReply {
     actor_kind: String,
     /// Id of the actor, or `machine`.
     actor: String,
-    /// The account's address, or the management key's name; null where there is none (any more).
+    /// The member's address, or the management key's name; null for whoever is no member (any more) and for operators, whom
+    /// only the service's own log names.
     actor_name: Option<String>,
     address: Option<String>,
     /// `thing.verb`.
@@ -111,8 +111,8 @@ async fn page(log: OrgScope<'_>, request: &HttpRequest) -> Answer {
         AuditQuery { action: text("action"), actor: text("actor"), after: Some(ask.after.unwrap_or(0)), before: None };
     let rows = log.search_audit(&wanted, ask.rows()).await?;
     let Page { items, next_cursor } = ask.page(rows, |event| event.seq);
-    let names = log.actor_names(items.iter().map(|event| event.actor.as_str())).await?;
-    let items = items.into_iter().map(|event| reply(event, &names)).collect::<Result<_, Fault>>()?;
+    let names = log.event_actor_names(&items).await?;
+    let items = items.into_iter().zip(names).map(|(event, name)| reply(event, name)).collect::<Result<_, Fault>>()?;
     answer::view(&Page { items, next_cursor })
 }
 
@@ -128,14 +128,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn reply(event: AuditEvent, names: &HashMap<String, String>) -> Result<EventReply, Fault> {
+fn reply(event: AuditEvent, actor_name: Option<String>) -> Result<EventReply, Fault> {
     let json = |text: Option<String>| text.map(RawValue::from_string).transpose().map_err(Error::internal);
     Ok(EventReply {
         seq: event.seq,
         at: rfc3339(event.at_ms),
         actor_kind: event.actor_kind,
-        actor_name: names.get(&event.actor).cloned(),
         actor: event.actor,
+        actor_name,
         address: event.address,
         action: event.action,
         object: event.object,

@@ -2,12 +2,12 @@
 use std::sync::atomic::Ordering;
 
 use tokenim_domain::{
-    actor::Actor,
+    actor::{Actor, Who as ActorWho},
     id::OrgId,
     mail::{Mail, Matter},
     secret::sha256,
 };
-use tokenim_store::{FoundOrg, NewConsoleSession};
+use tokenim_store::{FoundOrg, NewConsoleSession, OrgPatch};
 
 use super::*;
 
@@ -160,4 +160,27 @@ async fn a_job_that_was_given_up_is_tried_again() {
     assert_eq!(store.claim_jobs(1).await.unwrap().pop().unwrap().id, job.id);
     let log = text_of(face.get("/operator/audit", &cookie).await).await;
     assert!(log.contains("job.retried") && log.contains("it works now"), "{log}");
+}
+
+/// Even where the operator is one of its members.
+#[actix_web::test]
+async fn an_orgs_audit_page_names_its_members_and_no_operator() {
+    let face = face().await;
+    let person = face.sign_in("").await;
+    let cookie = operator(&face).await;
+    let store = &face.console.store;
+    let account = store.find_account_by_email(EMAIL).await.unwrap().unwrap().id;
+    let org = store.find_first_org(account).await.unwrap().unwrap();
+    let (member, who) = (Actor::person(account, None), ActorWho::Operator(account));
+    let acting = Actor { who, reason: Some("does not pay".into()), ..Actor::machine() };
+    store.org(org).suspend(&acting, true).await.unwrap();
+    store.org(org).suspend(&acting, false).await.unwrap();
+    store.org(org).update(&member, &OrgPatch { name: Some("Acme".into()), requires_totp: None }).await.unwrap();
+    let named = async |path: &str, cookie: &str| {
+        let html = text_of(face.get(path, cookie).await).await;
+        (html.matches(&format!(">{EMAIL}</a>")).count(), html.matches(&format!("<code>{account}</code></a>")).count())
+    };
+    assert_eq!(named("/console/audit?action=org.suspended", &person).await, (0, 1));
+    assert_eq!(named("/console/audit?action=org.changed", &person).await, (1, 0));
+    assert_eq!(named("/operator/audit?action=org.suspended", &cookie).await, (1, 0));
 }
