@@ -1,5 +1,5 @@
 //! Announcements as people meet them: what a visit is shown, and putting one away.
-use tokenim_domain::{Error, announcement::Severity};
+use tokenim_domain::announcement::Severity;
 use tokenim_store::Announcement;
 use tokenim_templates::frame::Announced;
 
@@ -17,14 +17,15 @@ pub(crate) const ROUTES: &[RouteSpec] =
         Box::pin(dismiss(visit, form))
     })];
 
-/// What the visit's account is shown; nothing on a live stream, which has no frame.
-pub(crate) async fn read(visit: &Visit<'_>) -> Result<Vec<Announcement>, Error> {
-    match &visit.session {
-        Some(session) if !session::is_stream(visit) => {
-            visit.console.store.list_shown_announcements(session.account).await
-        }
-        Some(_) | None => Ok(Vec::new()),
-    }
+/// What the visit's account is shown above a page: nothing on a live stream and where a form is sent, which are no pages, nor
+/// where it can't be read, because a page is worth more than what is told above it.
+pub(crate) async fn read(visit: &Visit<'_>) -> Vec<Announcement> {
+    let reader = visit.session.as_ref().filter(|_| !visit.is_unsafe() && !session::is_stream(visit));
+    let Some(session) = reader else { return Vec::new() };
+    visit.console.store.list_shown_announcements(session.account).await.unwrap_or_else(|error| {
+        tracing::error!(request_id = %visit.request_id, %error, "announcements cannot be read");
+        Vec::new()
+    })
 }
 
 /// The same in the visit's language.

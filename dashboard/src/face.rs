@@ -94,22 +94,15 @@ struct Face {
     console: web::Data<Console>,
     app: AppId,
     foreign_app: AppId,
-    _data: TempDir,
+    data: TempDir,
 }
 
-async fn face() -> Face {
-    let data = TempDir::new().unwrap();
-    let clock = Arc::new(TestClock(AtomicI64::new(1_795_615_503_000)));
+async fn open(data: &TempDir, clock: &Arc<TestClock>) -> Store {
     let settings = Settings { data: data.path().to_owned(), postgres: None, durability: Durability::Full };
-    let store = Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store;
-    let new = |email: &str, org: &str, password| Bootstrap {
-        email: email.into(),
-        org: org.into(),
-        app: "Shop".into(),
-        password,
-    };
-    let own = bootstrap(&store, new(EMAIL, "Northwind <b>", Some(Secret::new(PASSWORD.into())))).await.unwrap();
-    let foreign = bootstrap(&store, new("other@example.com", "Other", None)).await.unwrap();
+    Store::open(&settings, clock.clone(), Arc::new(SystemRng)).await.unwrap().store
+}
+
+fn console(store: Store) -> web::Data<Console> {
     let ports = Ports {
         store,
         live: Arc::new(Fixed),
@@ -118,18 +111,38 @@ async fn face() -> Face {
         outbox: None,
         stop: CancellationToken::new(),
     };
-    Face {
-        clock,
-        console: web::Data::new(Console::new(ports).unwrap()),
-        app: own.org.app.app,
-        foreign_app: foreign.org.app.app,
-        _data: data,
-    }
+    web::Data::new(Console::new(ports).unwrap())
+}
+
+async fn face() -> Face {
+    let data = TempDir::new().unwrap();
+    let clock = Arc::new(TestClock(AtomicI64::new(1_795_615_503_000)));
+    let store = open(&data, &clock).await;
+    let new = |email: &str, org: &str, password| Bootstrap {
+        email: email.into(),
+        org: org.into(),
+        app: "Shop".into(),
+        password,
+    };
+    let own = bootstrap(&store, new(EMAIL, "Northwind <b>", Some(Secret::new(PASSWORD.into())))).await.unwrap();
+    let foreign = bootstrap(&store, new("other@example.com", "Other", None)).await.unwrap();
+    Face { clock, console: console(store), app: own.org.app.app, foreign_app: foreign.org.app.app, data }
 }
 
 type Answer = ServiceResponse<BoxBody>;
 
 impl Face {
+    /// Closes the store, writes `to` over the first `from` in its file, and opens it again.
+    async fn alter(&mut self, from: &[u8], to: &[u8]) {
+        self.console.store.close().await;
+        let file = self.data.path().join("tokenim.db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        std::fs::write(file, bytes).unwrap();
+        self.console = console(open(&self.data, &self.clock).await);
+    }
+
     async fn service(&self) -> impl Service<actix_http::Request, Response = Answer, Error = actix_web::Error> {
         test::init_service(App::new().app_data(self.console.clone()).configure(configure)).await
     }

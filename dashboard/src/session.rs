@@ -74,7 +74,7 @@ pub(crate) async fn resume(visit: &mut Visit<'_>, who: Who) -> Result<(), Fault>
         visit.adopt(session);
     }
     if who != Who::Operator {
-        visit.announcements = announcements::read(visit).await?;
+        visit.announcements = announcements::read(visit).await;
         return Ok(());
     }
     let operator = find(visit, Cookie::Operator).await?;

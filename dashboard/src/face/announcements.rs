@@ -103,3 +103,22 @@ async fn information_is_put_away_by_each_person_for_themselves() {
     let nothing = "/console/announcements/ann_00000000000000000000000001/dismiss";
     assert_eq!(face.post(nothing, &person, &[("csrf", &token_of(&html))]).await.status(), StatusCode::NOT_FOUND);
 }
+
+/// A page is worth more than what is told above it.
+#[actix_web::test]
+async fn announcements_that_cannot_be_read_take_no_page_along() {
+    let mut face = face().await;
+    let (cookie, person) = (operator(&face).await, face.sign_up(NEW).await);
+    let fields = with("severity", "warning");
+    assert_eq!(send(&face, &cookie, PAGE, PAGE, &fields).await.0.status(), StatusCode::SEE_OTHER);
+    let overview = async |face: &Face| {
+        let answer = face.get("/console/overview", &person).await;
+        (answer.status(), text_of(answer).await)
+    };
+    assert!(overview(&face).await.1.contains("Works on"));
+    face.alter(b"warningWorks on", b"unknownWorks on").await;
+    let account = face.console.store.find_account_by_email(NEW).await.unwrap().unwrap().id;
+    face.console.store.list_shown_announcements(account).await.unwrap_err();
+    let (status, html) = overview(&face).await;
+    assert!(status == StatusCode::OK && !html.contains("Works on"), "{html}");
+}
