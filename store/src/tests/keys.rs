@@ -5,6 +5,7 @@ use crate::{AppChange, KeyPrint, NewApiKey, NewManagementKey, NewMaterial, NewSi
 use tokenim_domain::Code;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AppId, KeyId};
+use tokenim_domain::mail::Matter;
 use tokenim_domain::origin::Origin;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::scope::{Scope, Scopes};
@@ -218,4 +219,26 @@ async fn of_two_changes_of_an_app_at_once_none_is_lost() {
         let shown = org().show_app(app).await.unwrap().unwrap();
         assert_eq!((shown.name, shown.suspended_ms.is_some()), (name, is_suspended));
     }
+}
+
+#[tokio::test]
+async fn a_key_whose_owners_cannot_be_told_stands() {
+    let world = World::new().await;
+    let (app, by) = (world.app().app, Actor::machine());
+    let org = || world.store.org(world.app().org);
+    let key = org().create_api_key(&by, app, new_key(1)).await.unwrap().id;
+    let management =
+        NewManagementKey { name: "scripts".to_owned(), role: OrgRole::Developer, print: print(2), expires_ms: None };
+    let management = org().create_management_key(&by, management).await.unwrap().id;
+    let start = (org().list_audit(None, 9).await.unwrap(), world.store.last_change().await.unwrap());
+    world.tamper("ALTER TABLE job RENAME TO job_away").await;
+    org().revoke_api_key(&by, key, Some(&Matter::Test)).await.unwrap_err();
+    org().revoke_management_key(&by, management, Some(&Matter::Test)).await.unwrap_err();
+    assert_eq!(org().show_api_key(key).await.unwrap().unwrap().revoked_ms, None);
+    assert_eq!(org().show_management_key(management).await.unwrap().unwrap().revoked_ms, None);
+    assert_eq!((org().list_audit(None, 9).await.unwrap(), world.store.last_change().await.unwrap()), start);
+    world.tamper("ALTER TABLE job_away RENAME TO job").await;
+    let revoked = org().revoke_api_key(&by, key, Some(&Matter::Test)).await.unwrap();
+    assert!(revoked.revoked_ms.is_some());
+    assert_eq!(world.number("SELECT count(*) FROM job WHERE kind = 'mail'").await, 1);
 }

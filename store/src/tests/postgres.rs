@@ -288,7 +288,8 @@ async fn a_connection_that_dies_in_commit_leaves_the_outcome_unknown() {
     assert_eq!(sent(committed(world.store.append(draft()).await).pop().unwrap()).seq, 2, "the next connection works");
 }
 
-/// One member's errand in an org that others change at the same time: everything that is told to the nodes.
+/// One member's errand in an org that others change at the same time: everything that is told to the nodes, and a mail to
+/// the owners, whose accounts are looked up outside the org.
 async fn errand(store: Store, world: (OrgId, AppId), number: u8) -> Result<()> {
     let (org, app) = world;
     let (scope, by) = (|| store.org(org), Actor::machine());
@@ -301,7 +302,7 @@ async fn errand(store: Store, world: (OrgId, AppId), number: u8) -> Result<()> {
         let new = NewApiKey { name: name.clone(), scopes, print: print(1), expires_ms: None };
         let key = scope().create_api_key(&by, app, new).await?.id;
         let next = scope().rotate_api_key(&by, key, print(2), i64::MAX).await?.id;
-        scope().revoke_api_key(&by, key, None).await?;
+        scope().revoke_api_key(&by, key, Some(&Matter::Test)).await?;
         scope().revoke_api_key(&by, next, None).await?;
         let material = NewMaterial::Secret(Secret::new("s3cret".into()));
         let new = NewSigningKey { name: name.clone(), material, expires_ms: None };
