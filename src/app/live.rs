@@ -1,4 +1,5 @@
 //! The console's view of the gateway and of the REST face beside it.
+
 use crate::metrics;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Requests that ask for an upgrade we do not speak (HTTP/2 over plain TCP, as Java's client does) are answered as if they
+
 //! had not asked (RFC 9110 §7.8: a server may ignore Upgrade).
 
 use actix_codec::Framed;
