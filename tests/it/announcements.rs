@@ -20,8 +20,19 @@ fn new(severity: &str) -> Value {
 /// One that ends in an hour.
 fn hour(severity: &str) -> Value {
     let mut body = new(severity);
-    body["ends_at"] = json!(rfc3339(i64::try_from(now_s() + 3_600).unwrap() * 1_000));
+    body["ends_at"] = json!(in_seconds(3_600));
     body
+}
+
+/// One that begins in half an hour and ends in an hour.
+fn planned(severity: &str) -> Value {
+    let mut body = hour(severity);
+    body["starts_at"] = json!(in_seconds(1_800));
+    body
+}
+
+fn in_seconds(seconds: u64) -> String {
+    rfc3339(i64::try_from(now_s() + seconds).unwrap() * 1_000)
 }
 
 async fn call(rest: &Rest, method: Method, path: &str, body: &Value) -> Answer {
@@ -50,6 +61,7 @@ async fn every_org_reads_what_operators_announce_until_they_end_it() {
     let of = |made: &Value| format!("{PATH}/{}", made["id"].as_str().unwrap());
     let mut changed = hour("info");
     changed["title_en"] = json!("Other words");
+    changed["starts_at"] = info["starts_at"].clone();
     assert_eq!(call(&operator, Method::PUT, &of(&info), &changed).await.ok()["title_en"], "Other words");
     let ended = call(&operator, Method::POST, &(of(&warning) + "/end"), &json!({})).await.ok();
     assert_eq!(ended["state"], "ended");
@@ -66,6 +78,23 @@ async fn every_org_reads_what_operators_announce_until_they_end_it() {
     listed.sort_unstable();
     made.sort_unstable();
     assert_eq!(listed, made);
+}
+
+#[tokio::test]
+async fn writing_a_planned_one_anew_names_its_beginning() {
+    let server = TestServer::spawn().await;
+    let operator = server.operator();
+    let made = call(&operator, Method::POST, PATH, &planned("info")).await.ok();
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    let mut whole = planned("info");
+    whole["title_en"] = json!("Without the typo");
+    let mut half = whole.clone();
+    half.as_object_mut().unwrap().remove("starts_at");
+    let refused = call(&operator, Method::PUT, &path, &half).await;
+    assert_eq!((refused.status, &refused.json()["error"]["param"]), (422, &json!("starts_at")));
+    assert_eq!(operator.get(PATH).await.ok()["items"], json!([made]), "nothing changed");
+    let changed = call(&operator, Method::PUT, &path, &whole).await.ok();
+    assert_eq!((&changed["state"], &changed["title_en"]), (&json!("planned"), &json!("Without the typo")));
 }
 
 #[tokio::test]
@@ -93,7 +122,7 @@ async fn what_cannot_be_announced_changes_nothing() {
     let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
     call(&operator, Method::POST, &format!("{path}/end"), &json!({})).await.ok();
     for (method, path, body) in
-        [(Method::POST, format!("{path}/end"), json!({})), (Method::PUT, path.clone(), hour("info"))]
+        [(Method::POST, format!("{path}/end"), json!({})), (Method::PUT, path.clone(), planned("info"))]
     {
         assert_eq!(call(&operator, method, &path, &body).await.refusal(), (409, "conflict".to_owned()));
     }

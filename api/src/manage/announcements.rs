@@ -47,7 +47,7 @@ pub(crate) struct NewAnnouncement {
     /// Its text in Chinese.
     #[schema(min_length = 1, max_length = 500)]
     text_zh: String,
-    /// From when it is shown; now, where it is left out. At most 366 days ahead.
+    /// From when it is shown, at most 366 days ahead. A new one may leave it out: from now on. Writing one anew names it.
     #[schema(nullable = false, format = DateTime)]
     starts_at: Option<String>,
     /// From when it is shown no more: at most 366 days later.
@@ -97,7 +97,7 @@ pub(crate) async fn list(api: web::Data<Api>, _: Auth<Operator>, request: HttpRe
 #[utoipa::path(post, path = "/v1/manage/announcements", request_body = NewAnnouncement, responses((status = 200, body = AnnouncementReply, description = "The announcement.")))]
 pub(crate) async fn create(api: web::Data<Api>, post: Post<Operator, NewAnnouncement>) -> Answer {
     post.once(&api, |api, job: Job<Operator, NewAnnouncement>| async move {
-        let content = content(job.body, api.now_ms())?;
+        let content = content(job.body, Some(api.now_ms()))?;
         let made = announcements::create(&api.store, &job.caller.actor, content).await?;
         answer::json(&reply(&api, made))
     })
@@ -112,7 +112,7 @@ pub(crate) async fn update(
     post: Post<Operator, NewAnnouncement>,
 ) -> Answer {
     post.once_at(&api, path, |api, id: AnnouncementId, job: Job<Operator, NewAnnouncement>| async move {
-        let content = content(job.body, api.now_ms())?;
+        let content = content(job.body, None)?;
         let changed = announcements::update(&api.store, &job.caller.actor, id, content).await?;
         answer::json(&reply(&api, changed))
     })
@@ -128,8 +128,11 @@ pub(crate) async fn end(api: web::Data<Api>, path: web::Path<String>, post: Post
     .await
 }
 
-fn content(new: NewAnnouncement, now_ms: i64) -> Result<Content, Fault> {
+/// `usual_start_ms` is the start where none is named; without it, one must be.
+fn content(new: NewAnnouncement, usual_start_ms: Option<i64>) -> Result<Content, Fault> {
     let wrong = || Error::invalid("severity", "`severity` must be `info` or `warning`");
+    let no_start =
+        || Error::invalid("starts_at", "`starts_at` must be named, so that a plan is not lost by leaving it out");
     let no_end = || Error::invalid("ends_at", "`ends_at` must be an RFC 3339 time or a date");
     Ok(Content {
         severity: Severity::find(&new.severity).ok_or_else(wrong)?,
@@ -137,7 +140,7 @@ fn content(new: NewAnnouncement, now_ms: i64) -> Result<Content, Fault> {
         title_zh: new.title_zh,
         text_en: new.text_en,
         text_zh: new.text_zh,
-        starts_ms: parse::time(new.starts_at.as_deref(), "starts_at")?.unwrap_or(now_ms),
+        starts_ms: parse::time(new.starts_at.as_deref(), "starts_at")?.or(usual_start_ms).ok_or_else(no_start)?,
         ends_ms: parse::time(Some(&new.ends_at), "ends_at")?.ok_or_else(no_end)?,
     })
 }

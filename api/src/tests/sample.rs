@@ -100,7 +100,11 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
             with_id(signing_key(house, &acting).await.to_string())
         }
         (Verb::Post, "/v1/manage/announcements") => plain(announcement()),
-        (Verb::Put, "/v1/manage/announcements/{id}") => (with_id(announced(house).await.to_string()).0, announcement()),
+        (Verb::Put, "/v1/manage/announcements/{id}") => {
+            let mut whole = announcement();
+            whole["starts_at"] = json!("2027-01-31");
+            (with_id(announced(house).await.to_string()).0, whole)
+        }
         (Verb::Post, "/v1/manage/announcements/{id}/end") => with_id(announced(house).await.to_string()),
         (Verb::Post, "/v1/keys/report-leak") => plain(json!({"key": "nonsense"})),
         (Verb::Put, "/v1/manage/subscription") => plain(json!({"plan": "pro"})),
