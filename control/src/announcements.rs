@@ -14,12 +14,19 @@ pub async fn create(store: &Store, actor: &Actor, content: Content) -> Result<An
     store.create_announcement(actor, content.checked(store.clock().now_ms())?).await
 }
 
-/// Writes other words, another severity or other times.
+/// Writes other words, another severity or other times; `from` is the version the caller saw, so that of two who change it
+/// at once the second is told. None: in place of whatever stands.
 ///
-/// Errors: as [`create`]; `not_found`; `conflict` where it has ended.
-pub async fn update(store: &Store, actor: &Actor, id: AnnouncementId, content: Content) -> Result<Announcement> {
+/// Errors: as [`create`]; `not_found`; `conflict` where it has ended, or has another version by now.
+pub async fn update(
+    store: &Store,
+    actor: &Actor,
+    id: AnnouncementId,
+    from: Option<[u8; 32]>,
+    content: Content,
+) -> Result<Announcement> {
     allow(actor)?;
-    store.update_announcement(actor, id, content.checked(store.clock().now_ms())?).await
+    store.update_announcement(actor, id, from, content.checked(store.clock().now_ms())?).await
 }
 
 /// Ends an announcement now.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
 use tokenim_domain::announcement::{Content, Severity, State};
 use tokenim_domain::id::{AccountId, AnnouncementId, OrgId};
+use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error, Result};
 
 /// Announcements that are listed at once: a page of 200, and one more that tells of another page.
@@ -31,6 +32,14 @@ pub struct Announcement {
     pub created_ms: i64,
 }
 
+impl Announcement {
+    /// Which words, severity and times these are: other ones have another version.
+    #[must_use]
+    pub fn version(&self) -> [u8; 32] {
+        sha256(shown(&self.content).to_string().as_bytes())
+    }
+}
+
 impl Store {
     /// Writes an announcement, which was checked.
     ///
@@ -44,16 +53,19 @@ impl Store {
         Ok(new)
     }
 
-    /// Writes other words, another severity or other times, which were checked.
+    /// Writes other words, another severity or other times, which were checked; `from` is the version that the caller saw,
+    /// where it saw one.
     ///
-    /// Errors: `not_found`; `conflict` where it has ended; `invalid_field` at `reason`; `unavailable`, `overloaded`.
+    /// Errors: `not_found`; `conflict` where it has ended, or has not the version `from` any more; `invalid_field` at
+    /// `reason`; `unavailable`, `overloaded`.
     pub async fn update_announcement(
         &self,
         actor: &Actor,
         id: AnnouncementId,
+        from: Option<[u8; 32]>,
         content: Content,
     ) -> Result<Announcement> {
-        self.rewrite(actor, id, "announcement.updated", |_| content).await
+        self.rewrite(actor, id, from, "announcement.updated", |_| content).await
     }
 
     /// Ends an announcement now; one that was not shown yet never is.
@@ -62,13 +74,14 @@ impl Store {
     pub async fn end_announcement(&self, actor: &Actor, id: AnnouncementId) -> Result<Announcement> {
         let now = self.clock.now_ms();
         let ended = |before: Content| Content { starts_ms: before.starts_ms.min(now), ends_ms: now, ..before };
-        self.rewrite(actor, id, "announcement.ended", ended).await
+        self.rewrite(actor, id, None, "announcement.ended", ended).await
     }
 
     async fn rewrite(
         &self,
         actor: &Actor,
         id: AnnouncementId,
+        from: Option<[u8; 32]>,
         action: &'static str,
         change_to: impl FnOnce(Content) -> Content,
     ) -> Result<Announcement> {
@@ -76,6 +89,9 @@ impl Store {
         let found = lock(&change.tx, id).await?;
         if found.content.state(self.clock.now_ms()) == State::Ended {
             return Err(Error::new(Code::Conflict).says("the announcement has ended; write another one"));
+        }
+        if from.is_some_and(|from| from != found.version()) {
+            return Err(Error::new(Code::Conflict).says("the announcement was changed meanwhile"));
         }
         let before = shown(&found.content);
         let changed = Announcement { content: change_to(found.content), ..found };

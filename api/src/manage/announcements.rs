@@ -113,7 +113,7 @@ pub(crate) async fn update(
 ) -> Answer {
     post.once_at(&api, path, |api, id: AnnouncementId, job: Job<Operator, NewAnnouncement>| async move {
         let content = content(job.body, None)?;
-        let changed = announcements::update(&api.store, &job.caller.actor, id, content).await?;
+        let changed = announcements::update(&api.store, &job.caller.actor, id, None, content).await?;
         answer::json(&reply(&api, changed))
     })
     .await

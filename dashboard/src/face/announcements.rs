@@ -51,7 +51,7 @@ async fn an_announcement_is_written_changed_and_ended_for_a_reason() {
 
     let changed = with("title_en", "Works on Monday")
         .map(|field| if field.0 == "severity" { ("severity", "warning") } else { field });
-    assert_eq!(send(&face, &cookie, &page, &page, &changed).await.0.status(), StatusCode::SEE_OTHER);
+    assert_eq!(rewrite(&face, &cookie, &page, &changed).await.status(), StatusCode::SEE_OTHER);
     let account = text_of(face.get("/console/account?lang=zh-CN", &person).await).await;
     assert!(account.contains("周日维护") && !overview().await.contains("Works on &#60;Sunday&#62;"), "{account}");
 
@@ -68,6 +68,43 @@ async fn an_announcement_is_written_changed_and_ended_for_a_reason() {
         face.get(&format!("{PAGE}/ann_00000000000000000000000001"), &cookie).await.status(),
         StatusCode::NOT_FOUND
     );
+}
+
+/// Opens an announcement and writes it anew.
+async fn rewrite(face: &Face, cookie: &str, page: &str, fields: &[(&str, &str)]) -> Answer {
+    let shown = text_of(face.get(page, cookie).await).await;
+    rewrite_as_shown(face, cookie, page, &shown, fields).await
+}
+
+/// Writes an announcement anew in a page that was shown before.
+async fn rewrite_as_shown(face: &Face, cookie: &str, page: &str, shown: &str, fields: &[(&str, &str)]) -> Answer {
+    let version = shown.split("name=\"version\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let keys = [token_of(shown), nonce_of(shown)];
+    let all = [&[("csrf", keys[0].as_str()), ("nonce", &keys[1]), ("version", version)], fields].concat();
+    face.post(page, cookie, &all).await
+}
+
+#[actix_web::test]
+async fn of_two_tabs_the_second_is_told_and_overwrites_nothing() {
+    let face = face().await;
+    let cookie = operator(&face).await;
+    send(&face, &cookie, PAGE, PAGE, &FIELDS).await;
+    let list = text_of(face.get(PAGE, &cookie).await).await;
+    let id = list.split("href=\"/operator/announcements/").nth(1).unwrap().split('"').next().unwrap();
+    let page = format!("{PAGE}/{id}");
+    let tabs = [text_of(face.get(&page, &cookie).await).await, text_of(face.get(&page, &cookie).await).await];
+    let first = rewrite_as_shown(&face, &cookie, &page, &tabs[0], &with("title_en", "Of the first")).await;
+    assert_eq!(first.status(), StatusCode::SEE_OTHER);
+    let second = rewrite_as_shown(&face, &cookie, &page, &tabs[1], &with("title_en", "Of the second")).await;
+    assert_eq!(second.status(), StatusCode::CONFLICT);
+    let told = text_of(second).await;
+    assert!(told.contains("it was changed meanwhile") && told.contains("value=\"Of the second\""), "{told}");
+    let again = rewrite_as_shown(&face, &cookie, &page, &told, &with("title_en", "Of the second")).await;
+    assert_eq!(again.status(), StatusCode::CONFLICT, "it was not looked at again");
+    assert!(text_of(face.get(&page, &cookie).await).await.contains("value=\"Of the first\""));
+    assert_eq!(rewrite(&face, &cookie, &page, &with("title_en", "Of both")).await.status(), StatusCode::SEE_OTHER);
+    let (blind, _) = send(&face, &cookie, &page, &page, &FIELDS).await;
+    assert_eq!(blind.status(), StatusCode::BAD_REQUEST, "a form of ours names the version");
 }
 
 #[actix_web::test]

@@ -17,7 +17,7 @@ use tokenim_templates::{
 
 use super::Why;
 use crate::{
-    answer,
+    answer, cookie,
     fault::Fault,
     form::Form,
     pager::{ROWS, cursor, cut},
@@ -43,11 +43,18 @@ struct Sent {
     starts_at: String,
     ends_at: String,
     reason: String,
+    /// The version that the form was shown with; a new one has none.
+    #[serde(default)]
+    version: String,
 }
 
 impl Sent {
     /// The form of an announcement as it stands.
-    fn of(content: Content) -> Self {
+    fn of(found: &Announcement) -> Self {
+        Sent { version: cookie::encode(&found.version()), ..Self::unsaved(found.content.clone()) }
+    }
+
+    fn unsaved(content: Content) -> Self {
         Sent {
             severity: content.severity.as_str().to_owned(),
             title_en: content.title_en,
@@ -57,13 +64,14 @@ impl Sent {
             starts_at: Utc::from_ms(content.starts_ms).input(),
             ends_at: Utc::from_ms(content.ends_ms).input(),
             reason: String::new(),
+            version: String::new(),
         }
     }
 
     /// An empty form: from now on, for the usual time.
     fn fresh(now_ms: i64) -> Self {
         let empty = String::new;
-        Self::of(Content {
+        Self::unsaved(Content {
             severity: Severity::Info,
             title_en: empty(),
             title_zh: empty(),
@@ -124,14 +132,14 @@ pub(super) async fn create(visit: &mut Visit<'_>, form: &Form) -> Answer {
 
 pub(super) async fn show(visit: &mut Visit<'_>) -> Answer {
     let found = find(visit).await?;
-    page(visit, StatusCode::OK, &found, &Sent::of(found.content.clone()), Problems::none())
+    page(visit, StatusCode::OK, &found, &Sent::of(&found), Problems::none())
 }
 
 pub(super) async fn update(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let (sent, found): (Sent, _) = (form.parse()?, find(visit).await?);
-    let actor = visit.operating(&sent.reason)?;
+    let (actor, from) = (visit.operating(&sent.reason)?, cookie::decode(&sent.version).ok_or(Fault::Form)?);
     let done = match sent.content() {
-        Ok(content) => announcements::update(&visit.console.store, &actor, found.id, content).await,
+        Ok(content) => announcements::update(&visit.console.store, &actor, found.id, Some(from), content).await,
         Err(error) => Err(error),
     };
     settle(visit, done, &found, &sent)
@@ -140,7 +148,7 @@ pub(super) async fn update(visit: &mut Visit<'_>, form: &Form) -> Answer {
 pub(super) async fn end(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let (Why { reason }, found) = (form.parse()?, find(visit).await?);
     let done = announcements::end(&visit.console.store, &visit.operating(&reason)?, found.id).await;
-    settle(visit, done, &found, &Sent { reason, ..Sent::of(found.content.clone()) })
+    settle(visit, done, &found, &Sent { reason, ..Sent::of(&found) })
 }
 
 async fn find(visit: &Visit<'_>) -> Result<Announcement, Fault> {
@@ -148,7 +156,8 @@ async fn find(visit: &Visit<'_>) -> Result<Announcement, Fault> {
     visit.console.store.find_announcement(id).await?.ok_or(Fault::NotFound)
 }
 
-/// After a change: the list, or the form with what is wrong.
+/// After a change: the list, or the form with what is wrong, and with the version it was shown with: whoever is told that
+/// another one changed it opens it again before they overwrite that.
 fn settle(visit: &Visit<'_>, done: Result<Announcement, Error>, found: &Announcement, sent: &Sent) -> Answer {
     match done {
         Ok(_) => Ok(answer::done(visit, Flash::Saved, PATH)),
@@ -169,7 +178,8 @@ async fn list_page(visit: &Visit<'_>, status: StatusCode, sent: &Sent, problems:
 
 fn page(visit: &Visit<'_>, status: StatusCode, found: &Announcement, sent: &Sent, problems: Problems) -> Answer {
     let row = row(visit, found);
-    answer::page(status, &AnnouncementPage { frame: visit.frame(None), row, form: sent.shown(), problems }, visit)
+    let page = AnnouncementPage { frame: visit.frame(None), row, form: sent.shown(), version: &sent.version, problems };
+    answer::page(status, &page, visit)
 }
 
 fn row(visit: &Visit<'_>, found: &Announcement) -> AnnouncementRow {

@@ -74,7 +74,7 @@ async fn an_announcement_that_ended_is_not_changed_and_every_version_is_in_the_l
     let store = &world.store;
     let made = announced(&world, Severity::Info, "first", 500).await;
     let content = Content { title_en: "second".into(), severity: Severity::Warning, ..made.content.clone() };
-    let changed = store.update_announcement(&operator(&world), made.id, content.clone()).await.unwrap();
+    let changed = store.update_announcement(&operator(&world), made.id, None, content.clone()).await.unwrap();
     assert_eq!((changed.id, &changed.content, changed.created_ms), (made.id, &content, made.created_ms));
     assert_eq!(store.find_announcement(made.id).await.unwrap(), Some(changed));
     let silent = Actor { reason: None, ..operator(&world) };
@@ -85,7 +85,8 @@ async fn an_announcement_that_ended_is_not_changed_and_every_version_is_in_the_l
     world.clock.shift(600);
     assert!(shown(&world, world.founded.account).await.is_empty());
     assert_eq!(store.end_announcement(&operator(&world), made.id).await.unwrap_err().code, Code::Conflict);
-    assert_eq!(store.update_announcement(&operator(&world), made.id, content).await.unwrap_err().code, Code::Conflict);
+    let late = store.update_announcement(&operator(&world), made.id, None, content).await;
+    assert_eq!(late.unwrap_err().code, Code::Conflict);
     let nothing = AnnouncementId::new(&*store.clock, &*store.rng);
     assert_eq!(store.end_announcement(&operator(&world), nothing).await.unwrap_err().code, Code::NotFound);
     let log = store.org(OrgId::SERVICE).list_audit(None, 9).await.unwrap();
@@ -94,6 +95,20 @@ async fn an_announcement_that_ended_is_not_changed_and_every_version_is_in_the_l
     let expected = ["announcement.ended", "announcement.updated", "announcement.created"];
     assert_eq!(told, expected.map(|action| (action, id.clone())));
     assert!(log[1].before.as_deref().unwrap().contains("first") && log[1].after.as_deref().unwrap().contains("second"));
+}
+
+#[tokio::test]
+async fn of_two_who_saw_the_same_version_the_second_is_told() {
+    let world = World::new().await;
+    let store = &world.store;
+    let made = announced(&world, Severity::Info, "first", 500).await;
+    let titled = |title: &str| Content { title_en: title.into(), ..made.content.clone() };
+    let seen = Some(made.version());
+    let second = store.update_announcement(&operator(&world), made.id, seen, titled("second")).await.unwrap();
+    let late = store.update_announcement(&operator(&world), made.id, seen, titled("third")).await;
+    assert_eq!(late.unwrap_err().code, Code::Conflict);
+    assert_eq!(store.find_announcement(made.id).await.unwrap(), Some(second.clone()), "nothing changed");
+    store.update_announcement(&operator(&world), made.id, Some(second.version()), titled("third")).await.unwrap();
 }
 
 #[tokio::test]

@@ -113,6 +113,8 @@ pub struct AnnouncementPage<'a> {
     pub row: AnnouncementRow,
     /// The form that writes it anew.
     pub form: AnnouncementForm<'a>,
+    /// The version that the form was shown with.
+    pub version: &'a str,
     /// What is wrong with it.
     pub problems: Problems,
 }

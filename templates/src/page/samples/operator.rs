@@ -75,7 +75,7 @@ fn announcements(frame: Frame<'_>, is_empty: bool) -> String {
 
 fn announcement(frame: Frame<'_>, stage: Stage) -> String {
     let (row, problems) = (announcement_row(stage), Problems::none());
-    AnnouncementPage { frame, row, form: announcement_form(), problems }.render().expect("renders")
+    AnnouncementPage { frame, row, form: announcement_form(), version: HOSTILE, problems }.render().expect("renders")
 }
 
 fn grants() -> Vec<GrantRow> {
