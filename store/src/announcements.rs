@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Writes other words, another severity or other times, which were checked; `from` is the version that the caller saw,
-    /// where it saw one.
+    /// where it saw one. What is shown already, and goes on being shown, keeps its start.
     ///
     /// Errors: `not_found`; `conflict` where it has ended, or has not the version `from` any more; `invalid_field` at
     /// `reason`; `unavailable`, `overloaded`.
@@ -65,7 +65,12 @@ impl Store {
         from: Option<[u8; 32]>,
         content: Content,
     ) -> Result<Announcement> {
-        self.rewrite(actor, id, from, "announcement.updated", |_| content).await
+        let now = self.clock.now_ms();
+        let updated = |before: Content| match content.starts_ms <= now {
+            true => Content { starts_ms: content.starts_ms.min(before.starts_ms), ..content },
+            false => content,
+        };
+        self.rewrite(actor, id, from, "announcement.updated", updated).await
     }
 
     /// Ends an announcement now; one that was not shown yet never is.

@@ -95,6 +95,10 @@ async fn writing_a_planned_one_anew_names_its_beginning() {
     assert_eq!(operator.get(PATH).await.ok()["items"], json!([made]), "nothing changed");
     let changed = call(&operator, Method::PUT, &path, &whole).await.ok();
     assert_eq!((&changed["state"], &changed["title_en"]), (&json!("planned"), &json!("Without the typo")));
+    whole["starts_at"] = json!("0001-01-01");
+    let begun = call(&operator, Method::PUT, &path, &whole).await.ok();
+    assert!(begun["state"] == "shown" && begun["starts_at"].as_str() >= made["created_at"].as_str(), "{begun}");
+    assert_eq!(call(&operator, Method::PUT, &path, &whole).await.ok(), begun, "it keeps its start");
 }
 
 #[tokio::test]
@@ -106,6 +110,8 @@ async fn what_cannot_be_announced_changes_nothing() {
     for (field, value) in [
         ("title_en", " "),
         ("title_zh", "a\nb"),
+        ("title_zh", "\u{200b}"),
+        ("title_en", "\u{202e}sdrawkcab"),
         ("text_en", ""),
         ("starts_at", "2099-01-01"),
         ("ends_at", "2020-01-01"),

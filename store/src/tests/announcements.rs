@@ -98,6 +98,23 @@ async fn an_announcement_that_ended_is_not_changed_and_every_version_is_in_the_l
 }
 
 #[tokio::test]
+async fn what_is_shown_keeps_its_start_where_it_goes_on_being_shown() {
+    let world = World::new().await;
+    let store = &world.store;
+    let made = announced(&world, Severity::Info, "first", 500).await;
+    let begin = async |starts_ms: i64| {
+        let content = Content { starts_ms, ..made.content.clone() };
+        let changed = store.update_announcement(&operator(&world), made.id, None, content).await.unwrap();
+        changed.content.starts_ms
+    };
+    let first = store.clock.now_ms();
+    assert_eq!(begin(first).await, first, "a planned one begins now");
+    world.clock.shift(9);
+    assert_eq!(begin(store.clock.now_ms()).await, first);
+    assert_eq!(begin(store.clock.now_ms() + 1).await, first + 10, "and is planned again");
+}
+
+#[tokio::test]
 async fn of_two_who_saw_the_same_version_the_second_is_told() {
     let world = World::new().await;
     let store = &world.store;
