@@ -102,6 +102,7 @@ const USER_TOKEN: &str = "user_token";
         service::retry,
         announcements::list,
         announcements::create,
+        announcements::show,
         announcements::update,
         announcements::end
     ),

@@ -92,7 +92,7 @@ async fn writing_a_planned_one_anew_names_its_beginning() {
     half.as_object_mut().unwrap().remove("starts_at");
     let refused = call(&operator, Method::PUT, &path, &half).await;
     assert_eq!((refused.status, &refused.json()["error"]["param"]), (422, &json!("starts_at")));
-    assert_eq!(operator.get(PATH).await.ok()["items"], json!([made]), "nothing changed");
+    assert_eq!(operator.get(&path).await.ok(), made, "nothing changed");
     let changed = call(&operator, Method::PUT, &path, &whole).await.ok();
     assert_eq!((&changed["state"], &changed["title_en"]), (&json!("planned"), &json!("Without the typo")));
     whole["starts_at"] = json!("0001-01-01");
@@ -134,8 +134,12 @@ async fn what_cannot_be_announced_changes_nothing() {
     }
     let nothing = format!("{PATH}/ann_00000000000000000000000001/end");
     assert_eq!(call(&operator, Method::POST, &nothing, &json!({})).await.refusal().0, 404);
+    assert_eq!(operator.get(&format!("{PATH}/ann_00000000000000000000000001")).await.refusal().0, 404);
+    assert_eq!(operator.get(&path).await.ok()["state"], "ended");
     let manager = server.rest_as(&server.manager(&server.founded).await.secret);
-    assert_eq!(manager.get(PATH).await.refusal(), (403, "forbidden".to_owned()));
+    for path in [PATH, path.as_str()] {
+        assert_eq!(manager.get(path).await.refusal(), (403, "forbidden".to_owned()));
+    }
     assert_eq!(call(&manager, Method::POST, PATH, &hour("info")).await.refusal().0, 403);
     assert_eq!(operator.get(PATH).await.ok()["items"].as_array().unwrap().len(), 1);
 }

@@ -8,6 +8,7 @@ use crate::auth::{Auth, Operator};
 use crate::fault::Fault;
 use crate::once::Job;
 use crate::post::{Empty, Post};
+use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get, post, put};
 use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use utoipa::ToSchema;
 pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/v1/manage/announcements", "listAnnouncements", Who::OperatorKey, || web::to(list)),
     post("/v1/manage/announcements", "createAnnouncement", Who::OperatorKey, || web::to(create)),
+    get("/v1/manage/announcements/{id}", "getAnnouncement", Who::OperatorKey, || web::to(show)),
     put("/v1/manage/announcements/{id}", "updateAnnouncement", Who::OperatorKey, || web::to(update))
         .refuses(&[Code::NotFound, Code::Conflict]),
     post("/v1/manage/announcements/{id}/end", "endAnnouncement", Who::OperatorKey, || web::to(end))
@@ -102,6 +104,19 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post<Operator, NewAnnounce
         answer::json(&reply(&api, made))
     })
     .await
+}
+
+/// An announcement, ended or not.
+#[utoipa::path(get, path = "/v1/manage/announcements/{id}", params(("id" = String, Path, description = "Id of the announcement.")), responses((status = 200, body = AnnouncementReply, description = "The announcement.")))]
+pub(crate) async fn show(
+    api: web::Data<Api>,
+    _: Auth<Operator>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Answer {
+    Query::read(&request, &[])?;
+    let found = api.store.find_announcement(parse::id(&path)?).await?.ok_or(Code::NotFound)?;
+    answer::view(&reply(&api, found))
 }
 
 /// Writes an announcement anew that has not ended.

@@ -100,6 +100,7 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
             with_id(signing_key(house, &acting).await.to_string())
         }
         (Verb::Post, "/v1/manage/announcements") => plain(announcement()),
+        (Verb::Get, "/v1/manage/announcements/{id}") => (with_id(announced(house).await.to_string()).0, Value::Null),
         (Verb::Put, "/v1/manage/announcements/{id}") => {
             let mut whole = announcement();
             whole["starts_at"] = json!("2027-01-31");

@@ -155,6 +155,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Get, "/v1/manage/usage" | "/v1/manage/stats") => get(&[of("") + "?org=" + org, of("") + "?app=" + app]),
         // Of no org, and for operators only: what is asked for is the same.
         (Verb::Get, "/v1/manage/announcements") => get(&[of("")]),
+        (Verb::Get, "/v1/manage/announcements/{id}") => get(&[of("ann_00000000000000000000000001")]),
         (Verb::Post, "/v1/manage/announcements") => vec![(of(""), Some(json!({})))],
         (Verb::Put, "/v1/manage/announcements/{id}") | (Verb::Post, "/v1/manage/announcements/{id}/end") => {
             vec![(of("ann_00000000000000000000000001"), Some(json!({})))]
