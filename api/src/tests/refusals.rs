@@ -112,7 +112,7 @@ async fn bodies_are_judged_before_anything_happens() {
     let large = format!("{{\"user\":\"{}\"}}", "x".repeat(256 * 1024));
     let twice = r#"{"user":"a","user":"b"}"#;
     for (path, body, status, code, param) in [
-        ("/v1/tokens", "", 400, "invalid_request", None),
+        ("/v1/tokens", "", 400, "invalid_request", Some("user")),
         ("/v1/tokens", "{", 400, "invalid_request", None),
         ("/v1/tokens", r#"["alice"]"#, 400, "invalid_request", None),
         ("/v1/tokens", twice, 400, "invalid_request", None),
@@ -153,7 +153,7 @@ async fn bodies_are_judged_before_anything_happens() {
             r#"{"sender":"alice","client_msg_id":"m","kind":"json"}"#,
             400,
             "invalid_request",
-            None,
+            Some("body"),
         ),
         (
             "/v1/conversations/c1/messages",
