@@ -85,7 +85,9 @@ pub(crate) fn dress(mut answer: HttpResponse, visit: &Visit<'_>) -> HttpResponse
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie, Accept-Encoding"));
     }
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let told = (visit.flash.is_some() && is_page).then(|| Cookie::Flash.remove(&visit.console.site));
+    // What browsers keep is the same for everybody, so it tells nobody what was done.
+    let is_kept = headers.get(header::CACHE_CONTROL).is_some_and(|rule| rule != "no-store");
+    let told = (visit.flash.is_some() && is_page && !is_kept).then(|| Cookie::Flash.remove(&visit.console.site));
     for cookie in visit.cookies.iter().chain(&told).filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
         headers.append(header::SET_COOKIE, cookie);
     }

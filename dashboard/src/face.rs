@@ -1,6 +1,7 @@
 //! The console through its front door, over a real store: what its tests share.
 mod account;
 mod announcements;
+mod docs;
 mod operator;
 mod rights;
 mod rim;
