@@ -8,7 +8,7 @@ use actix_web::{
 use tokenim_domain::{Error, secret::sha256};
 use tokenim_templates::{
     Template,
-    docs::PATH,
+    docs::{PATH, Tail},
     page::docs::{DocPage, DocsPage},
 };
 
@@ -29,14 +29,14 @@ const VARY: &str = "Accept-Language, Cookie, Accept-Encoding";
 
 fn index(visit: &Visit<'_>) -> Answer {
     visit.check_host()?;
-    kept(&DocsPage { frame: visit.frame(None) }, visit)
+    kept(&DocsPage { frame: visit.frame(None), tail: Tail(visit.asked_language()) }, visit)
 }
 
 fn show(visit: &Visit<'_>) -> Answer {
     visit.check_host()?;
     let name = visit.request.match_info().get("name").unwrap_or_default();
     let doc = visit.console.docs.find(name).ok_or(Fault::NotFound)?;
-    kept(&DocPage { frame: visit.frame(None), doc }, visit)
+    kept(&DocPage { frame: visit.frame(None), doc, tail: Tail(visit.asked_language()) }, visit)
 }
 
 /// A page that the browser keeps and asks about: it is sent again only where it changed. The tag is weak, because the same

@@ -21,6 +21,7 @@ use tokenim_domain::{
 };
 use tokenim_store::Account;
 use tokenim_templates::{
+    language::Language,
     page::{
         code::CodePage,
         sign_in::{Problem, SignInPage},
@@ -31,6 +32,7 @@ use tokenim_templates::{
 use crate::{
     answer,
     attempts::Caller,
+    cookie::Cookie,
     fault::Fault,
     form::{self, Form, push_field},
     half,
@@ -132,8 +134,16 @@ pub(crate) async fn after_password(
         push_field(&mut address, "next", safe_next(next));
         return Ok(answer::see_other(&address));
     }
-    session::begin(visit, account.id, org).await?;
+    begin(visit, &account, org).await?;
     Ok(answer::see_other(safe_next(next)))
+}
+
+/// Begins a session; from now on pages without one, as the documentation's, speak the account's language too.
+async fn begin(visit: &mut Visit<'_>, account: &Account, org: Option<OrgId>) -> Result<(), Error> {
+    session::begin(visit, account.id, org).await?;
+    let language = account.language.as_deref().and_then(Language::from_tag);
+    visit.cookies.extend(language.map(|language| Cookie::Language.set(language.tag(), &visit.console.site)));
+    Ok(())
 }
 
 /// The second step's form.
@@ -153,7 +163,7 @@ async fn sign_in_by_code(visit: &mut Visit<'_>, form: &Form) -> Answer {
         Ok(()) => {
             half::end(visit);
             let org = visit.console.store.find_first_org(account.id).await?;
-            session::begin(visit, account.id, org).await?;
+            begin(visit, &account, org).await?;
             Ok(answer::see_other(safe_next(&next)))
         }
         Err(error) => {

@@ -4,7 +4,7 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
-use crate::text::Text;
+use crate::{language::Language, text::Text};
 
 /// Where the documentation begins.
 pub const PATH: &str = "/docs";
@@ -134,9 +134,29 @@ pub struct Heading {
     pub is_deep: bool,
 }
 
+/// What the addresses of the documentation's pages end with on one of them: the language that its own address asked for, or
+/// nothing. So a language holds from page to page without a cookie, and each page stays the same for everybody.
+#[derive(Clone, Copy, Debug)]
+pub struct Tail(pub Option<Language>);
+
+impl fmt::Display for Tail {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |language| write!(out, "?lang={}", language.tag()))
+    }
+}
+
 /// HTML made here from a document of this build.
 #[derive(Debug)]
 pub struct Article(String);
+
+impl Article {
+    /// The same, whose links to other documents end with `tail`.
+    pub(crate) fn with(&self, tail: Tail) -> Self {
+        let link = |subject: Subject| format!("<a href=\"{}", subject.path());
+        let extend = |html: String, subject| html.replace(&link(subject), &format!("{}{tail}", link(subject)));
+        Self(Subject::ALL.into_iter().fold(self.0.clone(), extend))
+    }
+}
 
 impl fmt::Display for Article {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

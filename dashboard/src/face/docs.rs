@@ -10,3 +10,34 @@ async fn it_leaves_what_was_done_to_the_page_that_tells_it() {
     }
     assert!(cookies("/sign-in").await.contains("tim_flash=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
 }
+
+#[actix_web::test]
+async fn the_language_that_the_address_asks_for_holds_on_the_next_page() {
+    let face = face().await;
+    for page in ["/docs", "/docs/manage"] {
+        let plain = text_of(face.get(page, "").await).await;
+        assert!(plain.contains("href=\"/docs/errors\"") && plain.contains("<html lang=\"en\""), "{plain}");
+        let asked = face.get(&format!("{page}?lang=zh-CN"), "").await;
+        assert_eq!(header(&asked, "set-cookie"), "", "it is kept for everybody");
+        let html = text_of(asked).await;
+        let links: Vec<_> = html.split("href=\"/docs").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(links.len() > 5 && links.iter().all(|link| link.contains("?lang=")), "{links:?}");
+        let next = links.iter().find(|link| link.starts_with("/errors")).unwrap();
+        assert_eq!(*next, "/errors?lang=zh-CN");
+        assert!(text_of(face.get(&format!("/docs{next}"), "").await).await.contains("<html lang=\"zh-CN\""));
+    }
+    let manual = text_of(face.get("/docs/manage?lang=zh-CN", "").await).await;
+    assert!(manual.contains("<a href=\"/docs/protocol?lang=zh-CN#11-limits-quotas-revocation\">"), "{manual}");
+}
+
+#[actix_web::test]
+async fn it_speaks_the_language_of_the_account_that_signed_in() {
+    let face = face().await;
+    assert_eq!(cookie_of(&face.try_sign_in(PASSWORD).await, "tim_language"), "", "it chose none");
+    let store = &face.console.store;
+    let account = store.find_account_by_email(EMAIL).await.unwrap().unwrap().id;
+    store.update_language(account, "zh-CN").await.unwrap();
+    let cookie = cookie_of(&face.try_sign_in(PASSWORD).await, "tim_language");
+    assert_eq!(cookie, "tim_language=zh-CN");
+    assert!(text_of(face.get("/docs", &cookie).await).await.contains("<html lang=\"zh-CN\""));
+}

@@ -2,7 +2,7 @@
 use askama::Template;
 
 use crate::{
-    docs::{Doc, Subject},
+    docs::{Doc, Subject, Tail},
     frame::{Frame, Theme},
     language::Language,
 };
@@ -13,6 +13,8 @@ use crate::{
 pub struct DocsPage<'a> {
     /// What surrounds it.
     pub frame: Frame<'a>,
+    /// What the addresses of other pages of the documentation end with.
+    pub tail: Tail,
 }
 
 /// One document.
@@ -23,4 +25,6 @@ pub struct DocPage<'a> {
     pub frame: Frame<'a>,
     /// The document.
     pub doc: &'a Doc,
+    /// What the addresses of other pages of the documentation end with.
+    pub tail: Tail,
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     assets::Assets,
-    docs::{Docs, Subject},
+    docs::{Docs, Subject, Tail},
     flash::Flash,
     frame::{Announced, AppPlace, Frame, Mode, Theme, Viewer},
     language::Language,
@@ -41,9 +41,9 @@ fn every_page(frame: Frame<'_>) -> Vec<(String, String)> {
         pages.push((format!("mailbox {mails}"), page.render().expect("renders")));
     }
     let docs = Docs::embedded();
-    pages.push(("docs".to_owned(), DocsPage { frame: frame.clone() }.render().expect("renders")));
+    pages.push(("docs".to_owned(), DocsPage { frame: frame.clone(), tail: Tail(None) }.render().expect("renders")));
     for doc in Subject::ALL.iter().filter_map(|subject| docs.find(subject.name())) {
-        let page = DocPage { frame: frame.clone(), doc };
+        let page = DocPage { frame: frame.clone(), doc, tail: Tail(Some(Language::ZhCn)) };
         pages.push((format!("doc {}", doc.subject.name()), page.render().expect("renders")));
     }
     let lines = vec!["https://console.example/verify?a=1&b=2", "http://not a link", "javascript:alert(1)", HOSTILE];
