@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     attempts::Attempts,
+    docs::Pages,
     site::Site,
     stream::{board::Board, seats::Seats},
 };
@@ -86,6 +87,7 @@ pub struct Console {
     pub(crate) stop: CancellationToken,
     pub(crate) assets: Assets,
     pub(crate) docs: Docs,
+    pub(crate) pages: Pages,
     pub(crate) attempts: Mutex<Attempts>,
     /// When a report about the content security policy was last logged.
     pub(crate) csp_logged_ms: AtomicI64,
@@ -106,6 +108,7 @@ impl Console {
             stop: ports.stop,
             assets: Assets::embedded(),
             docs: Docs::embedded(),
+            pages: Pages::default(),
             attempts: Mutex::new(Attempts::new()),
             csp_logged_ms: AtomicI64::default(),
             board: Board::default(),

@@ -14,7 +14,7 @@ const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
 const TOP: &str = "document";
 
 /// A document that is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// What goes over the wire.
     Protocol,
@@ -136,7 +136,7 @@ pub struct Heading {
 
 /// What the addresses of the documentation's pages end with on one of them: the language that its own address asked for, or
 /// nothing. So a language holds from page to page without a cookie, and each page stays the same for everybody.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tail(pub Option<Language>);
 
 impl fmt::Display for Tail {

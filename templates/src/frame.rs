@@ -2,7 +2,7 @@
 use crate::{assets::Assets, flash::Flash, language::Language, nav::Nav, number::grouped, text::Text};
 
 /// How light or dark the pages are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Theme {
     /// As the visitor's system says.
     #[default]

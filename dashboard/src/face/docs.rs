@@ -41,3 +41,25 @@ async fn it_speaks_the_language_of_the_account_that_signed_in() {
     assert_eq!(cookie, "tim_language=zh-CN");
     assert!(text_of(face.get("/docs", &cookie).await).await.contains("<html lang=\"zh-CN\""));
 }
+
+#[actix_web::test]
+async fn a_page_is_rendered_once_whatever_else_the_address_says() {
+    let face = face().await;
+    let tag = async |path: &str| header(&face.get(path, "tim_flash=saved").await, "etag").to_owned();
+    let first = tag("/docs/errors").await;
+    assert!(first.starts_with("W/\"") && tag("/docs/manage").await != first, "{first}");
+    for query in ["?a=1", "?a=2&b=%3Cb%3E", "?lang=xx", "?theme=dark"] {
+        assert_eq!(tag(&format!("/docs/errors{query}")).await, first, "{query}");
+    }
+    assert_eq!(face.get("/docs/nothing", "").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(face.console.pages.count(), 2);
+    let asked = tag("/docs/errors?lang=en").await;
+    assert!(asked != first && tag("/docs/errors?b=1&lang=EN").await == asked, "its links carry the language");
+    let dark = header(&face.get("/docs/errors", "tim_theme=dark").await, "etag").to_owned();
+    assert!(dark != first && dark != asked);
+    assert_eq!(face.console.pages.count(), 4);
+    let packed = TestRequest::get().uri("/docs/errors").insert_header(("accept-encoding", "gzip"));
+    let packed = face.ask(packed).await;
+    assert_eq!((header(&packed, "content-encoding"), header(&packed, "etag")), ("gzip", first.as_str()));
+    assert!(test::read_body(packed).await.starts_with(&[0x1f, 0x8b]));
+}
