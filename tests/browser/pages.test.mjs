@@ -18,7 +18,9 @@ const PASSWORD = "a long enough phrase for all";
 /** Pages of somebody who has just signed up; `{app}` is their first app. */
 const NEW = [
   "/console/overview", "/console/usage", "/console/plan", "/console/plan/pro", "/console/apps", "/console/apps/new", "/console/apps/{app}",
-  "/console/apps/{app}/quickstart", "/console/apps/{app}/keys", "/console/apps/{app}/signing-keys", "/console/apps/{app}/origins",
+  "/console/apps/{app}/quickstart", "/console/apps/{app}/quickstart?code=react", "/console/apps/{app}/quickstart?code=java",
+  "/console/apps/{app}/quickstart?code=kotlin", "/console/apps/{app}/quickstart?code=swift",
+  "/console/apps/{app}/keys", "/console/apps/{app}/signing-keys", "/console/apps/{app}/origins",
   "/console/members", "/console/orgs", "/console/audit", "/console/settings", "/console/account", "/console/account/totp", "/console/prove",
 ];
 /** Pages of an org with a history, and of the operator area. */
@@ -31,7 +33,7 @@ const FULL = [
   "/operator/plans", "/operator/nodes", "/operator/jobs", "/operator/announcements", "/operator/announcements/{announcement}", "/operator/audit", "/no-such-page",
 ];
 /** The documentation, which needs no account. */
-const DOCS = ["/docs", "/docs/protocol", "/docs/errors", "/docs/manage", "/docs/operations"];
+const DOCS = ["/docs", "/docs/protocol", "/docs/tokens", "/docs/errors", "/docs/manage", "/docs/operations"];
 /** Statuses other than 200 of pages above. */
 const STATUS = { "{invitation}": 403, "/no-such-page": 404 };
 
