@@ -418,6 +418,7 @@ export class Story {
     assert.deepEqual(apps.value.items.map(({ id }) => id), [this.app]);
     assert.equal((await this.server.ask(key, "GET", "/v1/manage/members")).status, 403, "no more than its role");
     await ada.open("/console/settings");
+    await fold(page.locator("tbody tr", { hasText: "Scripts" }));
     await ada.submit(page.locator("form[action$='/revoke']"));
     await until("the key is refused", async () => (await this.server.ask(key, "GET", "/v1/manage/apps")).code === "key_revoked", REVOKED_MS_MAX);
   }
