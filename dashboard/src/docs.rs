@@ -105,7 +105,7 @@ impl Pages {
     /// How many are kept.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
