@@ -8,7 +8,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
-use tokenim_domain::{Error, actor::Action, id::OrgId};
+use tokenim_domain::{Error, actor::Action, id::OrgId, secret::hex};
 use tokenim_store::{AuditEvent, AuditQuery, AuditVerdict};
 use tokenim_templates::{
     page::audit::{AuditFilter, AuditLinks, AuditPage, Check, EventRow},
@@ -136,10 +136,6 @@ fn row(path: &str, filter: &AuditFilter, event: AuditEvent, actor_name: Option<S
         only_actor,
         only_action,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The fields that the chain is made of, each as it was hashed (docs/MANAGE.md §6).

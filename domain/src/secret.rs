@@ -124,9 +124,20 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest::digest(&digest::SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
+/// Bytes as lower-case hex, two digits each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hex_keeps_both_digits_of_every_byte() {
+        assert_eq!(hex(&[0x00, 0x0a, 0xff]), "000aff");
+    }
     use crate::rng::SystemRng;
 
     #[test]

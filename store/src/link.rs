@@ -10,6 +10,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, Que
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::{AccountId, SessionId};
 use tokenim_domain::mail::Mail;
+use tokenim_domain::secret::hex;
 use tokenim_domain::{Code, Error, Result};
 
 /// Ended links that a new one forgets on its way: more than it adds, so that what piled up is worked off.
@@ -74,8 +75,7 @@ pub(crate) async fn add(store: &Store, tx: &DatabaseTransaction, account: Accoun
         used_ms: None,
     };
     sql::insert(tx, row).await?;
-    let hash: String = new.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    enqueue_mail(store, tx, None, &format!("link:{hash}"), &new.mail).await
+    enqueue_mail(store, tx, None, &format!("link:{}", hex(&new.hash)), &new.mail).await
 }
 
 /// Uses a link up; its account, if it worked.

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use tokenim_domain::Error;
 use tokenim_domain::actor::Action;
 use tokenim_domain::id::OrgId;
+use tokenim_domain::secret::hex;
 use tokenim_protocol::time::rfc3339;
 use tokenim_store::{AuditEvent, AuditQuery, AuditVerdict, OrgScope};
 use utoipa::ToSchema;
@@ -122,10 +123,6 @@ async fn verdict(log: OrgScope<'_>) -> Answer {
         AuditVerdict::Broken { seq } => (false, seq),
     };
     answer::view(&AuditCheck { intact, seq })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn reply(event: AuditEvent, actor_name: Option<String>) -> Result<EventReply, Fault> {
