@@ -71,7 +71,7 @@ pub(crate) struct InvitationReply {
     state: &'static str,
     /// Id of the account or key that invited.
     invited_by: String,
-    /// The account's address, or the management key's name; in lists, where there is one.
+    /// The member's address, or the management key's name; in lists, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     invited_by_name: Option<String>,
@@ -91,12 +91,9 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
     let (ask, _) = Ask::<InvitationId>::read(&request, &[])?;
     let org = manager.0.org(&api);
     let rows = org.list_invitations(ask.after, ask.rows()).await?;
-    let names = org.actor_names(rows.iter().map(|invitation| invitation.invited_by.as_str())).await?;
-    let named = |invitation: InvitationView| {
-        let invited_by_name = names.get(&invitation.invited_by).cloned();
-        InvitationReply { invited_by_name, ..reply(invitation) }
-    };
-    answer::view(&ask.page(rows, |invitation| invitation.id).map(named))
+    let page = ask.page(rows, |invitation| invitation.id);
+    let named = |invitation, invited_by_name| InvitationReply { invited_by_name, ..reply(invitation) };
+    answer::view(&page.named(org, |invitation| Some(&invitation.invited_by), named).await?)
 }
 
 /// Invites an address by mail, for seven days.

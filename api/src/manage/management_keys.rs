@@ -62,7 +62,7 @@ pub(crate) struct ManagementKeyReply {
     hint: String,
     /// Id of the account or key that made it, or `machine`.
     created_by: String,
-    /// The account's address, or the management key's name; in lists, where there is one.
+    /// The member's address, or the management key's name; in lists, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     created_by_name: Option<String>,
@@ -95,12 +95,9 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
     let (ask, _) = Ask::<KeyId>::read(&request, &[])?;
     let org = manager.0.org(&api);
     let rows = org.list_management_keys(ask.after, ask.rows()).await?;
-    let names = org.actor_names(rows.iter().map(|key| key.created_by.as_str())).await?;
-    let named = |key: ManagementKeyView| {
-        let created_by_name = names.get(&key.created_by).cloned();
-        ManagementKeyReply { created_by_name, ..reply(key, None) }
-    };
-    answer::view(&ask.page(rows, |key| key.id).map(named))
+    let page = ask.page(rows, |key| key.id);
+    let named = |key, created_by_name| ManagementKeyReply { created_by_name, ..reply(key, None) };
+    answer::view(&page.named(org, |key| Some(&key.created_by), named).await?)
 }
 
 /// Makes a management key; the answer holds its secret, once.

@@ -1,4 +1,4 @@
-//! Pages of the provisioning API's lists: keyset pages by id, the oldest first.
+//! Pages of the provisioning API's lists: keyset pages by id, the oldest first where a list does not say otherwise.
 
 use crate::fault::Fault;
 use crate::query::Query;
@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokenim_domain::Error;
+use tokenim_store::OrgScope;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -30,7 +31,7 @@ pub(crate) struct Paging {
     limit: Option<u32>,
 }
 
-/// A page of a list, in the order of its ids.
+/// A page of a list, by id.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
@@ -44,7 +45,7 @@ impl<T: ToSchema> PartialSchema for Page<T> {
         let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
         let text_or_null = SchemaType::from_iter([Type::String, Type::Null]);
         let cursor = ObjectBuilder::new().schema_type(text_or_null).description(Some("For `cursor`; null at the end."));
-        let page = ObjectBuilder::new().description(Some("A page of a list, in the order of its ids."));
+        let page = ObjectBuilder::new().description(Some("A page of a list, by id."));
         page.property("items", items).required("items").property("next_cursor", cursor).into()
     }
 }
@@ -64,6 +65,22 @@ impl<T> Page<T> {
     /// The page as it is shown.
     pub(crate) fn map<V>(self, view: impl Fn(T) -> V) -> Page<V> {
         Page { items: self.items.into_iter().map(view).collect(), next_cursor: self.next_cursor }
+    }
+
+    /// The same with the name beside the id of who made each item, where the org may see one.
+    ///
+    /// Errors: the store's.
+    pub(crate) async fn named<V>(
+        self,
+        org: OrgScope<'_>,
+        maker: impl Fn(&T) -> Option<&str>,
+        view: impl Fn(T, Option<String>) -> V,
+    ) -> Result<Page<V>, Error> {
+        let names = org.actor_names(self.items.iter().filter_map(&maker)).await?;
+        Ok(self.map(|item| {
+            let name = maker(&item).and_then(|id| names.get(id)).cloned();
+            view(item, name)
+        }))
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) struct SigningKeyReply {
     public_key: Option<String>,
     /// Id of the account or key that made it, or `machine`; null for the oldest keys.
     created_by: Option<String>,
-    /// The account's address, or the management key's name; in lists, where there is one.
+    /// The member's address, or the management key's name; in lists, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     created_by_name: Option<String>,
@@ -112,12 +112,9 @@ pub(crate) async fn list(api: web::Data<Api>, manager: Auth<Manager>, request: H
     let app = parse::app(query.text("app"))?;
     let org = manager.0.org(&api);
     let rows = org.list_signing_keys(app, ask.after, ask.rows()).await?;
-    let names = org.actor_names(rows.iter().filter_map(|key| key.created_by.as_deref())).await?;
-    let named = |key: SigningKeyView| {
-        let created_by_name = key.created_by.as_ref().and_then(|id| names.get(id)).cloned();
-        SigningKeyReply { created_by_name, ..reply(key, None) }
-    };
-    answer::view(&ask.page(rows, |key| key.id).map(named))
+    let page = ask.page(rows, |key| key.id);
+    let named = |key, created_by_name| SigningKeyReply { created_by_name, ..reply(key, None) };
+    answer::view(&page.named(org, |key| key.created_by.as_deref(), named).await?)
 }
 
 /// Makes a signing key; the answer holds the secret of an HS256 key, once.
