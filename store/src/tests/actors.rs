@@ -21,7 +21,7 @@ async fn an_org_names_its_members_and_nobody_else() {
     let acting = Acting { org: world.app().org, right: Right::Role(OrgRole::Owner), actor };
     org.remove_member(&acting, bob).await.unwrap();
     let names = org.actor_names(ids.iter().map(String::as_str)).await.unwrap();
-    assert_eq!(names.into_keys().collect::<Vec<_>>(), [ann.clone()], "whoever left is an id");
+    assert_eq!(names.keys().collect::<Vec<_>>(), [ann], "whoever left is an id");
 }
 
 /// Even where the operator is a member of the org, so that the org may see the address.
