@@ -10,10 +10,7 @@ use actix_web::{
     http::header::{self, CacheControl, CacheDirective, ETag, EntityTag, Header, IfNoneMatch},
     web::Bytes,
 };
-use tokenim_domain::{
-    Error,
-    secret::{hex, sha256},
-};
+use tokenim_domain::{Error, secret::sha256};
 use tokenim_templates::{
     Template,
     assets::gzip_page,
