@@ -9,6 +9,8 @@ import { EMAIL as OPERATOR, PASSWORD as OPERATOR_PASSWORD, until } from "./serve
 
 const PASSWORD = "a long enough phrase for all";
 const OTHER_PASSWORD = "quite another phrase for all";
+/** Opens what a row of a table hides. */
+const fold = (row) => row.locator("summary").click();
 /** Within this time a revoked key's sockets are closed and its calls refused. */
 const REVOKED_MS_MAX = 5_000;
 /** What a page may take on a busy machine. */
@@ -169,7 +171,6 @@ export class Story {
     const { ada } = this, { page } = ada;
     const keys = `/console/apps/${this.app}/keys`;
     const secret = async () => (await page.locator("#secret").innerText()).trim();
-    const fold = async (row) => row.locator("summary").click();
     await ada.open(keys);
     await ada.submit(keys, { name: "Backend" }, 422);
     assert.equal(await page.inputValue("#name"), "Backend", "what was entered is kept");
