@@ -141,11 +141,15 @@ fn parse<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, Fault> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
-        // Where in the text is of no use to whoever let a program write it.
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        let missing =
-            message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')).map(str::to_owned);
-        Fault::malformed(message, missing.or_else(|| (path != ".").then_some(path)))
+        // Where in the text is of no use to whoever let a program write it; it comes last, behind what the text says.
+        let message = message.rsplit_once(" at line ").map_or(&*message, |(said, _)| said).to_owned();
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        let param = match (path.as_str(), missing) {
+            (".", missing) => missing.map(str::to_owned),
+            (_, Some(missing)) => Some(format!("{path}.{missing}")),
+            (_, None) => Some(path),
+        };
+        Fault::malformed(message, param)
     })
 }
 
@@ -183,6 +187,14 @@ mod tests {
         assert_eq!(param(r#"{"user":3}"#).as_deref(), Some("user"));
         assert_eq!(param(r#"{"user":"a","members":["b",4]}"#).as_deref(), Some("members[1]"));
         assert_eq!(param(r#"{"user":"a","org_id":1}"#).as_deref(), Some("org_id"));
+        assert_eq!(param("{}").as_deref(), Some("user"), "missing");
+        let inner = parse::<std::collections::BTreeMap<String, Sample>>(br#"{"a":{}}"#).unwrap_err();
+        let said: serde_json::Value = serde_json::from_slice(&inner.json("", "")).unwrap();
+        assert_eq!(said["error"]["param"], "a.user", "missing in another");
+        let odd = parse::<Sample>(br#"{"user":"a","x at line y":1}"#).unwrap_err().json("", "");
+        let odd: serde_json::Value = serde_json::from_slice(&odd).unwrap();
+        let message = odd["error"]["message"].as_str().unwrap();
+        assert!(message.contains("`x at line y`") && !message.contains("column"), "{message}");
         for whole in ["", "null", r#"["a"]"#, "{", r#"{"user":"a"} x"#, r#"{"user":"a","user":"b"}"#] {
             assert_eq!(param(whole), None, "{whole}");
         }

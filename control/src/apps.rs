@@ -8,8 +8,9 @@ use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_store::{App, AppChange, Store};
 
-/// Makes an app with a first signing secret. That needs an owner with a verified address, whom an operator answers for: until then an org
-/// has the one test app of its sign-up, so that deleting it and making another one does not begin the trial anew.
+/// Makes an app with a first signing secret. That needs an owner with a verified address, whom an operator answers for:
+/// until then an org has the one test app of its sign-up, so that deleting it and making another one does not begin the
+/// trial anew.
 ///
 /// Errors: `forbidden`, `invalid_field`, `email_unverified`, `plan_limit`; the store's.
 pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> Result<App> {
