@@ -12,6 +12,14 @@ pub(crate) enum EventSchema {
     Message(MessageSchema),
     /// Members joined or left.
     Member(MemberSchema),
+    /// A message's content was replaced.
+    Edited(EditedSchema),
+    /// A message's content was erased.
+    Deleted(DeletedSchema),
+    /// A user reacted to a message, or took that back.
+    Reaction(ReactionSchema),
+    /// A message was pinned, or no more.
+    Pinned(PinnedSchema),
 }
 
 /// A message.
@@ -34,9 +42,54 @@ pub(crate) struct MessageSchema {
     client_msg_id: String,
     /// `text`, `json` or `file`.
     kind: String,
-    /// The content, to the byte as it was sent.
-    #[schema(value_type = serde_json::Value)]
+    /// The content, to the byte as it was sent or last edited; absent where it was deleted.
+    #[schema(value_type = Option<serde_json::Value>)]
     body: (),
+    /// Seq of the message it replies to.
+    #[schema(nullable = false)]
+    reply_to: Option<i64>,
+    /// Users it speaks to, or `"*"`.
+    #[schema(value_type = Option<serde_json::Value>)]
+    mentions: (),
+    /// Asks for no attention.
+    #[schema(nullable = false)]
+    silent: Option<bool>,
+    /// Its last edit.
+    #[schema(nullable = false)]
+    edited: Option<MarkSchema>,
+    /// Its deletion.
+    #[schema(nullable = false)]
+    deleted: Option<MarkSchema>,
+    /// Seq of the event that pinned it.
+    #[schema(nullable = false)]
+    pinned: Option<i64>,
+    /// Messages that reply to it.
+    #[schema(nullable = false)]
+    replies: Option<i64>,
+    #[schema(nullable = false)]
+    reactions: Option<Vec<CountedSchema>>,
+}
+
+/// An event that left its mark on a message.
+#[derive(Debug, ToSchema)]
+#[schema(as = Mark)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct MarkSchema {
+    seq: i64,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+/// Users who reacted alike.
+#[derive(Debug, ToSchema)]
+#[schema(as = Reactions)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct CountedSchema {
+    emoji: String,
+    count: i64,
+    /// True where the user who asks is one of them.
+    #[schema(nullable = false)]
+    mine: Option<bool>,
 }
 
 /// A change of membership.
@@ -68,4 +121,113 @@ pub(crate) struct ChangedUser {
     user: String,
     /// `owner` or `member`.
     role: String,
+}
+
+/// A message's content was replaced.
+#[derive(Debug, ToSchema)]
+#[schema(as = EditedEvent)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct EditedSchema {
+    conversation: String,
+    /// Incarnation of the conversation's log.
+    epoch: i64,
+    /// Dense number in the conversation, from 1.
+    seq: i64,
+    /// Messages of the conversation so far.
+    msg_no: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Seq of the message.
+    target: i64,
+    /// Who did it; absent when the app's server did.
+    #[schema(nullable = false)]
+    actor: Option<String>,
+    /// The actor's own id of it.
+    #[schema(nullable = false)]
+    client_msg_id: Option<String>,
+    /// Content kind; absent where the message was deleted since.
+    #[schema(nullable = false)]
+    kind: Option<String>,
+    /// The new content; absent where the message was deleted since.
+    #[schema(value_type = Option<serde_json::Value>)]
+    body: (),
+}
+
+/// A message's content was erased.
+#[derive(Debug, ToSchema)]
+#[schema(as = DeletedEvent)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct DeletedSchema {
+    conversation: String,
+    /// Incarnation of the conversation's log.
+    epoch: i64,
+    /// Dense number in the conversation, from 1.
+    seq: i64,
+    /// Messages of the conversation so far.
+    msg_no: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Seq of the message.
+    target: i64,
+    /// Who did it; absent when the app's server did.
+    #[schema(nullable = false)]
+    actor: Option<String>,
+    /// The actor's own id of it.
+    #[schema(nullable = false)]
+    client_msg_id: Option<String>,
+}
+
+/// A user reacted to a message, or took that back.
+#[derive(Debug, ToSchema)]
+#[schema(as = ReactionEvent)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct ReactionSchema {
+    conversation: String,
+    /// Incarnation of the conversation's log.
+    epoch: i64,
+    /// Dense number in the conversation, from 1.
+    seq: i64,
+    /// Messages of the conversation so far.
+    msg_no: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Seq of the message.
+    target: i64,
+    /// Who did it; absent when the app's server did.
+    #[schema(nullable = false)]
+    actor: Option<String>,
+    /// The actor's own id of it.
+    #[schema(nullable = false)]
+    client_msg_id: Option<String>,
+    emoji: String,
+    /// `added` or `removed`.
+    change: String,
+    /// Users with this reaction afterwards.
+    count: i64,
+}
+
+/// A message was pinned, or no more.
+#[derive(Debug, ToSchema)]
+#[schema(as = PinnedEvent)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct PinnedSchema {
+    conversation: String,
+    /// Incarnation of the conversation's log.
+    epoch: i64,
+    /// Dense number in the conversation, from 1.
+    seq: i64,
+    /// Messages of the conversation so far.
+    msg_no: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Seq of the message.
+    target: i64,
+    /// Who did it; absent when the app's server did.
+    #[schema(nullable = false)]
+    actor: Option<String>,
+    /// The actor's own id of it.
+    #[schema(nullable = false)]
+    client_msg_id: Option<String>,
+    /// `added` or `removed`.
+    change: String,
 }

@@ -1,5 +1,6 @@
 //! The JSON face: REST routes, their OpenAPI document and idempotency. actix translates here and decides nothing.
 
+mod amendments;
 mod answer;
 mod api;
 mod auth;

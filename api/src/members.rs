@@ -178,7 +178,7 @@ pub(crate) async fn remove(
 async fn commit(api: &Api, change: MemberChange) -> Result<String, Fault> {
     let event = match api.gateway.write(Write::Change(change)).await? {
         Outcome::Changed(event) => event,
-        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) => {
+        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) | Outcome::Amended(_) => {
             return Err(conversations::unexpected());
         }
     };

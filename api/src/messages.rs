@@ -17,13 +17,14 @@ use serde_json::value::RawValue;
 use tokenim_domain::limits::{
     EVENT_OVERHEAD_BYTES_MAX, HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX,
 };
-use tokenim_domain::log::{Draft, From, Outcome, Page, RangeQuery, Sent, Write};
+use tokenim_domain::log::{About, Draft, From, Mentions, Outcome, Page, RangeQuery, Sent, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, content};
 use tokenim_gateway::encode;
+use tokenim_protocol::command::Everyone;
 use tokenim_protocol::reply::Json;
 use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
@@ -59,6 +60,23 @@ pub(crate) struct NewMessage {
     /// The content, at most 64 KiB of JSON; stored to the byte.
     #[schema(value_type = serde_json::Value, example = json!({"text": "hello"}))]
     body: Box<RawValue>,
+    /// Seq of the message it replies to.
+    #[schema(minimum = 1)]
+    reply_to: Option<i64>,
+    /// Users it speaks to, at most 50, or `"*"`: everyone.
+    #[schema(value_type = Option<serde_json::Value>, example = json!(["bob"]))]
+    mentions: Option<Mentioned>,
+    /// Asks for no attention: no push to a sleeping device.
+    #[serde(default)]
+    silent: bool,
+}
+
+/// Whom a message speaks to.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Mentioned {
+    Users(Vec<String>),
+    Everyone(Everyone),
 }
 
 /// A stored message.
@@ -103,6 +121,7 @@ pub(crate) struct EventPageSchema {
         ("before" = Option<i64>, Query, description = "The last events below this seq."),
         ("around" = Option<i64>, Query, description = "Half a page up to this seq, half a page above it."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("thread" = Option<i64>, Query, description = "Only messages that reply to the message of this seq."),
         ("limit" = Option<u32>, Query, description = "Events of the page; a page of large bodies holds fewer.", minimum = 1, maximum = 200),
     ),
     responses((status = 200, body = EventPageSchema, description = "The page.")))]
@@ -112,7 +131,7 @@ pub(crate) async fn list(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Answer {
-    let query = Query::read(&request, &["after", "before", "around", "cursor", "limit"])?;
+    let query = Query::read(&request, &["after", "before", "around", "cursor", "thread", "limit"])?;
     let caller = caller.0;
     let conversation = Conversation::parse(&path)?;
     caller.allow(conversation.as_str(), Cap::Read)?;
@@ -121,6 +140,7 @@ pub(crate) async fn list(
         app: caller.app(),
         conversation,
         viewer: caller.viewer(),
+        thread: query.parsed::<i64>("thread")?,
         from,
         limit,
         bytes_max: PAGE_BODY_BYTES_MAX,
@@ -176,7 +196,9 @@ async fn deliver(api: web::Data<Api>, path: String, job: Job<Caller, NewMessage>
     let conversation = draft.conversation.clone();
     match api.gateway.write(Write::Send(draft)).await {
         Ok(Outcome::Sent(sent)) => answer::json(&reply(&sent)),
-        Ok(Outcome::Created(..) | Outcome::Changed(_) | Outcome::Moved(_)) => Err(conversations::unexpected()),
+        Ok(Outcome::Created(..) | Outcome::Changed(_) | Outcome::Moved(_) | Outcome::Amended(_)) => {
+            Err(conversations::unexpected())
+        }
         Err(error) if error.code == Code::NotFound => Err(explain(&api, &caller, conversation, error).await),
         Err(error) => Err(error.into()),
     }
@@ -200,6 +222,12 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     let conversation = Conversation::parse(path)?;
     caller.allow(conversation.as_str(), Cap::Send)?;
     let kind = content::check(&new.kind, new.body.get())?;
+    let mentions = match new.mentions {
+        None => None,
+        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
+        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(String::as_str))?,
+    };
+    let about = About { reply_to: new.reply_to, mentions, silent: new.silent };
     Ok(Draft {
         app: caller.app(),
         conversation,
@@ -208,6 +236,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         prev: None,
         kind,
         body: new.body.get().into(),
+        about,
         credential: caller.credential(),
         allowance: Allowance::default(),
     })

@@ -8,6 +8,7 @@ use crate::manage::{
 use crate::query::Query;
 use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
+    amendments,
     answer::{self, Answer},
     conversations, members, messages, stats, tokens, usage,
 };
@@ -45,6 +46,13 @@ const USER_TOKEN: &str = "user_token";
         conversations::show,
         messages::list,
         messages::send,
+        amendments::show,
+        amendments::edit,
+        amendments::remove,
+        amendments::list_reactions,
+        amendments::react,
+        amendments::pin,
+        amendments::list_pins,
         members::list,
         members::add,
         members::remove,

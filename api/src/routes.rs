@@ -19,6 +19,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::tokens::ROUTES,
     crate::conversations::ROUTES,
     crate::messages::ROUTES,
+    crate::amendments::ROUTES,
     crate::members::ROUTES,
     crate::usage::ROUTES,
     crate::stats::ROUTES,

@@ -122,6 +122,7 @@ async fn send(visit: &Visit<'_>, key: SigningKey, message: Message) -> Result<()
         prev: None,
         kind: ContentKind::Text,
         body: serde_json::json!({ "text": text }).to_string().into(),
+        about: tokenim_domain::log::About::default(),
         credential: tokenim_domain::log::Credential { key: key.id, label: None },
         allowance: tokenim_domain::plan::quota::Allowance::default(),
     };
@@ -186,6 +187,7 @@ async fn log(visit: &Visit<'_>, app: &App) -> Result<Option<Page>, Fault> {
         app: app_ref(visit, app)?,
         conversation: Conversation::parse(CONVERSATION)?,
         viewer: None,
+        thread: None,
         from: From::Newest,
         limit: LINES_MAX,
         bytes_max: LINES_BYTES_MAX,

@@ -1,7 +1,14 @@
 //! The message log port: what the gateway asks of the store, and nothing more. SQL and an in-memory model implement it.
 
+mod amend;
+
+pub use amend::{
+    About, Act, Amended, Amendment, Emoji, Mark, Mentions, MessageState, Reaction, ReactionsQuery, Reactor,
+};
+
 use crate::error::{Error, Result};
 use crate::id::{AppId, KeyId, MessageId, OrgId};
+use crate::meter::units;
 use crate::name::{ClientMsgId, Conversation, User};
 use crate::plan::quota::Allowance;
 use crate::role::{Change, ContentKind, ConversationKind, MemberRole};
@@ -37,6 +44,8 @@ pub enum Write {
     Change(MemberChange),
     /// A watermark of a member moves.
     Move(Watermark),
+    /// A stored message is edited, deleted, reacted to or pinned.
+    Amend(Amendment),
 }
 
 impl Write {
@@ -48,6 +57,25 @@ impl Write {
             Write::Create(new) => new.app,
             Write::Change(change) => change.app,
             Write::Move(watermark) => watermark.app,
+            Write::Amend(amendment) => amendment.app,
+        }
+    }
+
+    /// What it takes its units from, and how many they are; `None` where it counts nothing.
+    pub fn metered(&mut self) -> Option<(&mut Allowance, i64)> {
+        match self {
+            Write::Send(draft) => Some((&mut draft.allowance, units(draft.body.len()))),
+            Write::Amend(Amendment { act, allowance, .. }) if act.units() > 0 => Some((allowance, act.units())),
+            Write::Amend(_) | Write::Create(_) | Write::Change(_) | Write::Move(_) => None,
+        }
+    }
+
+    /// Whether it takes a turn of its app's messages per second.
+    #[must_use]
+    pub const fn is_paced(&self) -> bool {
+        match self {
+            Write::Send(_) | Write::Amend(_) => true,
+            Write::Create(_) | Write::Change(_) | Write::Move(_) => false,
         }
     }
 }
@@ -69,6 +97,8 @@ pub struct Draft {
     pub kind: ContentKind,
     /// Content: JSON text.
     pub body: Box<str>,
+    /// What it says beside its content; what it replies to must be a message the sender may see.
+    pub about: About,
     /// What it is counted under.
     pub credential: Credential,
     /// What may still be stored; the log takes from it what it stores, and refuses with `quota_exceeded` what is more.
@@ -133,6 +163,8 @@ pub enum Outcome {
     Changed(Option<Arc<Event>>),
     /// The watermark stands at least there; true where it moved.
     Moved(bool),
+    /// The message is as asked, now or before.
+    Amended(Amended),
 }
 
 /// What became of a batch.
@@ -196,8 +228,23 @@ pub enum EventBody {
         client_msg_id: ClientMsgId,
         /// Content kind.
         kind: ContentKind,
-        /// Content: JSON text.
+        /// Content: JSON text; the last edit's where it was edited, empty where it was deleted.
         body: Box<str>,
+        /// What it says beside its content.
+        about: About,
+        /// What became of it since, where anything did; never of an event that was just committed.
+        state: Option<Box<MessageState>>,
+    },
+    /// A message was edited, deleted, reacted to or pinned.
+    Amended {
+        /// Seq of the message.
+        target: i64,
+        /// Who did it; `None` = the app's server.
+        actor: Option<User>,
+        /// The actor's id of it.
+        client_msg_id: Option<ClientMsgId>,
+        /// What was done.
+        act: Act,
     },
     /// Members joined or left.
     Member {
@@ -244,6 +291,24 @@ pub enum From {
     Newest,
 }
 
+impl EventBody {
+    /// Whether it counts as a message: for `msg_no`, unread counts and figures.
+    #[must_use]
+    pub const fn is_message(&self) -> bool {
+        matches!(self, EventBody::Message { .. })
+    }
+
+    /// Message units it counts, as it was committed; a member event counts none.
+    #[must_use]
+    pub fn units(&self) -> i64 {
+        match self {
+            EventBody::Message { body, .. } => units(body.len()),
+            EventBody::Amended { act, .. } => act.units(),
+            EventBody::Member { .. } => 0,
+        }
+    }
+}
+
 /// A range of one conversation.
 #[derive(Debug, Clone)]
 pub struct RangeQuery {
@@ -253,6 +318,8 @@ pub struct RangeQuery {
     pub conversation: Conversation,
     /// A member, who sees what happened since it joined; `None` = the app's server, which sees all.
     pub viewer: Option<User>,
+    /// Only messages that reply to the message of this seq.
+    pub thread: Option<i64>,
     /// Which part.
     pub from: From,
     /// Events at most.
@@ -375,6 +442,20 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// A page of members, by user id. Errors: `not_found` as for [`MessageLog::read_range`].
     fn members(&self, query: MembersQuery) -> impl Future<Output = Result<Vec<Member>>> + Send;
+
+    /// Who reacted to a message, in the order it was done. Errors: `not_found` as for [`MessageLog::read_range`], and for
+    /// no such message.
+    fn reactions(&self, query: ReactionsQuery) -> impl Future<Output = Result<Vec<Reactor>>> + Send;
+
+    /// The pinned messages of a conversation, the last pinned first; at most `PINS_MAX` there are.
+    ///
+    /// Errors: `not_found` as for [`MessageLog::read_range`].
+    fn pins(
+        &self,
+        app: AppRef,
+        conversation: Conversation,
+        viewer: Option<User>,
+    ) -> impl Future<Output = Result<Vec<Event>>> + Send;
 
     /// Makes sure the user exists.
     fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;

@@ -71,6 +71,15 @@ texts! {
 }
 
 impl MemberRole {
+    /// Whether this role may delete what others said, and pin messages.
+    #[must_use]
+    pub const fn may_moderate(self) -> bool {
+        match self {
+            MemberRole::Owner => true,
+            MemberRole::Member => false,
+        }
+    }
+
     /// Whether this role may add and remove other members.
     #[must_use]
     pub const fn may_change_members(self) -> bool {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::log::{AppRef, Commit, MessageLog, Outcome, Sent, Watermark, Write};
-use tokenim_domain::meter::units;
+use tokenim_domain::log::{Act, Amended, Amendment, AppRef, Commit, MessageLog, Outcome, Sent, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::{Code, Error, Result};
@@ -54,7 +53,7 @@ pub struct Job {
     pub write: Write,
     /// Who waits.
     pub origin: Origin,
-    /// Of a message: the app it counts for.
+    /// The app it counts for, where it is paced.
     pub place: Option<Arc<Place>>,
 }
 
@@ -188,7 +187,7 @@ async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, mut batch: Vec<Job>) 
 struct Lent {
     /// Each pool once.
     pools: Vec<(Arc<Pool>, Allowance)>,
-    /// Beside each write that is a message: its app, and its units.
+    /// Beside each write that counts: its app, and its units.
     sends: Vec<Option<(Arc<Place>, i64)>>,
 }
 
@@ -196,7 +195,7 @@ impl Lent {
     fn to(batch: &mut [Job], now_ms: i64) -> Self {
         let mut lent = Lent { pools: Vec::new(), sends: Vec::with_capacity(batch.len()) };
         for job in batch {
-            let (Write::Send(draft), Some(place)) = (&mut job.write, job.place.take()) else {
+            let (Some((allowance, units)), Some(place)) = (job.write.metered(), job.place.take()) else {
                 lent.sends.push(None);
                 continue;
             };
@@ -205,8 +204,8 @@ impl Lent {
                 lent.pools.push((place.pool.clone(), place.pool.lend(now_ms)));
                 lent.pools.len() - 1
             });
-            draft.allowance = lent.pools[at].1.clone();
-            lent.sends.push(Some((place, units(draft.body.len()))));
+            *allowance = lent.pools[at].1.clone();
+            lent.sends.push(Some((place, units)));
         }
         lent
     }
@@ -221,6 +220,9 @@ impl Lent {
                         Ok(Outcome::Sent(Sent { event: Some(event), billed, .. })) => {
                             place.pool.count(*billed, event.at_ms);
                             place.pace.note(event.at_ms);
+                        }
+                        Ok(Outcome::Amended(Amended { event: Some(event), billed, .. })) => {
+                            place.pool.count(*billed, event.at_ms);
                         }
                         Err(error) if error.code == Code::QuotaExceeded => {
                             *error = place.pool.refusal(now_ms);
@@ -245,7 +247,7 @@ impl Lent {
 fn moved(write: &Write) -> Option<Watermark> {
     match write {
         Write::Move(watermark) => Some(watermark.clone()),
-        Write::Send(_) | Write::Create(_) | Write::Change(_) => None,
+        Write::Send(_) | Write::Create(_) | Write::Change(_) | Write::Amend(_) => None,
     }
 }
 
@@ -261,6 +263,7 @@ fn place(write: &Write) -> (AppRef, Conversation) {
         Write::Create(new) => (new.app, new.id.clone()),
         Write::Change(change) => (change.app, change.conversation.clone()),
         Write::Move(watermark) => (watermark.app, watermark.conversation.clone()),
+        Write::Amend(amendment) => (amendment.app, amendment.conversation.clone()),
     }
 }
 
@@ -272,7 +275,8 @@ fn write_bytes(write: &Write) -> usize {
             Write::Send(draft) => draft.body.len(),
             Write::Create(new) => names(&new.members),
             Write::Change(change) => names(&change.users),
-            Write::Move(_) => 0,
+            Write::Amend(Amendment { act: Act::Edit { body, .. }, .. }) => body.len(),
+            Write::Move(_) | Write::Amend(_) => 0,
         }
 }
 

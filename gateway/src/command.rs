@@ -1,5 +1,6 @@
 //! The commands, one file each: read the fields, check them, hand the work on.
 
+pub mod amend;
 pub mod connect;
 pub mod conversation;
 pub mod history;

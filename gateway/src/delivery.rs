@@ -102,11 +102,12 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 receipts.push((watermark, connection_of(&origin)));
             }
             if let Some(event) = result.as_ref().ok().and_then(event_of) {
-                let sent = matches!(event.body, EventBody::Message { .. });
-                if sent {
+                if event.body.is_message() {
                     self.node.counters.message();
                 }
-                events.push((event.clone(), connection_of(&origin).filter(|_| sent)));
+                // Who said it has the reply instead; of a change of members only the push tells all.
+                let is_own = !matches!(event.body, EventBody::Member { .. });
+                events.push((event.clone(), connection_of(&origin).filter(|_| is_own)));
             }
             self.answer(origin, result);
         }
@@ -249,7 +250,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
         let mut rest = items.as_slice();
         while let Some(item) = rest.first() {
-            let messages = rest.iter().take_while(|item| matches!(item.event.body, EventBody::Message { .. })).count();
+            let messages = rest.iter().take_while(|item| !matches!(item.event.body, EventBody::Member { .. })).count();
             let (run, later) = rest.split_at(messages.max(1));
             rest = later;
             self.audiences.join(&self.node.registry, &item.event);
@@ -266,6 +267,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             app,
             conversation: conversation.clone(),
             viewer: None,
+            thread: None,
             from,
             limit: GAP_EVENTS_MAX,
             bytes_max: GAP_BYTES_MAX,
@@ -308,7 +310,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             });
         }
         audience.delivered = Some(last.event.seq);
-        if matches!(first.event.body, EventBody::Message { .. }) && self.node.checkpoints.is_watching() {
+        if first.event.body.is_message() && self.node.checkpoints.is_watching() {
             self.touched[before..].iter().for_each(|connection| self.note(connection, Step::Received));
         }
         self.node.counters.deliver((self.touched.len() - before) as u64);
@@ -392,6 +394,7 @@ fn event_of(outcome: &Outcome) -> Option<&Arc<Event>> {
     match outcome {
         Outcome::Sent(sent) => sent.event.as_ref(),
         Outcome::Created(_, event) | Outcome::Changed(event) => event.as_ref(),
+        Outcome::Amended(amended) => amended.event.as_ref(),
         Outcome::Moved(_) => None,
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::frame;
 use bytes::Bytes;
-use tokenim_domain::log::{ConversationView, Entry, Event, EventBody, Member, Page, Sent};
+use tokenim_domain::log::{
+    About, Act, Amended, ConversationView, Entry, Event, EventBody, Member, Mentions, MessageState, Page, Reactor, Sent,
+};
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
 use tokenim_protocol::reply::Json;
@@ -17,14 +19,26 @@ pub fn write_event(out: &mut String, event: &Event) {
         at_ms: event.at_ms,
     };
     match &event.body {
-        EventBody::Message { id, sender, client_msg_id, kind, body } => {
+        EventBody::Message { id, sender, client_msg_id, kind, body, about, state } => {
             let id = id.to_string();
             let (sender, client_msg_id) = (sender.as_str(), client_msg_id.as_str());
+            let (kind, body) = (kind.as_str(), Some(&**body).filter(|body| !body.is_empty()));
+            let more = more(about, state.as_deref());
             event::write_message(
                 out,
                 place,
-                event::Message { id: &id, sender, client_msg_id, kind: kind.as_str(), body },
+                event::Message { id: &id, sender, client_msg_id, kind, body, more: &more },
             );
+        }
+        EventBody::Amended { target, actor, client_msg_id, act } => {
+            let mut more = String::new();
+            if let Some(id) = client_msg_id {
+                more.raw(",\"client_msg_id\":").quoted(id.as_str());
+            }
+            write_act(&mut more, act);
+            let actor = actor.as_ref().map(User::as_str);
+            let amended = event::Amended { event_type: act.event_type(), target: *target, actor, more: &more };
+            event::write_amended(out, place, amended);
         }
         EventBody::Member { change, actor, users } => {
             let mut list = String::from("[");
@@ -44,6 +58,120 @@ pub fn write_event(out: &mut String, event: &Event) {
             );
         }
     }
+}
+
+/// What a message says beside its content and what became of it, as members of its object.
+fn more(about: &About, state: Option<&MessageState>) -> String {
+    let mut out = String::new();
+    if let Some(seq) = about.reply_to {
+        out.raw(",\"reply_to\":").int(seq);
+    }
+    match &about.mentions {
+        None => {}
+        Some(Mentions::Everyone) => {
+            out.raw(",\"mentions\":\"*\"");
+        }
+        Some(Mentions::Users(users)) => {
+            out.raw(",\"mentions\":[");
+            list(&mut out, users, |out, user| {
+                out.quoted(user.as_str());
+            });
+            out.raw("]");
+        }
+    }
+    if about.silent {
+        out.raw(",\"silent\":true");
+    }
+    if let Some(state) = state {
+        write_state(&mut out, state);
+    }
+    out
+}
+
+fn write_state(out: &mut String, state: &MessageState) {
+    for (name, mark) in [("edited", state.edited), ("deleted", state.deleted)] {
+        if let Some(mark) = mark {
+            out.raw(",").quoted(name).raw(":{\"seq\":").int(mark.seq).raw(",\"at\":").time(mark.at_ms).raw("}");
+        }
+    }
+    if let Some(seq) = state.pinned {
+        out.raw(",\"pinned\":").int(seq);
+    }
+    if state.replies > 0 {
+        out.raw(",\"replies\":").int(state.replies);
+    }
+    if !state.reactions.is_empty() {
+        out.raw(",\"reactions\":[");
+        list(out, &state.reactions, |out, one| {
+            out.raw("{\"emoji\":").text(one.emoji.as_str()).raw(",\"count\":").int(one.count);
+            out.raw(if one.mine { ",\"mine\":true}" } else { "}" });
+        });
+        out.raw("]");
+    }
+}
+
+fn write_act(out: &mut String, act: &Act) {
+    match act {
+        Act::Edit { body, .. } if body.is_empty() => {}
+        Act::Edit { kind, body } => {
+            out.raw(",\"kind\":").quoted(kind.as_str()).raw(",\"body\":").raw(body);
+        }
+        Act::Delete => {}
+        Act::React { emoji, on, count } => {
+            let change = if *on { "added" } else { "removed" };
+            out.raw(",\"emoji\":").text(emoji.as_str()).raw(",\"change\":").quoted(change);
+            out.raw(",\"count\":").int(*count);
+        }
+        Act::Pin { on } => {
+            out.raw(",\"change\":").quoted(if *on { "added" } else { "removed" });
+        }
+    }
+}
+
+/// Appends items with commas between them.
+fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    for (at, item) in items.iter().enumerate() {
+        out.raw(if at > 0 { "," } else { "" });
+        write(out, item);
+    }
+}
+
+/// The ok value of `edit`, `delete`, `react` and `pin`.
+#[must_use]
+pub fn amended(amended: &Amended) -> String {
+    let flag = |on| if on { "true" } else { "false" };
+    let mut out = String::from("{\"changed\":");
+    out.raw(flag(amended.event.is_some()));
+    if let Some(seq) = amended.seq {
+        out.raw(",\"seq\":").int(seq);
+    }
+    out.raw(",\"duplicate\":").raw(flag(amended.duplicate)).raw(",\"billed\":").int(amended.billed).raw("}");
+    out
+}
+
+/// The ok value of `reactions`; `next` is the place of a page that others follow.
+#[must_use]
+pub fn reactions(reactors: &[Reactor], has_more: bool) -> String {
+    let mut out = String::from("{\"items\":[");
+    list(&mut out, reactors, |out, one| {
+        out.raw("{\"user\":").quoted(one.user.as_str()).raw(",\"emoji\":").text(one.emoji.as_str());
+        out.raw(",\"seq\":").int(one.seq).raw("}");
+    });
+    out.raw("]");
+    if let Some(last) = reactors.last().filter(|_| has_more) {
+        out.raw(",\"next\":").int(last.seq);
+    }
+    out.raw("}");
+    out
+}
+
+/// The ok value of `pins`.
+#[must_use]
+pub fn events(events: &[Event]) -> String {
+    let mut out = String::from("{\"items\":[");
+    list(&mut out, events, write_event);
+    out.raw("]}");
+    out
 }
 
 /// The push frame of an event.

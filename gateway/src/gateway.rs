@@ -151,7 +151,7 @@ impl<L: MessageLog> Gateway<L> {
     pub async fn write(&self, write: Write) -> Result<Outcome> {
         let place = self.place(write.app()).await?;
         place.admit(None)?;
-        let place = matches!(write, Write::Send(_)).then_some(place);
+        let place = write.is_paced().then_some(place);
         self.take_turn(place.as_deref()).inspect_err(|error| self.inner.counters.refuse(error.code))?;
         let (done, outcome) = oneshot::channel();
         let job = Job { write, origin: Origin::Call(done), place };
@@ -162,7 +162,7 @@ impl<L: MessageLog> Gateway<L> {
     /// Queues a command's write, or answers at once that the queue is full or the app too fast.
     pub(crate) fn submit(&self, write: Write, call: (&Arc<Connection>, &Session, u64)) -> Result<(), Error> {
         let (connection, session, id) = call;
-        let place = matches!(write, Write::Send(_)).then(|| session.place.clone());
+        let place = write.is_paced().then(|| session.place.clone());
         self.take_turn(place.as_deref())?;
         let job = Job { write, origin: Origin::Command { connection: connection.clone(), id }, place };
         self.inner.appender.submit(job)

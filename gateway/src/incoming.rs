@@ -79,6 +79,12 @@ impl<L: MessageLog> Gateway<L> {
             Command::ConversationRemove => command::conversation::remove(&call),
             Command::ConversationMembers => command::conversation::members(&call),
             Command::Ping => command::ping::run(&call),
+            Command::Edit => command::amend::edit(&call),
+            Command::Delete => command::amend::delete(&call),
+            Command::React => command::amend::react(&call),
+            Command::Reactions => command::amend::reactions(&call),
+            Command::Pin => command::amend::pin(&call),
+            Command::Pins => command::amend::pins(&call),
         }
     }
 }

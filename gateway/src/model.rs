@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From, Member, MemberChange,
-    MemberList, MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
+    Amended, Amendment, AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From,
+    Member, MemberChange, MemberList, MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery,
+    ReactionsQuery, Reactor, Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, User};
@@ -83,6 +84,7 @@ fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Resul
         Write::Create(new) => Ok(create(state, new)),
         Write::Change(change) => change_members(state, change).map(Outcome::Changed),
         Write::Move(watermark) => advance(state, &watermark).map(Outcome::Moved),
+        Write::Amend(amendment) => amend(state, amendment).map(Outcome::Amended),
     }
 }
 
@@ -106,14 +108,28 @@ fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result
     let id = MessageId(uuid::Uuid::from_u128(log.events.len() as u128));
     let billed = units(draft.body.len());
     draft.allowance.take(billed)?;
-    let Draft { app, conversation, sender, client_msg_id, kind, body, .. } = draft;
-    let event = push(log, app, &conversation, EventBody::Message { id, sender, client_msg_id, kind, body });
+    let Draft { app, conversation, sender, client_msg_id, kind, body, about, .. } = draft;
+    let body = EventBody::Message { id, sender, client_msg_id, kind, body, about, state: None };
+    let event = push(log, app, &conversation, body);
     Ok(Sent { id, seq: event.seq, epoch: 1, at_ms: 0, billed, event: Some(event) })
+}
+
+/// Appends the event; the model keeps no state of messages, its tests ask for none.
+fn amend(state: &mut HashMap<(AppId, Conversation), Log>, amendment: Amendment) -> Result<Amended> {
+    let log = state.get_mut(&(amendment.app.app, amendment.conversation.clone())).ok_or(Code::NotFound)?;
+    let Amendment { app, conversation, actor, client_msg_id, target, act, allowance, .. } = amendment;
+    let is_message = log.events.iter().any(|event| event.seq == target && event.body.is_message());
+    if !is_message || actor.as_ref().is_some_and(|actor| !log.members.contains_key(actor)) {
+        return Err(Code::NotFound.into());
+    }
+    allowance.take(act.units())?;
+    let event = push(log, app, &conversation, EventBody::Amended { target, actor, client_msg_id, act });
+    Ok(Amended { seq: Some(event.seq), billed: event.body.units(), duplicate: false, event: Some(event) })
 }
 
 fn push(log: &mut Log, app: AppRef, conversation: &Conversation, body: EventBody) -> Arc<Event> {
     let (seq, messages) = log.events.last().map_or((0, 0), |last| (last.seq, last.msg_no));
-    let msg_no = messages + i64::from(matches!(body, EventBody::Message { .. }));
+    let msg_no = messages + i64::from(body.is_message());
     let event = Event { app, conversation: conversation.clone(), epoch: 1, seq: seq + 1, msg_no, at_ms: 0, body };
     log.events.push(event.clone());
     Arc::new(event)
@@ -261,6 +277,14 @@ impl MessageLog for ModelLog {
         let state = self.state.lock().unwrap();
         let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
         Ok(log.members.values().take(query.limit as usize).cloned().collect())
+    }
+
+    async fn reactions(&self, _: ReactionsQuery) -> Result<Vec<Reactor>> {
+        Err(Code::NotSupported.into())
+    }
+
+    async fn pins(&self, _: AppRef, _: Conversation, _: Option<User>) -> Result<Vec<Event>> {
+        Err(Code::NotSupported.into())
     }
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {

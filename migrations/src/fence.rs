@@ -35,7 +35,10 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     // The log.
     ("conversation", LOG, "SELECT, INSERT, UPDATE"),
     ("member", LOG, "SELECT, INSERT, UPDATE, DELETE"),
-    ("message", LOG, "SELECT, INSERT"),
+    // Deleting a message erases its content.
+    ("message", LOG, "SELECT, INSERT, UPDATE"),
+    ("message_state", LOG, "SELECT, INSERT, UPDATE"),
+    ("reaction", LOG, "SELECT, INSERT, DELETE"),
     ("usage_append", LOG, "SELECT, INSERT"),
     ("app_user", LOG, "SELECT, INSERT"),
     ("log_epoch", LOG, "SELECT"),

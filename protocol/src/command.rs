@@ -43,6 +43,12 @@ commands! {
     ConversationRemove "conversation.remove";
     ConversationMembers "conversation.members";
     Ping "ping";
+    Edit "edit";
+    Delete "delete";
+    React "react";
+    Reactions "reactions";
+    Pin "pin";
+    Pins "pins";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -97,18 +103,127 @@ pub struct Send<'a> {
     /// `client_msg_id` of the message before this one that was still unanswered.
     #[serde(borrow)]
     pub prev: Option<Cow<'a, str>>,
-    /// Not offered in this version; refused with `not_supported`.
+    /// Seq of the message this one replies to.
+    pub reply_to: Option<i64>,
+    /// Users it speaks to, or `"*"`.
     #[serde(borrow)]
-    pub reply_to: Option<&'a RawValue>,
-    /// Not offered in this version; refused with `not_supported`.
-    #[serde(borrow)]
-    pub mentions: Option<&'a RawValue>,
+    pub mentions: Option<Mentions<'a>>,
     /// Not offered in this version; refused with `not_supported` unless false.
     #[serde(default)]
     pub ephemeral: bool,
-    /// Not offered in this version; refused with `not_supported` unless false.
+    /// Asks for no attention: no push to a sleeping device.
     #[serde(default)]
     pub silent: bool,
+}
+
+/// Whom a message speaks to.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Mentions<'a> {
+    /// Users by their ids.
+    Users(#[serde(borrow)] Vec<Cow<'a, str>>),
+    /// `"*"`: everyone.
+    Everyone(Everyone),
+}
+
+/// The word for every member.
+#[derive(Debug, Deserialize)]
+pub enum Everyone {
+    /// `"*"`.
+    #[serde(rename = "*")]
+    All,
+}
+
+/// Fields of `edit`.
+#[derive(Debug, Deserialize)]
+pub struct Edit<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Seq of the message.
+    pub target: i64,
+    /// Content kind.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// The content that replaces the old one.
+    #[serde(borrow)]
+    pub body: &'a RawValue,
+    /// The user's id of this edit: a repeat changes nothing.
+    #[serde(borrow)]
+    pub client_msg_id: Option<Cow<'a, str>>,
+}
+
+/// Fields of `delete`.
+#[derive(Debug, Deserialize)]
+pub struct Delete<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Seq of the message.
+    pub target: i64,
+    /// The user's id of it: a repeat changes nothing.
+    #[serde(borrow)]
+    pub client_msg_id: Option<Cow<'a, str>>,
+}
+
+/// Fields of `react`.
+#[derive(Debug, Deserialize)]
+pub struct React<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Seq of the message.
+    pub target: i64,
+    /// The reaction.
+    #[serde(borrow)]
+    pub emoji: Cow<'a, str>,
+    /// Takes the reaction back.
+    #[serde(default)]
+    pub remove: bool,
+    /// The user's id of it: a repeat changes nothing.
+    #[serde(borrow)]
+    pub client_msg_id: Option<Cow<'a, str>>,
+}
+
+/// Fields of `pin`.
+#[derive(Debug, Deserialize)]
+pub struct Pin<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Seq of the message.
+    pub target: i64,
+    /// Takes the pin away.
+    #[serde(default)]
+    pub remove: bool,
+    /// The user's id of it: a repeat changes nothing.
+    #[serde(borrow)]
+    pub client_msg_id: Option<Cow<'a, str>>,
+}
+
+/// Fields of `reactions`.
+#[derive(Debug, Deserialize)]
+pub struct Reactions<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Seq of the message.
+    pub target: i64,
+    /// Only this reaction.
+    #[serde(borrow)]
+    pub emoji: Option<Cow<'a, str>>,
+    /// `next` of the page before.
+    pub page: Option<i64>,
+    /// Users of the page, 1–200; 200 when absent.
+    pub limit: Option<u32>,
+}
+
+/// Fields of `pins`.
+#[derive(Debug, Deserialize)]
+pub struct Pins<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
 }
 
 /// Fields of `history`; at most one of `after`, `before`, `around` (none = the newest page).
@@ -123,6 +238,8 @@ pub struct History<'a> {
     pub before: Option<i64>,
     /// Events on both sides of a seq.
     pub around: Option<i64>,
+    /// Only messages that reply to the message of this seq.
+    pub thread: Option<i64>,
     /// Events of the page, 1–200; 50 when absent.
     pub limit: Option<u32>,
 }

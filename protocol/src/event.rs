@@ -28,8 +28,23 @@ pub struct Message<'a> {
     pub client_msg_id: &'a str,
     /// Content kind.
     pub kind: &'a str,
-    /// Content: JSON text as the sender wrote it.
-    pub body: &'a str,
+    /// Content: JSON text as the sender wrote it; none of a deleted message.
+    pub body: Option<&'a str>,
+    /// Further members of the object, JSON, each with a comma before it.
+    pub more: &'a str,
+}
+
+/// A change of a stored message.
+#[derive(Debug, Clone, Copy)]
+pub struct Amended<'a> {
+    /// `edited`, `deleted`, `reaction` or `pinned`.
+    pub event_type: &'a str,
+    /// Seq of the message.
+    pub target: i64,
+    /// The user who did it; none when the app's server did.
+    pub actor: Option<&'a str>,
+    /// Further members of the object, JSON, each with a comma before it.
+    pub more: &'a str,
 }
 
 /// A change of membership.
@@ -51,7 +66,20 @@ pub fn write_message(out: &mut String, place: Place<'_>, message: Message<'_>) {
     open(out, "message", place);
     out.raw(",\"id\":").quoted(message.id).raw(",\"sender\":").quoted(message.sender);
     out.raw(",\"client_msg_id\":").quoted(message.client_msg_id).raw(",\"kind\":").quoted(message.kind);
-    out.raw(",\"body\":").raw(message.body).raw("}");
+    if let Some(body) = message.body {
+        out.raw(",\"body\":").raw(body);
+    }
+    out.raw(message.more).raw("}");
+}
+
+/// Appends the event object of an amendment to `out`.
+pub fn write_amended(out: &mut String, place: Place<'_>, amended: Amended<'_>) {
+    open(out, amended.event_type, place);
+    out.raw(",\"target\":").int(amended.target);
+    if let Some(actor) = amended.actor {
+        out.raw(",\"actor\":").quoted(actor);
+    }
+    out.raw(amended.more).raw("}");
 }
 
 /// Appends the event object of a membership change to `out`.
@@ -82,7 +110,7 @@ mod tests {
         write_message(
             &mut out,
             place,
-            Message { id: "msg_1", sender: "alice", client_msg_id: "m1", kind: "text", body },
+            Message { id: "msg_1", sender: "alice", client_msg_id: "m1", kind: "text", body: Some(body), more: "" },
         );
         assert!(out.contains(body));
         let value: serde_json::Value = serde_json::from_str(&out).unwrap();

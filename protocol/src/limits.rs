@@ -27,6 +27,16 @@ pub const NAME_CHARS_MAX: usize = 64;
 pub const MEMBERS_PER_COMMAND_MAX: usize = 1_000;
 /// Members of one conversation in this version; each message is fanned out on write.
 pub const MEMBERS_MAX: usize = 10_000;
+/// Users one message mentions.
+pub const MENTIONS_MAX: usize = 50;
+/// Bytes of a reaction: the longest emoji sequences take about 40.
+pub const EMOJI_BYTES_MAX: usize = 64;
+/// Different reactions to one message; they travel with every reading of it.
+pub const REACTIONS_PER_MESSAGE_MAX: usize = 32;
+/// Users of one page of reactions.
+pub const REACTIONS_PAGE_MAX: u32 = 200;
+/// Pinned messages of one conversation.
+pub const PINS_MAX: usize = 100;
 /// Events of one history page.
 pub const HISTORY_PAGE_MAX: u32 = 200;
 /// Events of a history page when the client names no limit.

@@ -1,5 +1,6 @@
 //! The message log: the store's side of the gateway's port.
 
+mod amend;
 mod append;
 mod create;
 mod directory;
@@ -13,8 +14,8 @@ mod sqlite;
 use crate::Store;
 use tokenim_domain::Result;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page,
-    RangeQuery, Write,
+    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, Member, MemberList, MembersQuery, MessageLog,
+    Page, RangeQuery, ReactionsQuery, Reactor, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 
@@ -71,6 +72,14 @@ impl MessageLog for Store {
 
     async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
         members::page(&self.log_readers, &query).await
+    }
+
+    async fn reactions(&self, query: ReactionsQuery) -> Result<Vec<Reactor>> {
+        amend::reactions(&self.log_readers, &query).await
+    }
+
+    async fn pins(&self, app: AppRef, conversation: Conversation, viewer: Option<User>) -> Result<Vec<Event>> {
+        amend::pins(&self.log_readers, app, &conversation, viewer.as_ref()).await
     }
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {

@@ -37,17 +37,21 @@ fn the_protocol_document_names_every_command_and_push() {
     }
 }
 
-/// The types of pushes: what the writers of the protocol put behind `"type":`.
+/// The types of pushes: what the writers of the protocol put behind `"type":`, and the types of amendments.
 fn pushes() -> Vec<String> {
     let (event, reply) = (read("protocol/src/event.rs"), read("protocol/src/reply.rs"));
+    let amended = read("domain/src/log/amend.rs");
     let opened = event.split("open(out, \"").skip(1);
     let written = reply.split("\"type\":\"").skip(1);
-    let mut types: Vec<_> = opened.chain(written).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
+    let (_, of_acts) = amended.split_once("fn event_type(").unwrap();
+    let acts = of_acts.split_once("\n    }\n").unwrap().0.split("=> \"").skip(1);
+    let mut types: Vec<_> =
+        opened.chain(written).chain(acts).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
     types.sort();
     types.dedup();
     assert_eq!(
         types,
-        ["drain", "member", "message", "ping", "receipt", "resync"],
+        ["deleted", "drain", "edited", "member", "message", "ping", "pinned", "reaction", "receipt", "resync"],
         "the reading of protocol/src is out of date"
     );
     types

@@ -1,7 +1,7 @@
 //! What one app or user does not see of another.
 
 use super::house::{Answer, House};
-use crate::{Verb, routes};
+use crate::routes;
 use serde_json::{Value, json};
 
 /// A body that passes every check before the store.
@@ -11,6 +11,9 @@ fn body(path: &str) -> Value {
             json!({"sender": "alice", "client_msg_id": "m", "kind": "json", "body": 1})
         }
         "/v1/conversations/{id}/members" => json!({"members": ["mallory"]}),
+        "/v1/conversations/{id}/messages/{seq}" => json!({"kind": "json", "body": 1}),
+        "/v1/conversations/{id}/messages/{seq}/reactions" => json!({"user": "alice", "emoji": "+1"}),
+        "/v1/conversations/{id}/messages/{seq}/pin" => json!({}),
         _ => Value::Null,
     }
 }
@@ -23,8 +26,8 @@ async fn a_foreign_conversation_looks_like_one_that_does_not_exist() {
     let beta = house.founded("beta").await;
     for spec in routes().filter(|spec| spec.path.contains("/conversations/{id}")) {
         let ask = async |id: &str| -> Answer {
-            let path = spec.path.replace("{id}", id).replace("{user}", "alice");
-            let body = if spec.verb == Verb::Post { body(spec.path) } else { Value::Null };
+            let path = spec.path.replace("{id}", id).replace("{user}", "alice").replace("{seq}", "2");
+            let body = if spec.verb.has_body() { body(spec.path) } else { Value::Null };
             house.call(beta.key.expose(), spec.verb.method(), &path, body).await
         };
         let (foreign, random) = (ask("secret").await.faceless(), ask("nothing").await.faceless());

@@ -42,6 +42,7 @@ async fn fill(house: &House, of: &FoundedOrg, mut units: usize) {
                 sender: User::trusted("alice"),
                 client_msg_id: ClientMsgId::parse(&format!("fill{number}")).unwrap(),
                 kind: ContentKind::Json,
+                about: tokenim_domain::log::About::default(),
                 body: format!("\"{}\"", "x".repeat(own * 5_120 - 2)).into(),
                 prev: None,
                 credential: tokenim_domain::log::Credential { key: key.as_ref().unwrap().id, label: None },

@@ -25,6 +25,15 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/conversations/{id}/messages") => {
             of_group(json!({"client_msg_id": "m", "kind": "json", "body": 1}))
         }
+        (verb, path) if path.contains("/messages/{seq}") => {
+            let body = match (verb, path.rsplit('/').next()) {
+                (Verb::Get | Verb::Delete, _) => Value::Null,
+                (_, Some("reactions")) => json!({"user": "alice", "emoji": "+1"}),
+                (_, Some("pin")) => json!({}),
+                _ => json!({"kind": "json", "body": 2}),
+            };
+            (of_group(Value::Null).0.replace("{seq}", &message(house).await.to_string()), body)
+        }
         (Verb::Post, "/v1/conversations/{id}/members") => of_group(json!({"members": ["bob"]})),
         (Verb::Get, "/v1/manage/orgs/{org}") => (spec.path.replace("{org}", &org), Value::Null),
         (Verb::Post, "/v1/manage/orgs") => plain(json!({"name": "Acme", "owner_email": "boss@example.com"})),
@@ -120,6 +129,13 @@ fn announcement() -> Value {
         "severity": "info", "title_en": "Works", "title_zh": "维护", "text_en": "Soon.", "text_zh": "即将开始。",
         "ends_at": "2027-02-01",
     })
+}
+
+/// Seq of a message of alice that is there.
+async fn message(house: &House) -> i64 {
+    let id = fresh(house);
+    let body = json!({"sender": "alice", "client_msg_id": id, "kind": "json", "body": 1});
+    house.post(house.key(), "/v1/conversations/c1/messages", body).await.json["seq"].as_i64().unwrap()
 }
 
 async fn announced(house: &House) -> AnnouncementId {

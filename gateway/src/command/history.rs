@@ -24,6 +24,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         app: call.session.identity.app,
         conversation,
         viewer: Some(call.session.identity.user.clone()),
+        thread: history.thread,
         from: from(&history)?,
         limit,
         bytes_max: SERVER_FRAME_BYTES_MAX - limit as usize * EVENT_OVERHEAD_BYTES_MAX,

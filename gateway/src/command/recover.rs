@@ -103,6 +103,7 @@ impl Recovery {
                 app: identity.app,
                 conversation: entry.conversation.clone(),
                 viewer: Some(identity.user.clone()),
+                thread: None,
                 from: From::After(above),
                 limit: BACKLOG_EVENTS_MAX,
                 bytes_max: *budget,

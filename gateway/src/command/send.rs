@@ -1,12 +1,12 @@
 //! `send`: a message on its way into the log.
 
 use super::Call;
-use tokenim_domain::log::{Draft, MessageLog, Write};
+use tokenim_domain::log::{About, Draft, Mentions, MessageLog, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result, content};
-use tokenim_protocol::command::Send;
+use tokenim_protocol::command::{Mentions as Mentioned, Send};
 
 /// Checks a message and queues it; the ack comes after its commit.
 ///
@@ -27,21 +27,22 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         prev,
         kind,
         body: send.body.get().into(),
+        about: about(&send)?,
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))
 }
 
+fn about(send: &Send<'_>) -> Result<About> {
+    let mentions = match &send.mentions {
+        None => None,
+        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
+        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(AsRef::as_ref))?,
+    };
+    Ok(About { reply_to: send.reply_to, mentions, silent: send.silent })
+}
+
 /// A field that changes what a message means is refused rather than dropped without a word.
 fn refuse_unsupported(send: &Send<'_>) -> Result<()> {
-    let fields = [
-        ("reply_to", send.reply_to.is_some()),
-        ("mentions", send.mentions.is_some()),
-        ("ephemeral", send.ephemeral),
-        ("silent", send.silent),
-    ];
-    match fields.into_iter().find(|(_, used)| *used) {
-        Some((field, _)) => Err(Error::new(Code::NotSupported).at(field)),
-        None => Ok(()),
-    }
+    if send.ephemeral { Err(Error::new(Code::NotSupported).at("ephemeral")) } else { Ok(()) }
 }

@@ -165,6 +165,7 @@ fn draft(world: &World, client_msg_id: &str) -> tokenim_domain::log::Write {
         client_msg_id: ClientMsgId::trusted(client_msg_id),
         prev: None,
         kind: tokenim_domain::role::ContentKind::Text,
+        about: tokenim_domain::log::About::default(),
         body: "{\"text\":\"x\"}".into(),
         credential: Credential { key: world.key.id, label: None },
         allowance: Allowance::default(),

@@ -23,6 +23,8 @@ pub struct Model {
     pub at_ms: i64,
     pub units: i64,
     pub units_cum: i64,
+    pub target: Option<i64>,
+    pub about: Option<String>,
 }
 
 /// No relations: queries name their joins, scoped by app.

@@ -1,6 +1,6 @@
 //! One batch, one transaction: the order of its writes, and what a lost answer means.
 
-use super::{create, postgres, send, sqlite};
+use super::{amend, create, postgres, send, sqlite};
 use crate::{Store, fault, sql};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use std::collections::{BTreeSet, HashMap};
@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokenim_domain::id::{AppId, MessageId};
-use tokenim_domain::log::{AppRef, Commit, Credential, Event, EventBody, Outcome, Watermark, Write};
+use tokenim_domain::log::{Act, AppRef, Commit, Credential, Event, EventBody, Outcome, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::{Code, Error, Result};
@@ -118,6 +118,7 @@ fn keys(batch: &[Write]) -> BTreeSet<Key> {
         Write::Create(new) => (new.app.app, new.id.clone()),
         Write::Change(change) => (change.app.app, change.conversation.clone()),
         Write::Move(to) => (to.app.app, to.conversation.clone()),
+        Write::Amend(amendment) => (amendment.app.app, amendment.conversation.clone()),
     };
     batch.iter().map(key).collect()
 }
@@ -163,6 +164,7 @@ impl Batch<'_> {
                 }
                 Write::Create(new) => outcomes.push(create::create(self, new).await?),
                 Write::Change(change) => outcomes.push(create::change(self, change).await?),
+                Write::Amend(amendment) => outcomes.push(amend::amend(self, amendment).await?),
             }
         }
         Ok(outcomes)
@@ -227,9 +229,9 @@ impl Batch<'_> {
         credential: Option<Credential>,
     ) -> Placed {
         head.seq += 1;
-        head.msg_no += i64::from(matches!(body, EventBody::Message { .. }));
+        head.msg_no += i64::from(body.is_message());
         head.last_ms = head.last_ms.max(self.now_ms);
-        head.units_cum += super::row::units(&body);
+        head.units_cum += body.units();
         let event = Event {
             app,
             conversation: conversation.clone(),
@@ -269,9 +271,10 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
     let mut open: HashMap<(AppId, &Conversation), usize> = HashMap::new();
     let mut runs: Vec<UsageRun<'_>> = Vec::new();
     for p in placed {
-        let (units, bytes) = match &p.event.body {
-            EventBody::Message { body, .. } => (super::row::units(&p.event.body), body.len() as i64),
-            EventBody::Member { .. } => (0, 0),
+        let units = p.event.body.units();
+        let bytes = match &p.event.body {
+            EventBody::Message { body, .. } | EventBody::Amended { act: Act::Edit { body, .. }, .. } => body.len(),
+            EventBody::Amended { .. } | EventBody::Member { .. } => 0,
         };
         let key = (p.event.app.app, &p.event.conversation);
         let at = open.get(&key).copied().filter(|at| runs[*at].last.credential == p.credential);
@@ -281,8 +284,8 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
         });
         open.insert(key, at);
         let run = &mut runs[at];
-        (run.last, run.units, run.bytes) = (p, run.units + units, run.bytes + bytes);
-        run.messages += i64::from(units > 0);
+        (run.last, run.units, run.bytes) = (p, run.units + units, run.bytes + bytes as i64);
+        run.messages += i64::from(p.event.body.is_message());
     }
     runs
 }

@@ -8,7 +8,7 @@ use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::ConversationKind;
 use tokenim_domain::{Error, Result};
 
-/// Bytes of a last event's body that the directory shows; a longer one is left to `history`, so that a page stays small.
+/// Bytes of a last event's content that the directory shows; a longer one is left to `history`, so that a page stays small.
 const LAST_BODY_BYTES_MAX: i64 = 512;
 
 /// An entry of each member row `m`; the aliases of the last event are those of a message row.
@@ -17,13 +17,13 @@ macro_rules! entry_of {
         concat!(
             "SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, b.epoch AS epoch_before, ",
             "c.last_seq, c.last_msg_no, c.member_version, c.last_ms, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no, ",
-            "l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms ",
+            "l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms, l.target, l.about ",
             "FROM ", $member,
             " JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id ",
             "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = m.read_seq ",
             "LEFT JOIN message b ON b.app_id = m.app_id AND b.conversation_id = m.conversation_id AND b.seq = c.epoch_first - 1 ",
             "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq ",
-            "AND octet_length(l.body) <= $3 WHERE m.app_id = $1 AND m.\"user\" = $2 AND "
+            "AND octet_length(l.body) + COALESCE(octet_length(l.about), 0) <= $3 WHERE m.app_id = $1 AND m.\"user\" = $2 AND "
         )
     };
 }

@@ -34,12 +34,13 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, keys: &BTreeSet<Key>) -> Res
 /// As SQLite's: heads, membership, repeats and predecessors of the drafts, in their order.
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.\"user\" IS NOT NULL AS is_member, p.seq IS NOT NULL AS prev_stored,
-    d.seq, d.epoch AS dup_epoch, d.id, d.at_ms, d.kind, d.body, d.units
-FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY AS w(app, conversation, sender, client_msg_id, prev, place)
+    d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units, y.seq IS NOT NULL AS reply_stored
+FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY AS w(app, conversation, sender, client_msg_id, prev, reply_to, place)
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = w.sender
 LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.sender AND d.client_msg_id = w.client_msg_id
 LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.sender AND p.client_msg_id = w.prev
+LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.reply_to AND y.type = 1 AND y.seq >= m.joined_seq
 ORDER BY w.place";
 
 pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<QueryResult>> {
@@ -49,12 +50,13 @@ pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> R
         texts(drafts.iter().map(|d| d.sender.as_str())),
         texts(drafts.iter().map(|d| d.client_msg_id.as_str())),
         texts(drafts.iter().map(|d| d.prev.as_ref().map_or("", ClientMsgId::as_str))),
+        numbers(drafts.iter().map(|d| d.about.reply_to.unwrap_or(0))),
     ];
     sql::rows(tx, FIND, values).await
 }
 
 /// Heads, messages and usage rows in one statement. Heads are locked in the order of their keys before they are moved.
-/// Arrays hold no NULL: an empty text and the nil id stand for it, which no real value is.
+/// Arrays hold no NULL: an empty text, zero and the nil id stand for it, which no real value is.
 const WRITE: &str = "
 WITH heads AS MATERIALIZED (
     SELECT c.app_id, c.id, h.found_seq, h.seq, h.msg_no, h.last_ms, h.units_cum
@@ -66,15 +68,16 @@ WITH heads AS MATERIALIZED (
     FROM heads h WHERE c.app_id = h.app_id AND c.id = h.id AND c.last_seq = h.found_seq
     RETURNING c.id
 ), stored AS (
-    INSERT INTO message (app_id, conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum)
-    SELECT app, conversation, seq, epoch, type, msg_no, id, NULLIF(sender, ''), NULLIF(client_msg_id, ''), kind, body, at_ms, units, units_cum
-    FROM unnest($8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-        AS m(app, conversation, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum)
+    INSERT INTO message (app_id, conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum, target, about)
+    SELECT app, conversation, seq, epoch, type, msg_no, id, NULLIF(sender, ''), NULLIF(client_msg_id, ''), kind, body, at_ms, units, units_cum,
+        NULLIF(target, 0), NULLIF(about, '')
+    FROM unnest($8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+        AS m(app, conversation, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum, target, about)
 ), counted AS (
     INSERT INTO usage_append (app_id, conversation_id, epoch, seq_to, seq_from, units, messages, bytes, key_id, label, rule_version, event_ms)
     SELECT app, conversation, epoch, seq_to, seq_from, units, messages, bytes,
-        NULLIF(key_id, '00000000-0000-0000-0000-000000000000'::uuid), NULLIF(label, ''), $32, event_ms
-    FROM unnest($22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $33)
+        NULLIF(key_id, '00000000-0000-0000-0000-000000000000'::uuid), NULLIF(label, ''), $34, event_ms
+    FROM unnest($24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $35)
         AS u(app, conversation, epoch, seq_to, seq_from, units, messages, bytes, key_id, label, event_ms)
 )
 SELECT count(*) AS moved FROM moved";
@@ -114,6 +117,7 @@ fn columns(placed: &[Placed]) -> impl Iterator<Item = Value> {
         for (column, value) in columns.iter_mut().zip(values) {
             column.push(match value {
                 Value::String(None) => Value::String(Some(String::new())),
+                Value::BigInt(None) => Value::BigInt(Some(0)),
                 value => value,
             });
         }

@@ -2,9 +2,10 @@
 
 use super::row;
 use crate::sql;
-use sea_orm::{ConnectionTrait, Value};
-use tokenim_domain::log::{Event, From, Page, RangeQuery};
-use tokenim_domain::name::User;
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+use std::collections::BTreeMap;
+use tokenim_domain::log::{AppRef, Event, EventBody, From, Page, RangeQuery};
+use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Result};
 
 const HEAD: &str = "
@@ -12,39 +13,50 @@ SELECT c.last_seq, c.epoch, m.joined_seq FROM conversation c
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = $3
 WHERE c.app_id = $1 AND c.id = $2";
 
-/// Rows until their bodies pass the byte limit, but the first one always: the sum is taken by the database, so that
-/// a page of large bodies is never read into memory.
+/// Columns of an event with what became of its message: the last edit's content takes the place of the first.
+macro_rules! columns {
+    () => {
+        "m.conversation_id, m.seq, m.epoch, m.type, m.msg_no, m.id, m.sender, m.client_msg_id, COALESCE(s.kind, m.kind) AS kind,
+    COALESCE(s.body, m.body) AS body, m.at_ms, m.target, m.about, s.edited_seq, s.edited_ms, s.deleted_seq, s.deleted_ms,
+    s.pinned_seq, s.replies, s.reactions"
+    };
+}
+pub(super) use columns;
+
+/// Bytes of an event that vary; reactions are written longer than they are stored.
+macro_rules! bytes {
+    () => {
+        "octet_length(COALESCE(s.body, m.body)) + COALESCE(octet_length(m.about), 0) + 3 * COALESCE(octet_length(s.reactions), 0)"
+    };
+}
+
+/// Rows until their bytes pass the limit, but the first one always: the sum is taken by the database, so that a page of
+/// large bodies is never read into memory.
 macro_rules! rows_text {
-    ($order:literal) => {
+    ($order:literal, $which:literal) => {
         concat!(
-            "SELECT * FROM (SELECT conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, ",
-            "SUM(octet_length(body)) OVER (ORDER BY seq ", $order, ") AS running FROM message ",
-            "WHERE app_id = $1 AND conversation_id = $2 AND seq > $3 AND seq < $4 ORDER BY seq ", $order, " LIMIT $5) AS page ",
-            "WHERE running <= $6 OR running = octet_length(body) ORDER BY seq ", $order
+            "SELECT * FROM (SELECT ", columns!(), ", ", bytes!(), " AS bytes, SUM(", bytes!(), ") OVER (ORDER BY m.seq ", $order,
+            ") AS running FROM message m LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq
+WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.seq > $3 AND m.seq < $4 AND ", $which, " ORDER BY m.seq ", $order, " LIMIT $5) AS page
+WHERE running <= $6 OR running = bytes ORDER BY seq ", $order
         )
     };
 }
-const FORWARD: &str = rows_text!("ASC");
-const BACKWARD: &str = rows_text!("DESC");
+/// `$7` is the thread's message: 0 for the whole log.
+const FORWARD: &str = rows_text!("ASC", "$7 = 0");
+const BACKWARD: &str = rows_text!("DESC", "$7 = 0");
+const THREAD_FORWARD: &str = rows_text!("ASC", "m.target = $7 AND m.type = 1");
+const THREAD_BACKWARD: &str = rows_text!("DESC", "m.target = $7 AND m.type = 1");
 
 /// Reads a page.
 ///
 /// The head is read first and cuts the page, so the page never shows more than the head it comes with.
 /// Errors: `not_found` for no such conversation or a viewer who is no member of it.
 pub(super) async fn read(on: &impl ConnectionTrait, query: &RangeQuery) -> Result<Page> {
-    let viewer = query.viewer.as_ref().map(User::as_str);
-    let found = sql::row(on, HEAD, [query.app.app.into(), query.conversation.as_str().into(), viewer.into()])
-        .await?
-        .ok_or(Code::NotFound)?;
-    let joined: Option<i64> = sql::get(&found, "joined_seq")?;
-    let first = match (viewer, joined) {
-        (None, _) => 1,
-        (Some(_), Some(joined)) => joined,
-        (Some(_), None) => return Err(Code::NotFound.into()),
-    };
+    let (found, first) = visible(on, query.app, &query.conversation, query.viewer.as_ref()).await?;
     let head: i64 = sql::get(&found, "last_seq")?;
     let bounds = Bounds { first, head };
-    let events = match query.from {
+    let mut events = match query.from {
         From::After(seq) => bounds.forward(on, query, seq, query.limit).await?,
         From::Before(seq) => bounds.backward(on, query, seq, query.limit).await?,
         From::Newest => bounds.backward(on, query, head + 1, query.limit).await?,
@@ -55,8 +67,73 @@ pub(super) async fn read(on: &impl ConnectionTrait, query: &RangeQuery) -> Resul
             events
         }
     };
+    mark_mine(on, &mut events, query.viewer.as_ref()).await?;
     Ok(Page { events, head, epoch: sql::get(&found, "epoch")?, first })
 }
+
+/// The conversation's head row and the first seq the viewer may see.
+///
+/// Errors: `not_found` for no such conversation or a viewer who is no member of it.
+async fn visible(
+    on: &impl ConnectionTrait,
+    app: AppRef,
+    conversation: &Conversation,
+    viewer: Option<&User>,
+) -> Result<(QueryResult, i64)> {
+    let values = [app.app.into(), conversation.as_str().into(), viewer.map(User::as_str).into()];
+    let found = sql::row(on, HEAD, values).await?.ok_or(Code::NotFound)?;
+    let joined: Option<i64> = sql::get(&found, "joined_seq")?;
+    match (viewer, joined) {
+        (None, _) => Ok((found, 1)),
+        (Some(_), Some(joined)) => Ok((found, joined)),
+        (Some(_), None) => Err(Code::NotFound.into()),
+    }
+}
+
+/// The first seq of a conversation that the viewer may see. Errors: `not_found`.
+pub(super) async fn first_visible(
+    on: &impl ConnectionTrait,
+    app: AppRef,
+    conversation: &Conversation,
+    viewer: Option<&User>,
+) -> Result<i64> {
+    visible(on, app, conversation, viewer).await.map(|(_, first)| first)
+}
+
+/// The event of a row that holds [`columns`], with what became of its message.
+pub(super) fn event(app: AppRef, found: &QueryResult) -> Result<Event> {
+    let mut event = row::event(app, found)?;
+    if let EventBody::Message { state, .. } = &mut event.body {
+        *state = row::state(found)?.map(Box::new);
+    }
+    Ok(event)
+}
+
+/// Tells of each reaction whether it is the viewer's too.
+pub(super) async fn mark_mine(on: &impl ConnectionTrait, events: &mut [Event], viewer: Option<&User>) -> Result<()> {
+    let Some((app, conversation)) = events.first().map(|event| (event.app, event.conversation.clone())) else {
+        return Ok(());
+    };
+    let reacted = events.iter_mut().filter_map(|event| match &mut event.body {
+        EventBody::Message { state: Some(state), .. } if !state.reactions.is_empty() => Some((event.seq, state)),
+        _ => None,
+    });
+    let (mut reacted, Some(viewer)) = (reacted.collect::<BTreeMap<_, _>>(), viewer) else { return Ok(()) };
+    let (Some((from, _)), Some((to, _))) = (reacted.first_key_value(), reacted.last_key_value()) else { return Ok(()) };
+    let (from, to) = (*from, *to);
+    let values: [Value; 5] =
+        [app.app.into(), conversation.as_str().into(), viewer.as_str().into(), from.into(), to.into()];
+    for row in &sql::rows(on, MINE, values).await? {
+        let (target, emoji): (i64, String) = (sql::get(row, "target")?, sql::get(row, "emoji")?);
+        let reactions = reacted.get_mut(&target).into_iter().flat_map(|state| &mut state.reactions);
+        reactions.filter(|one| one.emoji.as_str() == emoji).for_each(|one| one.mine = true);
+    }
+    Ok(())
+}
+
+const MINE: &str = "
+SELECT target, emoji FROM reaction
+WHERE app_id = $1 AND conversation_id = $2 AND \"user\" = $3 AND target >= $4 AND target <= $5";
 
 /// What of the log the viewer may see.
 struct Bounds {
@@ -72,7 +149,8 @@ impl Bounds {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        self.select(on, query, FORWARD, after, self.head + 1, limit).await
+        let text = if query.thread.is_some() { THREAD_FORWARD } else { FORWARD };
+        self.select(on, query, text, after, self.head + 1, limit).await
     }
 
     async fn backward(
@@ -82,7 +160,8 @@ impl Bounds {
         before: i64,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        let mut events = self.select(on, query, BACKWARD, 0, before.min(self.head + 1), limit).await?;
+        let text = if query.thread.is_some() { THREAD_BACKWARD } else { BACKWARD };
+        let mut events = self.select(on, query, text, 0, before.min(self.head + 1), limit).await?;
         events.reverse();
         Ok(events)
     }
@@ -96,15 +175,16 @@ impl Bounds {
         below: i64,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        let values: [Value; 6] = [
+        let values: [Value; 7] = [
             query.app.app.into(),
             query.conversation.as_str().into(),
             above.max(self.first - 1).into(),
             below.into(),
             i64::from(limit).into(),
             (query.bytes_max as i64).into(),
+            query.thread.unwrap_or(0).into(),
         ];
         let rows = sql::rows(on, text, values).await?;
-        rows.iter().map(|found| row::event(query.app, found)).collect()
+        rows.iter().map(|found| event(query.app, found)).collect()
     }
 }

@@ -4,75 +4,139 @@ use crate::sql;
 use sea_orm::{QueryResult, Value};
 use serde_json::json;
 use tokenim_domain::id::MessageId;
-use tokenim_domain::log::{AppRef, Event, EventBody};
-use tokenim_domain::meter;
+use tokenim_domain::log::{About, Act, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageState, Reaction};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
 use tokenim_domain::{Error, Result};
 
-const MESSAGE: i64 = 1;
+/// Types of events, as the column `type` says them.
+pub(super) const MESSAGE: i64 = 1;
 const MEMBER: i64 = 2;
+pub(super) const EDITED: i64 = 3;
+const DELETED: i64 = 4;
+const REACTION: i64 = 5;
+const PINNED: i64 = 6;
 
 /// Columns of the message table, in the order that [`values`] fills.
-pub(super) const COLUMNS: &str =
-    "app_id, conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum";
+pub(super) const COLUMNS: &str = "app_id, conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum, target, about";
 /// How many columns that are.
-pub(super) const COLUMN_COUNT: usize = 14;
-
-/// Message units an event counts (member events count none).
-pub(super) fn units(body: &EventBody) -> i64 {
-    match body {
-        EventBody::Message { body, .. } => meter::units(body.len()),
-        EventBody::Member { .. } => 0,
-    }
-}
+pub(super) const COLUMN_COUNT: usize = 16;
 
 /// The values of an event's row; `units_cum` includes its own units.
 pub(super) fn values(event: &Event, id: MessageId, units_cum: i64) -> [Value; COLUMN_COUNT] {
-    let (event_type, sender, client_msg_id, kind, body) = match &event.body {
-        EventBody::Message { sender, client_msg_id, kind, body, .. } => {
-            (MESSAGE, Some(sender.as_str()), Some(client_msg_id.as_str()), kind.as_str(), body.to_string())
-        }
-        EventBody::Member { change, actor, users } => {
-            (MEMBER, actor.as_ref().map(User::as_str), None, change.as_str(), users_json(users))
-        }
-    };
+    let row = parts(&event.body);
     [
         event.app.app.into(),
         event.conversation.as_str().into(),
         event.seq.into(),
         event.epoch.into(),
-        event_type.into(),
+        row.event_type.into(),
         event.msg_no.into(),
         id.into(),
-        sender.into(),
-        client_msg_id.into(),
-        kind.into(),
-        body.into(),
+        row.sender.into(),
+        row.client_msg_id.into(),
+        row.kind.into(),
+        row.body.into(),
         event.at_ms.into(),
-        units(&event.body).into(),
+        event.body.units().into(),
         units_cum.into(),
+        row.target.into(),
+        row.about.into(),
     ]
 }
+
+/// What the columns say of an event's body.
+struct Parts<'a> {
+    event_type: i64,
+    sender: Option<&'a str>,
+    client_msg_id: Option<&'a str>,
+    kind: &'a str,
+    body: String,
+    target: Option<i64>,
+    about: Option<String>,
+}
+
+fn parts(body: &EventBody) -> Parts<'_> {
+    match body {
+        EventBody::Message { sender, client_msg_id, kind, body, about, .. } => Parts {
+            event_type: MESSAGE,
+            sender: Some(sender.as_str()),
+            client_msg_id: Some(client_msg_id.as_str()),
+            kind: kind.as_str(),
+            body: body.to_string(),
+            target: about.reply_to,
+            about: about_json(about),
+        },
+        EventBody::Member { change, actor, users } => Parts {
+            event_type: MEMBER,
+            sender: actor.as_ref().map(User::as_str),
+            client_msg_id: None,
+            kind: change.as_str(),
+            body: users_json(users),
+            target: None,
+            about: None,
+        },
+        EventBody::Amended { target, actor, client_msg_id, act } => {
+            let (event_type, kind, body) = act_parts(act);
+            Parts {
+                event_type,
+                sender: actor.as_ref().map(User::as_str),
+                client_msg_id: client_msg_id.as_ref().map(ClientMsgId::as_str),
+                kind,
+                body,
+                target: Some(*target),
+                about: None,
+            }
+        }
+    }
+}
+
+/// Type, kind and body of an amendment's row.
+pub(super) fn act_parts(act: &Act) -> (i64, &'static str, String) {
+    match act {
+        Act::Edit { kind, body } => (EDITED, kind.as_str(), body.to_string()),
+        Act::Delete => (DELETED, "", String::new()),
+        Act::React { emoji, on, count } => {
+            let body = json!({"emoji": emoji.as_str(), "count": count});
+            (REACTION, if *on { ON } else { OFF }, body.to_string())
+        }
+        Act::Pin { on } => (PINNED, if *on { ON } else { OFF }, String::new()),
+    }
+}
+
+/// The kind of a row that adds a reaction or a pin.
+const ON: &str = "added";
+/// The kind of a row that takes one back.
+const OFF: &str = "removed";
 
 /// The event of a row that holds [`COLUMNS`] but `app_id`.
 pub(super) fn event(app: AppRef, row: &QueryResult) -> Result<Event> {
     let kind: String = sql::get(row, "kind")?;
     let body: String = sql::get(row, "body")?;
     let sender: Option<String> = sql::get(row, "sender")?;
-    let unreadable = || Error::internal("a message row that cannot be read");
+    let client_msg_id: Option<String> = sql::get(row, "client_msg_id")?;
+    let client_msg_id = client_msg_id.as_deref().map(ClientMsgId::trusted);
+    let (actor, target) = (sender.as_deref().map(User::trusted), sql::get::<Option<i64>>(row, "target")?);
     let body = match sql::get::<i64>(row, "type")? {
         MESSAGE => EventBody::Message {
             id: sql::get(row, "id")?,
-            sender: User::trusted(&sender.ok_or_else(unreadable)?),
-            client_msg_id: ClientMsgId::trusted(&sql::get::<String>(row, "client_msg_id")?),
+            sender: actor.ok_or_else(unreadable)?,
+            client_msg_id: client_msg_id.ok_or_else(unreadable)?,
             kind: ContentKind::find(&kind).ok_or_else(unreadable)?,
             body: body.into_boxed_str(),
+            about: about_of(target, sql::get::<Option<String>>(row, "about")?.as_deref())?,
+            state: None,
         },
-        _ => EventBody::Member {
+        MEMBER => EventBody::Member {
             change: Change::find(&kind).ok_or_else(unreadable)?,
-            actor: sender.as_deref().map(User::trusted),
+            actor,
             users: users_of(&body).ok_or_else(unreadable)?,
+        },
+        event_type => EventBody::Amended {
+            target: target.ok_or_else(unreadable)?,
+            actor,
+            client_msg_id,
+            act: act_of(event_type, &kind, body).ok_or_else(unreadable)?,
         },
     };
     Ok(Event {
@@ -84,6 +148,77 @@ pub(super) fn event(app: AppRef, row: &QueryResult) -> Result<Event> {
         at_ms: sql::get(row, "at_ms")?,
         body,
     })
+}
+
+fn unreadable() -> Error {
+    Error::internal("a message row that cannot be read")
+}
+
+fn act_of(event_type: i64, kind: &str, body: String) -> Option<Act> {
+    match event_type {
+        EDITED => Some(Act::Edit { kind: ContentKind::find(kind)?, body: body.into_boxed_str() }),
+        DELETED => Some(Act::Delete),
+        REACTION => {
+            let said: serde_json::Value = serde_json::from_str(&body).ok()?;
+            let (emoji, count) = (Emoji::trusted(said["emoji"].as_str()?), said["count"].as_i64()?);
+            Some(Act::React { emoji, on: kind == ON, count })
+        }
+        PINNED => Some(Act::Pin { on: kind == ON }),
+        _ => None,
+    }
+}
+
+/// What a message says beside its content and whom it replies to, which has a column of its own.
+fn about_json(about: &About) -> Option<String> {
+    let mentions = match &about.mentions {
+        None if !about.silent => return None,
+        None => serde_json::Value::Null,
+        Some(Mentions::Everyone) => json!("*"),
+        Some(Mentions::Users(users)) => json!(users.iter().map(User::as_str).collect::<Vec<_>>()),
+    };
+    Some(json!({"mentions": mentions, "silent": about.silent}).to_string())
+}
+
+fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
+    let Some(text) = text else { return Ok(About { reply_to, ..About::default() }) };
+    let said: serde_json::Value = serde_json::from_str(text).map_err(|_| unreadable())?;
+    let mentions = match &said["mentions"] {
+        serde_json::Value::String(_) => Some(Mentions::Everyone),
+        serde_json::Value::Array(users) => {
+            Some(Mentions::Users(users.iter().filter_map(|user| user.as_str()).map(User::trusted).collect()))
+        }
+        _ => None,
+    };
+    Ok(About { reply_to, mentions, silent: said["silent"] == true })
+}
+
+/// What became of the message of a row; `None` = nothing. The row holds the columns of a message's state.
+pub(super) fn state(row: &QueryResult) -> Result<Option<MessageState>> {
+    let Some(replies) = sql::get::<Option<i64>>(row, "replies")? else { return Ok(None) };
+    let mark = |seq: &str, at_ms: &str| -> Result<Option<Mark>> {
+        let (seq, at_ms): (Option<i64>, Option<i64>) = (sql::get(row, seq)?, sql::get(row, at_ms)?);
+        Ok(seq.zip(at_ms).map(|(seq, at_ms)| Mark { seq, at_ms }))
+    };
+    Ok(Some(MessageState {
+        edited: mark("edited_seq", "edited_ms")?,
+        deleted: mark("deleted_seq", "deleted_ms")?,
+        pinned: sql::get(row, "pinned_seq")?,
+        replies,
+        reactions: reactions_of(sql::get::<Option<String>>(row, "reactions")?.as_deref())?,
+    }))
+}
+
+/// The reactions of a message as its state keeps them: pairs of reaction and count.
+pub(super) fn reactions_json(reactions: &[Reaction]) -> Option<String> {
+    let pairs: Vec<_> = reactions.iter().map(|one| json!([one.emoji.as_str(), one.count])).collect();
+    (!pairs.is_empty()).then(|| serde_json::Value::from(pairs).to_string())
+}
+
+fn reactions_of(text: Option<&str>) -> Result<Vec<Reaction>> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let pairs: Vec<(String, i64)> = serde_json::from_str(text).map_err(|_| unreadable())?;
+    let reaction = |(emoji, count): (String, i64)| Reaction { emoji: Emoji::trusted(&emoji), count, mine: false };
+    Ok(pairs.into_iter().map(reaction).collect())
 }
 
 fn users_json(users: &[(User, MemberRole)]) -> String {

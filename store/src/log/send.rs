@@ -2,11 +2,11 @@
 
 use super::append::{Batch, Head, Key, Placed};
 use super::{postgres, sqlite};
-use crate::sql;
+use crate::{fault, sql};
 use sea_orm::{DbBackend, QueryResult};
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
-use tokenim_domain::log::{Draft, EventBody, Outcome, Sent};
+use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result};
@@ -29,9 +29,24 @@ pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Re
     }
     if !run.placed.is_empty() {
         batch.write(&run.placed, &run.heads).await?;
+        count_replies(batch, &run.placed).await?;
     }
     Ok(outcomes)
 }
+
+/// Counts replies at the messages they speak of.
+async fn count_replies(batch: &Batch<'_>, placed: &[Placed]) -> Result<()> {
+    for Placed { event, .. } in placed {
+        let EventBody::Message { about: About { reply_to: Some(target), .. }, .. } = &event.body else { continue };
+        let values = [event.app.app.into(), event.conversation.as_str().into(), (*target).into()];
+        sql::run(&batch.tx, COUNT_REPLY, values).await.map_err(fault::query)?;
+    }
+    Ok(())
+}
+
+const COUNT_REPLY: &str = "
+INSERT INTO message_state (app_id, conversation_id, seq, replies) VALUES ($1, $2, $3, 1)
+ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET replies = message_state.replies + 1";
 
 struct Run<'a> {
     batch: &'a Batch<'a>,
@@ -54,6 +69,10 @@ impl Run<'_> {
         if !self.prev_is_stored(&draft, row)? {
             return Ok(Err(Code::PreviousRefused.into()));
         }
+        if draft.about.reply_to.is_some() && !sql::get::<bool>(row, "reply_stored")? {
+            let wrong = "`reply_to` is the seq of no message here";
+            return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
+        }
         if let Err(code) = self.batch.take(&draft.allowance, units(draft.body.len())) {
             return Ok(Err(code.into()));
         }
@@ -71,7 +90,9 @@ impl Run<'_> {
         }
         let Some(seq) = sql::get::<Option<i64>>(row, "seq")? else { return Ok(None) };
         let (kind, body): (String, String) = (sql::get(row, "kind")?, sql::get(row, "body")?);
-        if kind != draft.kind.as_str() || !same_json(&body, &draft.body) {
+        // Of a deleted message the content is gone, so there is nothing left to compare.
+        let same = body.is_empty() || (kind == draft.kind.as_str() && same_json(&body, &draft.body));
+        if sql::get::<i64>(row, "type")? != super::row::MESSAGE || !same {
             return Ok(Some(Err(conflict())));
         }
         let (id, epoch) = (sql::get(row, "id")?, sql::get(row, "dup_epoch")?);
@@ -104,8 +125,10 @@ fn place(
         client_msg_id: draft.client_msg_id,
         kind: draft.kind,
         body: draft.body,
+        about: draft.about,
+        state: None,
     };
-    let billed = super::row::units(&body);
+    let billed = body.units();
     let one = batch.place(head, draft.app, &draft.conversation, id, body, Some(draft.credential));
     let sent = Sent {
         id,
@@ -130,7 +153,7 @@ fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
         seq: event.seq,
         epoch: event.epoch,
         at_ms: event.at_ms,
-        billed: super::row::units(&event.body),
+        billed: event.body.units(),
         event: None,
     })
 }
@@ -151,12 +174,12 @@ fn once(draft: &Draft) -> Once {
     (draft.app.app, draft.conversation.clone(), draft.sender.clone(), draft.client_msg_id.clone())
 }
 
-fn conflict() -> Error {
-    Error::new(Code::Conflict).says("this client_msg_id was used for another message")
+pub(super) fn conflict() -> Error {
+    Error::new(Code::Conflict).says("this client_msg_id was used for something else")
 }
 
 /// Equal as JSON: a library that writes keys in another order on its retry still repeats the same message.
-fn same_json(a: &str, b: &str) -> bool {
+pub(super) fn same_json(a: &str, b: &str) -> bool {
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     a == b || (parse(a).is_some() && parse(a) == parse(b))
 }

@@ -42,7 +42,7 @@ async fn a_stored_message_is_read_back_to_the_byte() {
     draft.body = "{ \"b\" : [1, 2.50, \"h\u{e9}\\n\u{1f44d}\"],\"a\":null }".into();
     let sent = sent(world.commit_one(Write::Send(draft.clone())).await);
     let event = world.log("c1").await.events.remove(1);
-    let EventBody::Message { id, sender, client_msg_id, kind, body } = event.body else { panic!("a message") };
+    let EventBody::Message { id, sender, client_msg_id, kind, body, .. } = event.body else { panic!("a message") };
     assert_eq!(
         (id, sender, client_msg_id, kind, body),
         (sent.id, draft.sender, draft.client_msg_id, ContentKind::Json, draft.body)
@@ -177,6 +177,7 @@ async fn writes_of_all_kinds_commit_together_in_order() {
             Ok(Outcome::Sent(sent)) => format!("sent {}", sent.seq),
             Ok(Outcome::Changed(event)) => format!("changed {}", event.as_ref().unwrap().seq),
             Ok(Outcome::Moved(moved)) => format!("moved {moved}"),
+            Ok(Outcome::Amended(amended)) => format!("amended {:?}", amended.seq),
             Err(error) => format!("refused {}", error.code.as_str()),
         })
         .collect();

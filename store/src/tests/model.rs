@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use tokenim_domain::Result;
-use tokenim_domain::log::{NewConversation, Outcome, Write};
+use tokenim_domain::log::{Act, Amendment, NewConversation, Outcome, Write};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 
@@ -18,6 +18,19 @@ pub struct Conversation {
     pub creator: String,
     pub events: Vec<Event>,
     pub members: BTreeMap<String, Member>,
+    /// What became of messages, by their seq.
+    pub states: BTreeMap<i64, State>,
+}
+
+/// What became of a message; a reaction is with whom.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct State {
+    pub body: Option<String>,
+    pub edited: Option<i64>,
+    pub deleted: Option<i64>,
+    pub pinned: Option<i64>,
+    pub replies: i64,
+    pub reactions: Vec<(String, Vec<String>)>,
 }
 
 /// A member and what it may see and has seen.
@@ -33,7 +46,19 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub message: Option<(String, String, String)>,
+    pub amends: Option<Amends>,
+    /// Message units, as it was written: a deletion takes none back.
+    pub units: i64,
     pub at_ms: i64,
+}
+
+/// An amendment: of what, by whom, under which id, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amends {
+    pub target: i64,
+    pub actor: Option<String>,
+    pub client_msg_id: Option<String>,
+    pub act: Act,
 }
 
 /// An outcome, reduced to what a caller acts on.
@@ -43,6 +68,7 @@ pub enum Told {
     Created { id: String, last_seq: i64, existed: bool },
     Changed(Option<i64>),
     Moved(bool),
+    Amended { seq: Option<i64>, duplicate: bool, is_new: bool },
     Refused(&'static str),
 }
 
@@ -56,6 +82,9 @@ pub fn told(outcome: &Result<Outcome>) -> Told {
         }
         Ok(Outcome::Changed(event)) => Told::Changed(event.as_ref().map(|event| event.seq)),
         Ok(Outcome::Moved(moved)) => Told::Moved(*moved),
+        Ok(Outcome::Amended(amended)) => {
+            Told::Amended { seq: amended.seq, duplicate: amended.duplicate, is_new: amended.event.is_some() }
+        }
         Err(error) => Told::Refused(error.code.as_str()),
     }
 }
@@ -76,8 +105,135 @@ impl Conversation {
 
     fn append(&mut self, message: Option<(String, String, String)>, now_ms: i64) -> i64 {
         let at_ms = self.events.last().map_or(now_ms, |last| last.at_ms.max(now_ms));
-        self.events.push(Event { message, at_ms });
+        let units = message.as_ref().map_or(0, |(_, _, body)| units(body.len()));
+        self.events.push(Event { message, amends: None, units, at_ms });
         self.last_seq()
+    }
+
+    fn used(&self, by: Option<&str>, id: &str) -> Option<(i64, &Event)> {
+        let amended = |event: &&Event| {
+            let of = |amends: &Amends| amends.actor.as_deref() == by && amends.client_msg_id.as_deref() == Some(id);
+            event.amends.as_ref().is_some_and(of)
+        };
+        let by = by?;
+        self.find(by, id).or_else(|| (1..).zip(&self.events).find(|(_, event)| amended(event)))
+    }
+
+    fn amend(&mut self, asked: &Amendment, now_ms: i64) -> Told {
+        let actor = asked.actor.as_ref().map(|actor| actor.as_str());
+        let same_act = |act: &Act| match (act, &asked.act) {
+            (Act::React { emoji, on, .. }, Act::React { emoji: other, on: same, .. }) => emoji == other && on == same,
+            (Act::Edit { body, .. }, Act::Edit { .. }) if body.is_empty() => true,
+            (act, other) => act == other,
+        };
+        if let Some((seq, event)) = asked.client_msg_id.as_ref().and_then(|id| self.used(actor, id.as_str())) {
+            let same = event.amends.as_ref().is_some_and(|it| it.target == asked.target && same_act(&it.act));
+            return match same {
+                true => Told::Amended { seq: Some(seq), duplicate: true, is_new: false },
+                false => Told::Refused("conflict"),
+            };
+        }
+        let member = actor.map(|actor| self.members.get(actor));
+        if member == Some(None) {
+            return Told::Refused("not_found");
+        }
+        let joined = member.flatten().map_or(1, |member| member.joined);
+        let place = usize::try_from(asked.target - 1).ok().and_then(|at| self.events.get(at));
+        let Some((sender, _, body)) = place.and_then(|event| event.message.clone()).filter(|_| asked.target >= joined)
+        else {
+            return Told::Refused("not_found");
+        };
+        if actor.is_none() && matches!(asked.act, Act::React { .. }) {
+            return Told::Refused("invalid_field");
+        }
+        let own = actor.is_none_or(|actor| actor == sender);
+        let moderates = member.flatten().is_none_or(|member| member.role == MemberRole::Owner);
+        let may = match asked.act {
+            Act::Edit { .. } => own,
+            Act::Delete => own || moderates,
+            Act::React { .. } => true,
+            Act::Pin { .. } => moderates || self.kind == ConversationKind::Direct.as_str(),
+        };
+        if !may {
+            return Told::Refused("forbidden");
+        }
+        let state = self.states.entry(asked.target).or_default().clone();
+        let reactors =
+            |emoji: &str| state.reactions.iter().find(|(one, _)| one == emoji).map(|(_, users)| users.clone());
+        let mut act = asked.act.clone();
+        let (so, by) = match &mut act {
+            Act::Edit { body: new, .. } => {
+                let now = if state.deleted.is_some() { "" } else { state.body.as_deref().unwrap_or(&body) };
+                (now == &**new, state.edited)
+            }
+            Act::Delete => (state.deleted.is_some(), state.deleted),
+            Act::Pin { on } => ((state.pinned.is_some()) == *on, state.pinned),
+            Act::React { emoji, on, count } => {
+                let users = reactors(emoji.as_str()).unwrap_or_default();
+                *count = users.len() as i64 + if *on { 1 } else { -1 };
+                let mine = users.iter().any(|user| Some(user.as_str()) == actor);
+                let added = self.events.iter().rposition(|event| {
+                    let is_it = |amends: &Amends| {
+                        amends.target == asked.target
+                            && amends.actor.as_deref() == actor
+                            && matches!(&amends.act, Act::React { emoji: one, on: true, .. } if one == emoji)
+                    };
+                    event.amends.as_ref().is_some_and(is_it)
+                });
+                (mine == *on, added.filter(|_| *on).map(|at| at as i64 + 1))
+            }
+        };
+        if so {
+            return Told::Amended { seq: by, duplicate: false, is_new: false };
+        }
+        if state.deleted.is_some() {
+            return Told::Refused("not_found");
+        }
+        let seq = self.append(None, now_ms);
+        let actor = actor.map(str::to_owned);
+        let event = self.events.last_mut().unwrap();
+        event.units = match &act {
+            Act::Edit { body, .. } => units(body.len()),
+            Act::React { on, .. } => i64::from(*on),
+            Act::Delete | Act::Pin { .. } => 0,
+        };
+        event.amends = Some(Amends {
+            target: asked.target,
+            actor: actor.clone(),
+            client_msg_id: asked.client_msg_id.as_ref().map(|id| id.as_str().to_owned()),
+            act: act.clone(),
+        });
+        self.leave_mark(asked.target, seq, &act, actor);
+        Told::Amended { seq: Some(seq), duplicate: false, is_new: true }
+    }
+
+    fn leave_mark(&mut self, target: i64, seq: i64, act: &Act, actor: Option<String>) {
+        let state = self.states.get_mut(&target).unwrap();
+        match act {
+            Act::Edit { body, .. } => (state.body, state.edited) = (Some(body.to_string()), Some(seq)),
+            Act::Pin { on } => state.pinned = on.then_some(seq),
+            Act::React { emoji, on: true, .. } => {
+                match state.reactions.iter_mut().find(|(one, _)| one == emoji.as_str()) {
+                    Some((_, users)) => users.extend(actor),
+                    None => state.reactions.push((emoji.as_str().to_owned(), actor.into_iter().collect())),
+                }
+            }
+            Act::React { emoji, on: false, .. } => {
+                let of = state.reactions.iter_mut().filter(|(one, _)| one == emoji.as_str());
+                of.for_each(|(_, users)| users.retain(|user| Some(user) != actor.as_ref()));
+                state.reactions.retain(|(_, users)| !users.is_empty());
+            }
+            Act::Delete => {
+                *state = State { deleted: Some(seq), replies: state.replies, ..State::default() };
+                self.events[target as usize - 1].message.as_mut().unwrap().2.clear();
+                for amends in self.events.iter_mut().filter_map(|event| event.amends.as_mut()) {
+                    match &mut amends.act {
+                        Act::Edit { body, .. } if amends.target == target => *body = "".into(),
+                        _ => {}
+                    }
+                }
+            }
+        }
     }
 
     fn find(&self, sender: &str, client_msg_id: &str) -> Option<(i64, &Event)> {
@@ -102,8 +258,9 @@ impl Model {
                     return Told::Refused("not_found");
                 };
                 let (sender, id) = (draft.sender.as_str(), draft.client_msg_id.as_str());
-                if let Some((seq, event)) = conversation.find(sender, id) {
-                    let same = event.message.as_ref().is_some_and(|(_, _, body)| **body == *draft.body);
+                if let Some((seq, event)) = conversation.used(Some(sender), id) {
+                    let same =
+                        event.message.as_ref().is_some_and(|(_, _, body)| body.is_empty() || **body == *draft.body);
                     return if same {
                         Told::Sent { seq, at_ms: event.at_ms, is_new: false }
                     } else {
@@ -116,9 +273,21 @@ impl Model {
                 if draft.prev.as_ref().is_some_and(|prev| conversation.find(sender, prev.as_str()).is_none()) {
                     return Told::Refused("previous_refused");
                 }
+                if let Some(to) = draft.about.reply_to {
+                    let seen = to >= conversation.members[sender].joined;
+                    let event = usize::try_from(to - 1).ok().and_then(|at| conversation.events.get(at));
+                    if !seen || event.is_none_or(|event| event.message.is_none()) {
+                        return Told::Refused("not_found");
+                    }
+                    conversation.states.entry(to).or_default().replies += 1;
+                }
                 let seq = conversation.append(Some((sender.into(), id.into(), draft.body.to_string())), now_ms);
                 Told::Sent { seq, at_ms: conversation.last_ms(), is_new: true }
             }
+            Write::Amend(asked) => match self.conversations.get_mut(asked.conversation.as_str()) {
+                Some(conversation) => conversation.amend(asked, now_ms),
+                None => Told::Refused("not_found"),
+            },
             Write::Change(change) => {
                 let Some(conversation) = self.conversations.get_mut(change.conversation.as_str()) else {
                     return Told::Refused("not_found");
@@ -204,8 +373,8 @@ impl Model {
     pub fn hours(&self) -> BTreeMap<i64, i64> {
         let mut hours = BTreeMap::new();
         for event in self.conversations.values().flat_map(|conversation| &conversation.events) {
-            if let Some((_, _, body)) = &event.message {
-                *hours.entry(hour_of(event.at_ms)).or_default() += units(body.len());
+            if event.units > 0 {
+                *hours.entry(hour_of(event.at_ms)).or_default() += event.units;
             }
         }
         hours

@@ -224,7 +224,7 @@ async fn nodes_that_meet_leave_no_gap_and_no_repeat() {
             .iter()
             .filter_map(|event| match &event.body {
                 tokenim_domain::log::EventBody::Message { client_msg_id, .. } => Some(client_msg_id.to_string()),
-                tokenim_domain::log::EventBody::Member { .. } => None,
+                _ => None,
             })
             .collect();
         assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (90, 90), "{conversation}");

@@ -1,6 +1,6 @@
 //! Random writes in random batches: the store tells and holds what the model does.
 
-use super::model::{Conversation, Model, told};
+use super::model::{Amends, Conversation, Model, State, told};
 use super::usage;
 use super::world::{World, member_change, new_direct, new_group, text_body, watermark};
 use crate::FoundedOrg;
@@ -10,10 +10,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 use tokenim_domain::log::{
-    AppRef, DirectoryCursor, Draft, EventBody, From, MembersQuery, MessageLog, RangeQuery, Write,
+    About, Act, Amendment, AppRef, DirectoryCursor, Draft, Emoji, EventBody, From, Mark, MembersQuery, MessageLog,
+    MessageState, RangeQuery, Reaction, Write,
 };
 use tokenim_domain::name::{ClientMsgId, User};
-use tokenim_domain::role::Change;
+use tokenim_domain::role::{Change, ContentKind};
 
 const USERS: [&str; 4] = ["u0", "u1", "u2", "u3"];
 const CONVERSATIONS: [&str; 3] = ["c0", "c1", "c2"];
@@ -24,7 +25,8 @@ const IDS: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
 enum Op {
     Group { id: usize, members: Vec<usize> },
     Direct { id: usize, from: usize, to: usize },
-    Send { to: usize, sender: usize, id: usize, prev: Option<usize>, body: usize },
+    Send { to: usize, sender: usize, id: usize, prev: Option<usize>, reply_to: Option<i64>, body: usize },
+    Amend { at: usize, actor: Option<usize>, id: Option<usize>, target: i64, act: usize },
     Change { at: usize, actor: Option<usize>, removes: bool, users: Vec<usize> },
     Move { at: usize, user: usize, read: Option<i64>, received: Option<i64> },
 }
@@ -43,8 +45,10 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => (conversation.clone(), some_users().prop_shuffle()).prop_map(|(id, members)| Op::Group { id, members }),
         1 => (conversation.clone(), user.clone(), 1..USERS.len()).prop_map(|(id, from, step)| Op::Direct { id, from, to: (from + step) % USERS.len() }),
-        9 => (conversation.clone(), user.clone(), id.clone(), option::weighted(0.2, id), 0..8usize)
-            .prop_map(|(to, sender, id, prev, body)| Op::Send { to, sender, id, prev, body: body / 6 }),
+        9 => (conversation.clone(), user.clone(), id.clone(), option::weighted(0.2, id.clone()), option::weighted(0.3, 0..6i64), 0..8usize)
+            .prop_map(|(to, sender, id, prev, reply_to, body)| Op::Send { to, sender, id, prev, reply_to, body: body / 6 }),
+        9 => (conversation.clone(), option::weighted(0.8, user.clone()), option::weighted(0.4, id), 0..9i64, 0..9usize)
+            .prop_map(|(at, actor, id, target, act)| Op::Amend { at, actor, id, target, act }),
         3 => (conversation.clone(), option::weighted(0.7, user.clone()), any::<bool>(), some_users())
             .prop_map(|(at, actor, removes, users)| Op::Change { at, actor, removes, users }),
         3 => (conversation, user, option::of(0..8i64), option::of(0..8i64)).prop_map(|(at, user, read, received)| Op::Move { at, user, read, received }),
@@ -61,8 +65,14 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
             Write::Create(new_group(app, CONVERSATIONS[*id], &members.iter().map(|at| USERS[*at]).collect::<Vec<_>>()))
         }
         Op::Direct { id, from, to } => Write::Create(new_direct(app, CONVERSATIONS[*id], [USERS[*from], USERS[*to]])),
-        Op::Send { to, sender, id, prev, body } => Write::Send(Draft {
+        Op::Amend { at, actor, id, target, act } => Write::Amend(Amendment {
             app,
+            client_msg_id: id.map(|id| ClientMsgId::trusted(IDS[id])),
+            ..world.amendment(CONVERSATIONS[*at], actor.map(|actor| USERS[actor]), *target, self::act(*act))
+        }),
+        Op::Send { to, sender, id, prev, reply_to, body } => Write::Send(Draft {
+            app,
+            about: About { reply_to: *reply_to, ..About::default() },
             prev: prev.map(|prev| ClientMsgId::trusted(IDS[prev])),
             body: if *body == 0 { text_body("short") } else { text_body(&"long".repeat(1_300)) },
             ..world.draft(CONVERSATIONS[*to], USERS[*sender], IDS[*id])
@@ -80,6 +90,22 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
         Op::Move { at, user, read, received } => {
             Write::Move(watermark(app, CONVERSATIONS[*at], USERS[*user], *read, *received))
         }
+    }
+}
+
+fn act(number: usize) -> Act {
+    let react = |emoji, on| Act::React { emoji: Emoji::trusted(emoji), on, count: 0 };
+    let edit = |body| Act::Edit { kind: ContentKind::Text, body };
+    match number {
+        0 => edit(text_body("edited")),
+        1 => edit(text_body(&"again".repeat(1_100))),
+        2 => Act::Delete,
+        3 => Act::Pin { on: true },
+        4 => Act::Pin { on: false },
+        5 => react("+1", true),
+        6 => react("+1", false),
+        7 => react("\u{1f44d}", true),
+        _ => react("\u{1f44d}", false),
     }
 }
 
@@ -137,12 +163,29 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
     for (seq, (event, expected_event)) in (1..).zip(page.events.iter().zip(&expected.events)) {
         assert_eq!((event.seq, event.msg_no, event.at_ms), (seq, expected.msg_no(seq), expected_event.at_ms));
         let message = match &event.body {
-            EventBody::Message { sender, client_msg_id, body, .. } => {
-                Some((sender.to_string(), client_msg_id.to_string(), body.to_string()))
+            EventBody::Message { sender, client_msg_id, body, state, .. } => {
+                let state = state.as_deref().cloned().unwrap_or_default();
+                let known = expected.states.get(&seq).cloned().unwrap_or_default();
+                assert_eq!(as_model(&state), State { body: None, reactions: counted(&known), ..known.clone() });
+                let first = known
+                    .body
+                    .filter(|now| *now == **body)
+                    .map_or_else(|| body.to_string(), |_| expected_event.message.as_ref().unwrap().2.clone());
+                Some((sender.to_string(), client_msg_id.to_string(), first))
             }
-            EventBody::Member { .. } => None,
+            EventBody::Member { .. } | EventBody::Amended { .. } => None,
         };
         assert_eq!(message, expected_event.message);
+        let amends = match &event.body {
+            EventBody::Amended { target, actor, client_msg_id, act } => Some(Amends {
+                target: *target,
+                actor: actor.as_ref().map(ToString::to_string),
+                client_msg_id: client_msg_id.as_ref().map(ToString::to_string),
+                act: act.clone(),
+            }),
+            EventBody::Message { .. } | EventBody::Member { .. } => None,
+        };
+        assert_eq!(amends, expected_event.amends);
     }
     let app_id = match world.store.writer.is_postgres() {
         true => format!("'{}'", app.app.0),
@@ -156,10 +199,30 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
     assert_eq!(world.number(&format!("SELECT max(seq_to) FROM usage_append WHERE {of}")).await, expected.last_seq());
     let wrong = format!(
         "SELECT count(*) FROM usage_append u WHERE {of} AND (units, messages, bytes) <> (
-         SELECT sum(units), count(*) FILTER (WHERE type = 1), sum(CASE type WHEN 1 THEN octet_length(body) ELSE 0 END) FROM message m
+         SELECT sum(units), count(*) FILTER (WHERE type = 1),
+             CASE WHEN count(*) FILTER (WHERE type IN (1, 3) AND body = '') > 0 THEN u.bytes -- erased
+                 ELSE sum(CASE WHEN type IN (1, 3) THEN octet_length(body) ELSE 0 END) END FROM message m
          WHERE m.app_id = u.app_id AND m.conversation_id = u.conversation_id AND m.seq BETWEEN u.seq_from AND u.seq_to)"
     );
     assert_eq!(world.number(&wrong).await, 0, "a usage row of {id} counts something else than its range");
+}
+
+/// A message's state in the model's words, reactions by how many.
+fn as_model(state: &MessageState) -> State {
+    let seq = |mark: &Option<Mark>| mark.map(|mark| mark.seq);
+    let users = |one: &Reaction| (one.emoji.as_str().to_owned(), vec![String::new(); one.count as usize]);
+    State {
+        body: None,
+        edited: seq(&state.edited),
+        deleted: seq(&state.deleted),
+        pinned: state.pinned,
+        replies: state.replies,
+        reactions: state.reactions.iter().map(users).collect(),
+    }
+}
+
+fn counted(state: &State) -> Vec<(String, Vec<String>)> {
+    state.reactions.iter().map(|(emoji, users)| (emoji.clone(), vec![String::new(); users.len()])).collect()
 }
 
 async fn compare_members(world: &World, app: AppRef, id: &str, expected: &Conversation) {

@@ -5,13 +5,14 @@ use super::world::World;
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
     console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key,
-    member, message, node, operator_key, org, org_idempotency, org_member, plan, plan_version, recovery_code,
-    signing_key, subscription, usage_append, usage_bucket,
+    member, message, message_state, node, operator_key, org, org_idempotency, org_member, plan, plan_version, reaction,
+    recovery_code, signing_key, subscription, usage_append, usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
 use tokenim_domain::id::{AnnouncementId, InvitationId, KeyId, NodeId};
+use tokenim_domain::log::{Act, Emoji, Write};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -95,6 +96,8 @@ async fn filled() -> World {
     world.send("c1", "alice", "m1").await;
     world.store.roll_up_usage().await.unwrap();
     world.send("c1", "alice", "m2").await;
+    let react = Act::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
+    world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, react))).await.unwrap();
     let new = NewConsoleSession {
         hash: [1; 32],
         account: world.founded.account,
@@ -238,6 +241,7 @@ async fn every_entity_is_its_table() {
         check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,
         check(&world, message::Entity).await,
+        check(&world, message_state::Entity).await,
         check(&world, node::Entity).await,
         check(&world, operator_key::Entity).await,
         check(&world, org::Entity).await,
@@ -245,6 +249,7 @@ async fn every_entity_is_its_table() {
         check(&world, org_member::Entity).await,
         check(&world, plan::Entity).await,
         check(&world, plan_version::Entity).await,
+        check(&world, reaction::Entity).await,
         check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
         check(&world, subscription::Entity).await,

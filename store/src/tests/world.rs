@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange, MembersQuery, MessageLog,
-    NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
+    About, Act, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange,
+    MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -193,6 +193,7 @@ impl World {
             prev: None,
             kind: ContentKind::Text,
             body: text_body(client_msg_id),
+            about: About::default(),
             credential: Credential { key: self.founded.signing.id, label: None },
             allowance: Allowance::default(),
         }
@@ -200,6 +201,20 @@ impl World {
 
     pub async fn send(&self, conversation: &str, sender: &str, client_msg_id: &str) -> Sent {
         sent(self.commit_one(Write::Send(self.draft(conversation, sender, client_msg_id))).await)
+    }
+
+    pub fn amendment(&self, conversation: &str, actor: Option<&str>, target: i64, act: Act) -> Amendment {
+        Amendment {
+            app: self.app(),
+            conversation: Conversation::trusted(conversation),
+            actor: actor.map(User::trusted),
+            client_msg_id: None,
+            target,
+            act,
+            moderates: true,
+            credential: Credential { key: self.founded.signing.id, label: None },
+            allowance: Allowance::default(),
+        }
     }
 
     pub async fn change(
@@ -227,6 +242,7 @@ impl World {
             app: self.app(),
             conversation: Conversation::trusted(conversation),
             viewer: None,
+            thread: None,
             from,
             limit: 10_000,
             bytes_max: 1 << 30,

@@ -139,7 +139,16 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                 Command::ConversationAdd | Command::ConversationRemove => {
                     format!(r#"{{"conversation":"c1","members":[{name}]}}"#)
                 }
-                Command::History | Command::ConversationMembers => format!(r#"{{"conversation":{name}}}"#),
+                Command::History | Command::ConversationMembers | Command::Pins => {
+                    format!(r#"{{"conversation":{name}}}"#)
+                }
+                Command::Edit => {
+                    format!(r#"{{"conversation":{name},"target":2,"kind":"text","body":{{"text":"x"}}}}"#)
+                }
+                Command::Delete | Command::Pin | Command::Reactions => {
+                    format!(r#"{{"conversation":{name},"target":2}}"#)
+                }
+                Command::React => format!(r#"{{"conversation":{name},"target":2,"emoji":"x"}}"#),
             };
             wire.send(&text(&format!(r#"{{"id":2,"{}":{fields}}}"#, command.name()))).await;
             let reply = wire.reply().await;
@@ -161,6 +170,12 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
         r#""read":{"conversation":"X","seq":1}"#,
         r#""received":{"conversation":"X","seq":1000}"#,
         r#""conversation.members":{"conversation":"X"}"#,
+        r#""edit":{"conversation":"X","target":2,"kind":"text","body":{"text":"x"}}"#,
+        r#""delete":{"conversation":"X","target":2}"#,
+        r#""react":{"conversation":"X","target":2,"emoji":"x"}"#,
+        r#""reactions":{"conversation":"X","target":2}"#,
+        r#""pin":{"conversation":"X","target":2}"#,
+        r#""pins":{"conversation":"X"}"#,
         r#""conversation.add":{"conversation":"X","members":["mallory"]}"#,
         r#""conversation.remove":{"conversation":"X","members":["alice"]}"#,
     ] {

@@ -53,6 +53,18 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             json!({"conversation": own, "page": user}),
         ],
         Command::Ping => vec![json!({})],
+        Command::Edit => vec![
+            json!({"conversation": conversation, "target": 2, "kind": "text", "body": {"text": "x"}}),
+            json!({"conversation": conversation, "target": 2, "kind": "text", "body": {"text": "x"}, "client_msg_id": client_msg_id}),
+        ],
+        Command::React => vec![json!({"conversation": conversation, "target": 2, "emoji": "+1"})],
+        Command::Delete | Command::Pin | Command::Reactions => {
+            vec![
+                json!({"conversation": conversation, "target": 2}),
+                json!({"conversation": conversation, "target": 99}),
+            ]
+        }
+        Command::Pins => vec![json!({"conversation": conversation})],
     }
 }
 

@@ -35,6 +35,28 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
             (of(own), Some(message(user))),
             (of(own), Some(message("alice"))),
         ],
+        (Verb::Get, "/v1/conversations/{id}/messages/{seq}" | "/v1/conversations/{id}/messages/{seq}/reactions") => {
+            get(&[of(conversation).replace("{seq}", "2"), of(conversation).replace("{seq}", "99")])
+        }
+        (Verb::Patch, "/v1/conversations/{id}/messages/{seq}") => vec![
+            (of(conversation).replace("{seq}", "2"), Some(json!({"kind": "text", "body": {"text": "x"}}))),
+            (
+                of(conversation).replace("{seq}", "2"),
+                Some(json!({"user": user, "kind": "text", "body": {"text": "x"}})),
+            ),
+        ],
+        (Verb::Delete, "/v1/conversations/{id}/messages/{seq}") => {
+            get(&[of(conversation).replace("{seq}", "2"), of(conversation).replace("{seq}", "2") + "?user=" + user])
+        }
+        (Verb::Post, "/v1/conversations/{id}/messages/{seq}/reactions") => vec![
+            (of(conversation).replace("{seq}", "2"), Some(json!({"user": user, "emoji": "+1"}))),
+            (of(conversation).replace("{seq}", "2"), Some(json!({"user": "alice", "emoji": "+1"}))),
+            (of(own).replace("{seq}", "2"), Some(json!({"user": user, "emoji": "+1"}))),
+        ],
+        (Verb::Post, "/v1/conversations/{id}/messages/{seq}/pin") => {
+            vec![(of(conversation).replace("{seq}", "2"), Some(json!({})))]
+        }
+        (Verb::Get, "/v1/conversations/{id}/pins") => get(&[of(conversation)]),
         (Verb::Get, "/v1/conversations/{id}/members") => {
             get(&[of(conversation), of(conversation) + "?limit=200", format!("{}?cursor=cur_{user}", of(own))])
         }

@@ -1,0 +1,303 @@
+//! Edits, deletions, reactions and pins: looked up one by one, then an event of the log and the mark it leaves.
+
+use super::append::{Batch, Head};
+use super::send::{conflict, same_json};
+use super::{range, row};
+use crate::{fault, sql};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+use std::collections::HashMap;
+use tokenim_domain::id::MessageId;
+use tokenim_domain::limits::{PINS_MAX, REACTIONS_PER_MESSAGE_MAX};
+use tokenim_domain::log::{
+    Act, Amended, Amendment, AppRef, Emoji, Event, EventBody, MessageState, Outcome, Reaction, ReactionsQuery, Reactor,
+};
+use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::role::{ContentKind, ConversationKind, MemberRole};
+use tokenim_domain::{Code, Error, Result};
+
+/// The conversation's head, the actor's role, the message with what became of it, and the event the actor's id was used for.
+const FIND: &str = "
+SELECT c.kind AS conversation_kind, c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.joined_seq,
+    t.type AS target_type, t.sender AS target_sender, COALESCE(s.kind, t.kind) AS kind, COALESCE(s.body, t.body) AS body,
+    s.edited_seq, s.edited_ms, s.deleted_seq, s.deleted_ms, s.pinned_seq, s.replies, s.reactions, r.seq AS reacted_seq,
+    d.seq AS dup_seq, d.type AS dup_type, d.target AS dup_target, d.kind AS dup_kind, d.body AS dup_body, d.units AS dup_units
+FROM conversation c
+LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = $3
+LEFT JOIN message t ON t.app_id = c.app_id AND t.conversation_id = c.id AND t.seq = $4
+LEFT JOIN message_state s ON s.app_id = c.app_id AND s.conversation_id = c.id AND s.seq = $4
+LEFT JOIN reaction r ON r.app_id = c.app_id AND r.conversation_id = c.id AND r.\"user\" = $3 AND r.target = $4 AND r.emoji = $5
+LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = $3 AND d.client_msg_id = $6
+WHERE c.app_id = $1 AND c.id = $2";
+
+/// Does what may be done to a message. The outer result is the database's, the inner one the answer.
+///
+/// A repeat is answered before anything can refuse it, as of a send (docs/PROTOCOL.md §4); so is what is so already.
+pub(super) async fn amend(batch: &Batch<'_>, mut amendment: Amendment) -> Result<Result<Outcome>> {
+    let Some(found) = sql::row(&batch.tx, FIND, key(&amendment)).await? else { return Ok(Err(Code::NotFound.into())) };
+    if let Some(first) = first_result(&amendment, &found)? {
+        return Ok(first.map(Outcome::Amended));
+    }
+    let state = match judge(&amendment, &found)? {
+        Ok(state) => state,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(seq) = done_by(&amendment, &found, &state)? {
+        return Ok(Ok(Outcome::Amended(Amended { seq, billed: 0, duplicate: false, event: None })));
+    }
+    if let Err(error) = fits(batch, &mut amendment, &state).await? {
+        return Ok(Err(error));
+    }
+    if let Err(code) = batch.take(&amendment.allowance, amendment.act.units()) {
+        return Ok(Err(code.into()));
+    }
+    let event = append(batch, &amendment, &found).await?;
+    mark(batch, &event, state).await?;
+    let billed = event.body.units();
+    Ok(Ok(Outcome::Amended(Amended { seq: Some(event.seq), billed, duplicate: false, event: Some(event) })))
+}
+
+fn key(amendment: &Amendment) -> [Value; 6] {
+    let emoji = match &amendment.act {
+        Act::React { emoji, .. } => emoji.as_str(),
+        Act::Edit { .. } | Act::Delete | Act::Pin { .. } => "",
+    };
+    [
+        amendment.app.app.into(),
+        amendment.conversation.as_str().into(),
+        // No user and no id is an empty text.
+        amendment.actor.as_ref().map_or("", User::as_str).into(),
+        amendment.target.into(),
+        emoji.into(),
+        amendment.client_msg_id.as_ref().map_or("", ClientMsgId::as_str).into(),
+    ]
+}
+
+fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Result<Amended>>> {
+    let Some(seq) = sql::get::<Option<i64>>(found, "dup_seq")? else { return Ok(None) };
+    let (event_type, kind, body) = row::act_parts(&amendment.act);
+    let (stored_kind, stored): (String, String) = (sql::get(found, "dup_kind")?, sql::get(found, "dup_body")?);
+    let says_the_same = match &amendment.act {
+        Act::Edit { .. } => stored.is_empty() || same_json(&stored, &body),
+        Act::React { emoji, .. } => stored.contains(&serde_json::Value::from(emoji.as_str()).to_string()),
+        Act::Delete | Act::Pin { .. } => true,
+    };
+    let same = sql::get::<i64>(found, "dup_type")? == event_type
+        && sql::get::<Option<i64>>(found, "dup_target")? == Some(amendment.target)
+        && stored_kind == kind
+        && says_the_same;
+    if !same {
+        return Ok(Some(Err(conflict())));
+    }
+    let billed = sql::get(found, "dup_units")?;
+    Ok(Some(Ok(Amended { seq: Some(seq), billed, duplicate: true, event: None })))
+}
+
+/// Whether the actor may do it to what it names. The outer result is the database's.
+fn judge(amendment: &Amendment, found: &QueryResult) -> Result<Result<MessageState>> {
+    let role: Option<String> = sql::get(found, "role")?;
+    let joined: Option<i64> = sql::get(found, "joined_seq")?;
+    if amendment.actor.is_some() && role.is_none() {
+        return Ok(Err(Code::NotFound.into()));
+    }
+    let unknown = |text: Option<&str>| Error::internal(format!("an unknown role or kind: {text:?}"));
+    let kind: String = sql::get(found, "conversation_kind")?;
+    let kind = ConversationKind::find(&kind).ok_or_else(|| unknown(Some(&kind)))?;
+    let is_message = sql::get::<Option<i64>>(found, "target_type")? == Some(row::MESSAGE);
+    if !is_message || joined.is_some_and(|first| amendment.target < first) {
+        let wrong = "`target` is the seq of no message here";
+        return Ok(Err(Error::new(Code::NotFound).says(wrong).at("target")));
+    }
+    let sender = User::trusted(&sql::get::<String>(found, "target_sender")?);
+    let role = role.as_deref().map(|role| MemberRole::find(role).ok_or_else(|| unknown(Some(role)))).transpose()?;
+    if let Err(error) = amendment.check(&sender, role, kind) {
+        return Ok(Err(error));
+    }
+    Ok(Ok(row::state(found)?.unwrap_or_default()))
+}
+
+/// The seq of the event that made it so, where it is so already; the inner `None` where no event did.
+fn done_by(amendment: &Amendment, found: &QueryResult, state: &MessageState) -> Result<Option<Option<i64>>> {
+    let reacted: Option<i64> = sql::get(found, "reacted_seq")?;
+    Ok(match &amendment.act {
+        Act::Delete => state.deleted.map(|mark| Some(mark.seq)),
+        Act::React { on: true, .. } => reacted.map(Some),
+        Act::React { on: false, .. } => reacted.is_none().then_some(None),
+        Act::Pin { on: true } => state.pinned.map(Some),
+        Act::Pin { on: false } => state.pinned.is_none().then_some(None),
+        Act::Edit { kind, body } => {
+            let (now, content): (String, String) = (sql::get(found, "kind")?, sql::get(found, "body")?);
+            let is_so = ContentKind::find(&now) == Some(*kind) && *content == **body;
+            is_so.then(|| state.edited.map(|mark| mark.seq))
+        }
+    })
+}
+
+/// Whether there is room for it, and something to do it to; fills in what only the commit knows.
+async fn fits(batch: &Batch<'_>, amendment: &mut Amendment, state: &MessageState) -> Result<Result<()>> {
+    let limit = |what: String| Ok(Err(Error::new(Code::LimitReached).says(what)));
+    if state.deleted.is_some() && !matches!(amendment.act, Act::React { on: false, .. } | Act::Pin { on: false }) {
+        return Ok(Err(Error::new(Code::NotFound).says("the message was deleted").at("target")));
+    }
+    match &mut amendment.act {
+        Act::React { emoji, on, count } => {
+            let now = state.reactions.iter().find(|one| one.emoji == *emoji).map_or(0, |one| one.count);
+            *count = if *on { now + 1 } else { now - 1 };
+            if *on && now == 0 && state.reactions.len() >= REACTIONS_PER_MESSAGE_MAX {
+                return limit(format!("a message has at most {REACTIONS_PER_MESSAGE_MAX} different reactions"));
+            }
+        }
+        Act::Pin { on: true } => {
+            let values = [amendment.app.app.into(), amendment.conversation.as_str().into()];
+            let counted = sql::row(&batch.tx, COUNT_PINS, values).await?;
+            let pins = counted.map_or(Ok(0), |row| sql::get::<i64>(&row, "pins"))?;
+            if pins >= PINS_MAX as i64 {
+                return limit(format!("a conversation has at most {PINS_MAX} pinned messages; take one away"));
+            }
+        }
+        Act::Edit { .. } | Act::Delete | Act::Pin { on: false } => {}
+    }
+    Ok(Ok(()))
+}
+
+async fn append(batch: &Batch<'_>, amendment: &Amendment, found: &QueryResult) -> Result<std::sync::Arc<Event>> {
+    let id = MessageId::new(&*batch.store.clock, &*batch.store.rng);
+    let seq = sql::get(found, "last_seq")?;
+    let mut head = Head {
+        epoch: sql::get(found, "epoch")?,
+        found_seq: seq,
+        seq,
+        msg_no: sql::get(found, "last_msg_no")?,
+        last_ms: sql::get(found, "last_ms")?,
+        units_cum: sql::get(found, "units_cum")?,
+    };
+    let body = EventBody::Amended {
+        target: amendment.target,
+        actor: amendment.actor.clone(),
+        client_msg_id: amendment.client_msg_id.clone(),
+        act: amendment.act.clone(),
+    };
+    let credential = Some(amendment.credential.clone());
+    let placed = batch.place(&mut head, amendment.app, &amendment.conversation, id, body, credential);
+    let event = placed.event.clone();
+    let heads = HashMap::from([((amendment.app.app, amendment.conversation.clone()), head)]);
+    batch.write(&[placed], &heads).await?;
+    Ok(event)
+}
+
+/// Leaves the mark of an event on its message.
+async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState) -> Result<()> {
+    let EventBody::Amended { target, actor, act, .. } = &event.body else { return Ok(()) };
+    let at: [Value; 3] = [event.app.app.into(), event.conversation.as_str().into(), (*target).into()];
+    let run = async |text: &str, more: Vec<Value>| {
+        let values = at.iter().cloned().chain(more);
+        sql::run(&batch.tx, text, values).await.map(drop).map_err(fault::query)
+    };
+    match act {
+        Act::Edit { kind, body } => {
+            let more = vec![event.seq.into(), event.at_ms.into(), kind.as_str().into(), body.to_string().into()];
+            run(EDIT, more).await
+        }
+        Act::Delete => {
+            run(DELETE, vec![event.seq.into(), event.at_ms.into()]).await?;
+            run(ERASE, vec![]).await?;
+            run(ERASE_EDITS, vec![row::EDITED.into()]).await?;
+            run(DROP_REACTIONS, vec![]).await
+        }
+        Act::Pin { on } => run(PIN, vec![on.then_some(event.seq).into()]).await,
+        Act::React { emoji, on, count } => {
+            let who: Vec<Value> = vec![actor.as_ref().map_or("", User::as_str).into(), emoji.as_str().into()];
+            match on {
+                true => run(ADD_REACTION, who.into_iter().chain([event.seq.into()]).collect()).await?,
+                false => run(REMOVE_REACTION, who).await?,
+            }
+            let reactions = row::reactions_json(&counted(state.reactions, emoji, *count));
+            run(SET_REACTIONS, vec![reactions.into()]).await
+        }
+    }
+}
+
+/// The reactions of a message once this one stands at `count`; a new one comes last.
+fn counted(mut reactions: Vec<Reaction>, emoji: &Emoji, count: i64) -> Vec<Reaction> {
+    match reactions.iter_mut().find(|one| one.emoji == *emoji) {
+        Some(one) => one.count = count,
+        None => reactions.push(Reaction { emoji: emoji.clone(), count, mine: false }),
+    }
+    reactions.retain(|one| one.count > 0);
+    reactions
+}
+
+/// Who reacted to a message, in the order it was done.
+pub(super) async fn reactions(on: &impl ConnectionTrait, query: &ReactionsQuery) -> Result<Vec<Reactor>> {
+    let first = range::first_visible(on, query.app, &query.conversation, query.viewer.as_ref()).await?;
+    let at: [Value; 3] = [query.app.app.into(), query.conversation.as_str().into(), query.target.into()];
+    let is_message = query.target >= first && sql::row(on, IS_MESSAGE, at.clone()).await?.is_some();
+    if !is_message {
+        return Err(Error::new(Code::NotFound).says("`target` is the seq of no message here").at("target"));
+    }
+    let more: [Value; 3] =
+        [query.after.into(), query.emoji.as_ref().map_or("", Emoji::as_str).into(), i64::from(query.limit).into()];
+    let rows = sql::rows(on, LIST_REACTIONS, at.into_iter().chain(more)).await?;
+    let reactor = |row: &QueryResult| -> Result<Reactor> {
+        Ok(Reactor {
+            user: User::trusted(&sql::get::<String>(row, "user")?),
+            emoji: Emoji::trusted(&sql::get::<String>(row, "emoji")?),
+            seq: sql::get(row, "seq")?,
+        })
+    };
+    rows.iter().map(reactor).collect()
+}
+
+/// The pinned messages, the last pinned first.
+pub(super) async fn pins(
+    on: &impl ConnectionTrait,
+    app: AppRef,
+    conversation: &Conversation,
+    viewer: Option<&User>,
+) -> Result<Vec<Event>> {
+    let first = range::first_visible(on, app, conversation, viewer).await?;
+    let values: [Value; 3] = [app.app.into(), conversation.as_str().into(), first.into()];
+    let rows = sql::rows(on, LIST_PINS, values).await?;
+    let mut events: Vec<Event> = rows.iter().map(|row| range::event(app, row)).collect::<Result<_>>()?;
+    range::mark_mine(on, &mut events, viewer).await?;
+    Ok(events)
+}
+
+const EDIT: &str = "
+INSERT INTO message_state (app_id, conversation_id, seq, edited_seq, edited_ms, kind, body, replies) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
+ON CONFLICT (app_id, conversation_id, seq)
+DO UPDATE SET edited_seq = excluded.edited_seq, edited_ms = excluded.edited_ms, kind = excluded.kind, body = excluded.body";
+
+/// Of a deleted message only its place, its sender, its number and what it counted stay.
+const DELETE: &str = "
+INSERT INTO message_state (app_id, conversation_id, seq, deleted_seq, deleted_ms, replies) VALUES ($1, $2, $3, $4, $5, 0)
+ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET deleted_seq = excluded.deleted_seq, deleted_ms = excluded.deleted_ms,
+    edited_seq = NULL, edited_ms = NULL, kind = NULL, body = NULL, pinned_seq = NULL, reactions = NULL";
+const ERASE: &str =
+    "UPDATE message SET body = '', about = NULL WHERE app_id = $1 AND conversation_id = $2 AND seq = $3";
+const ERASE_EDITS: &str =
+    "UPDATE message SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type = $4";
+const DROP_REACTIONS: &str = "DELETE FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND target = $3";
+
+const PIN: &str = "
+INSERT INTO message_state (app_id, conversation_id, seq, pinned_seq, replies) VALUES ($1, $2, $3, $4, 0)
+ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET pinned_seq = excluded.pinned_seq";
+const COUNT_PINS: &str = "
+SELECT count(*) AS pins FROM message_state WHERE app_id = $1 AND conversation_id = $2 AND pinned_seq IS NOT NULL";
+const LIST_PINS: &str = concat!(
+    "SELECT ",
+    range::columns!(),
+    " FROM message_state s JOIN message m ON m.app_id = s.app_id AND m.conversation_id = s.conversation_id AND m.seq = s.seq
+WHERE s.app_id = $1 AND s.conversation_id = $2 AND s.pinned_seq IS NOT NULL AND s.seq >= $3 ORDER BY s.pinned_seq DESC"
+);
+
+const ADD_REACTION: &str = "
+INSERT INTO reaction (app_id, conversation_id, target, \"user\", emoji, seq) VALUES ($1, $2, $3, $4, $5, $6)";
+const REMOVE_REACTION: &str = "
+DELETE FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND \"user\" = $4 AND emoji = $5";
+const SET_REACTIONS: &str = "
+INSERT INTO message_state (app_id, conversation_id, seq, reactions, replies) VALUES ($1, $2, $3, $4, 0)
+ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET reactions = excluded.reactions";
+const IS_MESSAGE: &str = "SELECT seq FROM message WHERE app_id = $1 AND conversation_id = $2 AND seq = $3 AND type = 1";
+const LIST_REACTIONS: &str = "
+SELECT \"user\", emoji, seq FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND seq > $4
+AND ($5 = '' OR emoji = $5) ORDER BY seq LIMIT $6";
