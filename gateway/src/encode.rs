@@ -1,7 +1,6 @@
 //! Domain events and entries as the wire's JSON; each event is encoded once, however many receive it.
 
-use crate::frame;
-use bytes::Bytes;
+use crate::encoded::Encoded;
 use tokenim_domain::log::{ConversationView, Entry, Event, EventBody, Member, Page, Sent};
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -46,14 +45,20 @@ pub fn write_event(out: &mut String, event: &Event) {
     }
 }
 
-/// The push frame of an event.
+/// The push of an event, for all who receive it.
 #[must_use]
-pub fn push(event: &Event) -> Bytes {
+pub fn push(event: &Event) -> Encoded {
+    Encoded::new(&push_text(event))
+}
+
+/// The push of an event, as text.
+#[must_use]
+pub fn push_text(event: &Event) -> String {
     let mut text = String::with_capacity(384);
     text.push_str("{\"push\":");
     write_event(&mut text, event);
     text.push('}');
-    frame::encode_text(&text)
+    text
 }
 
 /// The ok value of `send`.

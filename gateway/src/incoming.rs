@@ -36,7 +36,7 @@ impl<L: MessageLog> Gateway<L> {
                 Ok(())
             }
             Err(Malformed { id: Some(id), message }) => {
-                connection.reply(self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
+                connection.reply(&self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
                 Ok(())
             }
             Err(Malformed { id: None, .. }) => Err(Malformed::CODE),
@@ -45,11 +45,11 @@ impl<L: MessageLog> Gateway<L> {
 
     fn command(&self, connection: &Arc<Connection>, id: u64, name: &str, body: &RawValue) {
         if !connection.open_command() {
-            connection.reply(self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
+            connection.reply(&self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
             return;
         }
         if let Err(error) = self.dispatch(connection, id, name, body) {
-            connection.answer(self.refusal(connection, id, &error));
+            connection.answer(&self.refusal(connection, id, &error));
             if error.code == Code::Unauthenticated {
                 self.close(connection, error.code);
             }

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod counters;
 mod delivery;
 pub mod encode;
+pub mod encoded;
 pub mod frame;
 mod gateway;
 mod incoming;

@@ -5,6 +5,7 @@ mod socket;
 mod stream;
 mod tls;
 
+use crate::encoded::Form;
 use crate::gateway::Gateway;
 use actix_codec::Framed;
 use actix_http::{Request, h1};
@@ -36,7 +37,7 @@ pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) ->
     let early = parts.read_buf;
     match verdict {
         Verdict::Accept { response, refuse, origin } => {
-            let connection = gateway.accept();
+            let connection = gateway.accept(Form::Json);
             if let Some(origin) = origin {
                 connection.set_origin(origin);
             }

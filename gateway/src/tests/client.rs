@@ -2,6 +2,7 @@
 
 use crate::bus::LocalBus;
 use crate::connection::Connection;
+use crate::encoded::Form;
 use crate::gateway::{Gateway, Parts};
 use crate::model::ModelLog;
 use crate::verifier::{Found, Lookups, Verifier};
@@ -167,7 +168,7 @@ pub struct Client {
 
 impl Client {
     pub fn open(node: &Gateway<ModelLog>) -> Self {
-        Client { node: node.clone(), connection: node.accept(), next_id: 0, inbox: Mutex::default() }
+        Client { node: node.clone(), connection: node.accept(Form::Json), next_id: 0, inbox: Mutex::default() }
     }
 
     pub fn command(&mut self, name: &str, fields: Value) -> u64 {

@@ -207,7 +207,7 @@ impl Socket {
             _ if connection.is_closing() => Ok(()),
             Received::Text(text) => gateway.receive(connection, text),
             Received::Ping(payload) => {
-                connection.reply(frame::encode_pong(payload));
+                connection.control(frame::encode_pong(payload));
                 Ok(())
             }
             Received::Pong => Ok(()),
