@@ -5,6 +5,7 @@ pub mod outbox;
 mod state;
 
 use crate::encoded::{Encoded, Form};
+use crate::incoming::{Held, Message};
 use crate::places::Place;
 use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
@@ -187,16 +188,16 @@ impl Connection {
 
     /// Keeps a message that came while the connection attaches, so that it is handled after the reply to `connect`; false
     /// where it may be handled now.
-    pub fn hold(&self, text: &str) -> bool {
+    pub fn hold(&self, message: Message<'_>) -> bool {
         let mut state = self.state();
         let Some(held) = &mut state.held else { return false };
-        held.push_back(text.into());
+        held.push_back(message.into());
         true
     }
 
     /// The next message kept by that try to attach. With the last one taken, those that come are handled as they come;
     /// with a later try begun, what is left is for that one to take.
-    pub fn next_held(&self, attach: u32) -> Option<Box<str>> {
+    pub fn next_held(&self, attach: u32) -> Option<Held> {
         let mut state = self.state();
         if state.attaches != attach {
             return None;

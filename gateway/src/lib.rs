@@ -13,7 +13,7 @@ pub mod encode;
 pub mod encoded;
 pub mod frame;
 mod gateway;
-mod incoming;
+pub mod incoming;
 pub mod places;
 pub mod recent;
 mod registry;

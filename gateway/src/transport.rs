@@ -5,7 +5,6 @@ mod socket;
 mod stream;
 mod tls;
 
-use crate::encoded::Form;
 use crate::gateway::Gateway;
 use actix_codec::Framed;
 use actix_http::{Request, h1};
@@ -36,8 +35,8 @@ pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) ->
     let parts = framed.into_parts();
     let early = parts.read_buf;
     match verdict {
-        Verdict::Accept { response, refuse, origin } => {
-            let connection = gateway.accept(Form::Json);
+        Verdict::Accept { response, form, refuse, origin } => {
+            let connection = gateway.accept(form);
             if let Some(origin) = origin {
                 connection.set_origin(origin);
             }

@@ -4,6 +4,7 @@ use super::gate::Gate;
 use super::outbox::{Outbox, Queued};
 use super::{Chunk, Session, Tick};
 use crate::encoded::Form;
+use crate::incoming::Held;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(super) struct State {
     /// Shut from registration until the backlog is queued.
     pub(super) gate: Option<Box<Gate>>,
     /// Messages that came behind a `connect` that is not answered yet; bounded by the bytes allowed before authentication.
-    pub(super) held: Option<VecDeque<Box<str>>>,
+    pub(super) held: Option<VecDeque<Held>>,
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,

@@ -174,7 +174,7 @@ impl Client {
     pub fn command(&mut self, name: &str, fields: Value) -> u64 {
         self.next_id += 1;
         let text = json!({"id": self.next_id, name: fields}).to_string();
-        self.node.receive(&self.connection, &text).expect("an envelope");
+        self.node.receive(&self.connection, crate::incoming::Message::Json(&text)).expect("an envelope");
         self.next_id
     }
 
