@@ -12,7 +12,6 @@ pub mod sync;
 pub mod watermark;
 
 use crate::connection::{Connection, Session};
-use crate::frame;
 use crate::gateway::Gateway;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -54,7 +53,7 @@ impl<'a, L: MessageLog> Call<'a, L> {
 
     /// Answers now.
     fn answer(&self, value: &str) {
-        self.connection.answer(frame::encode_text(&ok(self.id, value)));
+        self.connection.answer(&ok(self.id, value));
     }
 
     /// Queues a write; its outcome is the answer.
@@ -67,13 +66,13 @@ impl<'a, L: MessageLog> Call<'a, L> {
         let (gateway, connection, id) = (self.gateway.clone(), self.connection.clone(), self.id);
         self.gateway.spawn(async move {
             let answer = match task.await {
-                Ok(value) => frame::encode_text(&ok(id, &value)),
+                Ok(value) => ok(id, &value),
                 Err(error) => {
                     note(&error);
                     gateway.refusal(&connection, id, &error)
                 }
             };
-            connection.answer(answer);
+            connection.answer(&answer);
             connection.wake();
         });
     }

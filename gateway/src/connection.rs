@@ -4,7 +4,8 @@ pub mod gate;
 pub mod outbox;
 mod state;
 
-use crate::frame;
+use crate::encoded::{Encoded, Form};
+use crate::incoming::{Held, Message};
 use crate::places::Place;
 use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
@@ -24,6 +25,8 @@ use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
 pub struct Connection {
     /// Unique on this node for as long as it runs.
     pub id: u64,
+    /// What it speaks.
+    pub form: Form,
     waker: AtomicWaker,
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
@@ -111,12 +114,13 @@ pub enum Tick {
 impl Connection {
     /// A connection that was just accepted; `now` is the second of the node's monotonic clock.
     #[must_use]
-    pub fn new(id: u64, now: u32) -> Arc<Self> {
+    pub fn new(id: u64, form: Form, now: u32) -> Arc<Self> {
         Arc::new(Connection {
             id,
+            form,
             waker: AtomicWaker::new(),
             heard: AtomicU32::new(now),
-            state: Mutex::new(State::new(id, now)),
+            state: Mutex::new(State::new(id, form, now)),
         })
     }
 
@@ -184,16 +188,16 @@ impl Connection {
 
     /// Keeps a message that came while the connection attaches, so that it is handled after the reply to `connect`; false
     /// where it may be handled now.
-    pub fn hold(&self, text: &str) -> bool {
+    pub fn hold(&self, message: Message<'_>) -> bool {
         let mut state = self.state();
         let Some(held) = &mut state.held else { return false };
-        held.push_back(text.into());
+        held.push_back(message.into());
         true
     }
 
     /// The next message kept by that try to attach. With the last one taken, those that come are handled as they come;
     /// with a later try begun, what is left is for that one to take.
-    pub fn next_held(&self, attach: u32) -> Option<Box<str>> {
+    pub fn next_held(&self, attach: u32) -> Option<Held> {
         let mut state = self.state();
         if state.attaches != attach {
             return None;
@@ -227,7 +231,8 @@ impl Connection {
     /// Queues the reply to `connect` and the backlog, then what waited at the gate above it, and opens the gate.
     ///
     /// `heads` holds, per conversation of the backlog, the seq it was read up to: waiting events up to it are in the backlog.
-    pub fn open_gate(&self, reply: Bytes, backlog: Vec<Bytes>, heads: &[(Conversation, i64)], now: u32) {
+    pub fn open_gate(&self, reply: &str, backlog: Vec<Bytes>, heads: &[(Conversation, i64)], now: u32) {
+        let reply = self.form.encode(reply);
         let mut state = self.state();
         if state.phase != Phase::Attaching {
             return;
@@ -265,14 +270,21 @@ impl Connection {
     }
 
     /// Queues the one answer of a command. The caller wakes the socket.
-    pub fn answer(&self, frame: Bytes) {
+    pub fn answer(&self, text: &str) {
+        let frame = self.form.encode(text);
         let mut state = self.state();
         state.open_commands = state.open_commands.saturating_sub(1);
         state.reply(frame);
     }
 
-    /// Queues a frame that answers no command (pongs, refusals over the limit).
-    pub fn reply(&self, frame: Bytes) {
+    /// Queues an envelope that answers no open command (refusals over the limit).
+    pub fn reply(&self, text: &str) {
+        let frame = self.form.encode(text);
+        self.state().reply(frame);
+    }
+
+    /// Queues a control frame of the transport (pongs).
+    pub fn control(&self, frame: Bytes) {
         self.state().reply(frame);
     }
 
@@ -296,16 +308,16 @@ impl Connection {
     }
 
     /// Queues a push that may be dropped (receipts); true where the socket must be woken.
-    pub fn offer(&self, frame: Bytes) -> bool {
+    pub fn offer(&self, push: &Encoded) -> bool {
         let mut state = self.state();
-        state.phase == Phase::Ready && state.outbox.ephemeral(frame)
+        state.phase == Phase::Ready && state.outbox.ephemeral(push.bytes(self.form).clone())
     }
 
     /// Queues a push that must arrive, like `drain`.
-    pub fn push(&self, frame: Bytes) {
+    pub fn push(&self, push: &Encoded) {
         let mut state = self.state();
         if state.phase == Phase::Ready {
-            state.reply(frame);
+            state.reply(push.bytes(self.form).clone());
         }
     }
 
@@ -319,7 +331,7 @@ impl Connection {
     pub fn close_by_peer(&self, now: u32) {
         let mut state = self.state();
         if !matches!(state.phase, Phase::Closing { .. } | Phase::Gone) {
-            state.outbox.finish(frame::encode_close(1000, ""));
+            state.outbox.finish(self.form.close(1000, ""));
             state.phase = Phase::Closing { since: now };
         }
     }

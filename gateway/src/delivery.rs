@@ -1,16 +1,19 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
+mod run;
+
 use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::checkpoints::{Checkpoints, Step};
-use crate::connection::{Chunk, Connection};
+use crate::connection::Connection;
 use crate::counters::Counters;
+use crate::encoded::Encoded;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
-use crate::{encode, frame, reply};
-use bytes::{Bytes, BytesMut};
+use crate::{encode, reply};
+use run::{Item, Run, deliver_singly};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,14 +66,6 @@ pub struct Node {
     pub checkpoints: Checkpoints,
     /// Cancelled when the node stops.
     pub stop: CancellationToken,
-}
-
-/// One event on its way to its members.
-struct Item {
-    event: Arc<Event>,
-    frame: Bytes,
-    /// The connection that sent it and has the ack instead.
-    origin: Option<u64>,
 }
 
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
@@ -138,7 +133,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     Ok(outcome) => reply::outcome(id, outcome),
                     Err(error) => reply::error(id, error),
                 };
-                connection.answer(frame::encode_text(&text));
+                connection.answer(&text);
                 match &result {
                     Ok(Outcome::Sent(_)) => self.note(&connection, Step::Sent),
                     Ok(_) => {}
@@ -178,8 +173,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 order.push((key, Vec::new()));
                 order.len() - 1
             });
-            let frame = encode::push(&event);
-            order[place].1.push(Item { event, frame, origin });
+            let push = encode::push(&event);
+            order[place].1.push(Item { event, push, origin });
         }
         let mut order = order.into_iter().peekable();
         while order.peek().is_some() {
@@ -228,10 +223,10 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let Some(audience) = self.audiences.get(key) else { return };
         // What comes next is delivered from where it stands.
         audience.delivered = None;
-        let frame = frame::encode_text(&tokenim_protocol::reply::resync(key.1.as_str(), reason));
+        let push = Encoded::new(&tokenim_protocol::reply::resync(key.1.as_str(), reason));
         for (slot, _) in &audience.members {
             slot.each(|connection| {
-                connection.push(frame.clone());
+                connection.push(&push);
                 self.touched.push(connection.clone());
             });
         }
@@ -275,7 +270,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let page = self.log.read_range(query).await.ok()?;
         let missing: Vec<_> = page.events.into_iter().filter(|event| event.seq < below).map(Arc::new).collect();
         let whole = missing.last().is_some_and(|event| event.seq + 1 == below);
-        let item = |event: Arc<Event>| Item { frame: encode::push(&event), event, origin: None };
+        let item = |event: Arc<Event>| Item { push: encode::push(&event), event, origin: None };
         whole.then(|| missing.into_iter().map(item).collect())
     }
 
@@ -283,7 +278,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     fn run_of(&mut self, key: &Key, run: &[Item]) {
         let Some(audience) = self.audiences.get(key) else { return };
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
-        let Some(whole) = chunk(run) else { return };
+        let Some(whole) = Run::new(run) else { return };
         let now = self.node.seconds.now();
         let before = self.touched.len();
         let mut senders: Vec<u64> = run.iter().filter_map(|item| item.origin).collect();
@@ -293,7 +288,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             slot.each(|connection| {
                 let own = senders.contains(&connection.id);
                 let woken = if !own && *joined <= first.event.seq {
-                    connection.deliver(whole.clone(), now)
+                    connection.deliver(whole.chunk(connection.form), now)
                 } else {
                     deliver_singly(connection, run, *joined, now)
                 };
@@ -304,7 +299,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
         for slot in removed_elsewhere(&self.node.registry, &first.event, audience) {
             slot.each(|connection| {
-                if connection.deliver(whole.clone(), now) {
+                if connection.deliver(whole.chunk(connection.form), now) {
                     self.touched.push(connection.clone());
                 }
             });
@@ -336,7 +331,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         };
         let text =
             tokenim_protocol::reply::receipt(watermark.conversation.as_str(), watermark.user.as_str(), kind, seq);
-        offer(audience, &frame::encode_text(&text), origin, &mut self.touched);
+        offer(audience, &Encoded::new(&text), origin, &mut self.touched);
     }
 }
 
@@ -347,36 +342,10 @@ fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) ->
     users.iter().filter(|(user, _)| !is_listed(user)).map(|(user, _)| registry.slot(event.app, user)).collect()
 }
 
-/// Frames of consecutive events as one chunk: one reference and one write per connection.
-fn chunk(run: &[Item]) -> Option<Chunk> {
-    let (first, last) = (run.first()?, run.last()?);
-    let bytes = if run.len() == 1 {
-        first.frame.clone()
-    } else {
-        let mut joined = BytesMut::with_capacity(run.iter().map(|item| item.frame.len()).sum());
-        run.iter().for_each(|item| joined.extend_from_slice(&item.frame));
-        joined.freeze()
-    };
-    let conversation = first.event.conversation.clone();
-    Some(Chunk { conversation, epoch: first.event.epoch, last: last.event.seq, bytes })
-}
-
-/// For a connection that sees only some of the run: what stands together goes together.
-fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, now: u32) -> bool {
-    let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
-    let mut woken = false;
-    for part in run.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
-        if let Some(chunk) = chunk(part) {
-            woken |= connection.deliver(chunk, now);
-        }
-    }
-    woken
-}
-
-fn offer(audience: &Audience, frame: &Bytes, origin: Option<u64>, touched: &mut Vec<Arc<Connection>>) {
+fn offer(audience: &Audience, push: &Encoded, origin: Option<u64>, touched: &mut Vec<Arc<Connection>>) {
     for (slot, _) in &audience.members {
         slot.each(|connection| {
-            if origin != Some(connection.id) && connection.offer(frame.clone()) {
+            if origin != Some(connection.id) && connection.offer(push) {
                 touched.push(connection.clone());
             }
         });

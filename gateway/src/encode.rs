@@ -1,7 +1,6 @@
 //! Domain events and entries as the wire's JSON; each event is encoded once, however many receive it.
 
-use crate::frame;
-use bytes::Bytes;
+use crate::encoded::Encoded;
 use tokenim_domain::log::{
     About, Act, Amended, ConversationView, Entry, Event, EventBody, Member, Mentions, MessageState, Page, Reactor, Sent,
 };
@@ -174,14 +173,20 @@ pub fn events(events: &[Event]) -> String {
     out
 }
 
-/// The push frame of an event.
+/// The push of an event, for all who receive it.
 #[must_use]
-pub fn push(event: &Event) -> Bytes {
+pub fn push(event: &Event) -> Encoded {
+    Encoded::new(&push_text(event))
+}
+
+/// The push of an event, as text.
+#[must_use]
+pub fn push_text(event: &Event) -> String {
     let mut text = String::with_capacity(384);
     text.push_str("{\"push\":");
     write_event(&mut text, event);
     text.push('}');
-    frame::encode_text(&text)
+    text
 }
 
 /// The ok value of `send`.

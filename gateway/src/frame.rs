@@ -1,5 +1,6 @@
 //! WebSocket frames (RFC 6455 §5): reading a client's bytes in place, writing ours once for everybody.
 
+use crate::encoded::Form;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokenim_protocol::Code;
 use tokenim_protocol::limits::{FRAGMENTS_MAX, FRAME_BYTES_MAX};
@@ -22,6 +23,8 @@ const PONG: u8 = 0xA;
 pub enum Received<'a> {
     /// A whole text message, valid UTF-8.
     Text(&'a str),
+    /// A whole binary message.
+    Binary(&'a [u8]),
     /// A ping, to be answered with the same payload.
     Ping(&'a [u8]),
     /// A pong.
@@ -33,15 +36,23 @@ pub enum Received<'a> {
 /// Reads frames across reads. Holds nothing between whole messages, so an idle connection costs no buffer.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    /// Whether messages are binary; else they are text.
+    binary: bool,
     /// Bytes of a frame that is not whole yet.
     partial: Vec<u8>,
     /// Payload of a fragmented message that is not whole yet.
-    message: Vec<u8>,
+    gathered: Vec<u8>,
     /// Fragments of it so far; 0 = none is open.
     fragments: u32,
 }
 
 impl Decoder {
+    /// A decoder of the messages of a form.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Decoder { binary: form == Form::MessagePack, ..Decoder::default() }
+    }
+
     /// Reads all whole frames of `input` and hands each on; what is left waits for the next call.
     ///
     /// Shapes: `input` is unmasked in place; messages are at most [`FRAME_BYTES_MAX`] bytes in [`FRAGMENTS_MAX`] fragments.
@@ -66,7 +77,7 @@ impl Decoder {
     /// Bytes held for messages that are not whole yet.
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
-        self.partial.len() + self.message.len()
+        self.partial.len() + self.gathered.len()
     }
 
     fn frames(
@@ -98,8 +109,9 @@ impl Decoder {
             PING => on(Received::Ping(payload)),
             PONG => on(Received::Pong),
             CLOSE => check_close(payload).and_then(|()| on(Received::Close)),
-            BINARY => Err(Code::BinaryFrame),
-            _ if head.fin && self.fragments == 0 => on(Received::Text(text(payload)?)),
+            BINARY if !self.binary => Err(Code::BinaryFrame),
+            TEXT if self.binary => Err(Code::TextFrame),
+            _ if head.fin && self.fragments == 0 => on(self.message(payload)?),
             _ => self.fragment(head.fin, payload, on),
         }
     }
@@ -114,16 +126,20 @@ impl Decoder {
         if self.fragments > FRAGMENTS_MAX {
             return Err(Code::TooManyFragments);
         }
-        if self.message.len() + payload.len() > FRAME_BYTES_MAX {
+        if self.gathered.len() + payload.len() > FRAME_BYTES_MAX {
             return Err(Code::FrameTooLarge);
         }
-        self.message.extend_from_slice(payload);
+        self.gathered.extend_from_slice(payload);
         if !fin {
             return Ok(());
         }
         self.fragments = 0;
-        let message = std::mem::take(&mut self.message);
-        on(Received::Text(text(&message)?))
+        let message = std::mem::take(&mut self.gathered);
+        on(self.message(&message)?)
+    }
+
+    fn message<'a>(&self, payload: &'a [u8]) -> Result<Received<'a>, Code> {
+        if self.binary { Ok(Received::Binary(payload)) } else { text(payload).map(Received::Text) }
     }
 }
 
@@ -209,6 +225,23 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 #[must_use]
 pub fn encode_text(text: &str) -> Bytes {
     encode(TEXT, text.as_bytes())
+}
+
+/// A binary frame.
+#[must_use]
+pub fn encode_binary(payload: &[u8]) -> Bytes {
+    encode(BINARY, payload)
+}
+
+/// The text of a frame that [`encode_text`] wrote.
+#[must_use]
+pub fn text_of(frame: &[u8]) -> &str {
+    let head = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    std::str::from_utf8(&frame[head..]).expect("it was written as text")
 }
 
 /// A pong frame with the ping's payload.

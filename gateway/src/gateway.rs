@@ -6,14 +6,14 @@ use crate::checkpoints::Checkpoints;
 use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
+use crate::encoded::{Encoded, Form};
 use crate::places::{Place, Places};
 use crate::recent::Times;
 use crate::registry::{AppStats, Registry};
+use crate::reply;
 use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
 use crate::watch::Watch;
-use crate::{frame, reply};
-use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,12 +182,12 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     /// Counts a refusal; the reply that tells it.
-    pub(crate) fn refusal(&self, connection: &Connection, id: u64, error: &Error) -> Bytes {
+    pub(crate) fn refusal(&self, connection: &Connection, id: u64, error: &Error) -> String {
         self.inner.counters.refuse(error.code);
         if let Some(session) = connection.session() {
             session.place.refusals.note(self.inner.clock.now_ms(), error.code);
         }
-        frame::encode_text(&reply::error(id, error))
+        reply::error(id, error)
     }
 
     /// Runs a command's task; the drain waits for it.
@@ -202,8 +202,8 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read.
     #[must_use]
-    pub fn accept(&self) -> Arc<Connection> {
-        let connection = self.inner.registry.accept(self.inner.seconds.now());
+    pub fn accept(&self, form: Form) -> Arc<Connection> {
+        let connection = self.inner.registry.accept(form, self.inner.seconds.now());
         if self.inner.draining.load(Ordering::Relaxed) {
             self.close(&connection, Code::Draining);
         }
@@ -294,8 +294,8 @@ impl<L: MessageLog> Gateway<L> {
         self.inner.draining.store(true, Ordering::Relaxed);
         let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
         for connection in self.inner.registry.all() {
-            connection
-                .push(frame::encode_text(&tokenim_protocol::reply::drain(self.inner.rng.below(window_ms.max(1)))));
+            let text = tokenim_protocol::reply::drain(self.inner.rng.below(window_ms.max(1)));
+            connection.push(&Encoded::new(&text));
             connection.wake();
         }
         self.wait_empty(window).await;

@@ -9,47 +9,103 @@ use tokenim_domain::log::MessageLog;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::command::Command;
 use tokenim_protocol::envelope::{self, Incoming, Malformed};
+use tokenim_protocol::msgpack::{self, Decoded};
+
+/// A client's message, as its subprotocol has it.
+#[derive(Debug, Clone, Copy)]
+pub enum Message<'a> {
+    /// JSON.
+    Json(&'a str),
+    /// MessagePack.
+    MessagePack(&'a [u8]),
+}
+
+/// A message that waits until its connection is attached.
+#[derive(Debug)]
+pub enum Held {
+    /// JSON.
+    Json(Box<str>),
+    /// MessagePack.
+    MessagePack(Box<[u8]>),
+}
+
+impl Held {
+    fn message(&self) -> Message<'_> {
+        match self {
+            Held::Json(text) => Message::Json(text),
+            Held::MessagePack(bytes) => Message::MessagePack(bytes),
+        }
+    }
+}
+
+impl From<Message<'_>> for Held {
+    fn from(message: Message<'_>) -> Self {
+        match message {
+            Message::Json(text) => Held::Json(text.into()),
+            Message::MessagePack(bytes) => Held::MessagePack(bytes.into()),
+        }
+    }
+}
 
 impl<L: MessageLog> Gateway<L> {
-    /// Handles one text message of a connection. Replies are queued; the caller flushes the socket afterwards.
+    /// Handles one message of a connection. Replies are queued; the caller flushes the socket afterwards.
     ///
     /// Errors: the code to close with, for an envelope that can't even be answered.
-    pub fn receive(&self, connection: &Arc<Connection>, text: &str) -> Result<(), Code> {
-        if connection.hold(text) { Ok(()) } else { self.handle(connection, text) }
+    pub fn receive(&self, connection: &Arc<Connection>, message: Message<'_>) -> Result<(), Code> {
+        if connection.hold(message) { Ok(()) } else { self.handle(connection, message) }
     }
 
     /// Handles what came while the connection tried to attach, in order.
     pub(crate) fn receive_held(&self, connection: &Arc<Connection>, attach: u32) {
-        while let Some(text) = connection.next_held(attach) {
-            if let Err(code) = self.handle(connection, &text) {
+        while let Some(held) = connection.next_held(attach) {
+            if let Err(code) = self.handle(connection, held.message()) {
                 self.close(connection, code);
             }
         }
         connection.wake();
     }
 
-    fn handle(&self, connection: &Arc<Connection>, text: &str) -> Result<(), Code> {
-        match envelope::read(text) {
-            Ok(Incoming::Pong) => Ok(()),
-            Ok(Incoming::Command { id, name, body }) => {
+    fn handle(&self, connection: &Arc<Connection>, message: Message<'_>) -> Result<(), Code> {
+        match message {
+            Message::Json(text) => self.envelope(connection, text, None),
+            Message::MessagePack(bytes) => {
+                let Decoded { json, flaw } = msgpack::decode(bytes).map_err(|_| Malformed::CODE)?;
+                self.envelope(connection, &json, flaw)
+            }
+        }
+    }
+
+    /// Handles an envelope; a flaw is what it held and JSON can't say.
+    fn envelope(&self, connection: &Arc<Connection>, text: &str, flaw: Option<&str>) -> Result<(), Code> {
+        match (envelope::read(text), flaw) {
+            (Ok(Incoming::Pong), _) => Ok(()),
+            (Ok(Incoming::Command { id, name, body }), None) => {
                 self.command(connection, id, &name, body);
                 Ok(())
             }
-            Err(Malformed { id: Some(id), message }) => {
-                connection.reply(self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
+            (Ok(Incoming::Command { id, .. }), Some(flaw)) => {
+                self.malformed(connection, id, flaw.to_owned());
                 Ok(())
             }
-            Err(Malformed { id: None, .. }) => Err(Malformed::CODE),
+            (Err(Malformed { id: Some(id), message }), _) => {
+                self.malformed(connection, id, message);
+                Ok(())
+            }
+            (Err(Malformed { id: None, .. }), _) => Err(Malformed::CODE),
         }
+    }
+
+    fn malformed(&self, connection: &Arc<Connection>, id: u64, message: String) {
+        connection.reply(&self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
     }
 
     fn command(&self, connection: &Arc<Connection>, id: u64, name: &str, body: &RawValue) {
         if !connection.open_command() {
-            connection.reply(self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
+            connection.reply(&self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
             return;
         }
         if let Err(error) = self.dispatch(connection, id, name, body) {
-            connection.answer(self.refusal(connection, id, &error));
+            connection.answer(&self.refusal(connection, id, &error));
             if error.code == Code::Unauthenticated {
                 self.close(connection, error.code);
             }

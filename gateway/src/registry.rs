@@ -1,6 +1,7 @@
 //! Who is connected to this node: connections by number, users by app and id.
 
 use crate::connection::{Connection, Session};
+use crate::encoded::Form;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::Result;
@@ -62,10 +63,10 @@ impl Registry {
     }
 
     /// Registers a connection that was just accepted; `now` is the second of the node's monotonic clock.
-    pub fn accept(&self, now: u32) -> Arc<Connection> {
+    pub fn accept(&self, form: Form, now: u32) -> Arc<Connection> {
         let mut inner = self.inner();
         inner.next_id += 1;
-        let connection = Connection::new(inner.next_id, now);
+        let connection = Connection::new(inner.next_id, form, now);
         inner.connections.insert(connection.id, connection.clone());
         connection
     }

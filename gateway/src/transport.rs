@@ -35,8 +35,8 @@ pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) ->
     let parts = framed.into_parts();
     let early = parts.read_buf;
     match verdict {
-        Verdict::Accept { response, refuse, origin } => {
-            let connection = gateway.accept();
+        Verdict::Accept { response, form, refuse, origin } => {
+            let connection = gateway.accept(form);
             if let Some(origin) = origin {
                 connection.set_origin(origin);
             }

@@ -97,6 +97,7 @@ codes! {
     InvitationRevoked       "invitation_revoked"        false 410 0 "The invitation was taken back; ask for another.";
     InvitationUsed          "invitation_used"           false 409 0 "The invitation was accepted before; it works once.";
     InvitationForeign       "invitation_foreign"        false 403 0 "The invitation is for another address than the account's.";
+    TextFrame               "text_frame"                false 400 4400 "This subprotocol carries binary messages only.";
 }
 
 impl Code {

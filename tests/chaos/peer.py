@@ -21,14 +21,35 @@ class Answered(Exception):
         self.code, self.error = error["code"], error
 
 
+def packed(value):
+    """As MessagePack; who speaks JSON needs no package for it."""
+    import msgpack
+    return msgpack.packb(value)
+
+
+def unpacked(data):
+    import msgpack
+    return msgpack.unpackb(data)
+
+
+# Subprotocol: how an envelope is written and read, and the type of its messages.
+ENCODINGS = {
+    "tokenim.v1.json": (compact, json.loads, str),
+    "tokenim.v1.msgpack": (packed, unpacked, bytes),
+}
+
+
 class Peer:
     """One connection. Use as a context manager, so that it is closed whatever happens."""
 
+    subprotocol, compression = "tokenim.v1.json", None
+
     def __init__(self, url, seconds=SECONDS):
-        opening = connect(url, subprotocols=["tokenim.v1.json"], compression=None, open_timeout=seconds, close_timeout=2, max_size=2**20)
+        opening = connect(url, subprotocols=[self.subprotocol], compression=self.compression, open_timeout=seconds, close_timeout=2, max_size=2**20)
         self.stack = contextlib.ExitStack()
         self.ws = self.stack.enter_context(opening)
         self.pushes, self.next_id, self.seconds = deque(), 1, seconds
+        self.encode, self.decode, self.type = ENCODINGS[self.subprotocol]
 
     def __enter__(self):
         return self
@@ -37,16 +58,18 @@ class Peer:
         self.stack.close()
 
     def _frame(self, seconds=None):
-        frame = json.loads(self.ws.recv(timeout=seconds or self.seconds))
+        message = self.ws.recv(timeout=seconds or self.seconds)
+        assert isinstance(message, self.type), f"{message!r} on {self.subprotocol}"
+        frame = self.decode(message)
         if frame.get("push", {}).get("type") == "ping":
-            self.ws.send('{"pong":{}}')
+            self.ws.send(self.encode({"pong": {}}))
         elif "push" in frame:
             self.pushes.append(frame["push"])
         return frame
 
     def write(self, command, fields):
         ident, self.next_id = self.next_id, self.next_id + 1
-        self.ws.send(compact({"id": ident, command: fields}))
+        self.ws.send(self.encode({"id": ident, command: fields}))
         return ident
 
     def answer(self, ident):

@@ -16,6 +16,12 @@ def outcomes(reply):
     return found
 
 
+@pytest.fixture(params=["tokenim.v1.json", "tokenim.v1.msgpack"], autouse=True)
+def wire(request, monkeypatch):
+    """Every story is told in every encoding."""
+    monkeypatch.setattr(Peer, "subprotocol", request.param)
+
+
 @pytest.fixture
 def pair(server, rest):
     """Alice and Bob online in a fresh group; yields (alice, bob, conversation)."""
@@ -29,7 +35,7 @@ def pair(server, rest):
 def test_connect_announces_what_a_client_needs(server, rest):
     peer, reply = dial(server, sign_token(server.identity["signing"], server.identity["app"], "alice"), "phone")
     with peer:
-        assert peer.ws.subprotocol == "tokenim.v1.json"
+        assert peer.ws.subprotocol == Peer.subprotocol
         assert (reply["user"], reply["device"], reply["resumed"]) == ("alice", "phone", False)
         assert reply["limits"]["frame_bytes"] == 64 * 1024
         assert {"session", "server_time", "ping_interval_ms", "silence_ms", "expires_in_s", "reconnect", "features", "sync"} <= set(reply)

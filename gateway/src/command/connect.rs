@@ -5,7 +5,6 @@ use super::refresh::seconds_left;
 use super::{fields, note};
 use crate::checkpoints::{LIBRARY_CHARS_MAX, Step};
 use crate::connection::{Connection, Session};
-use crate::frame;
 use crate::gateway::Gateway;
 use crate::watch;
 use serde_json::value::RawValue;
@@ -76,7 +75,7 @@ fn wanted(body: &RawValue) -> Result<Wanted> {
 /// A refused credential ends the connection; anything else may be tried again until the deadline.
 fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64, error: &Error) {
     note(error);
-    connection.answer(gateway.refusal(connection, id, error));
+    connection.answer(&gateway.refusal(connection, id, error));
     match error.code {
         Code::TokenInvalid
         | Code::TokenExpired
@@ -117,11 +116,11 @@ impl<L: MessageLog> Gateway<L> {
         if let Some(older) = inner.registry.attach(&session, connection)? {
             self.close(&older, Code::Replaced);
         }
-        let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads).await {
+        let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {
             Ok(recovery) => recovery,
             Err(error) => {
                 // The gate is shut and the client is registered: neither can be taken back, so it starts over.
-                connection.answer(self.refusal(connection, id, &error));
+                connection.answer(&self.refusal(connection, id, &error));
                 note(&error);
                 self.close(connection, Code::InsufficientState);
                 return Ok(());
@@ -133,7 +132,7 @@ impl<L: MessageLog> Gateway<L> {
             checkpoints.note(&session, Step::Received);
         }
         let text = ok(id, &self.welcome(&session, signed.expose(), resumed, &recovery));
-        connection.open_gate(frame::encode_text(&text), recovery.backlog, &recovery.heads, inner.seconds.now());
+        connection.open_gate(&text, recovery.backlog, &recovery.heads, inner.seconds.now());
         self.look_again(connection, &session, generation).await;
         Ok(())
     }

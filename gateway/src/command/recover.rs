@@ -1,6 +1,7 @@
 //! Recovery: per conversation an explicit outcome, and the backlog where it is whole (docs/PROTOCOL.md §6).
 
 use crate::encode;
+use crate::encoded::Form;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, HashMap};
 use tokenim_domain::log::{Entry, From, MessageLog, RangeQuery};
@@ -51,6 +52,8 @@ pub(super) fn outcome(entry: &Entry, at: (i64, i64)) -> Outcome {
 /// What a connect replays.
 #[derive(Debug)]
 pub(super) struct Recovery {
+    /// What the connection speaks.
+    form: Form,
     /// The reply's `sync`: a JSON array with one outcome per head.
     pub(super) sync: String,
     /// Push frames, whole per conversation.
@@ -60,12 +63,17 @@ pub(super) struct Recovery {
 }
 
 /// Reads what was missed. The connection is registered already, so nothing falls between this reading and the live events.
-pub(super) async fn recover<L: MessageLog>(log: &L, identity: &Identity, heads: &Heads) -> Result<Recovery> {
+pub(super) async fn recover<L: MessageLog>(
+    log: &L,
+    identity: &Identity,
+    heads: &Heads,
+    form: Form,
+) -> Result<Recovery> {
     let names = heads.keys().filter(|name| identity.allows(name, Cap::Read));
     let names = names.map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
     let entries = log.entries(identity.app, identity.user.clone(), names).await?;
     let entries: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.conversation.as_str(), entry)).collect();
-    let mut recovery = Recovery { sync: String::from("["), backlog: Vec::new(), heads: Vec::new() };
+    let mut recovery = Recovery { form, sync: String::from("["), backlog: Vec::new(), heads: Vec::new() };
     let mut budget = BACKLOG_BYTES_MAX;
     for (name, at) in heads {
         recovery.sync.raw(if recovery.sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
@@ -111,7 +119,7 @@ impl Recovery {
             let page = log.read_range(query).await?;
             let last = page.events.last().map_or(above, |event| event.seq);
             let mut frames = BytesMut::new();
-            page.events.iter().for_each(|event| frames.extend_from_slice(&encode::push(event)));
+            page.events.iter().for_each(|event| frames.extend_from_slice(&self.form.encode(&encode::push_text(event))));
             if last < entry.head || frames.len() > *budget {
                 outcome = Outcome::TooFar;
             } else {

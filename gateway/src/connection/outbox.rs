@@ -1,7 +1,7 @@
 //! The outgoing queue of a connection: bounded by bytes, replies before events, and a policy for a reader that is too slow.
 
 use super::Chunk;
-use crate::frame;
+use crate::encoded::Form;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use tokenim_domain::Code;
@@ -28,6 +28,8 @@ const WRITE_FRAMES_MAX: usize = 128;
 /// Frames that are queued for one socket.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    /// What the socket speaks.
+    form: Form,
     replies: VecDeque<Bytes>,
     /// What a connect replays; bounded where it is read, so it is not counted against the live events behind it.
     backlog: VecDeque<Bytes>,
@@ -59,6 +61,12 @@ impl From<Chunk> for Queued {
 }
 
 impl Outbox {
+    /// An empty queue of a socket that speaks this form.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Outbox { form, ..Outbox::default() }
+    }
+
     /// Queues a reply or a control push.
     ///
     /// Errors: [`TooSlow`].
@@ -170,8 +178,8 @@ impl Outbox {
         if again || lost.len() > RESYNC_MAX {
             return Err(TooSlow);
         }
-        let resync =
-            |conversation: Conversation| frame::encode_text(&reply::resync(conversation.as_str(), Code::SlowConsumer));
+        let form = self.form;
+        let resync = |name: Conversation| form.encode(&reply::resync(name.as_str(), Code::SlowConsumer));
         lost.into_iter().map(resync).try_for_each(|frame| self.reply(frame))
     }
 }

@@ -3,7 +3,8 @@
 use super::gate::Gate;
 use super::outbox::{Outbox, Queued};
 use super::{Chunk, Session, Tick};
-use crate::frame;
+use crate::encoded::Form;
+use crate::incoming::Held;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 pub(super) struct State {
+    form: Form,
     pub(super) phase: Phase,
     /// The last second that was told.
     now: u32,
@@ -46,15 +48,16 @@ pub(super) struct State {
     /// Shut from registration until the backlog is queued.
     pub(super) gate: Option<Box<Gate>>,
     /// Messages that came behind a `connect` that is not answered yet; bounded by the bytes allowed before authentication.
-    pub(super) held: Option<VecDeque<Box<str>>>,
+    pub(super) held: Option<VecDeque<Held>>,
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
 }
 
 impl State {
-    pub(super) fn new(id: u64, now: u32) -> Self {
+    pub(super) fn new(id: u64, form: Form, now: u32) -> Self {
         State {
+            form,
             phase: Phase::New,
             now,
             opened: now,
@@ -64,7 +67,7 @@ impl State {
             attaches: 0,
             session: None,
             origin: None,
-            outbox: Outbox::default(),
+            outbox: Outbox::new(form),
             gate: None,
             held: None,
             heads: Vec::new(),
@@ -101,7 +104,7 @@ impl State {
         let text = reply::ping(heads, self.heads_more);
         (self.heads, self.heads_more) = (Vec::new(), false);
         self.next_ping = now + PING_INTERVAL_SECONDS as u32;
-        self.reply(frame::encode_text(&text));
+        self.reply(self.form.encode(&text));
     }
 
     pub(super) fn tick(&mut self, now: u32, wall_ms: i64, silent: u32) -> Tick {
@@ -138,6 +141,6 @@ impl State {
         self.phase = Phase::Closing { since: now };
         self.gate = None;
         self.held = None;
-        self.outbox.finish(frame::encode_close(code.row().close, &reply::close_reason(code, retry_after_ms)));
+        self.outbox.finish(self.form.close(code.row().close, &reply::close_reason(code, retry_after_ms)));
     }
 }

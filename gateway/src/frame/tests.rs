@@ -90,6 +90,23 @@ fn each_rule_has_its_refusal() {
 }
 
 #[test]
+fn a_binary_form_takes_binary_messages_only() {
+    let read = |bytes: &[u8]| {
+        let mut seen = Vec::new();
+        let result = Decoder::new(Form::MessagePack).feed(&mut bytes.to_vec(), |received| {
+            seen.push(format!("{received:?}"));
+            Ok(())
+        });
+        (seen, result)
+    };
+    let parts = [masked(BINARY, &[0xFF]), masked(FIN | PING, b"p"), masked(FIN | CONTINUATION, &[0xFE])].concat();
+    assert_eq!(read(&parts), (vec!["Ping([112])".to_owned(), "Binary([255, 254])".to_owned()], Ok(())));
+    assert_eq!(read(&masked(FIN | TEXT, b"x")).1, Err(Code::TextFrame));
+    assert_eq!(read(&masked(TEXT, b"x")).1, Err(Code::TextFrame), "at its first fragment");
+    assert_eq!(refusal(&masked(BINARY, b"x")), Code::BinaryFrame, "at its first fragment");
+}
+
+#[test]
 fn size_and_fragments_are_bounded() {
     let largest = masked(FIN | TEXT, &vec![b'x'; FRAME_BYTES_MAX]);
     assert!(feed(&largest, largest.len()).1.is_ok());

@@ -2,6 +2,7 @@
 
 use crate::bus::LocalBus;
 use crate::connection::Connection;
+use crate::encoded::Form;
 use crate::gateway::{Gateway, Parts};
 use crate::model::ModelLog;
 use crate::verifier::{Found, Lookups, Verifier};
@@ -167,13 +168,13 @@ pub struct Client {
 
 impl Client {
     pub fn open(node: &Gateway<ModelLog>) -> Self {
-        Client { node: node.clone(), connection: node.accept(), next_id: 0, inbox: Mutex::default() }
+        Client { node: node.clone(), connection: node.accept(Form::Json), next_id: 0, inbox: Mutex::default() }
     }
 
     pub fn command(&mut self, name: &str, fields: Value) -> u64 {
         self.next_id += 1;
         let text = json!({"id": self.next_id, name: fields}).to_string();
-        self.node.receive(&self.connection, &text).expect("an envelope");
+        self.node.receive(&self.connection, crate::incoming::Message::Json(&text)).expect("an envelope");
         self.next_id
     }
 

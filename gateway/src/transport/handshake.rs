@@ -1,5 +1,6 @@
 //! The opening handshake (RFC 6455 §4.2) and which refusals a browser can still read.
 
+use crate::encoded::Form;
 use actix_http::Request;
 use actix_http::header::{
     HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -10,7 +11,8 @@ use tokenim_domain::{Code, grammar};
 
 /// The path of WebSocket connections.
 pub const PATH: &str = "/v1/connect";
-const PROTOCOL_JSON: &str = "tokenim.v1.json";
+/// The subprotocols, and what each speaks.
+const PROTOCOLS: [(&str, Form); 2] = [("tokenim.v1.json", Form::Json), ("tokenim.v1.msgpack", Form::MessagePack)];
 /// Bytes of an origin: a scheme, a host name of 253 characters and a port.
 const ORIGIN_BYTES_MAX: usize = 280;
 /// RFC 6455 §1.3.
@@ -22,6 +24,8 @@ pub enum Verdict {
     Accept {
         /// The answer, as bytes.
         response: Bytes,
+        /// What it speaks.
+        form: Form,
         /// Why it is closed at once.
         refuse: Option<Code>,
         /// The page that opens it, where a browser does.
@@ -50,16 +54,17 @@ pub fn judge(request: &Request) -> Verdict {
     let offered: Vec<&str> = header(request, SEC_WEBSOCKET_PROTOCOL)
         .map(|list| list.split(',').map(str::trim).collect())
         .unwrap_or_default();
-    let speaks = offered.is_empty() || offered.contains(&PROTOCOL_JSON);
-    let protocol =
-        if speaks { offered.contains(&PROTOCOL_JSON).then_some(PROTOCOL_JSON) } else { offered.first().copied() };
+    // The client names what it likes best first.
+    let spoken = offered.iter().find_map(|name| PROTOCOLS.iter().find(|(spoken, _)| spoken == name));
+    let speaks = offered.is_empty() || spoken.is_some();
+    let (protocol, form) = spoken.map_or((offered.first().copied(), Form::Json), |(name, form)| (Some(*name), *form));
     let refuse = match (speaks, grammar::url_has_credential(request.path(), request.uri().query().unwrap_or_default()))
     {
         (_, true) => Some(Code::TokenInUrl),
         (false, false) => Some(Code::VersionUnsupported),
         (true, false) => None,
     };
-    Verdict::Accept { response: accept(key, protocol), refuse, origin: origin(request) }
+    Verdict::Accept { response: accept(key, protocol), form, refuse, origin: origin(request) }
 }
 
 /// An origin that is no text, too long or told twice is none on any list.

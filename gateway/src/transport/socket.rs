@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::frame::{self, Decoder, Received};
 use crate::gateway::Gateway;
+use crate::incoming::Message;
 use crate::transport::Stream;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
@@ -37,7 +38,7 @@ pub async fn serve<L: MessageLog>(
 ) {
     let mut socket = Socket {
         stream,
-        decoder: Decoder::default(),
+        decoder: Decoder::new(connection.form),
         pending: vec![response],
         written: 0,
         early_bytes: 0,
@@ -205,9 +206,10 @@ impl Socket {
         let peer_closed = &mut self.peer_closed;
         self.decoder.feed(bytes, |received| match received {
             _ if connection.is_closing() => Ok(()),
-            Received::Text(text) => gateway.receive(connection, text),
+            Received::Text(text) => gateway.receive(connection, Message::Json(text)),
+            Received::Binary(bytes) => gateway.receive(connection, Message::MessagePack(bytes)),
             Received::Ping(payload) => {
-                connection.reply(frame::encode_pong(payload));
+                connection.control(frame::encode_pong(payload));
                 Ok(())
             }
             Received::Pong => Ok(()),

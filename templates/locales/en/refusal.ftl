@@ -8,6 +8,7 @@ refusal-too-many-fragments = The message was split into more fragments than the 
 refusal-bad-frame = The bytes are not valid WebSocket frames (RFC 6455).
 refusal-bad-text = A text message is not valid UTF-8 (RFC 6455 §8.1).
 refusal-binary-frame = This subprotocol carries text messages only.
+refusal-text-frame = This subprotocol carries binary messages only.
 refusal-unauthenticated = No usable credential was presented, or not in time.
 refusal-token-invalid = The token's signature, shape or claims do not verify.
 refusal-token-expired = The token has expired; get a new one.

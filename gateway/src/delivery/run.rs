@@ -1,0 +1,60 @@
+//! Consecutive events on their way to the members of one conversation.
+
+use crate::connection::{Chunk, Connection};
+use crate::encoded::{Encoded, Form};
+use bytes::{Bytes, BytesMut};
+use std::sync::{Arc, OnceLock};
+use tokenim_domain::log::Event;
+
+/// One event on its way to its members.
+pub(super) struct Item {
+    pub(super) event: Arc<Event>,
+    pub(super) push: Encoded,
+    /// The connection that sent it and has the ack instead.
+    pub(super) origin: Option<u64>,
+}
+
+/// Consecutive events, put together once for each form that somebody speaks: one reference and one write per connection.
+pub(super) struct Run<'a> {
+    items: &'a [Item],
+    first: &'a Item,
+    last: &'a Item,
+    joined: [OnceLock<Bytes>; Form::COUNT],
+}
+
+impl<'a> Run<'a> {
+    /// `None` where there are no events.
+    pub(super) fn new(items: &'a [Item]) -> Option<Self> {
+        let (first, last) = (items.first()?, items.last()?);
+        Some(Run { items, first, last, joined: Default::default() })
+    }
+
+    /// What a connection gets that speaks this form.
+    pub(super) fn chunk(&self, form: Form) -> Chunk {
+        let bytes = match self.items {
+            [only] => only.push.bytes(form),
+            items => self.joined[form as usize].get_or_init(|| join(items, form)),
+        };
+        let Item { event, .. } = self.first;
+        let conversation = event.conversation.clone();
+        Chunk { conversation, epoch: event.epoch, last: self.last.event.seq, bytes: bytes.clone() }
+    }
+}
+
+fn join(items: &[Item], form: Form) -> Bytes {
+    let mut joined = BytesMut::with_capacity(items.iter().map(|item| item.push.bytes(form).len()).sum());
+    items.iter().for_each(|item| joined.extend_from_slice(item.push.bytes(form)));
+    joined.freeze()
+}
+
+/// For a connection that sees only some of the items: what stands together goes together. True where it must be woken.
+pub(super) fn deliver_singly(connection: &Connection, items: &[Item], joined: i64, now: u32) -> bool {
+    let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
+    let mut woken = false;
+    for part in items.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
+        if let Some(run) = Run::new(part) {
+            woken |= connection.deliver(run.chunk(connection.form), now);
+        }
+    }
+    woken
+}

@@ -1,0 +1,81 @@
+//! From a text to the bytes of a connection: each speaks one form, and what many receive is encoded once for each form.
+
+use crate::frame;
+use bytes::Bytes;
+use std::sync::OnceLock;
+use tokenim_protocol::msgpack;
+
+/// What a connection speaks; chosen when it is accepted, and never changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A JSON text in a WebSocket text message.
+    #[default]
+    Json,
+    /// MessagePack in a WebSocket binary message.
+    MessagePack,
+}
+
+impl Form {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+
+    /// An envelope, given as JSON, for one connection.
+    #[must_use]
+    pub fn encode(self, json: &str) -> Bytes {
+        match self {
+            Form::Json => frame::encode_text(json),
+            Form::MessagePack => frame::encode_binary(&msgpack::encode(json)),
+        }
+    }
+
+    /// The end of a connection.
+    #[must_use]
+    pub fn close(self, code: u16, reason: &str) -> Bytes {
+        frame::encode_close(code, reason)
+    }
+}
+
+/// An envelope that several connections receive.
+#[derive(Debug)]
+pub struct Encoded {
+    json: Bytes,
+    /// The other forms, once somebody speaks them.
+    others: [OnceLock<Bytes>; Form::COUNT],
+}
+
+impl Encoded {
+    /// An envelope, given as JSON.
+    #[must_use]
+    pub fn new(json: &str) -> Self {
+        Encoded { json: Form::Json.encode(json), others: Default::default() }
+    }
+
+    /// Its bytes in a form, made when they are first asked for.
+    #[must_use]
+    pub fn bytes(&self, form: Form) -> &Bytes {
+        match form {
+            Form::Json => &self.json,
+            other => self.others[other as usize].get_or_init(|| other.encode(frame::text_of(&self.json))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_made_once_however_many_ask() {
+        let push = Encoded::new(r#"{"push":{"type":"drain","retry_after_ms":1}}"#);
+        let same = |form| std::ptr::eq(push.bytes(form).as_ptr(), push.bytes(form).clone().as_ptr());
+        assert!(same(Form::Json) && same(Form::MessagePack));
+        assert_eq!(push.bytes(Form::MessagePack)[..3], [0x82, 34, 0x81]);
+    }
+
+    #[test]
+    fn every_length_of_text_is_found_again_in_its_frame() {
+        for text in ["", "x", &"x".repeat(125), &"x".repeat(126), &"x".repeat(65_535), &"x".repeat(65_536)] {
+            assert_eq!(frame::text_of(&Form::Json.encode(text)), text);
+        }
+    }
+}
