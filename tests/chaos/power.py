@@ -188,7 +188,8 @@ def read_file(data):
             raise Found(f"integrity check: {str(rows)[:REASON_CHARS]}")
         final = {conv: {"head": head, "epoch": epoch, "events": []}
                  for conv, head, epoch in database.execute("SELECT id, last_seq, epoch FROM conversation")}
-        events = "SELECT conversation_id, seq, epoch, type, id, sender, client_msg_id, body, at_ms FROM message ORDER BY conversation_id, seq"
+        events = ("SELECT conversation_id, seq, epoch, type, id, sender, client_msg_id, body, at_ms FROM message "
+                  "ORDER BY conversation_id, seq")
         for conv, seq, epoch, kind, ident, sender, cmid, body, at_ms in database.execute(events):
             final[conv]["events"].append({
                 "seq": seq, "epoch": epoch, "type": "message" if kind == 1 else "member", "id": message_id(ident), "sender": sender or "",
