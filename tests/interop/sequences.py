@@ -1,11 +1,13 @@
-"""Byte sequences of groups 6.5 to 6.23 of the Autobahn test suite, by their group; it has them from Markus Kuhn's UTF-8 test."""
+"""Byte sequences of group 6 of the Autobahn test suite, which has most of them from Markus Kuhn's UTF-8 test."""
 
 KOSME = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5"
+SURROGATE = KOSME + b"\xed\xa0\x80" + b"edited"
 MISSING_LAST = [b"\xc0", b"\xe0\x80", b"\xf0\x80\x80", b"\xf8\x80\x80\x80", b"\xfc\x80\x80\x80\x80",
                 b"\xdf", b"\xef\xbf", b"\xf7\xbf\xbf", b"\xfb\xbf\xbf\xbf", b"\xfd\xbf\xbf\xbf\xbf"]
 HIGH, LOW = (b"\xed\xa0\x80", b"\xed\xad\xbf", b"\xed\xae\x80", b"\xed\xaf\xbf"), (b"\xed\xb0\x80", b"\xed\xbf\xbf")
 # U+nFFFE and U+nFFFF of the planes 1 to 16.
 NON_CHARACTERS = [chr(plane << 16 | last).encode() for plane in range(1, 17) for last in (0xfffe, 0xffff)]
+# By the number of their group: 6.5 to 6.23.
 SEQUENCES = {
     5: ("valid", [b"hello$world", b"hello\xc2\xa2world", b"hello\xe2\x82\xacworld", b"hello\xf0\xa4\xad\xa2world", KOSME]),
     6: ("each beginning of a valid text", [KOSME[:n] for n in range(1, len(KOSME) + 1)]),

@@ -4,9 +4,12 @@ import json
 import socket
 
 import pytest
-from conformance import CASES, CONVERSATION, LEFT_OUT, SUITE, Echo, Pong, Reply, close
+from conformance import CONVERSATION, LEFT_OUT, SUITE, Echo, Pong, Reply, close, frame_cases
+from conformance_text import utf8
 from peer import dial
 from wire import CLOSE, PONG, Wire
+
+CASES = [*frame_cases(), *utf8()]
 
 
 class Place:
