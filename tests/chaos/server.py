@@ -41,9 +41,9 @@ class Server:
     def socket_url(self):
         return f"ws://127.0.0.1:{self.port}/v1/connect"
 
-    def bootstrap(self, email="ops@example.com", org="Test org", app="app", password="correct horse battery staple"):
-        """Creates account, org, app and key; returns the JSON of the last line of stdout."""
-        command = [self.binary, "admin", "bootstrap", "--email", email, "--org", org, "--app", app, "--json",
+    def bootstrap(self, email="ops@example.com", org="Test org", app="app", password="correct horse battery staple", prefix=()):
+        """Creates account, org, app and key; returns the JSON of the last line of stdout. `prefix` is what this one runs under."""
+        command = [*prefix, self.binary, "admin", "bootstrap", "--email", email, "--org", org, "--app", app, "--json",
                    "--password-stdin", "--data", str(self.data)]
         run = subprocess.run(command, input=password, capture_output=True, text=True, timeout=START_SECONDS_MAX, env=self.env, check=False)
         if run.returncode != 0:

@@ -1,18 +1,30 @@
-"""Reads a strace log into calls with times, and into the two things a durability proof needs: WAL commits and streams."""
+"""Reads a strace log into calls with times, and into what the proofs need of them: WAL commits and streams."""
 
 import re
 from bisect import bisect_right
 from pathlib import Path
 
 CALLS = "pwrite64,pwritev,pwritev2,write,writev,sendto,sendmsg,sendmmsg,sendfile,splice,fsync,fdatasync,sync_file_range,io_uring_setup"
-OPTIONS = ["-f", "-qq", "--seccomp-bpf", "--absolute-timestamps=format:unix,precision:ns", "--syscall-times=ns", "-yy", "-x",
-           "-s", "1048576", "-e", f"trace={CALLS}", "-e", "signal=none"]
+# What else changes a folder and its files, or could do so unseen.
+FILE_CALLS = ("open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,"
+              "truncate,ftruncate,fallocate,copy_file_range,mmap")
+
+
+def options(calls):
+    """The tracer's options that make a log which `read` understands."""
+    return ["-f", "-qq", "--seccomp-bpf", "--absolute-timestamps=format:unix,precision:ns", "--syscall-times=ns", "-yy", "-x",
+            "-s", "1048576", "-e", f"trace={calls}", "-e", "signal=none"]
+
+
+OPTIONS = options(CALLS)
+UNCARRYING = {"fsync", "fdatasync", "sync_file_range", *FILE_CALLS.split(",")}
 LINE = re.compile(r"(\d+) +(\d+)\.(\d{9}) (.*)$", re.S)
 RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)$", re.S)
-CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)(?: \S.*)? <(\d+)\.(\d{9})>$", re.S)
+CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+)(?:<.*>)?(?: \S.*)? <(\d+)\.(\d{9})>$", re.S)
 FD = re.compile(r"(\d+)<(.*?)>(?:, |$)", re.S)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.S)
 ESCAPE = re.compile(rb'\\(x[0-9a-f]{2}|[0-7]{1,3}|.)', re.S)
+ANSWER = re.compile(rb'\{"id":(\d+),"ok":')
 PLAIN = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
 WAL_HEADER_BYTES = 24
 
@@ -22,12 +34,13 @@ class TraceError(Exception):
 
 
 class Call:
-    """One finished system call; times are nanoseconds of the host's clock, `data` the bytes that went out."""
+    """One finished system call; times are nanoseconds of the host's clock, `data` the bytes that went out, `rest` the arguments
+    behind `target` and `data` as the tracer wrote them."""
 
-    __slots__ = ("name", "target", "start", "end", "result", "data")
+    __slots__ = ("name", "target", "start", "end", "result", "data", "rest")
 
-    def __init__(self, name, target, start, end, result, data):
-        self.name, self.target, self.start, self.end, self.result, self.data = name, target, start, end, result, data
+    def __init__(self, name, target, start, end, result, data, rest):
+        self.name, self.target, self.start, self.end, self.result, self.data, self.rest = name, target, start, end, result, data, rest
 
 
 def unescape(text):
@@ -74,20 +87,21 @@ def parse(at, text):
         if text.startswith(("+++", "---")) or "= ?" in text:
             return None
         raise TraceError(f"not understood: {text[:200]}")
-    name, arguments, result = match[1], match[2], int(match[3])
+    name, arguments, result = match[1], match[2], int(match[3], 0)
     if name == "io_uring_setup":
         raise TraceError("the server uses io_uring, which this trace cannot see")
     fd = FD.match(arguments)
     target, rest = (fd[2], arguments[fd.end():]) if fd else ("", arguments)
     data = b""
-    if "sync" not in name and result > 0:
-        pieces = []
+    if name not in UNCARRYING and result > 0:
+        pieces, end = [], 0
         for piece in STRING.finditer(rest):
             if piece[2]:
                 raise TraceError(f"data of {name} on {target} is cut short in the log")
             pieces.append(unescape(piece[1]))
-        data = b"".join(pieces)[:result]
-    return Call(name, target, at, at + int(match[4]) * 10**9 + int(match[5]), result, data)
+            end = piece.end()
+        data, rest = b"".join(pieces)[:result], rest[end:]
+    return Call(name, target, at, at + int(match[4]) * 10**9 + int(match[5]), result, data, rest)
 
 
 class Wal:
@@ -142,6 +156,10 @@ class Stream:
 
     def sent_at(self, offset):
         return self.starts[bisect_right(self.offsets, offset) - 1]
+
+    def answers(self):
+        """Where each ok reply begins, as matches whose first group is its command's id."""
+        return ANSWER.finditer(self.data)
 
     def find(self, token):
         """When the first byte of `token` was handed to the kernel, at its first occurrence; None where it is not."""

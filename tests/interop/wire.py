@@ -102,8 +102,17 @@ class Wire:
                 break
             if opcode == TEXT and "push" not in json.loads(payload):
                 replies.append(json.loads(payload))
+        return *self._ended(payload), replies
+
+    def closed_next(self):
+        """The next frame is the close frame; returns (code, reason text), and sees the connection end after it."""
+        opcode, payload = self.read()
+        assert opcode == CLOSE, f"opcode {opcode} instead of a close: {payload!r}"
+        return self._ended(payload)
+
+    def _ended(self, payload):
         self._ends()
-        return struct.unpack(">H", payload[:2])[0], payload[2:].decode(), replies
+        return struct.unpack(">H", payload[:2])[0], payload[2:].decode()
 
     def _ends(self):
         """After its close frame the server ends the connection, by FIN or by reset where unread bytes were left."""
