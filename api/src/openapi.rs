@@ -9,7 +9,7 @@ use crate::query::Query;
 use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     answer::{self, Answer},
-    conversations, members, messages, stats, tokens, usage,
+    conversations, live, members, messages, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,8 @@ const USER_TOKEN: &str = "user_token";
         conversations::show,
         messages::list,
         messages::send,
+        live::typing,
+        live::ephemeral,
         members::list,
         members::add,
         members::remove,

@@ -1,16 +1,20 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
 use crate::appender::{Committed, Origin};
+mod live;
+
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::checkpoints::{Checkpoints, Step};
 use crate::connection::{Chunk, Connection};
 use crate::counters::Counters;
+use crate::live::Said;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, frame, reply};
 use bytes::{Bytes, BytesMut};
+use live::{Live, broadcast};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +46,7 @@ pub struct Delivery<L, B> {
     bus: B,
     node: Node,
     audiences: Audiences,
+    live: Live,
     /// Connections with something queued, to be woken together.
     touched: Vec<Arc<Connection>>,
 }
@@ -76,11 +81,11 @@ struct Item {
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
     pub fn new(log: Arc<L>, bus: B, node: Node) -> Self {
-        Delivery { log, bus, node, audiences: Audiences::new(), touched: Vec::new() }
+        Delivery { log, bus, node, audiences: Audiences::new(), live: Live::new(), touched: Vec::new() }
     }
 
     /// Runs until the batcher is gone.
-    pub async fn run(mut self, mut committed: mpsc::Receiver<Committed>) {
+    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut said: mpsc::Receiver<Said>) {
         let mut remote = self.bus.subscribe(self.node.id);
         loop {
             tokio::select! {
@@ -90,6 +95,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     None => return,
                 },
                 Some(published) = remote.recv() => self.remote(&published).await,
+                read = self.live.read() => self.take_read(read),
+                Some(said) = said.recv() => self.said(said),
             }
         }
     }
@@ -260,7 +267,13 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     /// Events between what was fanned out and what came: the bus lost or reordered them, the log has them. `None` where
     /// they are too many, or can't be read.
-    async fn read_gap(&self, app: AppRef, conversation: &Conversation, above: i64, below: i64) -> Option<Vec<Item>> {
+    async fn read_gap(
+        &mut self,
+        app: AppRef,
+        conversation: &Conversation,
+        above: i64,
+        below: i64,
+    ) -> Option<Vec<Item>> {
         let from = From::After(above);
         let query = RangeQuery {
             app,
@@ -334,7 +347,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         };
         let text =
             tokenim_protocol::reply::receipt(watermark.conversation.as_str(), watermark.user.as_str(), kind, seq);
-        offer(audience, &frame::encode_text(&text), origin, &mut self.touched);
+        broadcast(audience, &watermark.conversation, &text, origin, &mut self.touched);
     }
 }
 
@@ -369,16 +382,6 @@ fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, now: u32) 
         }
     }
     woken
-}
-
-fn offer(audience: &Audience, frame: &Bytes, origin: Option<u64>, touched: &mut Vec<Arc<Connection>>) {
-    for (slot, _) in &audience.members {
-        slot.each(|connection| {
-            if origin != Some(connection.id) && connection.offer(frame.clone()) {
-                touched.push(connection.clone());
-            }
-        });
-    }
 }
 
 fn connection_of(origin: &Origin) -> Option<u64> {

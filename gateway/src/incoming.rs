@@ -79,6 +79,7 @@ impl<L: MessageLog> Gateway<L> {
             Command::ConversationRemove => command::conversation::remove(&call),
             Command::ConversationMembers => command::conversation::members(&call),
             Command::Ping => command::ping::run(&call),
+            Command::Typing => command::typing::run(&call),
         }
     }
 }

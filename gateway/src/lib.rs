@@ -13,6 +13,7 @@ pub mod encode;
 pub mod frame;
 mod gateway;
 mod incoming;
+pub mod live;
 pub mod places;
 pub mod recent;
 mod registry;

@@ -43,6 +43,7 @@ commands! {
     ConversationRemove "conversation.remove";
     ConversationMembers "conversation.members";
     Ping "ping";
+    Typing "typing";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -103,7 +104,7 @@ pub struct Send<'a> {
     /// Not offered in this version; refused with `not_supported`.
     #[serde(borrow)]
     pub mentions: Option<&'a RawValue>,
-    /// Not offered in this version; refused with `not_supported` unless false.
+    /// Told to members who are connected, never stored.
     #[serde(default)]
     pub ephemeral: bool,
     /// Not offered in this version; refused with `not_supported` unless false.
@@ -187,4 +188,19 @@ pub struct Members<'a> {
     pub page: Option<Cow<'a, str>>,
     /// Members of the page, 1–200; 200 when absent.
     pub limit: Option<u32>,
+}
+
+/// Fields of `typing`.
+#[derive(Debug, Deserialize)]
+pub struct Typing<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Whether the user types; false = it has stopped.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+const fn yes() -> bool {
+    true
 }

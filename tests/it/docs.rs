@@ -39,15 +39,16 @@ fn the_protocol_document_names_every_command_and_push() {
 
 /// The types of pushes: what the writers of the protocol put behind `"type":`.
 fn pushes() -> Vec<String> {
-    let (event, reply) = (read("protocol/src/event.rs"), read("protocol/src/reply.rs"));
+    let (event, reply, live) =
+        (read("protocol/src/event.rs"), read("protocol/src/reply.rs"), read("protocol/src/live.rs"));
     let opened = event.split("open(out, \"").skip(1);
-    let written = reply.split("\"type\":\"").skip(1);
+    let written = reply.split("\"type\":\"").skip(1).chain(live.split("\"type\":\"").skip(1));
     let mut types: Vec<_> = opened.chain(written).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
     types.sort();
     types.dedup();
     assert_eq!(
         types,
-        ["drain", "member", "message", "ping", "receipt", "resync"],
+        ["drain", "ephemeral", "member", "message", "notice", "ping", "receipt", "resync", "typing"],
         "the reading of protocol/src is out of date"
     );
     types

@@ -1,6 +1,7 @@
 //! `send`: a message on its way into the log.
 
 use super::Call;
+use crate::live::What;
 use tokenim_domain::log::{Draft, MessageLog, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
@@ -19,6 +20,13 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let prev = send.prev.as_deref().map(ClientMsgId::parse).transpose().map_err(|error| error.at("prev"))?;
     let kind = content::check(&send.kind, send.body.get())?;
     call.allow(&conversation, Cap::Send)?;
+    if send.ephemeral {
+        if prev.is_some() {
+            return Err(Error::invalid("prev", "an ephemeral message has no place in an order, so it takes no `prev`"));
+        }
+        call.gateway.take_turn(Some(&call.session.place))?;
+        return call.say(conversation, What::Message { client_msg_id, kind, body: send.body.get().into() });
+    }
     call.write(Write::Send(Draft {
         app: call.session.identity.app,
         conversation,
@@ -34,12 +42,8 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 
 /// A field that changes what a message means is refused rather than dropped without a word.
 fn refuse_unsupported(send: &Send<'_>) -> Result<()> {
-    let fields = [
-        ("reply_to", send.reply_to.is_some()),
-        ("mentions", send.mentions.is_some()),
-        ("ephemeral", send.ephemeral),
-        ("silent", send.silent),
-    ];
+    let fields =
+        [("reply_to", send.reply_to.is_some()), ("mentions", send.mentions.is_some()), ("silent", send.silent)];
     match fields.into_iter().find(|(_, used)| *used) {
         Some((field, _)) => Err(Error::new(Code::NotSupported).at(field)),
         None => Ok(()),
