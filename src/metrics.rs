@@ -99,7 +99,7 @@ impl Metrics {
     }
 
     /// What has happened since the process started.
-    fn counted(&self) -> [Family; 6] {
+    fn counted(&self) -> [Family; 7] {
         let now = self.gateway.counters();
         let refusals =
             Family::counter("tokenim_refusals_total", "Commands and writes refused or failed, by their code.");
@@ -107,6 +107,7 @@ impl Metrics {
         [
             Family::counter("tokenim_writes_total", "Writes handed to the log.").value(now.writes),
             Family::counter("tokenim_messages_total", "Messages stored.").value(now.messages),
+            Family::counter("tokenim_ephemeral_messages_total", "Messages told and never stored.").value(now.ephemeral),
             Family::counter("tokenim_deliveries_total", "Event chunks queued at connections.").value(now.deliveries),
             now.refusals.iter().fold(refusals, |all, (code, count)| all.labelled([("code", code.as_str())], *count)),
             self.requests.read().fold(requests, |all, (labels, count)| all.labelled(labels, count)),

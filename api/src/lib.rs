@@ -9,6 +9,7 @@ mod cors;
 mod cursor;
 mod event;
 mod fault;
+mod live;
 mod manage;
 mod members;
 mod messages;

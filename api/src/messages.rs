@@ -45,7 +45,7 @@ const PAGE_BODY_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX - HISTORY_PAGE_MAX as 
 pub(crate) struct NewMessage {
     /// Who says it, a member of the conversation. Required with a server key; with a user token it is that user.
     #[schema(example = "alice")]
-    sender: Option<String>,
+    pub(crate) sender: Option<String>,
     /// The sender's own id of it: a repeat is stored once and answered with `duplicate`.
     #[schema(
         min_length = 1,
@@ -53,13 +53,13 @@ pub(crate) struct NewMessage {
         pattern = "^[A-Za-z0-9_.:@-]+$",
         example = "0198c0de-7000-7000-8000-000000000001"
     )]
-    client_msg_id: String,
+    pub(crate) client_msg_id: String,
     /// `text` (an object with a `text` string), `json` (any JSON) or `file` (an object).
     #[schema(example = "text")]
-    kind: String,
+    pub(crate) kind: String,
     /// The content, at most 64 KiB of JSON; stored to the byte.
     #[schema(value_type = serde_json::Value, example = json!({"text": "hello"}))]
-    body: Box<RawValue>,
+    pub(crate) body: Box<RawValue>,
     /// Seq of the message it replies to.
     #[schema(minimum = 1)]
     reply_to: Option<i64>,
@@ -206,7 +206,7 @@ async fn deliver(api: web::Data<Api>, path: String, job: Job<Caller, NewMessage>
 
 /// The log says `not_found` both for no such conversation and for a sender who is no member. An app's server, which sees
 /// all conversations of its app, is told which; a user is not.
-async fn explain(api: &Api, caller: &Caller, conversation: Conversation, error: Error) -> Fault {
+pub(crate) async fn explain(api: &Api, caller: &Caller, conversation: Conversation, error: Error) -> Fault {
     let seen = match caller {
         Caller::Server(key) => api.store.find_conversation(key.app, &conversation, None).await.ok().flatten(),
         Caller::User(_) => None,
@@ -242,7 +242,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     })
 }
 
-fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault> {
+pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault> {
     let named = named.map(|name| User::parse(name).map_err(|error| Fault::from(error).at("sender"))).transpose()?;
     match (caller.viewer(), named) {
         (None, Some(named)) => Ok(named),

@@ -10,7 +10,7 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, members, messages, stats, tokens, usage,
+    conversations, live, members, messages, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,8 @@ const USER_TOKEN: &str = "user_token";
         amendments::react,
         amendments::pin,
         amendments::list_pins,
+        live::typing,
+        live::ephemeral,
         members::list,
         members::add,
         members::remove,

@@ -24,6 +24,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::usage::ROUTES,
     crate::stats::ROUTES,
     crate::openapi::ROUTES,
+    crate::live::ROUTES,
     crate::manage::orgs::ROUTES,
     crate::manage::transfer::ROUTES,
     crate::manage::members::ROUTES,

@@ -32,6 +32,8 @@ pub struct Audience {
 #[derive(Debug)]
 pub struct Audiences {
     known: LruCache<Key, Audience>,
+    /// How many lists were forgotten so far: one that was read before may miss what was told to another in between.
+    forgotten: u64,
     members: usize,
 }
 
@@ -39,7 +41,7 @@ impl Audiences {
     /// Remembers nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Audiences { known: LruCache::unbounded(), members: 0 }
+        Audiences { known: LruCache::unbounded(), forgotten: 0, members: 0 }
     }
 
     /// Whether the conversation's members are remembered.
@@ -53,10 +55,17 @@ impl Audiences {
         self.known.get_mut(key)
     }
 
+    /// How many lists were forgotten so far.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     /// Forgets a list that may be out of date.
     pub fn forget(&mut self, key: &Key) {
         if let Some(old) = self.known.pop(key) {
             self.members -= old.members.len();
+            self.forgotten += 1;
         }
     }
 
@@ -76,7 +85,8 @@ impl Audiences {
         Ok(())
     }
 
-    fn remember(&mut self, registry: &Registry, app: AppRef, conversation: Conversation, list: MemberList) {
+    /// Remembers a list; others may be forgotten for it, those that were used longest ago.
+    pub fn remember(&mut self, registry: &Registry, app: AppRef, conversation: Conversation, list: MemberList) {
         let members: Vec<_> = list.members.iter().map(|(user, joined)| (registry.slot(app, user), *joined)).collect();
         self.members += members.len();
         let audience = Audience { delivered: None, as_of: list.as_of, members };
@@ -86,6 +96,7 @@ impl Audiences {
         while self.known.len() > 1 && (self.known.len() > CONVERSATIONS_MAX || self.members > MEMBERS_MAX) {
             if let Some((_, old)) = self.known.pop_lru() {
                 self.members -= old.members.len();
+                self.forgotten += 1;
             }
         }
     }

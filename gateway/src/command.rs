@@ -9,10 +9,12 @@ mod recover;
 pub mod refresh;
 pub mod send;
 pub mod sync;
+pub mod typing;
 pub mod watermark;
 
 use crate::connection::{Connection, Session};
 use crate::gateway::Gateway;
+use crate::live::{Asker, Saying, What};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -59,6 +61,13 @@ impl<'a, L: MessageLog> Call<'a, L> {
     /// Queues a write; its outcome is the answer.
     fn write(&self, write: Write) -> Result<()> {
         self.gateway.submit(write, (self.connection, &self.session, self.id))
+    }
+
+    /// Says something to the members of a conversation who are connected; the delivery answers.
+    fn say(&self, conversation: Conversation, what: What) -> Result<()> {
+        let identity = &self.session.identity;
+        let saying = Saying { app: identity.app, conversation, user: identity.user.clone(), what };
+        self.gateway.hand_over(saying, Asker::Command { connection: self.connection.clone(), id: self.id })
     }
 
     /// Answers once the task is done.

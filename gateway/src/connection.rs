@@ -18,7 +18,7 @@ use std::task::Waker;
 use tokenim_domain::Code;
 use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
-use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
+use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, TOKEN_LEEWAY_SECONDS};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -87,6 +87,12 @@ impl Session {
             (self.identity.expires_ms, Code::TokenExpired)
         }
     }
+}
+
+/// Whole seconds an identity has left, without the forgiven clock difference; lifetimes are told so, because clients'
+/// clocks are wrong.
+pub(crate) fn seconds_left(until_ms: i64, now_ms: i64) -> i64 {
+    ((until_ms.saturating_sub(now_ms)) / 1000 - TOKEN_LEEWAY_SECONDS).max(0)
 }
 
 /// Events of one conversation, encoded, to be queued together.
@@ -258,6 +264,7 @@ impl Connection {
         let mut state = self.state();
         if state.session.as_ref().is_some_and(|old| old.ends().0 <= session.ends().0) {
             state.session = Some(session);
+            state.is_end_told = false;
         }
     }
 
@@ -307,10 +314,12 @@ impl Connection {
         }
     }
 
-    /// Queues a push that may be dropped (receipts); true where the socket must be woken.
-    pub fn offer(&self, push: &Encoded) -> bool {
+    /// Queues a push of a conversation that may be dropped (receipts, typing); true where the socket must be woken.
+    pub fn offer(&self, conversation: &Conversation, push: &Encoded) -> bool {
         let mut state = self.state();
-        state.phase == Phase::Ready && state.outbox.ephemeral(push.bytes(self.form).clone())
+        state.phase == Phase::Ready
+            && state.may_read(conversation)
+            && state.outbox.ephemeral(push.bytes(self.form).clone())
     }
 
     /// Queues a push that must arrive, like `drain`.

@@ -14,6 +14,7 @@ const COMMIT_BUCKETS: usize = 15;
 pub struct Counters {
     writes: AtomicU64,
     messages: AtomicU64,
+    ephemeral: AtomicU64,
     deliveries: AtomicU64,
     /// One for each code, in the order of the table.
     refusals: [AtomicU64; Code::ALL.len()],
@@ -28,6 +29,8 @@ pub struct Counted {
     pub writes: u64,
     /// Messages among them that were stored for the first time.
     pub messages: u64,
+    /// Messages that were told and not stored.
+    pub ephemeral: u64,
     /// Event chunks queued at connections.
     pub deliveries: u64,
     /// Commands and calls that were refused or failed, by their code; every code, also those that never happened.
@@ -52,6 +55,7 @@ impl Default for Counters {
         Counters {
             writes: AtomicU64::default(),
             messages: AtomicU64::default(),
+            ephemeral: AtomicU64::default(),
             deliveries: AtomicU64::default(),
             refusals: std::array::from_fn(|_| AtomicU64::default()),
             commits: Default::default(),
@@ -73,6 +77,10 @@ impl Counters {
         add(&self.messages, 1);
     }
 
+    pub(crate) fn ephemeral(&self) {
+        add(&self.ephemeral, 1);
+    }
+
     pub(crate) fn refuse(&self, code: Code) {
         add(&self.refusals[code as usize], 1);
     }
@@ -91,6 +99,7 @@ impl Counters {
         Counted {
             writes: read(&self.writes),
             messages: read(&self.messages),
+            ephemeral: read(&self.ephemeral),
             deliveries: read(&self.deliveries),
             refusals: Code::ALL.iter().map(|code| (*code, read(&self.refusals[*code as usize]))).collect(),
             commits,

@@ -1,5 +1,6 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
+mod live;
 mod run;
 
 use crate::appender::{Committed, Origin};
@@ -9,10 +10,12 @@ use crate::checkpoints::{Checkpoints, Step};
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::encoded::Encoded;
+use crate::live::Said;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, reply};
+use live::{Live, broadcast};
 use run::{Item, Run, deliver_singly};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +48,7 @@ pub struct Delivery<L, B> {
     bus: B,
     node: Node,
     audiences: Audiences,
+    live: Live,
     /// Connections with something queued, to be woken together.
     touched: Vec<Arc<Connection>>,
 }
@@ -71,11 +75,11 @@ pub struct Node {
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
     pub fn new(log: Arc<L>, bus: B, node: Node) -> Self {
-        Delivery { log, bus, node, audiences: Audiences::new(), touched: Vec::new() }
+        Delivery { log, bus, node, audiences: Audiences::new(), live: Live::new(), touched: Vec::new() }
     }
 
     /// Runs until the batcher is gone.
-    pub async fn run(mut self, mut committed: mpsc::Receiver<Committed>) {
+    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut said: mpsc::Receiver<Said>) {
         let mut remote = self.bus.subscribe(self.node.id);
         loop {
             tokio::select! {
@@ -85,6 +89,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     None => return,
                 },
                 Some(published) = remote.recv() => self.remote(&published).await,
+                read = self.live.read() => self.take_read(read),
+                Some(said) = said.recv() => self.said(said),
             }
         }
     }
@@ -256,7 +262,13 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     /// Events between what was fanned out and what came: the bus lost or reordered them, the log has them. `None` where
     /// they are too many, or can't be read.
-    async fn read_gap(&self, app: AppRef, conversation: &Conversation, above: i64, below: i64) -> Option<Vec<Item>> {
+    async fn read_gap(
+        &mut self,
+        app: AppRef,
+        conversation: &Conversation,
+        above: i64,
+        below: i64,
+    ) -> Option<Vec<Item>> {
         let from = From::After(above);
         let query = RangeQuery {
             app,
@@ -331,7 +343,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         };
         let text =
             tokenim_protocol::reply::receipt(watermark.conversation.as_str(), watermark.user.as_str(), kind, seq);
-        offer(audience, &Encoded::new(&text), origin, &mut self.touched);
+        broadcast(audience, &watermark.conversation, &text, origin, &mut self.touched);
     }
 }
 
@@ -340,16 +352,6 @@ fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) ->
     let EventBody::Member { change: Change::Removed, users, .. } = &event.body else { return Vec::new() };
     let is_listed = |user: &User| audience.members.iter().any(|(slot, _)| slot.user == *user);
     users.iter().filter(|(user, _)| !is_listed(user)).map(|(user, _)| registry.slot(event.app, user)).collect()
-}
-
-fn offer(audience: &Audience, push: &Encoded, origin: Option<u64>, touched: &mut Vec<Arc<Connection>>) {
-    for (slot, _) in &audience.members {
-        slot.each(|connection| {
-            if origin != Some(connection.id) && connection.offer(push) {
-                touched.push(connection.clone());
-            }
-        });
-    }
 }
 
 fn connection_of(origin: &Origin) -> Option<u64> {

@@ -7,6 +7,7 @@ use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
+use crate::live::{self, Said};
 use crate::places::{Place, Places};
 use crate::recent::Times;
 use crate::registry::{AppStats, Registry};
@@ -24,7 +25,7 @@ use tokenim_domain::log::{AppRef, MessageLog, Outcome, Write};
 use tokenim_domain::rng::Rng;
 use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Error, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -51,10 +52,12 @@ impl<L> std::fmt::Debug for Gateway<L> {
 }
 
 pub(crate) struct Inner<L> {
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     delivery_times: Arc<Times>,
     pub(crate) log: Arc<L>,
     pub(crate) appender: Appender,
+    /// What is said live, on its way to the delivery.
+    pub(crate) live: mpsc::Sender<Said>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) verifier: Verifier,
     pub(crate) places: Arc<Places>,
@@ -107,6 +110,7 @@ impl<L: MessageLog> Gateway<L> {
     pub fn start<B: Bus>(parts: Parts<L, B>) -> Self {
         let (appender, jobs) = Appender::new();
         let (out, committed) = appender::committed();
+        let (live, said) = live::channel();
         let registry = Arc::new(Registry::default());
         let seconds = Seconds::new(parts.clock.clone());
         let node = u64::from_le_bytes(parts.rng.bytes());
@@ -120,6 +124,7 @@ impl<L: MessageLog> Gateway<L> {
             delivery_times: times.clone(),
             log: parts.log.clone(),
             appender: appender.clone(),
+            live,
             registry: registry.clone(),
             verifier: parts.verifier.clone(),
             places: places.clone(),
@@ -139,7 +144,7 @@ impl<L: MessageLog> Gateway<L> {
         let here = Node { id: node, registry: here, seconds, counters, times, checkpoints, stop: halt };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
-        inner.vital(delivery.run(committed));
+        inner.vital(delivery.run(committed, said));
         inner.vital(watch.run(stop.clone()));
         inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
         Gateway { inner }
@@ -169,7 +174,7 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     /// Takes a message from the bucket of its app. Errors: `rate_limited`.
-    fn take_turn(&self, place: Option<&Place>) -> Result<()> {
+    pub(crate) fn take_turn(&self, place: Option<&Place>) -> Result<()> {
         let Some(place) = place else { return Ok(()) };
         place.pool.send(u64::try_from(self.inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX))
     }

@@ -141,6 +141,7 @@ impl<L: MessageLog> Gateway<L> {
             Command::Reactions => command::amend::reactions(&call),
             Command::Pin => command::amend::pin(&call),
             Command::Pins => command::amend::pins(&call),
+            Command::Typing => command::typing::run(&call),
         }
     }
 }

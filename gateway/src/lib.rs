@@ -14,6 +14,7 @@ pub mod encoded;
 pub mod frame;
 mod gateway;
 pub mod incoming;
+pub mod live;
 pub mod places;
 pub mod recent;
 mod registry;

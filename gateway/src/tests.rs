@@ -6,5 +6,6 @@ mod fan_out;
 mod fault;
 mod lifetime;
 mod limits;
+mod live;
 
 use client::World;

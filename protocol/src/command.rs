@@ -49,6 +49,7 @@ commands! {
     Reactions "reactions";
     Pin "pin";
     Pins "pins";
+    Typing "typing";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -108,7 +109,7 @@ pub struct Send<'a> {
     /// Users it speaks to, or `"*"`.
     #[serde(borrow)]
     pub mentions: Option<Mentions<'a>>,
-    /// Not offered in this version; refused with `not_supported` unless false.
+    /// Told to members who are connected, never stored.
     #[serde(default)]
     pub ephemeral: bool,
     /// Asks for no attention: no push to a sleeping device.
@@ -304,4 +305,19 @@ pub struct Members<'a> {
     pub page: Option<Cow<'a, str>>,
     /// Members of the page, 1–200; 200 when absent.
     pub limit: Option<u32>,
+}
+
+/// Fields of `typing`.
+#[derive(Debug, Deserialize)]
+pub struct Typing<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Whether the user types; false = it has stopped.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+const fn yes() -> bool {
+    true
 }

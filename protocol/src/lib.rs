@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod event;
 pub mod grammar;
 pub mod limits;
+pub mod live;
 pub mod msgpack;
 pub mod reply;
 pub mod strict;

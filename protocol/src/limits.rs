@@ -59,6 +59,8 @@ pub const PING_INTERVAL_SECONDS: u64 = 25;
 pub const PING_GRACE_SECONDS: u64 = 10;
 /// Heads of changed conversations in one ping; beyond it the ping says `more` and the client pages `sync`.
 pub const PING_HEADS_MAX: usize = 32;
+/// Seconds before a session's end at which it is told, once, that its token expires.
+pub const TOKEN_NOTICE_SECONDS: i64 = 60;
 /// Bytes of a close reason (RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Seconds a user token may live (`exp - iat`).

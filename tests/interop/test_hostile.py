@@ -126,7 +126,7 @@ def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, tex
 
 @pytest.mark.parametrize("command, fields", [
     ("send", {"client_msg_id": "m", "kind": "text", "body": {"text": "x"}}),
-    ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}),
+    ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}), ("typing", {}),
     ("conversation.add", {"members": ["mallory"]}), ("conversation.remove", {"members": ["alice"]}),
 ])
 def test_a_stranger_learns_nothing_and_changes_nothing(wire, bystander, command, fields):
@@ -304,7 +304,7 @@ def test_a_flood_of_open_commands_is_refused_not_queued(wire):
 def test_refused_sends_of_a_member_change_nothing(bystander):
     for fields, code in (({"kind": "nonsense"}, "invalid_field"), ({"body": {"text": 7}}, "invalid_field"), ({"body": {}}, "invalid_field"),
                          ({"client_msg_id": "a b"}, "invalid_field"), ({"client_msg_id": "x" * 65}, "invalid_field"),
-                         ({"reply_to": 1}, "not_supported"), ({"ephemeral": True}, "not_supported"), ({"mentions": ["bob"]}, "not_supported")):
+                         ({"reply_to": 1}, "not_supported"), ({"mentions": ["bob"]}, "not_supported")):
         with pytest.raises(Answered) as answered:
             whole = {"conversation": bystander.conv, "client_msg_id": "refused", "kind": "text", "body": {"text": "x"}, **fields}
             bystander.alice.call("send", whole)

@@ -39,10 +39,10 @@ fn the_protocol_document_names_every_command_and_push() {
 
 /// The types of pushes: what the writers of the protocol put behind `"type":`, and the types of amendments.
 fn pushes() -> Vec<String> {
-    let (event, reply) = (read("protocol/src/event.rs"), read("protocol/src/reply.rs"));
-    let amended = read("domain/src/log/amend.rs");
+    let (event, amended) = (read("protocol/src/event.rs"), read("domain/src/log/amend.rs"));
+    let written = [read("protocol/src/reply.rs"), read("protocol/src/live.rs")].concat();
     let opened = event.split("open(out, \"").skip(1);
-    let written = reply.split("\"type\":\"").skip(1);
+    let written = written.split("\"type\":\"").skip(1);
     let (_, of_acts) = amended.split_once("fn event_type(").unwrap();
     let acts = of_acts.split_once("\n    }\n").unwrap().0.split("=> \"").skip(1);
     let mut types: Vec<_> =
@@ -51,7 +51,21 @@ fn pushes() -> Vec<String> {
     types.dedup();
     assert_eq!(
         types,
-        ["deleted", "drain", "edited", "member", "message", "ping", "pinned", "reaction", "receipt", "resync"],
+        [
+            "deleted",
+            "drain",
+            "edited",
+            "ephemeral",
+            "member",
+            "message",
+            "notice",
+            "ping",
+            "pinned",
+            "reaction",
+            "receipt",
+            "resync",
+            "typing"
+        ],
         "the reading of protocol/src is out of date"
     );
     types

@@ -13,6 +13,7 @@ mod import;
 mod isolation;
 mod keys;
 mod live;
+mod live_events;
 mod mail;
 mod members;
 mod outage;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 /// A body that passes every check before the store.
 fn body(path: &str) -> Value {
     match path {
-        "/v1/conversations/{id}/messages" => {
+        "/v1/conversations/{id}/typing" => json!({"sender": "alice"}),
+        "/v1/conversations/{id}/messages" | "/v1/conversations/{id}/ephemeral" => {
             json!({"sender": "alice", "client_msg_id": "m", "kind": "json", "body": 1})
         }
         "/v1/conversations/{id}/members" => json!({"members": ["mallory"]}),

@@ -52,7 +52,8 @@ async fn every_cell_of_scopes_and_routes() {
         for spec in routes() {
             let (Who::ServerKey(needed) | Who::KeyOrUser(needed)) = spec.who else { continue };
             let (path, mut body) = sample(&house, spec).await;
-            if path.ends_with("/messages") && !body.is_null() {
+            let says = ["/messages", "/ephemeral", "/typing"].iter().any(|end| path.ends_with(end));
+            if says && !body.is_null() {
                 body["sender"] = json!("alice");
             }
             let path = if path == "/v1/stats/series" { path + "?metric=msg_sent" } else { path };

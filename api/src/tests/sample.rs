@@ -34,6 +34,10 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
             };
             (of_group(Value::Null).0.replace("{seq}", &message(house).await.to_string()), body)
         }
+        (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
+            of_group(json!({"client_msg_id": "e", "kind": "json", "body": 1}))
+        }
+        (Verb::Post, "/v1/conversations/{id}/typing") => of_group(json!({})),
         (Verb::Post, "/v1/conversations/{id}/members") => of_group(json!({"members": ["bob"]})),
         (Verb::Get, "/v1/manage/orgs/{org}") => (spec.path.replace("{org}", &org), Value::Null),
         (Verb::Post, "/v1/manage/orgs") => plain(json!({"name": "Acme", "owner_email": "boss@example.com"})),

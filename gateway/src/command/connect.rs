@@ -1,10 +1,9 @@
 //! `connect`: who are you, and what did you miss.
 
 use super::recover::{self, Heads, Recovery};
-use super::refresh::seconds_left;
 use super::{fields, note};
 use crate::checkpoints::{LIBRARY_CHARS_MAX, Step};
-use crate::connection::{Connection, Session};
+use crate::connection::{Connection, Session, seconds_left};
 use crate::gateway::Gateway;
 use crate::watch;
 use serde_json::value::RawValue;

@@ -1,11 +1,11 @@
 //! `refresh`: a newer token on a running connection; the stream is not interrupted.
 
 use super::Call;
+use crate::connection::seconds_left;
 use tokenim_domain::log::MessageLog;
 use tokenim_domain::token::session;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::command::Refresh;
-use tokenim_protocol::limits::TOKEN_LEEWAY_SECONDS;
 use tokenim_protocol::reply::Json;
 
 /// Verifies the token and replaces the session by one that lives as long.
@@ -32,10 +32,4 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         Ok(out)
     });
     Ok(())
-}
-
-/// Whole seconds an identity has left, without the forgiven clock difference; lifetimes are told so, because clients'
-/// clocks are wrong.
-pub(super) fn seconds_left(until_ms: i64, now_ms: i64) -> i64 {
-    ((until_ms - now_ms) / 1000 - TOKEN_LEEWAY_SECONDS).max(0)
 }

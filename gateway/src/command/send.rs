@@ -1,6 +1,7 @@
 //! `send`: a message on its way into the log.
 
 use super::Call;
+use crate::live::What;
 use tokenim_domain::log::{About, Draft, Mentions, MessageLog, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
@@ -19,6 +20,13 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let prev = send.prev.as_deref().map(ClientMsgId::parse).transpose().map_err(|error| error.at("prev"))?;
     let kind = content::check(&send.kind, send.body.get())?;
     call.allow(&conversation, Cap::Send)?;
+    if send.ephemeral {
+        if prev.is_some() {
+            return Err(Error::invalid("prev", "an ephemeral message has no place in an order, so it takes no `prev`"));
+        }
+        call.gateway.take_turn(Some(&call.session.place))?;
+        return call.say(conversation, What::Message { client_msg_id, kind, body: send.body.get().into() });
+    }
     call.write(Write::Send(Draft {
         app: call.session.identity.app,
         conversation,
@@ -44,5 +52,12 @@ fn about(send: &Send<'_>) -> Result<About> {
 
 /// A field that changes what a message means is refused rather than dropped without a word.
 fn refuse_unsupported(send: &Send<'_>) -> Result<()> {
-    if send.ephemeral { Err(Error::new(Code::NotSupported).at("ephemeral")) } else { Ok(()) }
+    let fields =
+        [("reply_to", send.reply_to.is_some()), ("mentions", send.mentions.is_some()), ("silent", send.silent)];
+    match fields.into_iter().find(|(_, used)| send.ephemeral && *used) {
+        Some((field, _)) => {
+            Err(Error::new(Code::NotSupported).says("an ephemeral message carries no such field").at(field))
+        }
+        None => Ok(()),
+    }
 }

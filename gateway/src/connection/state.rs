@@ -3,6 +3,7 @@
 use super::gate::Gate;
 use super::outbox::{Outbox, Queued};
 use super::{Chunk, Session, Tick};
+use crate::connection::seconds_left;
 use crate::encoded::Form;
 use crate::incoming::Held;
 use bytes::Bytes;
@@ -11,8 +12,10 @@ use std::sync::Arc;
 use tokenim_domain::Code;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
-use tokenim_protocol::limits::{CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS};
-use tokenim_protocol::reply;
+use tokenim_protocol::limits::{
+    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS,
+};
+use tokenim_protocol::{live, reply};
 
 /// Seconds a closing connection is given to drain its queue and answer the close.
 const CLOSING_SECONDS_MAX: u32 = 5;
@@ -52,6 +55,8 @@ pub(super) struct State {
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
+    /// Whether it was told that its token expires.
+    pub(super) is_end_told: bool,
 }
 
 impl State {
@@ -72,6 +77,7 @@ impl State {
             held: None,
             heads: Vec::new(),
             heads_more: false,
+            is_end_told: false,
         }
     }
 
@@ -122,10 +128,24 @@ impl State {
             Phase::Ready if u64::from(silent) > PING_INTERVAL_SECONDS + PING_GRACE_SECONDS => {
                 self.close(Code::Silent, None, now);
             }
-            Phase::Ready if now >= self.next_ping => self.ping(now),
-            Phase::Ready => return Tick::Nothing,
+            Phase::Ready => return self.tell(now, wall_ms),
         }
         Tick::Wake
+    }
+
+    /// Tells what is due: that the token expires, heads.
+    fn tell(&mut self, now: u32, wall_ms: i64) -> Tick {
+        let left = self.session.as_ref().map(|session| seconds_left(session.ends().0, wall_ms));
+        let is_ending = !self.is_end_told && left.is_some_and(|left| left <= TOKEN_NOTICE_SECONDS);
+        if let Some(left) = left.filter(|_| is_ending) {
+            self.is_end_told = true;
+            self.reply(self.form.encode(&live::token_expiring(left)));
+        }
+        let is_due = now >= self.next_ping;
+        if is_due {
+            self.ping(now);
+        }
+        if is_ending || is_due { Tick::Wake } else { Tick::Nothing }
     }
 
     /// How the session ended, where it has.

@@ -157,7 +157,6 @@ async fn what_is_no_message_is_refused_with_its_code() {
         (with("prev", json!("é")), "invalid_field", json!("prev")),
         (with("reply_to", json!(3)), "not_supported", json!("reply_to")),
         (with("mentions", json!(["bob"])), "not_supported", json!("mentions")),
-        (with("ephemeral", json!(true)), "not_supported", json!("ephemeral")),
         (with("silent", json!(true)), "not_supported", json!("silent")),
         (json!({"conversation": "c1"}), "invalid_request", json!(null)),
     ] {

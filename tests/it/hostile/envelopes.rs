@@ -76,6 +76,8 @@ async fn a_bad_command_with_an_id_is_answered_and_the_connection_stays() {
         (r#"{"id":2,"history":{"conversation":"c","after":1e99}}"#, "invalid_request"),
         (r#"{"id":2,"received":{"conversation":"c","seq":true}}"#, "invalid_request"),
         (r#"{"id":2,"connect":{"token":"x"}}"#, "invalid_request"),
+        (r#"{"id":2,"typing":{"conversation":"c","active":"yes"}}"#, "invalid_request"),
+        (r#"{"id":2,"typing":{}}"#, "invalid_request"),
     ] {
         wire.send(&text(envelope)).await;
         let reply = wire.reply().await;
@@ -139,7 +141,7 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                 Command::ConversationAdd | Command::ConversationRemove => {
                     format!(r#"{{"conversation":"c1","members":[{name}]}}"#)
                 }
-                Command::History | Command::ConversationMembers | Command::Pins => {
+                Command::History | Command::ConversationMembers | Command::Pins | Command::Typing => {
                     format!(r#"{{"conversation":{name}}}"#)
                 }
                 Command::Edit => {
@@ -178,6 +180,8 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
         r#""pins":{"conversation":"X"}"#,
         r#""conversation.add":{"conversation":"X","members":["mallory"]}"#,
         r#""conversation.remove":{"conversation":"X","members":["alice"]}"#,
+        r#""typing":{"conversation":"X"}"#,
+        r#""send":{"conversation":"X","client_msg_id":"m","kind":"text","body":{"text":"x"},"ephemeral":true}"#,
     ] {
         let mut answers = Vec::new();
         for conversation in ["c1", "zz"] {

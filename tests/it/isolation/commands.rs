@@ -21,6 +21,7 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             send(conversation, Some(client_msg_id)),
             send(own, Some(client_msg_id)),
             send(own, None),
+            json!({"conversation": conversation, "client_msg_id": client_msg_id, "kind": "text", "body": {"text": "x"}, "ephemeral": true}),
         ],
         Command::History => vec![
             json!({"conversation": conversation}),
@@ -65,6 +66,7 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             ]
         }
         Command::Pins => vec![json!({"conversation": conversation})],
+        Command::Typing => vec![json!({"conversation": conversation}), json!({"conversation": fresh, "active": false})],
     }
 }
 

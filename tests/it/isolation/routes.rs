@@ -64,6 +64,12 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
             vec![(of(conversation), Some(json!({"members": ["alice"]}))), (of(own), Some(json!({"members": [user]})))]
         }
         (Verb::Delete, "/v1/conversations/{id}/members/{user}") => get(&[of(conversation), of(own)]),
+        (Verb::Post, "/v1/conversations/{id}/typing") => {
+            vec![(of(conversation), Some(json!({"sender": "alice"}))), (of(own), Some(json!({"sender": user})))]
+        }
+        (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
+            vec![(of(conversation), Some(message("alice"))), (of(own), Some(message(user)))]
+        }
         (Verb::Get, "/v1/usage") => get(&[of(""), format!("/v1/usage?app={app}"), "/v1/usage?group=day".to_owned()]),
         (Verb::Get, "/v1/stats") => get(&[of(""), format!("/v1/stats?app={app}")]),
         (Verb::Get, "/v1/stats/series") => get(&[

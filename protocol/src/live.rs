@@ -1,0 +1,61 @@
+//! Pushes that are told to who is connected and never stored (docs/PROTOCOL.md §5).
+
+use crate::reply::Json;
+
+/// A `typing` push: a member of the conversation types, or has stopped.
+#[must_use]
+pub fn typing(conversation: &str, user: &str, active: bool) -> String {
+    format!(r#"{{"push":{{"type":"typing","conversation":"{conversation}","user":"{user}","active":{active}}}}}"#)
+}
+
+/// A message that is never stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Ephemeral<'a> {
+    /// Id of the conversation.
+    pub conversation: &'a str,
+    /// The user who sent it.
+    pub sender: &'a str,
+    /// The sender's id of it.
+    pub client_msg_id: &'a str,
+    /// Content kind.
+    pub kind: &'a str,
+    /// Content: JSON text as the sender wrote it.
+    pub body: &'a str,
+    /// Milliseconds since 1970, UTC.
+    pub at_ms: i64,
+}
+
+/// An `ephemeral` push. As with stored messages, ids need no escape and the body is JSON already.
+#[must_use]
+pub fn ephemeral(message: &Ephemeral<'_>) -> String {
+    let mut out = String::with_capacity(message.body.len() + 256);
+    out.raw(r#"{"push":{"type":"ephemeral","conversation":"#).quoted(message.conversation);
+    out.raw(",\"sender\":").quoted(message.sender).raw(",\"client_msg_id\":").quoted(message.client_msg_id);
+    out.raw(",\"kind\":").quoted(message.kind).raw(",\"body\":").raw(message.body);
+    out.raw(",\"at\":").time(message.at_ms).raw("}}");
+    out
+}
+
+/// A `notice` push: the session ends with its token in so many seconds; `refresh` keeps it.
+#[must_use]
+pub fn token_expiring(expires_in_s: i64) -> String {
+    format!(r#"{{"push":{{"type":"notice","kind":"token_expiring","expires_in_s":{expires_in_s}}}}}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pushes_are_json_and_keep_the_body_to_the_byte() {
+        let body = r#"{ "text" : "hé\n" }"#;
+        let message =
+            Ephemeral { conversation: "c1", sender: "alice", client_msg_id: "m1", kind: "text", body, at_ms: 0 };
+        let text = ephemeral(&message);
+        assert!(text.contains(body));
+        let push = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["push"].take();
+        assert_eq!((push(&text)["type"].as_str(), push(&text)["seq"].is_null()), (Some("ephemeral"), true));
+        assert_eq!(push(&typing("c1", "alice", true))["active"], true);
+        assert_eq!(push(&token_expiring(60))["expires_in_s"], 60);
+    }
+}
