@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokenim_domain::limits::{REACTIONS_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
 use tokenim_domain::log::{
-    Act, Amendment, Emoji, EventBody, From, MessageLog, Outcome, RangeQuery, ReactionsQuery, Reactor, Write,
+    Amendment, Emoji, EventBody, From, MessageAct, MessageLog, Outcome, RangeQuery, ReactionsQuery, Reactor, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -183,7 +183,7 @@ pub(crate) async fn edit(
     post.once(&api, move |api, Job { caller, body, .. }| async move {
         let kind = content::check(&body.kind, body.body.get())?;
         let client_msg_id = body.client_msg_id.as_deref().map(ClientMsgId::parse).transpose()?;
-        let act = Act::Edit { kind, body: body.body.get().into() };
+        let act = MessageAct::Edit { kind, body: body.body.get().into() };
         let amendment = amendment(&caller, place(&path)?, body.user.as_deref(), act, Cap::Send)?;
         commit(&api, Amendment { client_msg_id, ..amendment }).await
     })
@@ -205,7 +205,7 @@ pub(crate) async fn remove(
     request: HttpRequest,
 ) -> Answer {
     let query = Query::read(&request, &["user"])?;
-    let amendment = amendment(&caller.0, place(&path)?, query.text("user"), Act::Delete, Cap::Send)?;
+    let amendment = amendment(&caller.0, place(&path)?, query.text("user"), MessageAct::Delete, Cap::Send)?;
     commit(&api, amendment).await.map(answer::ok)
 }
 
@@ -220,7 +220,7 @@ pub(crate) async fn react(
 ) -> Answer {
     let path = path.into_inner();
     post.once(&api, move |api, Job { caller, body, .. }| async move {
-        let act = Act::React { emoji: Emoji::parse(&body.emoji)?, on: !body.remove, count: 0 };
+        let act = MessageAct::React { emoji: Emoji::parse(&body.emoji)?, on: !body.remove, count: 0 };
         let amendment = amendment(&caller, place(&path)?, body.user.as_deref(), act, Cap::Send)?;
         commit(&api, amendment).await
     })
@@ -235,13 +235,13 @@ pub(crate) async fn react(
 pub(crate) async fn pin(api: web::Data<Api>, path: web::Path<(String, String)>, post: Post<Caller, NewPin>) -> Answer {
     let path = path.into_inner();
     post.once(&api, move |api, Job { caller, body, .. }| async move {
-        let act = Act::Pin { on: !body.remove };
+        let act = MessageAct::Pin { on: !body.remove };
         commit(&api, amendment(&caller, place(&path)?, body.user.as_deref(), act, Cap::Moderate)?).await
     })
     .await
 }
 
-fn amendment(caller: &Caller, place: Place, user: Option<&str>, act: Act, cap: Cap) -> Result<Amendment, Fault> {
+fn amendment(caller: &Caller, place: Place, user: Option<&str>, act: MessageAct, cap: Cap) -> Result<Amendment, Fault> {
     caller.allow(place.conversation.as_str(), cap)?;
     Ok(Amendment {
         app: caller.app(),

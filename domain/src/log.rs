@@ -3,7 +3,7 @@
 mod amend;
 
 pub use amend::{
-    About, Act, Amended, Amendment, Emoji, Mark, Mentions, MessageState, Reaction, ReactionsQuery, Reactor,
+    About, Amended, Amendment, Emoji, Mark, Mentions, MessageAct, MessageState, Reaction, ReactionsQuery, Reactor,
 };
 
 use crate::error::{Error, Result};
@@ -244,7 +244,7 @@ pub enum EventBody {
         /// The actor's id of it.
         client_msg_id: Option<ClientMsgId>,
         /// What was done.
-        act: Act,
+        act: MessageAct,
     },
     /// Members joined or left.
     Member {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::log::{Act, Amended, Amendment, AppRef, Commit, MessageLog, Outcome, Sent, Watermark, Write};
+use tokenim_domain::log::{
+    Amended, Amendment, AppRef, Commit, MessageAct, MessageLog, Outcome, Sent, Watermark, Write,
+};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::{Code, Error, Result};
@@ -275,7 +277,7 @@ fn write_bytes(write: &Write) -> usize {
             Write::Send(draft) => draft.body.len(),
             Write::Create(new) => names(&new.members),
             Write::Change(change) => names(&change.users),
-            Write::Amend(Amendment { act: Act::Edit { body, .. }, .. }) => body.len(),
+            Write::Amend(Amendment { act: MessageAct::Edit { body, .. }, .. }) => body.len(),
             Write::Move(_) | Write::Amend(_) => 0,
         }
 }

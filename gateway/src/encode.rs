@@ -2,7 +2,8 @@
 
 use crate::encoded::Encoded;
 use tokenim_domain::log::{
-    About, Act, Amended, ConversationView, Entry, Event, EventBody, Member, Mentions, MessageState, Page, Reactor, Sent,
+    About, Amended, ConversationView, Entry, Event, EventBody, Member, Mentions, MessageAct, MessageState, Page,
+    Reactor, Sent,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -109,19 +110,19 @@ fn write_state(out: &mut String, state: &MessageState) {
     }
 }
 
-fn write_act(out: &mut String, act: &Act) {
+fn write_act(out: &mut String, act: &MessageAct) {
     match act {
-        Act::Edit { body, .. } if body.is_empty() => {}
-        Act::Edit { kind, body } => {
+        MessageAct::Edit { body, .. } if body.is_empty() => {}
+        MessageAct::Edit { kind, body } => {
             out.raw(",\"kind\":").quoted(kind.as_str()).raw(",\"body\":").raw(body);
         }
-        Act::Delete => {}
-        Act::React { emoji, on, count } => {
+        MessageAct::Delete => {}
+        MessageAct::React { emoji, on, count } => {
             let change = if *on { "added" } else { "removed" };
             out.raw(",\"emoji\":").text(emoji.as_str()).raw(",\"change\":").quoted(change);
             out.raw(",\"count\":").int(*count);
         }
-        Act::Pin { on } => {
+        MessageAct::Pin { on } => {
             out.raw(",\"change\":").quoted(if *on { "added" } else { "removed" });
         }
     }

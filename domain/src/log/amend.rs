@@ -62,7 +62,7 @@ pub struct Amendment {
     /// Seq of the message.
     pub target: i64,
     /// What is done to it.
-    pub act: Act,
+    pub act: MessageAct,
     /// Whether the credential may act on what others said.
     pub moderates: bool,
     /// What it is counted under.
@@ -79,16 +79,16 @@ impl Amendment {
     pub fn check(&self, sender: &User, role: Option<MemberRole>, kind: ConversationKind) -> Result<()> {
         let (Some(actor), Some(role)) = (&self.actor, role) else {
             return match self.act {
-                Act::React { .. } => Err(Error::invalid("user", "a server key must name the `user` who reacts")),
-                Act::Edit { .. } | Act::Delete | Act::Pin { .. } => Ok(()),
+                MessageAct::React { .. } => Err(Error::invalid("user", "a server key must name the `user` who reacts")),
+                MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } => Ok(()),
             };
         };
         let moderates = self.moderates && role.may_moderate();
         let (may, wrong) = match self.act {
-            Act::Edit { .. } => (actor == sender, "only its sender may edit a message"),
-            Act::Delete => (actor == sender || moderates, "only its sender or a moderator may delete a message"),
-            Act::React { .. } => (true, ""),
-            Act::Pin { .. } => {
+            MessageAct::Edit { .. } => (actor == sender, "only its sender may edit a message"),
+            MessageAct::Delete => (actor == sender || moderates, "only its sender or a moderator may delete a message"),
+            MessageAct::React { .. } => (true, ""),
+            MessageAct::Pin { .. } => {
                 let pair = kind == ConversationKind::Direct && self.moderates;
                 (moderates || pair, "only a moderator may pin messages of a group")
             }
@@ -99,7 +99,7 @@ impl Amendment {
 
 /// What is done to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum MessageAct {
     /// Its content is replaced, by its sender.
     Edit {
         /// Content kind.
@@ -125,15 +125,15 @@ pub enum Act {
     },
 }
 
-impl Act {
+impl MessageAct {
     /// The type of its event on the wire.
     #[must_use]
     pub const fn event_type(&self) -> &'static str {
         match self {
-            Act::Edit { .. } => "edited",
-            Act::Delete => "deleted",
-            Act::React { .. } => "reaction",
-            Act::Pin { .. } => "pinned",
+            MessageAct::Edit { .. } => "edited",
+            MessageAct::Delete => "deleted",
+            MessageAct::React { .. } => "reaction",
+            MessageAct::Pin { .. } => "pinned",
         }
     }
 
@@ -141,9 +141,9 @@ impl Act {
     #[must_use]
     pub fn units(&self) -> i64 {
         match self {
-            Act::Edit { body, .. } => units(body.len()),
-            Act::React { on: true, .. } => 1,
-            Act::React { on: false, .. } | Act::Delete | Act::Pin { .. } => 0,
+            MessageAct::Edit { body, .. } => units(body.len()),
+            MessageAct::React { on: true, .. } => 1,
+            MessageAct::React { on: false, .. } | MessageAct::Delete | MessageAct::Pin { .. } => 0,
         }
     }
 }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn edits_are_the_senders_deletions_and_pins_the_moderators_too() {
-        let may = |actor: Option<&str>, act: &Act, moderates, role, kind| {
+        let may = |actor: Option<&str>, act: &MessageAct, moderates, role, kind| {
             let amendment = Amendment {
                 app: AppRef { org: OrgId(Uuid::nil()), app: AppId(Uuid::nil()) },
                 conversation: Conversation::trusted("c"),
@@ -277,17 +277,18 @@ mod tests {
         };
         use ConversationKind::{Direct, Group};
         use MemberRole::{Member, Owner};
-        let (edit, pin) = (Act::Edit { kind: ContentKind::Json, body: "1".into() }, Act::Pin { on: true });
-        let react = Act::React { emoji: Emoji::trusted("+"), on: true, count: 0 };
+        let (edit, pin) =
+            (MessageAct::Edit { kind: ContentKind::Json, body: "1".into() }, MessageAct::Pin { on: true });
+        let react = MessageAct::React { emoji: Emoji::trusted("+"), on: true, count: 0 };
         for (actor, act, moderates, role, kind, expected) in [
             (Some("alice"), &edit, true, Member, Group, true),
             (Some("bob"), &edit, true, Owner, Group, false),
             (None, &edit, true, Member, Group, true),
             (None, &react, true, Member, Group, false),
-            (Some("alice"), &Act::Delete, false, Member, Group, true),
-            (Some("bob"), &Act::Delete, true, Member, Group, false),
-            (Some("bob"), &Act::Delete, true, Owner, Group, true),
-            (Some("bob"), &Act::Delete, false, Owner, Group, false),
+            (Some("alice"), &MessageAct::Delete, false, Member, Group, true),
+            (Some("bob"), &MessageAct::Delete, true, Member, Group, false),
+            (Some("bob"), &MessageAct::Delete, true, Owner, Group, true),
+            (Some("bob"), &MessageAct::Delete, false, Owner, Group, false),
             (Some("bob"), &react, false, Member, Group, true),
             (Some("alice"), &pin, true, Member, Group, false),
             (Some("bob"), &pin, true, Owner, Group, true),

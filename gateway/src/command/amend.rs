@@ -3,7 +3,7 @@
 use super::Call;
 use crate::encode;
 use std::borrow::Cow;
-use tokenim_domain::log::{Act, Amendment, Emoji, MessageLog, ReactionsQuery, Write};
+use tokenim_domain::log::{Amendment, Emoji, MessageAct, MessageLog, ReactionsQuery, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
@@ -15,27 +15,27 @@ use tokenim_protocol::limits::REACTIONS_PAGE_MAX;
 pub fn edit<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: Edit<'_> = call.fields()?;
     let kind = content::check(&fields.kind, fields.body.get())?;
-    let act = Act::Edit { kind, body: fields.body.get().into() };
+    let act = MessageAct::Edit { kind, body: fields.body.get().into() };
     amend(call, (&fields.conversation, fields.target), fields.client_msg_id, act, Cap::Send)
 }
 
 /// Erases a message's content.
 pub fn delete<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: Delete<'_> = call.fields()?;
-    amend(call, (&fields.conversation, fields.target), fields.client_msg_id, Act::Delete, Cap::Send)
+    amend(call, (&fields.conversation, fields.target), fields.client_msg_id, MessageAct::Delete, Cap::Send)
 }
 
 /// Reacts to a message, or takes that back.
 pub fn react<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: React<'_> = call.fields()?;
-    let act = Act::React { emoji: Emoji::parse(&fields.emoji)?, on: !fields.remove, count: 0 };
+    let act = MessageAct::React { emoji: Emoji::parse(&fields.emoji)?, on: !fields.remove, count: 0 };
     amend(call, (&fields.conversation, fields.target), fields.client_msg_id, act, Cap::Send)
 }
 
 /// Pins a message, or takes the pin away.
 pub fn pin<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: Pin<'_> = call.fields()?;
-    let act = Act::Pin { on: !fields.remove };
+    let act = MessageAct::Pin { on: !fields.remove };
     amend(call, (&fields.conversation, fields.target), fields.client_msg_id, act, Cap::Moderate)
 }
 
@@ -43,7 +43,7 @@ fn amend<L: MessageLog>(
     call: &Call<'_, L>,
     (conversation, target): (&str, i64),
     client_msg_id: Option<Cow<'_, str>>,
-    act: Act,
+    act: MessageAct,
     cap: Cap,
 ) -> Result<()> {
     let conversation = Conversation::parse(conversation)?;

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use tokenim_domain::id::MessageId;
 use tokenim_domain::limits::{PINS_MAX, REACTIONS_PER_MESSAGE_MAX};
 use tokenim_domain::log::{
-    Act, Amended, Amendment, AppRef, Emoji, Event, EventBody, MessageState, Outcome, Reaction, ReactionsQuery, Reactor,
+    Amended, Amendment, AppRef, Emoji, Event, EventBody, MessageAct, MessageState, Outcome, Reaction, ReactionsQuery,
+    Reactor,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{ContentKind, ConversationKind, MemberRole};
@@ -58,8 +59,8 @@ pub(super) async fn amend(batch: &Batch<'_>, mut amendment: Amendment) -> Result
 
 fn key(amendment: &Amendment) -> [Value; 6] {
     let emoji = match &amendment.act {
-        Act::React { emoji, .. } => emoji.as_str(),
-        Act::Edit { .. } | Act::Delete | Act::Pin { .. } => "",
+        MessageAct::React { emoji, .. } => emoji.as_str(),
+        MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } => "",
     };
     [
         amendment.app.app.into(),
@@ -77,9 +78,9 @@ fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Res
     let (event_type, kind, body) = row::act_parts(&amendment.act);
     let (stored_kind, stored): (String, String) = (sql::get(found, "dup_kind")?, sql::get(found, "dup_body")?);
     let says_the_same = match &amendment.act {
-        Act::Edit { .. } => stored.is_empty() || same_json(&stored, &body),
-        Act::React { emoji, .. } => stored.contains(&serde_json::Value::from(emoji.as_str()).to_string()),
-        Act::Delete | Act::Pin { .. } => true,
+        MessageAct::Edit { .. } => stored.is_empty() || same_json(&stored, &body),
+        MessageAct::React { emoji, .. } => stored.contains(&serde_json::Value::from(emoji.as_str()).to_string()),
+        MessageAct::Delete | MessageAct::Pin { .. } => true,
     };
     let same = sql::get::<i64>(found, "dup_type")? == event_type
         && sql::get::<Option<i64>>(found, "dup_target")? == Some(amendment.target)
@@ -119,12 +120,12 @@ fn judge(amendment: &Amendment, found: &QueryResult) -> Result<Result<MessageSta
 fn done_by(amendment: &Amendment, found: &QueryResult, state: &MessageState) -> Result<Option<Option<i64>>> {
     let reacted: Option<i64> = sql::get(found, "reacted_seq")?;
     Ok(match &amendment.act {
-        Act::Delete => state.deleted.map(|mark| Some(mark.seq)),
-        Act::React { on: true, .. } => reacted.map(Some),
-        Act::React { on: false, .. } => reacted.is_none().then_some(None),
-        Act::Pin { on: true } => state.pinned.map(Some),
-        Act::Pin { on: false } => state.pinned.is_none().then_some(None),
-        Act::Edit { kind, body } => {
+        MessageAct::Delete => state.deleted.map(|mark| Some(mark.seq)),
+        MessageAct::React { on: true, .. } => reacted.map(Some),
+        MessageAct::React { on: false, .. } => reacted.is_none().then_some(None),
+        MessageAct::Pin { on: true } => state.pinned.map(Some),
+        MessageAct::Pin { on: false } => state.pinned.is_none().then_some(None),
+        MessageAct::Edit { kind, body } => {
             let (now, content): (String, String) = (sql::get(found, "kind")?, sql::get(found, "body")?);
             let is_so = ContentKind::find(&now) == Some(*kind) && *content == **body;
             is_so.then(|| state.edited.map(|mark| mark.seq))
@@ -135,18 +136,20 @@ fn done_by(amendment: &Amendment, found: &QueryResult, state: &MessageState) -> 
 /// Whether there is room for it, and something to do it to; fills in what only the commit knows.
 async fn fits(batch: &Batch<'_>, amendment: &mut Amendment, state: &MessageState) -> Result<Result<()>> {
     let limit = |what: String| Ok(Err(Error::new(Code::LimitReached).says(what)));
-    if state.deleted.is_some() && !matches!(amendment.act, Act::React { on: false, .. } | Act::Pin { on: false }) {
+    if state.deleted.is_some()
+        && !matches!(amendment.act, MessageAct::React { on: false, .. } | MessageAct::Pin { on: false })
+    {
         return Ok(Err(Error::new(Code::NotFound).says("the message was deleted").at("target")));
     }
     match &mut amendment.act {
-        Act::React { emoji, on, count } => {
+        MessageAct::React { emoji, on, count } => {
             let now = state.reactions.iter().find(|one| one.emoji == *emoji).map_or(0, |one| one.count);
             *count = if *on { now + 1 } else { now - 1 };
             if *on && now == 0 && state.reactions.len() >= REACTIONS_PER_MESSAGE_MAX {
                 return limit(format!("a message has at most {REACTIONS_PER_MESSAGE_MAX} different reactions"));
             }
         }
-        Act::Pin { on: true } => {
+        MessageAct::Pin { on: true } => {
             let values = [amendment.app.app.into(), amendment.conversation.as_str().into()];
             let counted = sql::row(&batch.tx, COUNT_PINS, values).await?;
             let pins = counted.map_or(Ok(0), |row| sql::get::<i64>(&row, "pins"))?;
@@ -154,7 +157,7 @@ async fn fits(batch: &Batch<'_>, amendment: &mut Amendment, state: &MessageState
                 return limit(format!("a conversation has at most {PINS_MAX} pinned messages; take one away"));
             }
         }
-        Act::Edit { .. } | Act::Delete | Act::Pin { on: false } => {}
+        MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { on: false } => {}
     }
     Ok(Ok(()))
 }
@@ -193,18 +196,18 @@ async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState) -> Result<(
         sql::run(&batch.tx, text, values).await.map(drop).map_err(fault::query)
     };
     match act {
-        Act::Edit { kind, body } => {
+        MessageAct::Edit { kind, body } => {
             let more = vec![event.seq.into(), event.at_ms.into(), kind.as_str().into(), body.to_string().into()];
             run(EDIT, more).await
         }
-        Act::Delete => {
+        MessageAct::Delete => {
             run(DELETE, vec![event.seq.into(), event.at_ms.into()]).await?;
             run(ERASE, vec![]).await?;
             run(ERASE_EDITS, vec![row::EDITED.into()]).await?;
             run(DROP_REACTIONS, vec![]).await
         }
-        Act::Pin { on } => run(PIN, vec![on.then_some(event.seq).into()]).await,
-        Act::React { emoji, on, count } => {
+        MessageAct::Pin { on } => run(PIN, vec![on.then_some(event.seq).into()]).await,
+        MessageAct::React { emoji, on, count } => {
             let who: Vec<Value> = vec![actor.as_ref().map_or("", User::as_str).into(), emoji.as_str().into()];
             match on {
                 true => run(ADD_REACTION, who.into_iter().chain([event.seq.into()]).collect()).await?,

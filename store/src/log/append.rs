@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokenim_domain::id::{AppId, MessageId};
-use tokenim_domain::log::{Act, AppRef, Commit, Credential, Event, EventBody, Outcome, Watermark, Write};
+use tokenim_domain::log::{AppRef, Commit, Credential, Event, EventBody, MessageAct, Outcome, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::{Code, Error, Result};
@@ -273,7 +273,9 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
     for p in placed {
         let units = p.event.body.units();
         let bytes = match &p.event.body {
-            EventBody::Message { body, .. } | EventBody::Amended { act: Act::Edit { body, .. }, .. } => body.len(),
+            EventBody::Message { body, .. } | EventBody::Amended { act: MessageAct::Edit { body, .. }, .. } => {
+                body.len()
+            }
             EventBody::Amended { .. } | EventBody::Member { .. } => 0,
         };
         let key = (p.event.app.app, &p.event.conversation);

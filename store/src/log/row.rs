@@ -4,7 +4,7 @@ use crate::sql;
 use sea_orm::{QueryResult, Value};
 use serde_json::json;
 use tokenim_domain::id::MessageId;
-use tokenim_domain::log::{About, Act, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageState, Reaction};
+use tokenim_domain::log::{About, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageAct, MessageState, Reaction};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
 use tokenim_domain::{Error, Result};
@@ -92,15 +92,15 @@ fn parts(body: &EventBody) -> Parts<'_> {
 }
 
 /// Type, kind and body of an amendment's row.
-pub(super) fn act_parts(act: &Act) -> (i64, &'static str, String) {
+pub(super) fn act_parts(act: &MessageAct) -> (i64, &'static str, String) {
     match act {
-        Act::Edit { kind, body } => (EDITED, kind.as_str(), body.to_string()),
-        Act::Delete => (DELETED, "", String::new()),
-        Act::React { emoji, on, count } => {
+        MessageAct::Edit { kind, body } => (EDITED, kind.as_str(), body.to_string()),
+        MessageAct::Delete => (DELETED, "", String::new()),
+        MessageAct::React { emoji, on, count } => {
             let body = json!({"emoji": emoji.as_str(), "count": count});
             (REACTION, if *on { ON } else { OFF }, body.to_string())
         }
-        Act::Pin { on } => (PINNED, if *on { ON } else { OFF }, String::new()),
+        MessageAct::Pin { on } => (PINNED, if *on { ON } else { OFF }, String::new()),
     }
 }
 
@@ -154,16 +154,16 @@ fn unreadable() -> Error {
     Error::internal("a message row that cannot be read")
 }
 
-fn act_of(event_type: i64, kind: &str, body: String) -> Option<Act> {
+fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
     match event_type {
-        EDITED => Some(Act::Edit { kind: ContentKind::find(kind)?, body: body.into_boxed_str() }),
-        DELETED => Some(Act::Delete),
+        EDITED => Some(MessageAct::Edit { kind: ContentKind::find(kind)?, body: body.into_boxed_str() }),
+        DELETED => Some(MessageAct::Delete),
         REACTION => {
             let said: serde_json::Value = serde_json::from_str(&body).ok()?;
             let (emoji, count) = (Emoji::trusted(said["emoji"].as_str()?), said["count"].as_i64()?);
-            Some(Act::React { emoji, on: kind == ON, count })
+            Some(MessageAct::React { emoji, on: kind == ON, count })
         }
-        PINNED => Some(Act::Pin { on: kind == ON }),
+        PINNED => Some(MessageAct::Pin { on: kind == ON }),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use tokenim_domain::Result;
-use tokenim_domain::log::{Act, Amendment, NewConversation, Outcome, Write};
+use tokenim_domain::log::{Amendment, MessageAct, NewConversation, Outcome, Write};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 
@@ -58,7 +58,7 @@ pub struct Amends {
     pub target: i64,
     pub actor: Option<String>,
     pub client_msg_id: Option<String>,
-    pub act: Act,
+    pub act: MessageAct,
 }
 
 /// An outcome, reduced to what a caller acts on.
@@ -121,9 +121,11 @@ impl Conversation {
 
     fn amend(&mut self, asked: &Amendment, now_ms: i64) -> Told {
         let actor = asked.actor.as_ref().map(|actor| actor.as_str());
-        let same_act = |act: &Act| match (act, &asked.act) {
-            (Act::React { emoji, on, .. }, Act::React { emoji: other, on: same, .. }) => emoji == other && on == same,
-            (Act::Edit { body, .. }, Act::Edit { .. }) if body.is_empty() => true,
+        let same_act = |act: &MessageAct| match (act, &asked.act) {
+            (MessageAct::React { emoji, on, .. }, MessageAct::React { emoji: other, on: same, .. }) => {
+                emoji == other && on == same
+            }
+            (MessageAct::Edit { body, .. }, MessageAct::Edit { .. }) if body.is_empty() => true,
             (act, other) => act == other,
         };
         if let Some((seq, event)) = asked.client_msg_id.as_ref().and_then(|id| self.used(actor, id.as_str())) {
@@ -143,16 +145,16 @@ impl Conversation {
         else {
             return Told::Refused("not_found");
         };
-        if actor.is_none() && matches!(asked.act, Act::React { .. }) {
+        if actor.is_none() && matches!(asked.act, MessageAct::React { .. }) {
             return Told::Refused("invalid_field");
         }
         let own = actor.is_none_or(|actor| actor == sender);
         let moderates = member.flatten().is_none_or(|member| member.role == MemberRole::Owner);
         let may = match asked.act {
-            Act::Edit { .. } => own,
-            Act::Delete => own || moderates,
-            Act::React { .. } => true,
-            Act::Pin { .. } => moderates || self.kind == ConversationKind::Direct.as_str(),
+            MessageAct::Edit { .. } => own,
+            MessageAct::Delete => own || moderates,
+            MessageAct::React { .. } => true,
+            MessageAct::Pin { .. } => moderates || self.kind == ConversationKind::Direct.as_str(),
         };
         if !may {
             return Told::Refused("forbidden");
@@ -162,13 +164,13 @@ impl Conversation {
             |emoji: &str| state.reactions.iter().find(|(one, _)| one == emoji).map(|(_, users)| users.clone());
         let mut act = asked.act.clone();
         let (so, by) = match &mut act {
-            Act::Edit { body: new, .. } => {
+            MessageAct::Edit { body: new, .. } => {
                 let now = if state.deleted.is_some() { "" } else { state.body.as_deref().unwrap_or(&body) };
                 (now == &**new, state.edited)
             }
-            Act::Delete => (state.deleted.is_some(), state.deleted),
-            Act::Pin { on } => ((state.pinned.is_some()) == *on, state.pinned),
-            Act::React { emoji, on, count } => {
+            MessageAct::Delete => (state.deleted.is_some(), state.deleted),
+            MessageAct::Pin { on } => ((state.pinned.is_some()) == *on, state.pinned),
+            MessageAct::React { emoji, on, count } => {
                 let users = reactors(emoji.as_str()).unwrap_or_default();
                 *count = users.len() as i64 + if *on { 1 } else { -1 };
                 let mine = users.iter().any(|user| Some(user.as_str()) == actor);
@@ -176,7 +178,7 @@ impl Conversation {
                     let is_it = |amends: &Amends| {
                         amends.target == asked.target
                             && amends.actor.as_deref() == actor
-                            && matches!(&amends.act, Act::React { emoji: one, on: true, .. } if one == emoji)
+                            && matches!(&amends.act, MessageAct::React { emoji: one, on: true, .. } if one == emoji)
                     };
                     event.amends.as_ref().is_some_and(is_it)
                 });
@@ -193,9 +195,9 @@ impl Conversation {
         let actor = actor.map(str::to_owned);
         let event = self.events.last_mut().unwrap();
         event.units = match &act {
-            Act::Edit { body, .. } => units(body.len()),
-            Act::React { on, .. } => i64::from(*on),
-            Act::Delete | Act::Pin { .. } => 0,
+            MessageAct::Edit { body, .. } => units(body.len()),
+            MessageAct::React { on, .. } => i64::from(*on),
+            MessageAct::Delete | MessageAct::Pin { .. } => 0,
         };
         event.amends = Some(Amends {
             target: asked.target,
@@ -207,28 +209,28 @@ impl Conversation {
         Told::Amended { seq: Some(seq), duplicate: false, is_new: true }
     }
 
-    fn leave_mark(&mut self, target: i64, seq: i64, act: &Act, actor: Option<String>) {
+    fn leave_mark(&mut self, target: i64, seq: i64, act: &MessageAct, actor: Option<String>) {
         let state = self.states.get_mut(&target).unwrap();
         match act {
-            Act::Edit { body, .. } => (state.body, state.edited) = (Some(body.to_string()), Some(seq)),
-            Act::Pin { on } => state.pinned = on.then_some(seq),
-            Act::React { emoji, on: true, .. } => {
+            MessageAct::Edit { body, .. } => (state.body, state.edited) = (Some(body.to_string()), Some(seq)),
+            MessageAct::Pin { on } => state.pinned = on.then_some(seq),
+            MessageAct::React { emoji, on: true, .. } => {
                 match state.reactions.iter_mut().find(|(one, _)| one == emoji.as_str()) {
                     Some((_, users)) => users.extend(actor),
                     None => state.reactions.push((emoji.as_str().to_owned(), actor.into_iter().collect())),
                 }
             }
-            Act::React { emoji, on: false, .. } => {
+            MessageAct::React { emoji, on: false, .. } => {
                 let of = state.reactions.iter_mut().filter(|(one, _)| one == emoji.as_str());
                 of.for_each(|(_, users)| users.retain(|user| Some(user) != actor.as_ref()));
                 state.reactions.retain(|(_, users)| !users.is_empty());
             }
-            Act::Delete => {
+            MessageAct::Delete => {
                 *state = State { deleted: Some(seq), replies: state.replies, ..State::default() };
                 self.events[target as usize - 1].message.as_mut().unwrap().2.clear();
                 for amends in self.events.iter_mut().filter_map(|event| event.amends.as_mut()) {
                     match &mut amends.act {
-                        Act::Edit { body, .. } if amends.target == target => *body = "".into(),
+                        MessageAct::Edit { body, .. } if amends.target == target => *body = "".into(),
                         _ => {}
                     }
                 }

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 use tokenim_domain::log::{
-    About, Act, Amendment, AppRef, DirectoryCursor, Draft, Emoji, EventBody, From, Mark, MembersQuery, MessageLog,
-    MessageState, RangeQuery, Reaction, Write,
+    About, Amendment, AppRef, DirectoryCursor, Draft, Emoji, EventBody, From, Mark, MembersQuery, MessageAct,
+    MessageLog, MessageState, RangeQuery, Reaction, Write,
 };
 use tokenim_domain::name::{ClientMsgId, User};
 use tokenim_domain::role::{Change, ContentKind};
@@ -93,15 +93,15 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
     }
 }
 
-fn act(number: usize) -> Act {
-    let react = |emoji, on| Act::React { emoji: Emoji::trusted(emoji), on, count: 0 };
-    let edit = |body| Act::Edit { kind: ContentKind::Text, body };
+fn act(number: usize) -> MessageAct {
+    let react = |emoji, on| MessageAct::React { emoji: Emoji::trusted(emoji), on, count: 0 };
+    let edit = |body| MessageAct::Edit { kind: ContentKind::Text, body };
     match number {
         0 => edit(text_body("edited")),
         1 => edit(text_body(&"again".repeat(1_100))),
-        2 => Act::Delete,
-        3 => Act::Pin { on: true },
-        4 => Act::Pin { on: false },
+        2 => MessageAct::Delete,
+        3 => MessageAct::Pin { on: true },
+        4 => MessageAct::Pin { on: false },
         5 => react("+1", true),
         6 => react("+1", false),
         7 => react("\u{1f44d}", true),

@@ -12,7 +12,7 @@ use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
 use tokenim_domain::id::{AnnouncementId, InvitationId, KeyId, NodeId};
-use tokenim_domain::log::{Act, Emoji, Write};
+use tokenim_domain::log::{Emoji, MessageAct, Write};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -96,7 +96,7 @@ async fn filled() -> World {
     world.send("c1", "alice", "m1").await;
     world.store.roll_up_usage().await.unwrap();
     world.send("c1", "alice", "m2").await;
-    let react = Act::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
+    let react = MessageAct::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, react))).await.unwrap();
     let new = NewConsoleSession {
         hash: [1; 32],

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
-    About, Act, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange,
-    MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
+    About, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange,
+    MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -203,7 +203,7 @@ impl World {
         sent(self.commit_one(Write::Send(self.draft(conversation, sender, client_msg_id))).await)
     }
 
-    pub fn amendment(&self, conversation: &str, actor: Option<&str>, target: i64, act: Act) -> Amendment {
+    pub fn amendment(&self, conversation: &str, actor: Option<&str>, target: i64, act: MessageAct) -> Amendment {
         Amendment {
             app: self.app(),
             conversation: Conversation::trusted(conversation),
