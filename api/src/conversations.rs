@@ -92,7 +92,7 @@ async fn make(api: web::Data<Api>, job: Job<Caller, NewConversation>) -> Result<
     let new = draft(&api, job)?;
     match api.gateway.write(Write::Create(new)).await? {
         Outcome::Created(view, _) => answer::json(&reply(&view, Some(view.existed))),
-        Outcome::Sent(_) | Outcome::Changed(_) | Outcome::Moved(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 

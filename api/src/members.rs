@@ -178,9 +178,7 @@ pub(crate) async fn remove(
 async fn commit(api: &Api, change: MemberChange) -> Result<String, Fault> {
     let event = match api.gateway.write(Write::Change(change)).await? {
         Outcome::Changed(event) => event,
-        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) => {
-            return Err(conversations::unexpected());
-        }
+        _ => return Err(conversations::unexpected()),
     };
     let (seq, epoch) = event.map(|event| (event.seq, event.epoch)).unzip();
     answer::json(&ChangeReply { changed: seq.is_some(), seq, epoch })

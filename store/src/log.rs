@@ -1,8 +1,12 @@
 //! The message log: the store's side of the gateway's port.
 
 mod append;
+mod change;
+mod contact;
 mod create;
 mod directory;
+mod govern;
+mod listed;
 mod members;
 mod postgres;
 mod range;
@@ -11,12 +15,29 @@ mod send;
 mod sqlite;
 
 use crate::Store;
-use tokenim_domain::Result;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page,
-    RangeQuery, Write,
+    AppRef, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member, MemberList, MembersQuery,
+    MessageLog, Page, RangeQuery, Write,
 };
 use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::MemberRole;
+use tokenim_domain::{Error, Result};
+
+/// What an answer holds, or the answer itself: ends a write that is refused, and leaves the rest of its batch alone.
+macro_rules! allowed {
+    ($answer:expr) => {
+        match $answer {
+            Ok(allowed) => allowed,
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    };
+}
+use allowed;
+
+/// The role of a stored text.
+fn member_role(text: &str) -> Result<MemberRole> {
+    MemberRole::find(text).ok_or_else(|| Error::internal("unknown member role"))
+}
 
 impl Store {
     /// A conversation of an app, if it exists and the viewer is a member of it; without a viewer the app's server asks.
@@ -71,6 +92,10 @@ impl MessageLog for Store {
 
     async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
         members::page(&self.log_readers, &query).await
+    }
+
+    async fn listed(&self, query: ListQuery) -> Result<Vec<Listed>> {
+        listed::page(&self.log_readers, &query).await
     }
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {

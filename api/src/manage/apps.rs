@@ -139,7 +139,7 @@ pub(crate) async fn show(
 #[utoipa::path(patch, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), request_body = ChangedApp, responses((status = 200, body = AppReply, description = "The app as it is now.")))]
 pub(crate) async fn update(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, ChangedApp>) -> Answer {
     post.once_at(&api, path, |api, app, job| async move {
-        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended };
+        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended, strangers: None };
         answer::json(&reply(apps::update(&api.store, &job.caller.acting, app, change).await?))
     })
     .await

@@ -224,7 +224,7 @@ async fn nodes_that_meet_leave_no_gap_and_no_repeat() {
             .iter()
             .filter_map(|event| match &event.body {
                 tokenim_domain::log::EventBody::Message { client_msg_id, .. } => Some(client_msg_id.to_string()),
-                tokenim_domain::log::EventBody::Member { .. } => None,
+                tokenim_domain::log::EventBody::Member { .. } | tokenim_domain::log::EventBody::Settings { .. } => None,
             })
             .collect();
         assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (90, 90), "{conversation}");
@@ -310,7 +310,7 @@ async fn errand(store: Store, world: (OrgId, AppId), number: u8) -> Result<()> {
         scope().revoke_signing_key(&by, signing).await?;
         let origin = Origin::parse(&format!("https://{name}.example")).unwrap();
         scope().add_origin(&by, app, &origin).await?;
-        let renamed = AppChange { name: Some(name.clone()), is_suspended: Some(round % 2 == 0) };
+        let renamed = AppChange { name: Some(name.clone()), is_suspended: Some(round % 2 == 0), strangers: None };
         scope().update_app(&by, app, renamed).await?;
         scope().remove_origin(&by, app, &origin).await?;
         let made = scope().create_app(&by, &name, Mode::Test).await?.id;

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange, MembersQuery, MessageLog,
-    NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
+    Act, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Governing, Member, MemberChange,
+    MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -327,6 +327,11 @@ pub fn member_change(
         change,
         users: users(names),
     }
+}
+
+pub fn governing(app: AppRef, conversation: &str, actor: Option<&str>, act: Act) -> Governing {
+    let conversation = Conversation::trusted(conversation);
+    Governing { app, conversation, actor: actor.map(User::trusted), act }
 }
 
 pub fn watermark(app: AppRef, conversation: &str, user: &str, read: Option<i64>, received: Option<i64>) -> Watermark {
