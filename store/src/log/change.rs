@@ -283,8 +283,8 @@ macro_rules! insert_members {
     ($each:literal) => {
         concat!(
             "INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq, muted_until_ms) ",
-            "SELECT $1, $2, w.value->>0, w.value->>1, $4, $4, $4, b.muted_until_ms FROM ", $each, " LEFT JOIN member_before b ",
-            "ON b.app_id = $1 AND b.conversation_id = $2 AND b.\"user\" = w.value->>0"
+            "SELECT $1, $2, w.value->>0, w.value->>1, $4, $4, $4, (SELECT b.muted_until_ms FROM member_before b ",
+            "WHERE b.app_id = $1 AND b.conversation_id = $2 AND b.\"user\" = w.value->>0) FROM ", $each
         )
     };
 }
@@ -292,29 +292,39 @@ const INSERT_MEMBERS: Text = Text {
     sqlite: insert_members!("json_each($3) w"),
     postgres: insert_members!("json_array_elements($3::json) AS w(value)"),
 };
-/// A statement on the rows of the users in `$3`.
+/// A statement on the rows of the users in `$3`, of a table that holds few of a conversation.
 macro_rules! of_users {
     ($start:literal $(, $end:literal)?) => {
         Text {
             sqlite: concat!($start, " WHERE app_id = $1 AND conversation_id = $2 AND \"user\" IN (SELECT value FROM json_each($3))" $(, $end)?),
-            postgres: concat!($start, " WHERE app_id = $1 AND conversation_id = $2 AND \"user\" IN (SELECT json_array_elements_text($3::json))" $(, $end)?),
+            postgres: concat!($start, " WHERE app_id = $1 AND conversation_id = $2 AND \"user\" = ANY (ARRAY(SELECT json_array_elements_text($3::json)))" $(, $end)?),
+        }
+    };
+}
+/// The same of the members. Without statistics PostgreSQL takes any conversation for a small one, reads all of its members
+/// and compares each with each of the users; a conversation it can't look up makes it look up the users.
+macro_rules! of_members {
+    ($start:literal $(, $end:literal)?) => {
+        Text {
+            sqlite: of_users!($start $(, $end)?).sqlite,
+            postgres: concat!($start, " WHERE app_id = $1 AND conversation_id || '' = $2 AND \"user\" = ANY (ARRAY(SELECT json_array_elements_text($3::json)))" $(, $end)?),
         }
     };
 }
 pub(super) use of_users;
 
-const DELETE_MEMBERS: Text = of_users!("DELETE FROM member", " AND joined_seq <= $4");
-const KEEP_BEFORE: Text = of_users!(
+const DELETE_MEMBERS: Text = of_members!("DELETE FROM member", " AND joined_seq <= $4");
+const KEEP_BEFORE: Text = of_members!(
     "INSERT INTO member_before (app_id, conversation_id, \"user\", role, muted_until_ms)
 SELECT app_id, conversation_id, \"user\", role, muted_until_ms FROM member",
     " AND (role = 'guest' OR muted_until_ms > $4)
 ON CONFLICT (app_id, conversation_id, \"user\") DO UPDATE SET role = excluded.role, muted_until_ms = excluded.muted_until_ms"
 );
-const FIND_ROLES: Text = of_users!("SELECT \"user\", role FROM member");
+const FIND_ROLES: Text = of_members!("SELECT \"user\", role FROM member");
 const DELETE_REQUESTS: Text = of_users!("DELETE FROM join_request");
 const DELETE_BANS: Text = of_users!("DELETE FROM member_ban");
 const DELETE_BEFORE: Text = of_users!("DELETE FROM member_before");
-const SET_MUTED: Text = of_users!("UPDATE member SET muted_until_ms = $4");
+const SET_MUTED: Text = of_members!("UPDATE member SET muted_until_ms = $4");
 const INSERT_BANS: Text = Text {
     sqlite: "
 INSERT INTO member_ban (app_id, conversation_id, \"user\", actor, created_ms)

@@ -122,7 +122,7 @@ const STRANGER: Text = Text {
 };
 const BLOCKER: Text = Text {
     sqlite: "SELECT 1 AS one FROM user_block WHERE app_id = $1 AND other = $2 AND \"user\" IN (SELECT value FROM json_each($3)) LIMIT 1",
-    postgres: "SELECT 1 AS one FROM user_block WHERE app_id = $1 AND other = $2 AND \"user\" IN (SELECT json_array_elements_text($3::json)) LIMIT 1",
+    postgres: "SELECT 1 AS one FROM user_block WHERE app_id = $1 AND other = $2 AND \"user\" = ANY (ARRAY(SELECT json_array_elements_text($3::json))) LIMIT 1",
 };
 const BANNED: Text = of_users!("SELECT \"user\" FROM member_ban", " LIMIT 1");
 const ASKED: Text = of_users!("SELECT \"user\" FROM join_request");
