@@ -8,6 +8,8 @@ mod cors;
 mod cursor;
 mod event;
 mod fault;
+mod groups;
+mod listed;
 mod manage;
 mod members;
 mod messages;

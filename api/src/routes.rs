@@ -20,6 +20,8 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::conversations::ROUTES,
     crate::messages::ROUTES,
     crate::members::ROUTES,
+    crate::groups::ROUTES,
+    crate::listed::ROUTES,
     crate::usage::ROUTES,
     crate::stats::ROUTES,
     crate::openapi::ROUTES,

@@ -121,6 +121,15 @@ impl MemberRole {
     }
 }
 
+impl Strangers {
+    /// The rule of a word a face was given.
+    ///
+    /// Errors: `invalid_field` at `strangers`.
+    pub fn parse(word: &str) -> Result<Self> {
+        Strangers::find(word).ok_or_else(|| Error::invalid("strangers", "`strangers` must be anyone, shared or server"))
+    }
+}
+
 impl MemberRole {
     /// The role of a word a face was given.
     ///
