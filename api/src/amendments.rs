@@ -276,9 +276,7 @@ async fn commit(api: &Api, amendment: Amendment) -> Result<String, Fault> {
             duplicate: amended.duplicate,
             billed: amended.billed,
         }),
-        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Changed(_) | Outcome::Moved(_) => {
-            Err(conversations::unexpected())
-        }
+        _ => Err(conversations::unexpected()),
     }
 }
 

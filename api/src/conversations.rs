@@ -4,10 +4,11 @@ use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Caller};
 use crate::fault::Fault;
+use crate::groups;
 use crate::once::Job;
 use crate::post::Post;
 use crate::query::Query;
-use crate::routes::{RouteSpec, Who, get, post};
+use crate::routes::{RouteSpec, Who, get, patch, post};
 use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::limits::{MEMBERS_PER_COMMAND_MAX, NAME_CHARS_MAX};
@@ -23,9 +24,13 @@ use utoipa::ToSchema;
 
 pub(crate) const ROUTES: &[RouteSpec] = &[
     post("/v1/conversations", "createConversation", Who::KeyOrUser(Scope::ConversationsWrite), || web::to(create))
-        .refuses(&[Code::Conflict, Code::LimitReached, Code::OutcomeUnknown]),
+        .refuses(&[Code::Conflict, Code::LimitReached, Code::Blocked, Code::OutcomeUnknown]),
     get("/v1/conversations/{id}", "getConversation", Who::KeyOrUser(Scope::ConversationsRead), || web::to(show))
         .refuses(&[Code::NotFound]),
+    patch("/v1/conversations/{id}", "updateConversation", Who::KeyOrUser(Scope::ConversationsWrite), || {
+        web::to(groups::update)
+    })
+    .refuses(&[Code::NotFound, Code::OutcomeUnknown]),
 ];
 
 /// Members of a direct conversation.
@@ -66,6 +71,12 @@ pub(crate) struct ConversationReply {
     last_seq: i64,
     /// Number of messages.
     messages: i64,
+    /// Number of members.
+    members: i64,
+    /// How users come in by themselves: `invite` (not at all), `approval` or `open`.
+    join: &'static str,
+    /// Who may add members: `admins` or `members`.
+    add: &'static str,
     #[schema(format = DateTime)]
     created_at: String,
     as_of: AsOf,
@@ -92,7 +103,7 @@ async fn make(api: web::Data<Api>, job: Job<Caller, NewConversation>) -> Result<
     let new = draft(&api, job)?;
     match api.gateway.write(Write::Create(new)).await? {
         Outcome::Created(view, _) => answer::json(&reply(&view, Some(view.existed))),
-        Outcome::Sent(_) | Outcome::Changed(_) | Outcome::Moved(_) | Outcome::Amended(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -176,6 +187,9 @@ fn reply(view: &ConversationView, existed: Option<bool>) -> ConversationReply {
         epoch: view.epoch,
         last_seq: view.last_seq,
         messages: view.last_msg_no,
+        members: view.members,
+        join: view.join.as_str(),
+        add: view.add.as_str(),
         created_at: rfc3339(view.created_ms),
         as_of: AsOf { epoch: view.epoch, seq: view.last_seq },
         existed,

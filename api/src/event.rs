@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub(crate) enum EventSchema {
     /// A message.
     Message(MessageSchema),
-    /// Members joined or left.
+    /// Members joined or left, or stand otherwise.
     Member(MemberSchema),
     /// A message's content was replaced.
     Edited(EditedSchema),
@@ -20,6 +20,8 @@ pub(crate) enum EventSchema {
     Reaction(ReactionSchema),
     /// A message was pinned, or no more.
     Pinned(PinnedSchema),
+    /// Settings became others.
+    Conversation(SettingsSchema),
 }
 
 /// A message.
@@ -106,12 +108,42 @@ pub(crate) struct MemberSchema {
     msg_no: i64,
     #[schema(format = DateTime)]
     at: String,
-    /// `created`, `added` or `removed`.
+    /// `created`, `added`, `removed`, `role`, `muted`, `unmuted`, `banned` or `unbanned`.
     change: String,
     /// Who did it; absent when the app's server did.
     #[schema(nullable = false)]
     actor: Option<String>,
     users: Vec<ChangedUser>,
+    /// Of `muted`: when it ends.
+    #[schema(nullable = false, format = DateTime)]
+    until: Option<String>,
+}
+
+/// A change of a conversation's settings: absent fields stay.
+#[derive(Debug, ToSchema)]
+#[schema(as = ConversationEvent)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct SettingsSchema {
+    conversation: String,
+    /// Incarnation of the conversation's log.
+    epoch: i64,
+    /// Dense number in the conversation, from 1.
+    seq: i64,
+    /// Messages of the conversation so far.
+    msg_no: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Who did it; absent when the app's server did.
+    #[schema(nullable = false)]
+    actor: Option<String>,
+    /// Name to show; null = it has none any more.
+    name: Option<String>,
+    /// `invite`, `approval` or `open`.
+    #[schema(nullable = false)]
+    join: Option<String>,
+    /// `admins` or `members`.
+    #[schema(nullable = false)]
+    add: Option<String>,
 }
 
 /// A user whose membership changed.
@@ -119,8 +151,9 @@ pub(crate) struct MemberSchema {
 #[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
 pub(crate) struct ChangedUser {
     user: String,
-    /// `owner` or `member`.
-    role: String,
+    /// `owner`, `admin`, `member` or `guest`; of who left, the role it had; absent for who was no member.
+    #[schema(nullable = false)]
+    role: Option<String>,
 }
 
 /// A message's content was replaced.

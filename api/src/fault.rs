@@ -69,6 +69,10 @@ pub(crate) struct ErrorDetail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<&'a str>,
+    /// When what is refused is allowed again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    until: Option<String>,
     /// Finds this request in our logs; also in the header `x-request-id`.
     request_id: &'a str,
     /// Where the code is explained: a page of this server.
@@ -108,6 +112,8 @@ impl Fault {
                 | Code::AppSuspended
                 | Code::EmailUnverified
                 | Code::LastOwner
+                | Code::Muted
+                | Code::Blocked
         );
         !row.retryable && row.status < 500 && !may_pass
     }
@@ -144,6 +150,7 @@ impl Fault {
             used: facts.used,
             resets_at: facts.resets_at_ms.map(rfc3339),
             reason: facts.reason.as_deref(),
+            until: facts.until_ms.map(rfc3339),
             request_id,
             doc: format!("{doc}#{}", code.as_str()),
         };
@@ -253,6 +260,7 @@ mod tests {
             used: Some(9),
             resets_at_ms: Some(1_790_001_000_123),
             reason: Some("a \"b\"".into()),
+            until_ms: Some(1_790_001_000_124),
         };
         for facts in [full, Facts::default()] {
             let detail = Detail { message: "no", param: None, retry_after_ms: Some(1_500), facts: Some(&facts) };
@@ -281,6 +289,8 @@ mod tests {
             Code::OrgSuspended,
             Code::EmailUnverified,
             Code::LimitReached,
+            Code::Muted,
+            Code::Blocked,
         ] {
             assert!(!Fault::from(code).is_final(), "{code:?}");
         }

@@ -9,6 +9,8 @@ mod cors;
 mod cursor;
 mod event;
 mod fault;
+mod groups;
+mod listed;
 mod live;
 mod manage;
 mod members;

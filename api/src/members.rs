@@ -18,13 +18,14 @@ use tokenim_domain::role::Change;
 use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error};
+use tokenim_protocol::time::rfc3339;
 use utoipa::ToSchema;
 
 pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/v1/conversations/{id}/members", "listMembers", Who::KeyOrUser(Scope::MembersRead), || web::to(list))
         .refuses(&[Code::NotFound]),
     post("/v1/conversations/{id}/members", "addMembers", Who::KeyOrUser(Scope::MembersWrite), || web::to(add))
-        .refuses(&[Code::NotFound, Code::LimitReached, Code::OutcomeUnknown]),
+        .refuses(&[Code::NotFound, Code::LimitReached, Code::Blocked, Code::OutcomeUnknown]),
     delete("/v1/conversations/{id}/members/{user}", "removeMember", Who::KeyOrUser(Scope::MembersWrite), || {
         web::to(remove)
     })
@@ -32,8 +33,9 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 ];
 
 /// Members of a page when the call names no `limit`.
-const PAGE_DEFAULT: u32 = 50;
-const CURSOR_PREFIX: &str = "cur_";
+pub(crate) const PAGE_DEFAULT: u32 = 50;
+/// What a cursor of a list of users begins with.
+pub(crate) const CURSOR_PREFIX: &str = "cur_";
 
 /// Users to add.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,7 +72,7 @@ pub(crate) struct MemberPage {
 #[schema(as = Member)]
 pub(crate) struct MemberReply {
     user: String,
-    /// `owner` or `member`.
+    /// `owner`, `admin`, `member` or `guest`.
     role: &'static str,
     /// Seq of the event it joined with.
     joined: i64,
@@ -78,6 +80,10 @@ pub(crate) struct MemberReply {
     read: i64,
     /// Held by a device up to this seq.
     received: i64,
+    /// Until when it may not speak; in the past: it may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    muted_until: Option<String>,
 }
 
 /// The members of a conversation.
@@ -117,7 +123,10 @@ fn page_of(mut members: Vec<log::Member>, limit: usize, as_of: AsOf) -> MemberPa
     MemberPage { items: members.iter().map(reply).collect(), as_of, next_cursor }
 }
 
-fn read_cursor(text: &str) -> Result<User, Fault> {
+/// The user of a cursor.
+///
+/// Errors: `invalid_field`.
+pub(crate) fn read_cursor(text: &str) -> Result<User, Fault> {
     let user = text.strip_prefix(CURSOR_PREFIX).and_then(|user| User::parse(user).ok());
     user.ok_or_else(|| Error::invalid("cursor", "`cursor` must be the `next_cursor` of a page of this list").into())
 }
@@ -129,10 +138,11 @@ fn reply(member: &log::Member) -> MemberReply {
         joined: member.joined,
         read: member.read,
         received: member.received,
+        muted_until: member.muted_until_ms.map(rfc3339),
     }
 }
 
-/// Adds users to a conversation. With a user token, only its owner may.
+/// Adds users to a conversation. With a user token, its owner and admins may, and members where its rule `add` says so.
 #[utoipa::path(post, path = "/v1/conversations/{id}/members", params(("id" = String, Path, description = "Id of the conversation.")), request_body = NewMembers, responses((status = 200, body = ChangeReply, description = "All named users are members.")))]
 pub(crate) async fn add(api: web::Data<Api>, path: web::Path<String>, post: Post<Caller, NewMembers>) -> Answer {
     let path = path.into_inner();
@@ -148,10 +158,11 @@ async fn join(api: web::Data<Api>, path: String, job: Job<Caller, NewMembers>) -
     }
     let change =
         MemberChange { app: job.caller.app(), conversation, actor: job.caller.viewer(), change: Change::Added, users };
-    commit(&api, change).await
+    commit(&api, Write::Change(change)).await
 }
 
-/// Removes a user from a conversation. With a user token, only its owner may, or the user itself.
+/// Removes a user from a conversation. With a user token, owner and admins may remove who is of lower rank, and everybody but
+/// the owner itself.
 #[utoipa::path(delete, path = "/v1/conversations/{id}/members/{user}",
     params(("id" = String, Path, description = "Id of the conversation."), ("user" = String, Path, description = "The user to remove.")),
     responses((status = 200, body = ChangeReply, description = "The user is no member.")))]
@@ -172,15 +183,14 @@ pub(crate) async fn remove(
         change: Change::Removed,
         users: vec![user],
     };
-    commit(&api, change).await.map(answer::ok)
+    commit(&api, Write::Change(change)).await.map(answer::ok)
 }
 
-async fn commit(api: &Api, change: MemberChange) -> Result<String, Fault> {
-    let event = match api.gateway.write(Write::Change(change)).await? {
+/// Commits a write that puts an event into the log, or none where it is so already.
+pub(crate) async fn commit(api: &Api, write: Write) -> Result<String, Fault> {
+    let event = match api.gateway.write(write).await? {
         Outcome::Changed(event) => event,
-        Outcome::Sent(_) | Outcome::Created(..) | Outcome::Moved(_) | Outcome::Amended(_) => {
-            return Err(conversations::unexpected());
-        }
+        _ => return Err(conversations::unexpected()),
     };
     let (seq, epoch) = event.map(|event| (event.seq, event.epoch)).unzip();
     answer::json(&ChangeReply { changed: seq.is_some(), seq, epoch })

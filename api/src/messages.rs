@@ -196,9 +196,7 @@ async fn deliver(api: web::Data<Api>, path: String, job: Job<Caller, NewMessage>
     let conversation = draft.conversation.clone();
     match api.gateway.write(Write::Send(draft)).await {
         Ok(Outcome::Sent(sent)) => answer::json(&reply(&sent)),
-        Ok(Outcome::Created(..) | Outcome::Changed(_) | Outcome::Moved(_) | Outcome::Amended(_)) => {
-            Err(conversations::unexpected())
-        }
+        Ok(_) => Err(conversations::unexpected()),
         Err(error) if error.code == Code::NotFound => Err(explain(&api, &caller, conversation, error).await),
         Err(error) => Err(error.into()),
     }

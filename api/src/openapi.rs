@@ -10,7 +10,7 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, live, members, messages, stats, tokens, usage,
+    conversations, groups, listed, live, members, messages, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +114,20 @@ const USER_TOKEN: &str = "user_token";
         announcements::create,
         announcements::show,
         announcements::update,
-        announcements::end
+        announcements::end,
+        groups::update,
+        groups::join,
+        groups::leave,
+        groups::give,
+        groups::mute,
+        groups::ban,
+        groups::unban,
+        listed::requests,
+        listed::decline,
+        listed::bans,
+        listed::blocks,
+        listed::block,
+        listed::unblock
     ),
     components(schemas(ErrorReply))
 )]

@@ -21,6 +21,8 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::messages::ROUTES,
     crate::amendments::ROUTES,
     crate::members::ROUTES,
+    crate::groups::ROUTES,
+    crate::listed::ROUTES,
     crate::usage::ROUTES,
     crate::stats::ROUTES,
     crate::openapi::ROUTES,

@@ -99,7 +99,7 @@ async fn show(visit: &mut Visit<'_>) -> Answer {
 async fn rename(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let NewName { name } = form.parse()?;
     let app = visit.app().await?;
-    let change = AppChange { name: Some(name.clone()), is_suspended: None };
+    let change = AppChange { name: Some(name.clone()), is_suspended: None, strangers: None };
     match apps::update(&visit.console.store, &visit.acting()?, app.id, change).await {
         Ok(app) => Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id))),
         Err(error) => {
@@ -110,7 +110,7 @@ async fn rename(visit: &mut Visit<'_>, form: &Form) -> Answer {
 }
 
 async fn suspend(visit: &mut Visit<'_>, is_suspended: bool) -> Answer {
-    let change = AppChange { name: None, is_suspended: Some(is_suspended) };
+    let change = AppChange { name: None, is_suspended: Some(is_suspended), strangers: None };
     let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
     Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
 }

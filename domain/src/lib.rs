@@ -6,6 +6,7 @@ pub mod announcement;
 pub mod clock;
 pub mod content;
 pub mod error;
+pub mod group;
 pub mod id;
 pub mod job;
 pub mod key;

@@ -7,6 +7,7 @@ pub use amend::{
 };
 
 use crate::error::{Error, Result};
+use crate::group::{AddRule, JoinRule, SettingsChange};
 use crate::id::{AppId, KeyId, MessageId, OrgId};
 use crate::meter::units;
 use crate::name::{ClientMsgId, Conversation, User};
@@ -46,6 +47,10 @@ pub enum Write {
     Move(Watermark),
     /// A stored message is edited, deleted, reacted to or pinned.
     Amend(Amendment),
+    /// Settings, roles, joins, mutes and bans of a conversation.
+    Govern(Governing),
+    /// A user blocks another, or does no more.
+    Block(BlockChange),
 }
 
 impl Write {
@@ -58,6 +63,8 @@ impl Write {
             Write::Change(change) => change.app,
             Write::Move(watermark) => watermark.app,
             Write::Amend(amendment) => amendment.app,
+            Write::Govern(governing) => governing.app,
+            Write::Block(block) => block.app,
         }
     }
 
@@ -66,7 +73,12 @@ impl Write {
         match self {
             Write::Send(draft) => Some((&mut draft.allowance, units(draft.body.len()))),
             Write::Amend(Amendment { act, allowance, .. }) if act.units() > 0 => Some((allowance, act.units())),
-            Write::Amend(_) | Write::Create(_) | Write::Change(_) | Write::Move(_) => None,
+            Write::Amend(_)
+            | Write::Create(_)
+            | Write::Change(_)
+            | Write::Move(_)
+            | Write::Govern(_)
+            | Write::Block(_) => None,
         }
     }
 
@@ -75,7 +87,7 @@ impl Write {
     pub const fn is_paced(&self) -> bool {
         match self {
             Write::Send(_) | Write::Amend(_) => true,
-            Write::Create(_) | Write::Change(_) | Write::Move(_) => false,
+            Write::Create(_) | Write::Change(_) | Write::Move(_) | Write::Govern(_) | Write::Block(_) => false,
         }
     }
 }
@@ -137,6 +149,63 @@ pub struct MemberChange {
     pub users: Vec<User>,
 }
 
+/// What is asked of a conversation beside adding and removing members.
+#[derive(Debug, Clone)]
+pub struct Governing {
+    /// The app.
+    pub app: AppRef,
+    /// Where.
+    pub conversation: Conversation,
+    /// Who asks; `None` = the app's server. A user needs a role that may.
+    pub actor: Option<User>,
+    /// What.
+    pub act: GroupAct,
+}
+
+/// One thing that may be asked of a conversation.
+#[derive(Debug, Clone)]
+pub enum GroupAct {
+    /// Its settings become others.
+    Update(SettingsChange),
+    /// The actor, a user, wants in.
+    Join,
+    /// Users who asked to be let in are not.
+    Decline(Vec<User>),
+    /// A member gets a role; `owner` hands the conversation over, and who had it becomes an admin.
+    Role(User, MemberRole),
+    /// A member may not speak for so many milliseconds from the commit on; 0 = it may again.
+    Mute(User, i64),
+    /// A user is kept out, and removed where it is a member.
+    Ban(User),
+    /// A user is kept out no more.
+    Unban(User),
+}
+
+/// A line of a user's own block list.
+#[derive(Debug, Clone)]
+pub struct BlockChange {
+    /// The app.
+    pub app: AppRef,
+    /// Whose list.
+    pub user: User,
+    /// The other user.
+    pub other: User,
+    /// Whether it is to be on the list.
+    pub is_blocked: bool,
+}
+
+impl BlockChange {
+    /// A change of a user's list.
+    ///
+    /// Errors: `invalid_field` at `user` where somebody names itself.
+    pub fn new(app: AppRef, user: User, other: User, is_blocked: bool) -> Result<Self> {
+        if user == other {
+            return Err(Error::invalid("user", "nobody blocks itself"));
+        }
+        Ok(BlockChange { app, user, other, is_blocked })
+    }
+}
+
 /// A member's watermarks to move forward; they never go back.
 #[derive(Debug, Clone)]
 pub struct Watermark {
@@ -165,6 +234,32 @@ pub enum Outcome {
     Moved(bool),
     /// The message is as asked, now or before.
     Amended(Amended),
+    /// The user is a member, now or before, or has asked to be.
+    Joined(Joined),
+    /// A list that is no part of the log is as asked; true where it changed.
+    Listed(bool),
+}
+
+/// What became of a [`GroupAct::Join`].
+#[derive(Debug)]
+pub enum Joined {
+    /// The user is a member; the event is absent where it was one already.
+    Member(Option<Arc<Event>>),
+    /// The user waits for a moderator's word.
+    Requested(JoinRequest),
+}
+
+/// A user who asks to be let in.
+#[derive(Debug)]
+pub struct JoinRequest {
+    /// The app.
+    pub app: AppRef,
+    /// Where.
+    pub conversation: Conversation,
+    /// Who.
+    pub user: User,
+    /// Whom to tell; empty where it was asked before.
+    pub moderators: Vec<User>,
 }
 
 /// What became of a batch.
@@ -246,14 +341,23 @@ pub enum EventBody {
         /// What was done.
         act: MessageAct,
     },
-    /// Members joined or left.
+    /// Members joined or left, or stand otherwise.
     Member {
         /// What changed.
         change: Change,
         /// Who did it; `None` = the app's server.
         actor: Option<User>,
-        /// Whom it concerns.
-        users: Vec<(User, MemberRole)>,
+        /// Whom it concerns, in which role: the one it had where it is no member any more, none where it was not before.
+        users: Vec<(User, Option<MemberRole>)>,
+        /// Of [`Change::Muted`]: when it ends, milliseconds since 1970.
+        until_ms: Option<i64>,
+    },
+    /// Settings became others.
+    Settings {
+        /// Who did it; `None` = the app's server.
+        actor: Option<User>,
+        /// Which.
+        change: SettingsChange,
     },
 }
 
@@ -276,6 +380,12 @@ pub struct ConversationView {
     pub created_ms: i64,
     /// Whether it existed before this call.
     pub existed: bool,
+    /// How users come in by themselves.
+    pub join: JoinRule,
+    /// Who may add members.
+    pub add: AddRule,
+    /// Number of members.
+    pub members: i64,
 }
 
 /// Which part of a log.
@@ -304,7 +414,7 @@ impl EventBody {
         match self {
             EventBody::Message { body, .. } => units(body.len()),
             EventBody::Amended { act, .. } => act.units(),
-            EventBody::Member { .. } => 0,
+            EventBody::Member { .. } | EventBody::Settings { .. } => 0,
         }
     }
 }
@@ -362,6 +472,8 @@ pub struct Entry {
     pub msg_no: i64,
     /// First seq the user may see.
     pub first: i64,
+    /// The user's role.
+    pub role: MemberRole,
     /// The user's read watermark.
     pub read: i64,
     /// Number of messages at the read watermark.
@@ -405,6 +517,8 @@ pub struct Member {
     pub read: i64,
     /// Its received watermark.
     pub received: i64,
+    /// Until when it may not speak, milliseconds since 1970; in the past: it may.
+    pub muted_until_ms: Option<i64>,
 }
 
 /// The log, as the gateway sees it.
@@ -456,6 +570,9 @@ pub trait MessageLog: Send + Sync + 'static {
         conversation: Conversation,
         viewer: Option<User>,
     ) -> impl Future<Output = Result<Vec<Event>>> + Send;
+    /// A page of users on a list, by user id. Errors: `not_found` as for [`MessageLog::read_range`]; `forbidden` where the
+    /// viewer may not see it.
+    fn listed(&self, query: ListQuery) -> impl Future<Output = Result<Vec<Listed>>> + Send;
 
     /// Makes sure the user exists.
     fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;
@@ -474,4 +591,41 @@ pub struct MembersQuery {
     pub after: Option<User>,
     /// Members at most.
     pub limit: u32,
+}
+
+/// A list of users beside the members.
+#[derive(Debug, Clone)]
+pub enum List {
+    /// Who waits to be let in; for moderators.
+    Requests(Conversation),
+    /// Who is kept out; for moderators.
+    Bans(Conversation),
+    /// Whom a user blocks; for that user.
+    Blocks(User),
+}
+
+/// Which part of which list.
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    /// The app.
+    pub app: AppRef,
+    /// Which list.
+    pub list: List,
+    /// Who asks; `None` = the app's server.
+    pub viewer: Option<User>,
+    /// Users after this one.
+    pub after: Option<User>,
+    /// Users at most.
+    pub limit: u32,
+}
+
+/// A user on a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Who.
+    pub user: User,
+    /// Since when, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Of a ban: who did it; `None` = the app's server.
+    pub actor: Option<User>,
 }

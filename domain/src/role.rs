@@ -39,9 +39,11 @@ texts! {
 }
 texts! {
     /// What a member may do in a conversation.
-    MemberRole { /// Made the conversation; may add and remove members.
-        Owner "owner", /// May send, read and leave.
-        Member "member", }
+    MemberRole { /// Made the conversation, or was given it; alone gives and takes the roles of owner and admin.
+        Owner "owner", /// Moderates: settings, members of lower rank, their messages.
+        Admin "admin", /// Sends and reads.
+        Member "member", /// Reads.
+        Guest "guest", }
 }
 texts! {
     /// Whether an app's traffic is billed.
@@ -67,25 +69,10 @@ texts! {
     Change { /// The conversation was created with these members.
         Created "created", /// Members joined.
         Added "added", /// Members left.
-        Removed "removed", }
-}
-
-impl MemberRole {
-    /// Whether this role may delete what others said, and pin messages.
-    #[must_use]
-    pub const fn may_moderate(self) -> bool {
-        match self {
-            MemberRole::Owner => true,
-            MemberRole::Member => false,
-        }
-    }
-
-    /// Whether this role may add and remove other members.
-    #[must_use]
-    pub const fn may_change_members(self) -> bool {
-        match self {
-            MemberRole::Owner => true,
-            MemberRole::Member => false,
-        }
-    }
+        Removed "removed", /// A member's role is another one.
+        Role "role", /// A member may not speak for a time.
+        Muted "muted", /// A member may speak again.
+        Unmuted "unmuted", /// A user was kept out, and removed where it was a member.
+        Banned "banned", /// A user is kept out no more.
+        Unbanned "unbanned", }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::log::{
-    Amended, Amendment, AppRef, Commit, MessageAct, MessageLog, Outcome, Sent, Watermark, Write,
+    Amended, Amendment, AppRef, Commit, Governing, GroupAct, MessageAct, MessageLog, Outcome, Sent, Watermark, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -167,7 +167,7 @@ async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, mut batch: Vec<Job>) 
     let lent = Lent::to(&mut batch, clock.now_ms());
     let (writes, origins): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.write, job.origin)).unzip();
     let moves = writes.iter().map(moved).collect();
-    let mut touched: Vec<_> = writes.iter().map(place).collect();
+    let mut touched: Vec<_> = writes.iter().filter_map(place).collect();
     let mut unknown = Vec::new();
     let begun = clock.monotonic();
     let commit = log.append(writes).await;
@@ -249,7 +249,9 @@ impl Lent {
 fn moved(write: &Write) -> Option<Watermark> {
     match write {
         Write::Move(watermark) => Some(watermark.clone()),
-        Write::Send(_) | Write::Create(_) | Write::Change(_) | Write::Amend(_) => None,
+        Write::Send(_) | Write::Create(_) | Write::Change(_) | Write::Amend(_) | Write::Govern(_) | Write::Block(_) => {
+            None
+        }
     }
 }
 
@@ -259,14 +261,17 @@ fn refuse_all(origins: Vec<Origin>, error: &Error) -> Vec<(Origin, Result<Outcom
     origins.into_iter().map(|origin| (origin, Err(error.public_copy()))).collect()
 }
 
-fn place(write: &Write) -> (AppRef, Conversation) {
-    match write {
+/// The conversation it may have put an event into.
+fn place(write: &Write) -> Option<(AppRef, Conversation)> {
+    Some(match write {
         Write::Send(draft) => (draft.app, draft.conversation.clone()),
         Write::Create(new) => (new.app, new.id.clone()),
         Write::Change(change) => (change.app, change.conversation.clone()),
         Write::Move(watermark) => (watermark.app, watermark.conversation.clone()),
         Write::Amend(amendment) => (amendment.app, amendment.conversation.clone()),
-    }
+        Write::Govern(asked) => (asked.app, asked.conversation.clone()),
+        Write::Block(_) => return None,
+    })
 }
 
 /// About what a write takes here and in the queues of those who hear of it.
@@ -278,7 +283,8 @@ fn write_bytes(write: &Write) -> usize {
             Write::Create(new) => names(&new.members),
             Write::Change(change) => names(&change.users),
             Write::Amend(Amendment { act: MessageAct::Edit { body, .. }, .. }) => body.len(),
-            Write::Move(_) | Write::Amend(_) => 0,
+            Write::Govern(Governing { act: GroupAct::Decline(users), .. }) => names(users),
+            Write::Move(_) | Write::Amend(_) | Write::Govern(_) | Write::Block(_) => 0,
         }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::registry::{Registry, Slot};
 use lru::LruCache;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokenim_domain::Result;
 use tokenim_domain::id::AppId;
@@ -116,14 +117,14 @@ impl Audiences {
 
     /// Applies a member event after it was fanned out (leaves) so that those who leave see it.
     pub fn leave(&mut self, event: &Event) {
-        let EventBody::Member { change: Change::Removed, users, .. } = &event.body else { return };
+        let EventBody::Member { change: Change::Removed | Change::Banned, users, .. } = &event.body else { return };
         let Some(audience) = self.known.get_mut(&(event.app.app, event.conversation.clone())) else { return };
         if event.seq <= audience.as_of {
             return;
         }
-        let left = |user: &User| users.iter().any(|(gone, _)| gone == user);
+        let gone: HashSet<&User> = users.iter().map(|(user, _)| user).collect();
         let before = audience.members.len();
-        audience.members.retain(|(slot, _)| !left(&slot.user));
+        audience.members.retain(|(slot, _)| !gone.contains(&slot.user));
         self.members -= before - audience.members.len();
     }
 }

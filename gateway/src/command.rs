@@ -3,7 +3,9 @@
 pub mod amend;
 pub mod connect;
 pub mod conversation;
+pub mod govern;
 pub mod history;
+pub mod listed;
 pub mod ping;
 mod recover;
 pub mod refresh;

@@ -17,10 +17,12 @@ use crate::ticker::Seconds;
 use crate::{encode, reply};
 use live::{Live, broadcast};
 use run::{Item, Run, deliver_singly};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokenim_domain::log::{AppRef, Event, EventBody, From, MessageLog, Outcome, RangeQuery, Watermark};
+use tokenim_domain::log::{
+    AppRef, Event, EventBody, From, JoinRequest, Joined, MessageLog, Outcome, RangeQuery, Watermark,
+};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
 use tokenim_domain::{Code, Result};
@@ -107,8 +109,11 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     self.node.counters.message();
                 }
                 // Who said it has the reply instead; of a change of members only the push tells all.
-                let is_own = !matches!(event.body, EventBody::Member { .. });
+                let is_own = !matches!(event.body, EventBody::Member { .. } | EventBody::Settings { .. });
                 events.push((event.clone(), connection_of(&origin).filter(|_| is_own)));
+            }
+            if let Ok(Outcome::Joined(Joined::Requested(request))) = &result {
+                self.tell_moderators(request);
             }
             self.answer(origin, result);
         }
@@ -149,6 +154,19 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             }
             // The caller may have gone; what it asked for is done all the same.
             Origin::Call(caller) => drop(caller.send(result)),
+        }
+    }
+
+    /// Tells those who decide on it that a user asks to be let in; who is away finds it in the list.
+    fn tell_moderators(&mut self, request: &JoinRequest) {
+        let text = tokenim_protocol::reply::join_request(request.conversation.as_str(), request.user.as_str());
+        let push = Encoded::new(&text);
+        for user in &request.moderators {
+            self.node.registry.slot(request.app, user).each(|connection| {
+                if connection.offer(&request.conversation, &push) {
+                    self.touched.push(connection.clone());
+                }
+            });
         }
     }
 
@@ -347,11 +365,16 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 }
 
-/// Users a removal names whom the list does not hold any more, because it was read after the removal was committed.
+/// Members a removal names whom the list does not hold any more, because it was read after the removal was committed.
 fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) -> Vec<Arc<Slot>> {
-    let EventBody::Member { change: Change::Removed, users, .. } = &event.body else { return Vec::new() };
-    let is_listed = |user: &User| audience.members.iter().any(|(slot, _)| slot.user == *user);
-    users.iter().filter(|(user, _)| !is_listed(user)).map(|(user, _)| registry.slot(event.app, user)).collect()
+    let EventBody::Member { change: Change::Removed | Change::Banned, users, .. } = &event.body else {
+        return Vec::new();
+    };
+    let mut gone: HashSet<&User> = users.iter().filter(|(_, role)| role.is_some()).map(|(user, _)| user).collect();
+    for (slot, _) in &audience.members {
+        gone.remove(&slot.user);
+    }
+    gone.into_iter().map(|user| registry.slot(event.app, user)).collect()
 }
 
 fn connection_of(origin: &Origin) -> Option<u64> {
@@ -364,8 +387,8 @@ fn connection_of(origin: &Origin) -> Option<u64> {
 fn event_of(outcome: &Outcome) -> Option<&Arc<Event>> {
     match outcome {
         Outcome::Sent(sent) => sent.event.as_ref(),
-        Outcome::Created(_, event) | Outcome::Changed(event) => event.as_ref(),
+        Outcome::Created(_, event) | Outcome::Changed(event) | Outcome::Joined(Joined::Member(event)) => event.as_ref(),
         Outcome::Amended(amended) => amended.event.as_ref(),
-        Outcome::Moved(_) => None,
+        Outcome::Moved(_) | Outcome::Joined(Joined::Requested(_)) | Outcome::Listed(_) => None,
     }
 }

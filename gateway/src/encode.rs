@@ -1,9 +1,10 @@
 //! Domain events and entries as the wire's JSON; each event is encoded once, however many receive it.
 
 use crate::encoded::Encoded;
+use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
-    About, Amended, ConversationView, Entry, Event, EventBody, Member, Mentions, MessageAct, MessageState, Page,
-    Reactor, Sent,
+    About, Amended, ConversationView, Entry, Event, EventBody, Listed, Member, Mentions, MessageAct, MessageState,
+    Page, Reactor, Sent,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -40,22 +41,27 @@ pub fn write_event(out: &mut String, event: &Event) {
             let amended = event::Amended { event_type: act.event_type(), target: *target, actor, more: &more };
             event::write_amended(out, place, amended);
         }
-        EventBody::Member { change, actor, users } => {
+        EventBody::Member { change, actor, users, until_ms } => {
             let mut list = String::from("[");
             for (at, (user, role)) in users.iter().enumerate() {
-                list.raw(if at > 0 { "," } else { "" })
-                    .raw("{\"user\":")
-                    .quoted(user.as_str())
-                    .raw(",\"role\":")
-                    .quoted(role.as_str())
-                    .raw("}");
+                list.raw(if at > 0 { "," } else { "" }).raw("{\"user\":").quoted(user.as_str());
+                if let Some(role) = role {
+                    list.raw(",\"role\":").quoted(role.as_str());
+                }
+                list.raw("}");
             }
             list.push(']');
-            event::write_member(
-                out,
-                place,
-                event::Member { change: change.as_str(), actor: actor.as_ref().map(User::as_str), users: &list },
-            );
+            let (change, actor) = (change.as_str(), actor.as_ref().map(User::as_str));
+            event::write_member(out, place, event::Member { change, actor, users: &list, until_ms: *until_ms });
+        }
+        EventBody::Settings { actor, change } => {
+            let settings = event::Settings {
+                actor: actor.as_ref().map(User::as_str),
+                name: change.name.as_ref().map(Option::as_deref),
+                join: change.join.map(JoinRule::as_str),
+                add: change.add.map(AddRule::as_str),
+            };
+            event::write_settings(out, place, settings);
         }
     }
 }
@@ -236,6 +242,8 @@ pub fn conversation(view: &ConversationView) -> String {
         .int(view.last_seq)
         .raw(",\"messages\":")
         .int(view.last_msg_no);
+    out.raw(",\"members\":").int(view.members);
+    out.raw(",\"join\":").quoted(view.join.as_str()).raw(",\"add\":").quoted(view.add.as_str());
     out.raw(",\"created_at\":").time(view.created_ms);
     out.raw(",\"existed\":").raw(if view.existed { "true" } else { "false" }).raw("}");
     out
@@ -256,15 +264,38 @@ pub fn members(members: &[Member], has_more: bool) -> String {
             .raw(",\"read\":")
             .int(member.read)
             .raw(",\"received\":")
-            .int(member.received)
-            .raw("}");
+            .int(member.received);
+        if let Some(until_ms) = member.muted_until_ms {
+            out.raw(",\"muted_until\":").time(until_ms);
+        }
+        out.raw("}");
     }
+    end_page(&mut out, members.last().filter(|_| has_more).map(|last| &last.user));
+    out
+}
+
+/// The ok value of a list of users; `next` is the last user of a page that others follow.
+#[must_use]
+pub fn listed(listed: &[Listed], has_more: bool) -> String {
+    let mut out = String::from("{\"items\":[");
+    for (at, one) in listed.iter().enumerate() {
+        out.raw(if at > 0 { "," } else { "" }).raw("{\"user\":").quoted(one.user.as_str());
+        out.raw(",\"at\":").time(one.at_ms);
+        if let Some(actor) = &one.actor {
+            out.raw(",\"actor\":").quoted(actor.as_str());
+        }
+        out.raw("}");
+    }
+    end_page(&mut out, listed.last().filter(|_| has_more).map(|last| &last.user));
+    out
+}
+
+fn end_page(out: &mut String, next: Option<&User>) {
     out.raw("]");
-    if let Some(last) = members.last().filter(|_| has_more) {
-        out.raw(",\"next\":").quoted(last.user.as_str());
+    if let Some(next) = next {
+        out.raw(",\"next\":").quoted(next.as_str());
     }
     out.raw("}");
-    out
 }
 
 /// One entry of the directory, its object left open.
@@ -274,6 +305,7 @@ pub fn write_entry(out: &mut String, entry: &Entry) {
         out.raw(",\"name\":").text(name);
     }
     out.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(entry.head).raw(",\"msg_no\":").int(entry.msg_no);
+    out.raw(",\"role\":").quoted(entry.role.as_str());
     out.raw(",\"first\":")
         .int(entry.first)
         .raw(",\"read\":")

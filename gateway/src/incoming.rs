@@ -142,6 +142,19 @@ impl<L: MessageLog> Gateway<L> {
             Command::Pin => command::amend::pin(&call),
             Command::Pins => command::amend::pins(&call),
             Command::Typing => command::typing::run(&call),
+            Command::ConversationUpdate => command::govern::update(&call),
+            Command::ConversationJoin => command::govern::join(&call),
+            Command::ConversationLeave => command::govern::leave(&call),
+            Command::ConversationDecline => command::govern::decline(&call),
+            Command::ConversationRole => command::govern::role(&call),
+            Command::ConversationMute => command::govern::mute(&call),
+            Command::ConversationBan => command::govern::ban(&call),
+            Command::ConversationUnban => command::govern::unban(&call),
+            Command::ConversationRequests => command::listed::requests(&call),
+            Command::ConversationBans => command::listed::bans(&call),
+            Command::Block => command::listed::block(&call),
+            Command::Unblock => command::listed::unblock(&call),
+            Command::Blocks => command::listed::blocks(&call),
         }
     }
 }

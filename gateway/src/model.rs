@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From,
-    Member, MemberChange, MemberList, MembersQuery, MessageLog, NewConversation, Outcome, Page, RangeQuery,
-    ReactionsQuery, Reactor, Sent, Watermark, Write,
+    Governing, GroupAct, JoinRequest, Joined, ListQuery, Listed, Member, MemberChange, MemberList, MembersQuery,
+    MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, User};
@@ -85,6 +86,8 @@ fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Resul
         Write::Change(change) => change_members(state, change).map(Outcome::Changed),
         Write::Move(watermark) => advance(state, &watermark).map(Outcome::Moved),
         Write::Amend(amendment) => amend(state, amendment).map(Outcome::Amended),
+        Write::Govern(asked) => govern(state, asked),
+        Write::Block(block) => Ok(Outcome::Listed(block.is_blocked)),
     }
 }
 
@@ -137,9 +140,34 @@ fn push(log: &mut Log, app: AppRef, conversation: &Conversation, body: EventBody
 
 fn join(log: &mut Log, users: &[(User, MemberRole)], seq: i64) {
     for (user, role) in users {
-        log.members
-            .insert(user.clone(), Member { user: user.clone(), role: *role, joined: seq, read: seq, received: seq });
+        log.members.insert(
+            user.clone(),
+            Member { user: user.clone(), role: *role, joined: seq, read: seq, received: seq, muted_until_ms: None },
+        );
     }
+}
+
+/// What moves members; whoever asks may. A join of nobody's member is noted, and its owner told.
+fn govern(state: &mut HashMap<(AppId, Conversation), Log>, asked: Governing) -> Result<Outcome> {
+    let log = state.get_mut(&(asked.app.app, asked.conversation.clone())).ok_or(Code::NotFound)?;
+    let (change, user) = match asked.act {
+        GroupAct::Join => {
+            let user = asked.actor.ok_or(Code::Forbidden)?;
+            let owners = log.members.values().filter(|member| member.role == MemberRole::Owner);
+            let moderators = owners.map(|owner| owner.user.clone()).collect();
+            let request = JoinRequest { app: asked.app, conversation: asked.conversation, user, moderators };
+            return Ok(Outcome::Joined(Joined::Requested(request)));
+        }
+        GroupAct::Ban(user) => (Change::Banned, user),
+        GroupAct::Unban(user) => (Change::Unbanned, user),
+        GroupAct::Update(_) | GroupAct::Decline(_) | GroupAct::Role(..) | GroupAct::Mute(..) => {
+            return Ok(Outcome::Listed(false));
+        }
+    };
+    let role = log.members.remove(&user).map(|member| member.role);
+    let users = vec![(user, role)];
+    let body = EventBody::Member { change, actor: asked.actor, users, until_ms: None };
+    Ok(Outcome::Changed(Some(push(log, asked.app, &asked.conversation, body))))
 }
 
 fn create(state: &mut HashMap<(AppId, Conversation), Log>, new: NewConversation) -> Outcome {
@@ -149,7 +177,9 @@ fn create(state: &mut HashMap<(AppId, Conversation), Log>, new: NewConversation)
         let role = |at| if at == 0 { MemberRole::Owner } else { MemberRole::Member };
         let users: Vec<_> = new.members.iter().enumerate().map(|(at, user)| (user.clone(), role(at))).collect();
         join(log, &users, 1);
-        push(log, new.app, &new.id, EventBody::Member { change: Change::Created, actor: new.actor, users })
+        let body =
+            EventBody::Member { change: Change::Created, actor: new.actor, users: shown(&users), until_ms: None };
+        push(log, new.app, &new.id, body)
     });
     let last_seq = log.events.len() as i64;
     let view = ConversationView {
@@ -161,6 +191,9 @@ fn create(state: &mut HashMap<(AppId, Conversation), Log>, new: NewConversation)
         last_msg_no: 0,
         created_ms: 0,
         existed,
+        join: JoinRule::Invite,
+        add: AddRule::Admins,
+        members: log.members.len() as i64,
     };
     Outcome::Created(view, event)
 }
@@ -181,7 +214,7 @@ fn change_members(state: &mut HashMap<(AppId, Conversation), Log>, change: Membe
         log,
         change.app,
         &change.conversation,
-        EventBody::Member { change: change.change, actor: change.actor, users: users.clone() },
+        EventBody::Member { change: change.change, actor: change.actor, users: shown(&users), until_ms: None },
     );
     if added {
         join(log, &users, event.seq);
@@ -189,6 +222,10 @@ fn change_members(state: &mut HashMap<(AppId, Conversation), Log>, change: Membe
         users.iter().for_each(|(user, _)| drop(log.members.remove(user)));
     }
     Ok(Some(event))
+}
+
+fn shown(users: &[(User, MemberRole)]) -> Vec<(User, Option<MemberRole>)> {
+    users.iter().map(|(user, role)| (user.clone(), Some(*role))).collect()
 }
 
 fn advance(state: &mut HashMap<(AppId, Conversation), Log>, watermark: &Watermark) -> Result<bool> {
@@ -212,6 +249,7 @@ fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {
         head: last.seq,
         msg_no: last.msg_no,
         first: member.joined,
+        role: member.role,
         read: member.read,
         read_msg_no: 0,
         member_version: 1,
@@ -285,6 +323,10 @@ impl MessageLog for ModelLog {
 
     async fn pins(&self, _: AppRef, _: Conversation, _: Option<User>) -> Result<Vec<Event>> {
         Err(Code::NotSupported.into())
+    }
+
+    async fn listed(&self, _: ListQuery) -> Result<Vec<Listed>> {
+        Ok(Vec::new())
     }
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {

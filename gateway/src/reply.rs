@@ -2,7 +2,7 @@
 
 use crate::encode;
 use tokenim_domain::Error;
-use tokenim_domain::log::Outcome;
+use tokenim_domain::log::{Joined, Outcome};
 use tokenim_protocol::reply::{Detail, error as write_error, ok};
 
 /// The reply to a command whose write is done.
@@ -15,6 +15,12 @@ pub fn outcome(id: u64, outcome: &Outcome) -> String {
         Outcome::Changed(None) => ok(id, "{\"changed\":false}"),
         Outcome::Moved(_) => ok(id, "{}"),
         Outcome::Amended(amended) => ok(id, &encode::amended(amended)),
+        Outcome::Joined(Joined::Member(Some(event))) => {
+            ok(id, &format!("{{\"state\":\"joined\",\"seq\":{}}}", event.seq))
+        }
+        Outcome::Joined(Joined::Member(None)) => ok(id, "{\"state\":\"joined\"}"),
+        Outcome::Joined(Joined::Requested(_)) => ok(id, "{\"state\":\"requested\"}"),
+        Outcome::Listed(changed) => ok(id, if *changed { "{\"changed\":true}" } else { "{\"changed\":false}" }),
     }
 }
 

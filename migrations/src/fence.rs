@@ -42,6 +42,11 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     ("usage_append", LOG, "SELECT, INSERT"),
     ("app_user", LOG, "SELECT, INSERT"),
     ("log_epoch", LOG, "SELECT"),
+    ("app", LOG, "SELECT"),
+    ("member_ban", LOG, "SELECT, INSERT, DELETE"),
+    ("member_before", LOG, "SELECT, INSERT, UPDATE, DELETE"),
+    ("join_request", LOG, "SELECT, INSERT, DELETE"),
+    ("user_block", LOG, "SELECT, INSERT, DELETE"),
     // What belongs to no org and every org's work needs.
     ("change_clock", APP, "SELECT, UPDATE"),
     ("plan", AUTH, "SELECT"),

@@ -25,6 +25,7 @@ impl MigratorTrait for Migrator {
             file("m0030_enterprise_by_operators", include_str!("../sql/0030_enterprise_by_operators.sql")),
             file("m0031_announcements", include_str!("../sql/0031_announcements.sql")),
             file("m0040_amendments", include_str!("../sql/0040_amendments.sql")),
+            file("m0042_groups", include_str!("../sql/0042_groups.sql")),
         ]
     }
 }

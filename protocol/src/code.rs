@@ -98,6 +98,8 @@ codes! {
     InvitationUsed          "invitation_used"           false 409 0 "The invitation was accepted before; it works once.";
     InvitationForeign       "invitation_foreign"        false 403 0 "The invitation is for another address than the account's.";
     TextFrame               "text_frame"                false 400 4400 "This subprotocol carries binary messages only.";
+    Muted                   "muted"                     false 403 0 "The user is muted in this conversation, `until` when; reading goes on.";
+    Blocked                 "blocked"                   false 403 0 "The other user does not take messages or invitations from this one.";
 }
 
 impl Code {

@@ -1,6 +1,6 @@
 //! The commands of this version and their fields (docs/PROTOCOL.md §4).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -50,6 +50,19 @@ commands! {
     Pin "pin";
     Pins "pins";
     Typing "typing";
+    ConversationUpdate "conversation.update";
+    ConversationJoin "conversation.join";
+    ConversationLeave "conversation.leave";
+    ConversationRequests "conversation.requests";
+    ConversationDecline "conversation.decline";
+    ConversationRole "conversation.role";
+    ConversationMute "conversation.mute";
+    ConversationBan "conversation.ban";
+    ConversationUnban "conversation.unban";
+    ConversationBans "conversation.bans";
+    Block "block";
+    Unblock "unblock";
+    Blocks "blocks";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -283,18 +296,18 @@ pub struct ConversationCreate<'a> {
     pub name: Option<Cow<'a, str>>,
 }
 
-/// Fields of `conversation.add` and `conversation.remove`.
+/// Fields of `conversation.add`, `.remove` and `.decline`.
 #[derive(Debug, Deserialize)]
 pub struct MemberChange<'a> {
     /// Id of the conversation.
     #[serde(borrow)]
     pub conversation: Cow<'a, str>,
-    /// The users to add or remove.
+    /// The users it is about.
     #[serde(borrow)]
     pub members: Vec<Cow<'a, str>>,
 }
 
-/// Fields of `conversation.members`.
+/// Fields of `conversation.members`, `.requests` and `.bans`.
 #[derive(Debug, Deserialize)]
 pub struct Members<'a> {
     /// Id of the conversation.
@@ -303,7 +316,95 @@ pub struct Members<'a> {
     /// `next` of the page before.
     #[serde(borrow)]
     pub page: Option<Cow<'a, str>>,
-    /// Members of the page, 1–200; 200 when absent.
+    /// Users of the page, 1–200; 200 when absent.
+    pub limit: Option<u32>,
+}
+
+/// Fields of `conversation.update`; what is absent stays.
+#[derive(Debug, Deserialize)]
+pub struct ConversationUpdate<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// Name to show; null removes it.
+    #[serde(borrow, default, deserialize_with = "given")]
+    pub name: Option<Option<Cow<'a, str>>>,
+    /// Who may join: `invite`, `approval` or `open`.
+    #[serde(borrow)]
+    pub join: Option<Cow<'a, str>>,
+    /// Who may add members: `admins` or `members`.
+    #[serde(borrow)]
+    pub add: Option<Cow<'a, str>>,
+}
+
+/// A field that may be null: `None` = absent, `Some(None)` = null.
+///
+/// Errors: the inner type's.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Fields of `conversation.join` and `.leave`.
+#[derive(Debug, Deserialize)]
+pub struct ConversationOnly<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+}
+
+/// Fields of `conversation.role`.
+#[derive(Debug, Deserialize)]
+pub struct ConversationRole<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// The member.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+    /// `owner`, `admin`, `member` or `guest`.
+    #[serde(borrow)]
+    pub role: Cow<'a, str>,
+}
+
+/// Fields of `conversation.mute`.
+#[derive(Debug, Deserialize)]
+pub struct ConversationMute<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// The member.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+    /// Seconds from now; 0 = not muted any more.
+    pub for_s: i64,
+}
+
+/// Fields of `conversation.ban` and `.unban`.
+#[derive(Debug, Deserialize)]
+pub struct ConversationBan<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// The user, a member or not.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+}
+
+/// Fields of `block` and `unblock`.
+#[derive(Debug, Deserialize)]
+pub struct Block<'a> {
+    /// The other user.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+}
+
+/// Fields of `blocks`.
+#[derive(Debug, Deserialize)]
+pub struct Blocks<'a> {
+    /// `next` of the page before.
+    #[serde(borrow)]
+    pub page: Option<Cow<'a, str>>,
+    /// Users of the page, 1–200; 200 when absent.
     pub limit: Option<u32>,
 }
 

@@ -50,12 +50,27 @@ pub struct Amended<'a> {
 /// A change of membership.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// `created`, `added` or `removed`.
+    /// What changed: `created`, `added`, `removed` and the like.
     pub change: &'a str,
     /// The user who did it; none when the app's server did.
     pub actor: Option<&'a str>,
-    /// JSON array of `{"user", "role"}`, as stored.
+    /// JSON array of `{"user", "role"?}`.
     pub users: &'a str,
+    /// Of `muted`: when it ends, milliseconds since 1970.
+    pub until_ms: Option<i64>,
+}
+
+/// A change of a conversation's settings: what is `None` stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// The user who did it; none when the app's server did.
+    pub actor: Option<&'a str>,
+    /// Name to show; `Some(None)` = it has none any more.
+    pub name: Option<Option<&'a str>>,
+    /// Who may join.
+    pub join: Option<&'a str>,
+    /// Who may add members.
+    pub add: Option<&'a str>,
 }
 
 /// Appends the event object of a message to `out`.
@@ -89,7 +104,30 @@ pub fn write_member(out: &mut String, place: Place<'_>, member: Member<'_>) {
     if let Some(actor) = member.actor {
         out.raw(",\"actor\":").quoted(actor);
     }
-    out.raw(",\"users\":").raw(member.users).raw("}");
+    out.raw(",\"users\":").raw(member.users);
+    if let Some(until_ms) = member.until_ms {
+        out.raw(",\"until\":").time(until_ms);
+    }
+    out.raw("}");
+}
+
+/// Appends the event object of changed settings to `out`.
+pub fn write_settings(out: &mut String, place: Place<'_>, settings: Settings<'_>) {
+    open(out, "conversation", place);
+    if let Some(actor) = settings.actor {
+        out.raw(",\"actor\":").quoted(actor);
+    }
+    match settings.name {
+        Some(Some(name)) => out.raw(",\"name\":").text(name),
+        Some(None) => out.raw(",\"name\":null"),
+        None => out,
+    };
+    for (field, rule) in [("join", settings.join), ("add", settings.add)] {
+        if let Some(rule) = rule {
+            out.raw(",").quoted(field).raw(":").quoted(rule);
+        }
+    }
+    out.raw("}");
 }
 
 fn open(out: &mut String, kind: &str, place: Place<'_>) {
@@ -117,7 +155,31 @@ mod tests {
         assert_eq!(value["at"], "1970-01-01T00:00:00.000Z");
         assert_eq!((value["seq"].as_i64(), value["type"].as_str()), (Some(2), Some("message")));
         out.clear();
-        write_member(&mut out, place, Member { change: "added", actor: Some("alice"), users: "[]" });
-        assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok());
+        write_member(
+            &mut out,
+            place,
+            Member { change: "muted", actor: Some("alice"), users: "[]", until_ms: Some(1_000) },
+        );
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(value["until"], "1970-01-01T00:00:01.000Z");
+    }
+
+    #[test]
+    fn changed_settings_hold_what_changed_and_nothing_else() {
+        let place = Place { conversation: "c1", epoch: 1, seq: 2, msg_no: 1, at_ms: 0 };
+        let of = |settings| {
+            let mut out = String::new();
+            write_settings(&mut out, place, settings);
+            serde_json::from_str::<serde_json::Value>(&out).unwrap()
+        };
+        let none = Settings { actor: None, name: None, join: None, add: None };
+        let named = of(Settings { name: Some(Some("a \"b\"")), actor: Some("alice"), ..none });
+        assert_eq!((named["type"].as_str(), named["name"].as_str()), (Some("conversation"), Some("a \"b\"")));
+        assert!(named.get("join").is_none() && named.get("add").is_none());
+        let rules = of(Settings { join: Some("open"), add: Some("members"), ..none });
+        assert_eq!((rules["join"].as_str(), rules["add"].as_str()), (Some("open"), Some("members")));
+        assert!(rules.get("name").is_none() && rules.get("actor").is_none());
+        assert!(of(Settings { name: Some(None), ..none })["name"].is_null());
+        assert!(of(Settings { name: Some(None), ..none }).get("name").is_some());
     }
 }

@@ -25,8 +25,6 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 pub const NAME_CHARS_MAX: usize = 64;
 /// Members named in one create or add command.
 pub const MEMBERS_PER_COMMAND_MAX: usize = 1_000;
-/// Members of one conversation in this version; each message is fanned out on write.
-pub const MEMBERS_MAX: usize = 10_000;
 /// Users one message mentions.
 pub const MENTIONS_MAX: usize = 50;
 /// Bytes of a reaction: the longest emoji sequences take about 40.
@@ -37,6 +35,18 @@ pub const REACTIONS_PER_MESSAGE_MAX: usize = 32;
 pub const REACTIONS_PAGE_MAX: u32 = 200;
 /// Pinned messages of one conversation.
 pub const PINS_MAX: usize = 100;
+/// Members of one conversation.
+pub const MEMBERS_MAX: usize = 100_000;
+/// Bans of one conversation; each is a row that joins are checked against.
+pub const BANS_MAX: usize = 10_000;
+/// Users that wait for a moderator's word at one conversation.
+pub const JOIN_REQUESTS_MAX: usize = 10_000;
+/// Users that one user blocks.
+pub const BLOCKS_MAX: usize = 10_000;
+/// Seconds a member may be muted for at a time: a year.
+pub const MUTE_SECONDS_MAX: i64 = 366 * 24 * 3600;
+/// Moderators who are told of a join request at once; the others find it in the list.
+pub const MODERATORS_TOLD_MAX: usize = 100;
 /// Events of one history page.
 pub const HISTORY_PAGE_MAX: u32 = 200;
 /// Events of a history page when the client names no limit.

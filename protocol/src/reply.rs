@@ -71,6 +71,8 @@ pub struct Facts {
     pub resets_at_ms: Option<i64>,
     /// Why, in the words of whoever decided it.
     pub reason: Option<Box<str>>,
+    /// When what is refused is allowed again, milliseconds since 1970.
+    pub until_ms: Option<i64>,
 }
 
 impl Facts {
@@ -86,8 +88,10 @@ impl Facts {
                 out.raw(",").quoted(name).raw(":").int(number);
             }
         }
-        if let Some(at_ms) = self.resets_at_ms {
-            out.raw(",\"resets_at\":").time(at_ms);
+        for (name, at_ms) in [("resets_at", self.resets_at_ms), ("until", self.until_ms)] {
+            if let Some(at_ms) = at_ms {
+                out.raw(",").quoted(name).raw(":").time(at_ms);
+            }
         }
         if let Some(reason) = &self.reason {
             out.raw(",\"reason\":").text(reason);
@@ -145,6 +149,12 @@ pub fn receipt(conversation: &str, user: &str, receipt: Receipt, seq: i64) -> St
         Receipt::Received => "received",
     };
     format!(r#"{{"push":{{"type":"receipt","conversation":"{conversation}","user":"{user}","{field}":{seq}}}}}"#)
+}
+
+/// A `join_request` push, for moderators: a user asks to be let in.
+#[must_use]
+pub fn join_request(conversation: &str, user: &str) -> String {
+    format!(r#"{{"push":{{"type":"join_request","conversation":"{conversation}","user":"{user}"}}}}"#)
 }
 
 /// A `resync` push: events of this conversation were not queued; fetch them by `history`.

@@ -9,6 +9,7 @@ use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokenim_domain::actor::Actor;
+use tokenim_domain::group::Strangers;
 use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::AppRef;
 use tokenim_domain::plan::Feature;
@@ -31,6 +32,8 @@ pub struct App {
     pub created_ms: i64,
     /// When it was suspended.
     pub suspended_ms: Option<i64>,
+    /// Which of its users may bring others into a conversation.
+    pub strangers: Strangers,
 }
 
 /// What an app becomes; `None` leaves it.
@@ -40,6 +43,8 @@ pub struct AppChange {
     pub name: Option<String>,
     /// Whether its traffic is stopped.
     pub is_suspended: Option<bool>,
+    /// Which of its users may bring others into a conversation.
+    pub strangers: Option<Strangers>,
 }
 
 /// The ids of an org's apps that are not deleted: what a query of keys and origins is scoped by.
@@ -107,6 +112,7 @@ impl OrgScope<'_> {
             created_ms: self.store.clock.now_ms(),
             suspended_ms: None,
             deleted_ms: None,
+            strangers: Strangers::Anyone.as_str().to_owned(),
         };
         sql::insert(&change.tx, row.clone()).await?;
         let secret = self.store.first_secret(&change.tx, row.id, name, actor.who).await?;
@@ -123,7 +129,7 @@ impl OrgScope<'_> {
         plans::granted(&change.tx, self.org, Feature::Apps).await?.admit(Feature::Apps, count)
     }
 
-    /// Renames, suspends or resumes an app; what it is already changes nothing.
+    /// Renames, suspends or resumes an app, or sets its rule for strangers; what it is already changes nothing.
     ///
     /// Errors: `not_found`; `unavailable`, `overloaded`.
     pub async fn update_app(self, actor: &Actor, id: AppId, wanted: AppChange) -> Result<App> {
@@ -132,6 +138,9 @@ impl OrgScope<'_> {
         let mut row = before.clone();
         if let Some(name) = wanted.name {
             row.name = name;
+        }
+        if let Some(strangers) = wanted.strangers {
+            row.strangers = strangers.as_str().to_owned();
         }
         row.suspended_ms = match wanted.is_suspended {
             Some(true) => row.suspended_ms.or(Some(self.store.clock.now_ms())),
@@ -144,6 +153,7 @@ impl OrgScope<'_> {
         app::Entity::update_many()
             .col_expr(app::Column::Name, Expr::value(row.name.clone()))
             .col_expr(app::Column::SuspendedMs, Expr::value(row.suspended_ms))
+            .col_expr(app::Column::Strangers, Expr::value(row.strangers.clone()))
             .filter(app::Column::OrgId.eq(self.org))
             .filter(app::Column::Id.eq(id))
             .exec(&change.tx)
@@ -172,10 +182,12 @@ impl OrgScope<'_> {
 }
 
 fn facts(row: &app::Model) -> Value {
-    json!({"name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some()})
+    json!({"name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some(), "strangers": row.strangers})
 }
 
 fn view(row: app::Model) -> Result<App> {
     let mode = Mode::find(&row.mode).ok_or_else(|| Error::internal(format!("unknown app mode {:?}", row.mode)))?;
-    Ok(App { id: row.id, name: row.name, mode, created_ms: row.created_ms, suspended_ms: row.suspended_ms })
+    let strangers = Strangers::find(&row.strangers).ok_or_else(|| Error::internal("unknown rule for strangers"))?;
+    let (created_ms, suspended_ms) = (row.created_ms, row.suspended_ms);
+    Ok(App { id: row.id, name: row.name, mode, created_ms, suspended_ms, strangers })
 }

@@ -17,9 +17,12 @@ pub mod form_nonce;
 pub mod idempotency;
 pub mod invitation;
 pub mod job;
+pub mod join_request;
 pub mod mail_link;
 pub mod management_key;
 pub mod member;
+pub mod member_ban;
+pub mod member_before;
 pub mod message;
 pub mod message_state;
 pub mod node;
@@ -35,6 +38,7 @@ pub mod signing_key;
 pub mod subscription;
 pub mod usage_append;
 pub mod usage_bucket;
+pub mod user_block;
 
 mod prelude {
     pub use sea_orm::entity::prelude::*;

@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
 use std::net::IpAddr;
 use tokenim_domain::actor::{Actor, Who};
+use tokenim_domain::group::Strangers;
 use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
 use tokenim_domain::key;
 use tokenim_domain::log::AppRef;
@@ -140,6 +141,7 @@ impl Store {
             created_ms: now,
             suspended_ms: None,
             deleted_ms: None,
+            strangers: Strangers::Anyone.as_str().to_owned(),
         };
         sql::insert(&tx, row).await?;
         let who = if new.is_operator { Who::Machine } else { Who::Account(account) };

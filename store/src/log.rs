@@ -2,8 +2,12 @@
 
 mod amend;
 mod append;
+mod change;
+mod contact;
 mod create;
 mod directory;
+mod govern;
+mod listed;
 mod members;
 mod postgres;
 mod range;
@@ -12,12 +16,29 @@ mod send;
 mod sqlite;
 
 use crate::Store;
-use tokenim_domain::Result;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, Member, MemberList, MembersQuery, MessageLog,
-    Page, RangeQuery, ReactionsQuery, Reactor, Write,
+    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, ListQuery, Listed, Member, MemberList,
+    MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Write,
 };
 use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::role::MemberRole;
+use tokenim_domain::{Error, Result};
+
+/// What an answer holds, or the answer itself: ends a write that is refused, and leaves the rest of its batch alone.
+macro_rules! allowed {
+    ($answer:expr) => {
+        match $answer {
+            Ok(allowed) => allowed,
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    };
+}
+use allowed;
+
+/// The role of a stored text.
+fn member_role(text: &str) -> Result<MemberRole> {
+    MemberRole::find(text).ok_or_else(|| Error::internal("unknown member role"))
+}
 
 impl Store {
     /// A conversation of an app, if it exists and the viewer is a member of it; without a viewer the app's server asks.
@@ -80,6 +101,10 @@ impl MessageLog for Store {
 
     async fn pins(&self, app: AppRef, conversation: Conversation, viewer: Option<User>) -> Result<Vec<Event>> {
         amend::pins(&self.log_readers, app, &conversation, viewer.as_ref()).await
+    }
+
+    async fn listed(&self, query: ListQuery) -> Result<Vec<Listed>> {
+        listed::page(&self.log_readers, &query).await
     }
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {

@@ -14,6 +14,7 @@ use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_control::{apps, origins};
 use tokenim_domain::actor::Action;
+use tokenim_domain::group::Strangers;
 use tokenim_domain::id::AppId;
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error};
@@ -58,6 +59,8 @@ pub(crate) struct ChangedApp {
     name: Option<String>,
     /// Whether its keys and tokens are refused.
     suspended: Option<bool>,
+    /// Which of its users may bring others into a conversation: `anyone`, `shared` (whom they share one with) or `server` (none).
+    strangers: Option<String>,
 }
 
 /// An app.
@@ -73,6 +76,8 @@ pub(crate) struct AppReply {
     /// null = it is not suspended.
     #[schema(format = DateTime)]
     suspended_at: Option<String>,
+    /// `anyone`, `shared` or `server`.
+    strangers: &'static str,
 }
 
 /// An app that is gone.
@@ -135,11 +140,12 @@ pub(crate) async fn show(
     answer::view(&reply(app))
 }
 
-/// Renames, suspends or resumes an app. A suspended one refuses its keys and tokens within 2 s.
+/// Renames, suspends or resumes an app, or sets its rule for strangers. A suspended one refuses its keys and tokens within 2 s.
 #[utoipa::path(patch, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), request_body = ChangedApp, responses((status = 200, body = AppReply, description = "The app as it is now.")))]
 pub(crate) async fn update(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, ChangedApp>) -> Answer {
     post.once_at(&api, path, |api, app, job| async move {
-        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended };
+        let strangers = job.body.strangers.as_deref().map(Strangers::parse).transpose()?;
+        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended, strangers };
         answer::json(&reply(apps::update(&api.store, &job.caller.acting, app, change).await?))
     })
     .await
@@ -213,5 +219,6 @@ fn reply(app: App) -> AppReply {
         mode: app.mode.as_str(),
         created_at: rfc3339(app.created_ms),
         suspended_at: app.suspended_ms.map(rfc3339),
+        strangers: app.strangers.as_str(),
     }
 }

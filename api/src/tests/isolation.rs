@@ -15,6 +15,11 @@ fn body(path: &str) -> Value {
         "/v1/conversations/{id}/messages/{seq}" => json!({"kind": "json", "body": 1}),
         "/v1/conversations/{id}/messages/{seq}/reactions" => json!({"user": "alice", "emoji": "+1"}),
         "/v1/conversations/{id}/messages/{seq}/pin" => json!({}),
+        "/v1/conversations/{id}" => json!({"name": "mine"}),
+        "/v1/conversations/{id}/join" | "/v1/conversations/{id}/leave" => json!({"user": "mallory"}),
+        "/v1/conversations/{id}/members/{user}/role" => json!({"role": "guest"}),
+        "/v1/conversations/{id}/members/{user}/mute" => json!({"for_s": 60}),
+        "/v1/conversations/{id}/bans/{user}" => json!({}),
         _ => Value::Null,
     }
 }

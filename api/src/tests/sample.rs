@@ -122,7 +122,18 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/manage/announcements/{id}/end") => with_id(announced(house).await.to_string()),
         (Verb::Post, "/v1/keys/report-leak") => plain(json!({"key": "nonsense"})),
         (Verb::Put, "/v1/manage/subscription") => plain(json!({"plan": "pro"})),
-        (Verb::Get | Verb::Delete, _) => of_group(Value::Null),
+        (Verb::Patch, "/v1/conversations/{id}") => of_group(json!({"name": "x", "join": "open"})),
+        (Verb::Post, "/v1/conversations/{id}/join" | "/v1/conversations/{id}/leave") => {
+            of_group(json!({"user": "bob"}))
+        }
+        (Verb::Put, "/v1/conversations/{id}/members/{user}/role") => of_group(json!({"role": "guest"})),
+        (Verb::Put, "/v1/conversations/{id}/members/{user}/mute") => of_group(json!({"for_s": 60})),
+        (Verb::Put, "/v1/conversations/{id}/bans/{user}") => of_group(json!({})),
+        (Verb::Put, "/v1/users/{user}/blocks/{other}") => {
+            let (path, body) = of_group(json!({}));
+            (path.replace("{other}", "alice"), body)
+        }
+        (Verb::Get | Verb::Delete, _) => (of_group(Value::Null).0.replace("{other}", "alice"), Value::Null),
         (verb, path) => panic!("{verb:?} {path} has no sample"),
     }
 }

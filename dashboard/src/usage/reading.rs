@@ -209,6 +209,7 @@ mod tests {
             name: format!("App {number}"),
             mode: tokenim_domain::role::Mode::Test,
             suspended_ms: None,
+            strangers: tokenim_domain::group::Strangers::Anyone,
             created_ms: 0,
         });
         let hour = |(number, at_ms, quantity)| UsageHour { app: app(number), meter: Meter::MsgSent, at_ms, quantity };

@@ -137,6 +137,12 @@ impl MessageAct {
         }
     }
 
+    /// Whether it says something to the others: who may not send may not do it either.
+    #[must_use]
+    pub const fn is_speech(&self) -> bool {
+        matches!(self, MessageAct::Edit { .. } | MessageAct::React { on: true, .. })
+    }
+
     /// Message units it counts: an edit those of its content, a reaction one, all else none.
     #[must_use]
     pub fn units(&self) -> i64 {

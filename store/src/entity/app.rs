@@ -14,6 +14,7 @@ pub struct Model {
     pub created_ms: i64,
     pub suspended_ms: Option<i64>,
     pub deleted_ms: Option<i64>,
+    pub strangers: String,
 }
 
 /// No relations: queries name their joins, scoped by app.

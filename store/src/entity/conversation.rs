@@ -21,6 +21,9 @@ pub struct Model {
     pub units_cum: i64,
     pub member_version: i64,
     pub created_ms: i64,
+    pub join_rule: String,
+    pub add_rule: String,
+    pub members: i64,
 }
 
 /// No relations: queries name their joins, scoped by app.

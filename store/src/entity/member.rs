@@ -15,6 +15,7 @@ pub struct Model {
     pub joined_seq: i64,
     pub read_seq: i64,
     pub received_seq: i64,
+    pub muted_until_ms: Option<i64>,
 }
 
 /// No relations: queries name their joins, scoped by app.

@@ -2,7 +2,7 @@
 
 use super::append::{Batch, Head};
 use super::send::{conflict, same_json};
-use super::{range, row};
+use super::{allowed, member_role, range, row};
 use crate::{fault, sql};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use std::collections::HashMap;
@@ -13,17 +13,20 @@ use tokenim_domain::log::{
     Reactor,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
-use tokenim_domain::role::{ContentKind, ConversationKind, MemberRole};
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::role::{ContentKind, ConversationKind};
+use tokenim_domain::{Code, Error, Result, group};
 
-/// The conversation's head, the actor's role, the message with what became of it, and the event the actor's id was used for.
+/// The conversation's head, how the actor stands there, as of a send, the message with what became of it, and the event the actor's id was used for.
 const FIND: &str = "
-SELECT c.kind AS conversation_kind, c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.joined_seq,
-    t.type AS target_type, t.sender AS target_sender, COALESCE(s.kind, t.kind) AS kind, COALESCE(s.body, t.body) AS body,
+SELECT c.kind AS conversation_kind, c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.joined_seq, m.muted_until_ms,
+    b.app_id IS NOT NULL AS is_blocked, t.type AS target_type, t.sender AS target_sender, COALESCE(s.kind, t.kind) AS kind, COALESCE(s.body, t.body) AS body,
     s.edited_seq, s.edited_ms, s.deleted_seq, s.deleted_ms, s.pinned_seq, s.replies, s.reactions, r.seq AS reacted_seq,
     d.seq AS dup_seq, d.type AS dup_type, d.target AS dup_target, d.kind AS dup_kind, d.body AS dup_body, d.units AS dup_units
 FROM conversation c
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = $3
+LEFT JOIN user_block b ON b.app_id = c.app_id AND b.other = $3 AND b.\"user\" = CASE
+    WHEN substr(c.pair, 1, length($3) + 1) = $3 || '|' THEN substr(c.pair, length($3) + 2)
+    ELSE substr(c.pair, 1, length(c.pair) - length($3) - 1) END
 LEFT JOIN message t ON t.app_id = c.app_id AND t.conversation_id = c.id AND t.seq = $4
 LEFT JOIN message_state s ON s.app_id = c.app_id AND s.conversation_id = c.id AND s.seq = $4
 LEFT JOIN reaction r ON r.app_id = c.app_id AND r.conversation_id = c.id AND r.\"user\" = $3 AND r.target = $4 AND r.emoji = $5
@@ -38,16 +41,11 @@ pub(super) async fn amend(batch: &Batch<'_>, mut amendment: Amendment) -> Result
     if let Some(first) = first_result(&amendment, &found)? {
         return Ok(first.map(Outcome::Amended));
     }
-    let state = match judge(&amendment, &found)? {
-        Ok(state) => state,
-        Err(error) => return Ok(Err(error)),
-    };
+    let state = allowed!(judge(&amendment, &found, batch.now_ms)?);
     if let Some(seq) = done_by(&amendment, &found, &state)? {
         return Ok(Ok(Outcome::Amended(Amended { seq, billed: 0, duplicate: false, event: None })));
     }
-    if let Err(error) = fits(batch, &mut amendment, &state).await? {
-        return Ok(Err(error));
-    }
+    allowed!(fits(batch, &mut amendment, &state).await?);
     if let Err(code) = batch.take(&amendment.allowance, amendment.act.units()) {
         return Ok(Err(code.into()));
     }
@@ -94,24 +92,27 @@ fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Res
 }
 
 /// Whether the actor may do it to what it names. The outer result is the database's.
-fn judge(amendment: &Amendment, found: &QueryResult) -> Result<Result<MessageState>> {
+fn judge(amendment: &Amendment, found: &QueryResult, now_ms: i64) -> Result<Result<MessageState>> {
     let role: Option<String> = sql::get(found, "role")?;
     let joined: Option<i64> = sql::get(found, "joined_seq")?;
     if amendment.actor.is_some() && role.is_none() {
         return Ok(Err(Code::NotFound.into()));
     }
-    let unknown = |text: Option<&str>| Error::internal(format!("an unknown role or kind: {text:?}"));
     let kind: String = sql::get(found, "conversation_kind")?;
-    let kind = ConversationKind::find(&kind).ok_or_else(|| unknown(Some(&kind)))?;
+    let kind = ConversationKind::find(&kind).ok_or_else(|| Error::internal("unknown conversation kind"))?;
     let is_message = sql::get::<Option<i64>>(found, "target_type")? == Some(row::MESSAGE);
     if !is_message || joined.is_some_and(|first| amendment.target < first) {
         let wrong = "`target` is the seq of no message here";
         return Ok(Err(Error::new(Code::NotFound).says(wrong).at("target")));
     }
     let sender = User::trusted(&sql::get::<String>(found, "target_sender")?);
-    let role = role.as_deref().map(|role| MemberRole::find(role).ok_or_else(|| unknown(Some(role)))).transpose()?;
-    if let Err(error) = amendment.check(&sender, role, kind) {
-        return Ok(Err(error));
+    let role = role.as_deref().map(member_role).transpose()?;
+    allowed!(amendment.check(&sender, role, kind));
+    if let Some(role) = role.filter(|_| amendment.act.is_speech()) {
+        allowed!(group::check_speech(role, sql::get(found, "muted_until_ms")?, now_ms));
+        if sql::get(found, "is_blocked")? {
+            return Ok(Err(Code::Blocked.into()));
+        }
     }
     Ok(Ok(row::state(found)?.unwrap_or_default()))
 }

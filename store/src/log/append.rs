@@ -1,6 +1,6 @@
 //! One batch, one transaction: the order of its writes, and what a lost answer means.
 
-use super::{amend, create, postgres, send, sqlite};
+use super::{amend, change, create, govern, listed, postgres, send, sqlite};
 use crate::{Store, fault, sql};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use std::collections::{BTreeSet, HashMap};
@@ -113,14 +113,19 @@ async fn in_time<T>(store: &Store, wait: Duration, work: impl Future<Output = T>
 
 /// The conversations a batch names, in the order they are locked in.
 fn keys(batch: &[Write]) -> BTreeSet<Key> {
-    let key = |write: &Write| match write {
-        Write::Send(draft) => (draft.app.app, draft.conversation.clone()),
-        Write::Create(new) => (new.app.app, new.id.clone()),
-        Write::Change(change) => (change.app.app, change.conversation.clone()),
-        Write::Move(to) => (to.app.app, to.conversation.clone()),
-        Write::Amend(amendment) => (amendment.app.app, amendment.conversation.clone()),
+    let key = |write: &Write| {
+        Some(match write {
+            Write::Send(draft) => (draft.app.app, draft.conversation.clone()),
+            Write::Create(new) => (new.app.app, new.id.clone()),
+            Write::Change(change) => (change.app.app, change.conversation.clone()),
+            Write::Move(to) => (to.app.app, to.conversation.clone()),
+            Write::Amend(amendment) => (amendment.app.app, amendment.conversation.clone()),
+            Write::Govern(asked) => (asked.app.app, asked.conversation.clone()),
+            // A line of a user's own list is of no conversation.
+            Write::Block(_) => return None,
+        })
     };
-    batch.iter().map(key).collect()
+    batch.iter().filter_map(key).collect()
 }
 
 /// Where a member's watermarks stand within a batch.
@@ -163,8 +168,10 @@ impl Batch<'_> {
                     outcomes.extend(self.move_watermarks(&moves).await?);
                 }
                 Write::Create(new) => outcomes.push(create::create(self, new).await?),
-                Write::Change(change) => outcomes.push(create::change(self, change).await?),
+                Write::Change(change) => outcomes.push(change::change(self, change).await?),
                 Write::Amend(amendment) => outcomes.push(amend::amend(self, amendment).await?),
+                Write::Govern(asked) => outcomes.push(govern::govern(self, asked).await?),
+                Write::Block(block) => outcomes.push(listed::block(self, block).await?),
             }
         }
         Ok(outcomes)
@@ -276,7 +283,7 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
             EventBody::Message { body, .. } | EventBody::Amended { act: MessageAct::Edit { body, .. }, .. } => {
                 body.len()
             }
-            EventBody::Amended { .. } | EventBody::Member { .. } => 0,
+            EventBody::Amended { .. } | EventBody::Member { .. } | EventBody::Settings { .. } => 0,
         };
         let key = (p.event.app.app, &p.event.conversation);
         let at = open.get(&key).copied().filter(|at| runs[*at].last.credential == p.credential);

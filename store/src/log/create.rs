@@ -1,21 +1,15 @@
-//! Conversations come into being and their membership changes; each is a sequenced event of the log.
+//! Conversations come into being; the first event of a log tells with whom.
 
-use super::append::{Batch, Head};
-use super::members;
+use super::append::Batch;
+use super::{allowed, change, contact, members};
 use crate::entity::{conversation, member};
-use crate::sql::Text;
 use crate::{fault, sql};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
-use serde_json::json;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use tokenim_domain::id::MessageId;
-use tokenim_domain::log::{AppRef, ConversationView, Event, EventBody, MemberChange, NewConversation, Outcome};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use tokenim_domain::group::{AddRule, JoinRule};
+use tokenim_domain::log::{AppRef, ConversationView, EventBody, NewConversation, Outcome};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 use tokenim_domain::{Code, Error, Result};
-
-use tokenim_domain::limits::MEMBERS_MAX;
 
 /// Creates a conversation, or answers with the one that exists. The outer result is the database's, the inner one the answer.
 ///
@@ -38,135 +32,17 @@ pub(super) async fn create(batch: &Batch<'_>, new: NewConversation) -> Result<Re
             Err(Error::new(Code::Conflict).says("a conversation with this id exists, of another kind or creator"))
         });
     }
+    if let Some(actor) = &new.actor {
+        allowed!(contact::check(batch, new.app, actor, &new.members).await?);
+    }
     members::insert_users(&batch.tx, new.app, &new.members, batch.now_ms).await?;
     let row = row(&new, pair, crate::epoch::current(&batch.tx).await?, batch.now_ms);
     sql::insert(&batch.tx, row.clone()).await?;
-    let users = new.members.iter().enumerate().map(|(at, user)| (user.clone(), role_at(at))).collect();
-    let body = EventBody::Member { change: Change::Created, actor: new.actor.clone(), users };
-    let event = append_event(batch, new.app, &row, body).await?;
-    let created = ConversationView { last_seq: event.seq, ..view(row, false)? };
+    let users = new.members.iter().enumerate().map(|(at, user)| (user.clone(), Some(role_at(new.kind, at)))).collect();
+    let body = EventBody::Member { change: Change::Created, actor: new.actor.clone(), users, until_ms: None };
+    let event = change::append(batch, new.app, &row, body).await?;
+    let created = ConversationView { last_seq: event.seq, members: new.members.len() as i64, ..view(row, false)? };
     Ok(Ok(Outcome::Created(created, Some(event))))
-}
-
-/// Adds or removes members, where the actor may. The outer result is the database's, the inner one the answer.
-pub(super) async fn change(batch: &Batch<'_>, change: MemberChange) -> Result<Result<Outcome>> {
-    let key = (change.app.app, change.conversation.as_str().to_owned());
-    let Some(row) = conversation::Entity::find_by_id(key).one(&batch.tx).await.map_err(fault::query)? else {
-        return Ok(Err(Code::NotFound.into()));
-    };
-    if let Err(error) = may_change(batch, &change, &row).await? {
-        return Ok(Err(error));
-    }
-    let present = roles_of(batch, &change).await?;
-    let users = match change.change {
-        Change::Created | Change::Added => added(&change, &present),
-        Change::Removed => change
-            .users
-            .iter()
-            .filter_map(|user| present.get_key_value(user))
-            .map(|(user, role)| (user.clone(), *role))
-            .collect(),
-    };
-    if users.is_empty() {
-        return Ok(Ok(Outcome::Changed(None)));
-    }
-    if change.change != Change::Removed {
-        if too_many(batch, &change, users.len()).await? {
-            let message = format!("a conversation has at most {MEMBERS_MAX} members");
-            return Ok(Err(Error::new(Code::LimitReached).says(message)));
-        }
-        members::insert_users(&batch.tx, change.app, &change.users, batch.now_ms).await?;
-    }
-    let body = EventBody::Member { change: change.change, actor: change.actor.clone(), users };
-    Ok(Ok(Outcome::Changed(Some(append_event(batch, change.app, &row, body).await?))))
-}
-
-/// The outer result is the database's, the inner one the answer.
-async fn may_change(batch: &Batch<'_>, change: &MemberChange, row: &conversation::Model) -> Result<Result<()>> {
-    let Some(actor) = &change.actor else { return Ok(fixed_if_direct(row)) };
-    let key = (change.app.app, change.conversation.as_str().to_owned(), actor.as_str().to_owned());
-    let Some(member) = member::Entity::find_by_id(key).one(&batch.tx).await.map_err(fault::query)? else {
-        return Ok(Err(Code::NotFound.into()));
-    };
-    let role = MemberRole::find(&member.role).ok_or_else(|| Error::internal("unknown member role"))?;
-    let removes = change.change == Change::Removed;
-    let (itself, only_itself) =
-        (removes && change.users.contains(actor), removes && change.users.iter().all(|user| user == actor));
-    Ok(fixed_if_direct(row).and(match role.may_change_members() {
-        true if itself => Err(Error::new(Code::Forbidden).says("the owner cannot leave the conversation")),
-        false if !only_itself => {
-            Err(Error::new(Code::Forbidden).says("only the owner of the conversation may add or remove members"))
-        }
-        true | false => Ok(()),
-    }))
-}
-
-fn fixed_if_direct(row: &conversation::Model) -> Result<()> {
-    if row.kind == ConversationKind::Direct.as_str() {
-        return Err(Error::new(Code::Forbidden).says("the members of a direct conversation are fixed"));
-    }
-    Ok(())
-}
-
-async fn roles_of(batch: &Batch<'_>, change: &MemberChange) -> Result<HashMap<User, MemberRole>> {
-    let values = [change.app.app.into(), change.conversation.as_str().into(), members::names(&change.users).into()];
-    let rows = sql::rows(&batch.tx, FIND_ROLES.on(&batch.tx), values).await?;
-    let role = |row| -> Result<(User, MemberRole)> {
-        let role = MemberRole::find(&sql::get::<String>(row, "role")?);
-        let role = role.ok_or_else(|| Error::internal("unknown member role"))?;
-        Ok((User::trusted(&sql::get::<String>(row, "user")?), role))
-    };
-    rows.iter().map(role).collect()
-}
-
-fn added(change: &MemberChange, present: &HashMap<User, MemberRole>) -> Vec<(User, MemberRole)> {
-    let mut seen = HashSet::new();
-    let fresh = change.users.iter().filter(|user| !present.contains_key(*user) && seen.insert(*user));
-    fresh.map(|user| (user.clone(), MemberRole::Member)).collect()
-}
-
-async fn too_many(batch: &Batch<'_>, change: &MemberChange, more: usize) -> Result<bool> {
-    let count = member::Entity::find()
-        .filter(member::Column::AppId.eq(change.app.app))
-        .filter(member::Column::ConversationId.eq(change.conversation.as_str()))
-        .count(&batch.tx)
-        .await
-        .map_err(fault::query)?;
-    Ok(count as usize + more > MEMBERS_MAX)
-}
-
-/// Appends a member event and moves the member rows with it.
-async fn append_event(
-    batch: &Batch<'_>,
-    app: AppRef,
-    row: &conversation::Model,
-    body: EventBody,
-) -> Result<Arc<Event>> {
-    let id = MessageId::new(&*batch.store.clock, &*batch.store.rng);
-    let name = Conversation::trusted(&row.id);
-    let mut head = Head {
-        epoch: row.epoch,
-        found_seq: row.last_seq,
-        seq: row.last_seq,
-        msg_no: row.last_msg_no,
-        last_ms: row.last_ms,
-        units_cum: row.units_cum,
-    };
-    let placed = batch.place(&mut head, app, &name, id, body, None);
-    let event = placed.event.clone();
-    batch.write(&[placed], &HashMap::from([((app.app, name), head)])).await?;
-    let EventBody::Member { change, users, .. } = &event.body else { return Ok(event) };
-    let users: Vec<_> = users.iter().map(|(user, role)| json!([user.as_str(), role.as_str()])).collect();
-    let values =
-        [app.app.into(), row.id.as_str().into(), serde_json::Value::from(users).to_string().into(), event.seq.into()];
-    let members = match change {
-        Change::Created | Change::Added => INSERT_MEMBERS,
-        Change::Removed => DELETE_MEMBERS,
-    };
-    sql::run(&batch.tx, members.on(&batch.tx), values.clone()).await.map_err(fault::query)?;
-    let [app_id, conversation_id, _, seq] = values;
-    sql::run(&batch.tx, SET_VERSION, [app_id, conversation_id, seq]).await.map_err(fault::query)?;
-    Ok(event)
 }
 
 async fn find(batch: &Batch<'_>, new: &NewConversation, pair: Option<&str>) -> Result<Option<conversation::Model>> {
@@ -195,8 +71,12 @@ fn pair(new: &NewConversation) -> Option<String> {
     (new.kind == ConversationKind::Direct).then(|| names.join("|"))
 }
 
-fn role_at(place: usize) -> MemberRole {
-    if place == 0 { MemberRole::Owner } else { MemberRole::Member }
+/// Who is named first owns a group; in a direct conversation nobody stands above the other.
+fn role_at(kind: ConversationKind, place: usize) -> MemberRole {
+    match (kind, place) {
+        (ConversationKind::Group, 0) => MemberRole::Owner,
+        (ConversationKind::Group | ConversationKind::Direct, _) => MemberRole::Member,
+    }
 }
 
 fn row(new: &NewConversation, pair: Option<String>, epoch: i64, now_ms: i64) -> conversation::Model {
@@ -215,6 +95,9 @@ fn row(new: &NewConversation, pair: Option<String>, epoch: i64, now_ms: i64) -> 
         units_cum: 0,
         member_version: 0,
         created_ms: now_ms,
+        join_rule: JoinRule::Invite.as_str().to_owned(),
+        add_rule: AddRule::Admins.as_str().to_owned(),
+        members: 0,
     }
 }
 
@@ -243,6 +126,9 @@ pub(super) fn view(row: conversation::Model, existed: bool) -> Result<Conversati
     Ok(ConversationView {
         id: Conversation::trusted(&row.id),
         kind: ConversationKind::find(&row.kind).ok_or_else(|| Error::internal("unknown conversation kind"))?,
+        join: change::join_rule(&row)?,
+        add: change::add_rule(&row)?,
+        members: row.members,
         name: row.name,
         epoch: row.epoch,
         last_seq: row.last_seq,
@@ -251,29 +137,3 @@ pub(super) fn view(row: conversation::Model, existed: bool) -> Result<Conversati
         existed,
     })
 }
-
-const INSERT_MEMBERS: Text = Text {
-    sqlite: "
-INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq)
-SELECT $1, $2, value->>0, value->>1, $4, $4, $4 FROM json_each($3)",
-    postgres: "
-INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq)
-SELECT $1, $2, value->>0, value->>1, $4, $4, $4 FROM json_array_elements($3::json)",
-};
-const DELETE_MEMBERS: Text = Text {
-    sqlite: "
-DELETE FROM member WHERE app_id = $1 AND conversation_id = $2 AND joined_seq <= $4
-AND \"user\" IN (SELECT value->>0 FROM json_each($3))",
-    postgres: "
-DELETE FROM member WHERE app_id = $1 AND conversation_id = $2 AND joined_seq <= $4
-AND \"user\" IN (SELECT value->>0 FROM json_array_elements($3::json))",
-};
-const FIND_ROLES: Text = Text {
-    sqlite: "
-SELECT \"user\", role FROM member WHERE app_id = $1 AND conversation_id = $2
-AND \"user\" IN (SELECT value FROM json_each($3))",
-    postgres: "
-SELECT \"user\", role FROM member WHERE app_id = $1 AND conversation_id = $2
-AND \"user\" IN (SELECT json_array_elements_text($3::json))",
-};
-const SET_VERSION: &str = "UPDATE conversation SET member_version = $3 WHERE app_id = $1 AND id = $2";

@@ -16,7 +16,7 @@ macro_rules! entry_of {
     ($member:literal) => {
         concat!(
             "SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, b.epoch AS epoch_before, ",
-            "c.last_seq, c.last_msg_no, c.member_version, c.last_ms, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no, ",
+            "c.last_seq, c.last_msg_no, c.member_version, c.last_ms, m.role AS entry_role, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no, ",
             "l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms, l.target, l.about ",
             "FROM ", $member,
             " JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id ",
@@ -91,6 +91,7 @@ fn entry(app: AppRef, found: &QueryResult) -> Result<Entry> {
         head: sql::get(found, "last_seq")?,
         msg_no: sql::get(found, "last_msg_no")?,
         first: sql::get(found, "joined_seq")?,
+        role: super::member_role(&sql::get::<String>(found, "entry_role")?)?,
         read: sql::get(found, "read_seq")?,
         read_msg_no: sql::get::<Option<i64>>(found, "read_msg_no")?.unwrap_or(0),
         member_version: sql::get(found, "member_version")?,

@@ -6,7 +6,6 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tokenim_domain::log::{AppRef, Member, MemberList, MembersQuery};
 use tokenim_domain::name::{Conversation, User};
-use tokenim_domain::role::MemberRole;
 use tokenim_domain::{Code, Error, Result};
 
 /// `key` is the place in the list, from 0.
@@ -44,7 +43,7 @@ const VISIBLE: &str = "
 SELECT 1 AS one FROM conversation c WHERE c.app_id = $1 AND c.id = $2
 AND ($3 IS NULL OR EXISTS (SELECT 1 FROM member m WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.user = $3))";
 const PAGE: &str = "
-SELECT \"user\", role, joined_seq, read_seq, received_seq FROM member
+SELECT \"user\", role, joined_seq, read_seq, received_seq, muted_until_ms FROM member
 WHERE app_id = $1 AND conversation_id = $2 AND \"user\" > $3 ORDER BY \"user\" LIMIT $4";
 
 /// A page of members by user id.
@@ -60,10 +59,11 @@ pub(super) async fn page(on: &impl ConnectionTrait, query: &MembersQuery) -> Res
         let role: String = sql::get(row, "role")?;
         Ok(Member {
             user: User::trusted(&sql::get::<String>(row, "user")?),
-            role: MemberRole::find(&role).ok_or_else(|| Error::internal("unknown member role"))?,
+            role: super::member_role(&role)?,
             joined: sql::get(row, "joined_seq")?,
             read: sql::get(row, "read_seq")?,
             received: sql::get(row, "received_seq")?,
+            muted_until_ms: sql::get(row, "muted_until_ms")?,
         })
     };
     rows.iter().map(member).collect()
@@ -107,6 +107,6 @@ pub(super) async fn insert_users(on: &impl ConnectionTrait, app: AppRef, users: 
 }
 
 /// The users as statements take them: a JSON list of texts.
-pub(super) fn names(users: &[User]) -> String {
-    serde_json::Value::from(users.iter().map(User::as_str).collect::<Vec<_>>()).to_string()
+pub(super) fn names<'a>(users: impl IntoIterator<Item = &'a User>) -> String {
+    serde_json::Value::from(users.into_iter().map(User::as_str).collect::<Vec<_>>()).to_string()
 }

@@ -2,7 +2,8 @@
 
 use crate::sql;
 use sea_orm::{QueryResult, Value};
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::id::MessageId;
 use tokenim_domain::log::{About, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageAct, MessageState, Reaction};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
@@ -16,6 +17,9 @@ pub(super) const EDITED: i64 = 3;
 const DELETED: i64 = 4;
 const REACTION: i64 = 5;
 const PINNED: i64 = 6;
+const SETTINGS: i64 = 9;
+/// The `kind` of a row that is neither a message nor a change of membership.
+const CHANGED: &str = "changed";
 
 /// Columns of the message table, in the order that [`values`] fills.
 pub(super) const COLUMNS: &str = "app_id, conversation_id, seq, epoch, type, msg_no, id, sender, client_msg_id, kind, body, at_ms, units, units_cum, target, about";
@@ -67,12 +71,21 @@ fn parts(body: &EventBody) -> Parts<'_> {
             target: about.reply_to,
             about: about_json(about),
         },
-        EventBody::Member { change, actor, users } => Parts {
+        EventBody::Member { change, actor, users, until_ms } => Parts {
             event_type: MEMBER,
             sender: actor.as_ref().map(User::as_str),
             client_msg_id: None,
             kind: change.as_str(),
-            body: users_json(users),
+            body: users_json(users, *until_ms),
+            target: None,
+            about: None,
+        },
+        EventBody::Settings { actor, change } => Parts {
+            event_type: SETTINGS,
+            sender: actor.as_ref().map(User::as_str),
+            client_msg_id: None,
+            kind: CHANGED,
+            body: settings_json(change),
             target: None,
             about: None,
         },
@@ -127,11 +140,11 @@ pub(super) fn event(app: AppRef, row: &QueryResult) -> Result<Event> {
             about: about_of(target, sql::get::<Option<String>>(row, "about")?.as_deref())?,
             state: None,
         },
-        MEMBER => EventBody::Member {
-            change: Change::find(&kind).ok_or_else(unreadable)?,
-            actor,
-            users: users_of(&body).ok_or_else(unreadable)?,
-        },
+        MEMBER => {
+            let (users, until_ms) = users_of(&body).ok_or_else(unreadable)?;
+            EventBody::Member { change: Change::find(&kind).ok_or_else(unreadable)?, actor, users, until_ms }
+        }
+        SETTINGS => EventBody::Settings { actor, change: settings_of(&body).ok_or_else(unreadable)? },
         event_type => EventBody::Amended {
             target: target.ok_or_else(unreadable)?,
             actor,
@@ -221,16 +234,57 @@ fn reactions_of(text: Option<&str>) -> Result<Vec<Reaction>> {
     Ok(pairs.into_iter().map(reaction).collect())
 }
 
-fn users_json(users: &[(User, MemberRole)]) -> String {
-    let users: Vec<_> =
-        users.iter().map(|(user, role)| json!({"user": user.as_str(), "role": role.as_str()})).collect();
-    serde_json::Value::from(users).to_string()
+/// A list of `{"user", "role"?, "until_ms"?}`; whoever is muted together is muted until the same time.
+fn users_json(users: &[(User, Option<MemberRole>)], until_ms: Option<i64>) -> String {
+    let one = |(user, role): &(User, Option<MemberRole>)| {
+        let mut one = json!({"user": user.as_str()});
+        if let Some(role) = role {
+            one["role"] = role.as_str().into();
+        }
+        if let Some(until_ms) = until_ms {
+            one["until_ms"] = until_ms.into();
+        }
+        one
+    };
+    Json::from(users.iter().map(one).collect::<Vec<_>>()).to_string()
 }
 
-fn users_of(text: &str) -> Option<Vec<(User, MemberRole)>> {
-    let users: Vec<serde_json::Value> = serde_json::from_str(text).ok()?;
-    users
-        .iter()
-        .map(|user| Some((User::trusted(user["user"].as_str()?), MemberRole::find(user["role"].as_str()?)?)))
-        .collect()
+type Users = Vec<(User, Option<MemberRole>)>;
+
+fn users_of(text: &str) -> Option<(Users, Option<i64>)> {
+    let users: Vec<Json> = serde_json::from_str(text).ok()?;
+    let until_ms = users.first().and_then(|user| user["until_ms"].as_i64());
+    let one = |user: &Json| {
+        let role = match &user["role"] {
+            Json::Null => None,
+            role => Some(MemberRole::find(role.as_str()?)?),
+        };
+        Some((User::trusted(user["user"].as_str()?), role))
+    };
+    Some((users.iter().map(one).collect::<Option<_>>()?, until_ms))
+}
+
+/// An object of what changed; a name that was removed is null.
+fn settings_json(change: &SettingsChange) -> String {
+    let mut body = serde_json::Map::new();
+    if let Some(name) = &change.name {
+        body.insert("name".to_owned(), name.as_deref().into());
+    }
+    if let Some(join) = change.join {
+        body.insert("join".to_owned(), join.as_str().into());
+    }
+    if let Some(add) = change.add {
+        body.insert("add".to_owned(), add.as_str().into());
+    }
+    Json::from(body).to_string()
+}
+
+fn settings_of(text: &str) -> Option<SettingsChange> {
+    let body: Json = serde_json::from_str(text).ok()?;
+    let word = |name: &str| body.get(name).and_then(Json::as_str);
+    Some(SettingsChange {
+        name: body.get("name").map(|name| name.as_str().map(str::to_owned)),
+        join: word("join").and_then(JoinRule::find),
+        add: word("add").and_then(AddRule::find),
+    })
 }

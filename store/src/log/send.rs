@@ -9,7 +9,7 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::{Code, Error, Result, group};
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
@@ -63,8 +63,13 @@ impl Run<'_> {
         if let Some(first) = self.first_result(&draft, row)? {
             return Ok(first);
         }
-        if !sql::get::<bool>(row, "is_member")? {
-            return Ok(Err(Code::NotFound.into()));
+        let Some(role) = sql::get::<Option<String>>(row, "role")? else { return Ok(Err(Code::NotFound.into())) };
+        let role = super::member_role(&role)?;
+        if let Err(error) = group::check_speech(role, sql::get(row, "muted_until_ms")?, self.batch.now_ms) {
+            return Ok(Err(error));
+        }
+        if sql::get(row, "is_blocked")? {
+            return Ok(Err(Code::Blocked.into()));
         }
         if !self.prev_is_stored(&draft, row)? {
             return Ok(Err(Code::PreviousRefused.into()));

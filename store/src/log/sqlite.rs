@@ -16,14 +16,20 @@ use uuid::Uuid;
 /// Rows of one INSERT; the text of a statement varies with its size, so only these sizes are prepared.
 const CHUNKS: [usize; 3] = [64, 8, 1];
 
-/// For each draft: the conversation's head, whether the sender is a member, the event its id was used for, and whether
-/// its predecessor is stored and what it replies to is a message the sender may see. One statement for the batch, in the order of the drafts.
+/// For each draft: the conversation's head, how the sender stands there, whether the other one of a direct conversation blocks
+/// it, the event its id was used for, and whether its predecessor is stored and what it replies to is a message the sender may
+/// see. One statement for the batch, in the order of the drafts. `pair` is both names of a direct conversation with `|` between them; of a group it is NULL, and nothing is looked
+/// up.
 const FIND: &str = "
-SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.\"user\" IS NOT NULL AS is_member, p.seq IS NOT NULL AS prev_stored,
-    d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units, y.seq IS NOT NULL AS reply_stored
+SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
+    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units,
+    y.seq IS NOT NULL AS reply_stored
 FROM json_each($1) w
 LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = w.value->>2
+LEFT JOIN user_block b ON b.app_id = c.app_id AND b.other = w.value->>2 AND b.\"user\" = CASE
+    WHEN substr(c.pair, 1, length(w.value->>2) + 1) = w.value->>2 || '|' THEN substr(c.pair, length(w.value->>2) + 2)
+    ELSE substr(c.pair, 1, length(c.pair) - length(w.value->>2) - 1) END
 LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.value->>2 AND d.client_msg_id = w.value->>3
 LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.value->>2 AND p.client_msg_id = w.value->>4
 LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.value->>5 AND y.type = 1 AND y.seq >= m.joined_seq

@@ -19,8 +19,9 @@ async fn names(world: &World) -> Vec<String> {
 }
 
 fn shown(event: &Event) -> (Change, Option<&str>, Vec<(&str, MemberRole)>) {
-    let EventBody::Member { change, actor, users } = &event.body else { panic!("a member event") };
-    (*change, actor.as_ref().map(User::as_str), users.iter().map(|(user, role)| (user.as_str(), *role)).collect())
+    let EventBody::Member { change, actor, users, until_ms: None } = &event.body else { panic!("a member event") };
+    let users = users.iter().map(|(user, role)| (user.as_str(), role.unwrap())).collect();
+    (*change, actor.as_ref().map(User::as_str), users)
 }
 
 #[tokio::test]

@@ -26,9 +26,9 @@ async fn a_new_conversation_starts_with_a_created_event() {
     assert_eq!((event.seq, event.msg_no), (1, 0));
     let stored = world.log("c1").await.events.remove(0);
     for event in [&*event, &stored] {
-        let EventBody::Member { change, actor, users } = &event.body else { panic!("a member event") };
+        let EventBody::Member { change, actor, users, until_ms: None } = &event.body else { panic!("a member event") };
         assert_eq!((*change, actor.as_ref().map(User::as_str)), (Change::Created, Some("alice")));
-        let users: Vec<_> = users.iter().map(|(user, role)| (user.as_str(), *role)).collect();
+        let users: Vec<_> = users.iter().map(|(user, role)| (user.as_str(), role.unwrap())).collect();
         assert_eq!(users, [("alice", MemberRole::Owner), ("bob", MemberRole::Member), ("carol", MemberRole::Member)]);
     }
 }

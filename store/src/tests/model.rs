@@ -1,18 +1,22 @@
 //! What the log must do, written again in the plainest way: the reference of the random test.
 
-use std::collections::BTreeMap;
-use tokenim_domain::Result;
-use tokenim_domain::log::{Amendment, MessageAct, NewConversation, Outcome, Write};
+mod govern;
+
+use std::collections::{BTreeMap, BTreeSet};
+use tokenim_domain::group::{AddRule, JoinRule};
+use tokenim_domain::log::{Amendment, Joined, MemberChange, MessageAct, NewConversation, Outcome, Write};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
+use tokenim_domain::{Result, group};
 
 /// One app's conversations by id.
 #[derive(Default)]
 pub struct Model {
     pub conversations: BTreeMap<String, Conversation>,
+    /// Who blocks whom.
+    pub blocks: BTreeSet<(String, String)>,
 }
 
-#[derive(Default)]
 pub struct Conversation {
     pub kind: &'static str,
     pub creator: String,
@@ -20,6 +24,13 @@ pub struct Conversation {
     pub members: BTreeMap<String, Member>,
     /// What became of messages, by their seq.
     pub states: BTreeMap<i64, State>,
+    pub name: Option<String>,
+    pub join: JoinRule,
+    pub add: AddRule,
+    pub bans: BTreeSet<String>,
+    pub requests: BTreeSet<String>,
+    /// In which role, and muted until when, some left.
+    pub before: BTreeMap<String, (MemberRole, Option<i64>)>,
 }
 
 /// What became of a message; a reaction is with whom.
@@ -40,6 +51,7 @@ pub struct Member {
     pub joined: i64,
     pub read: i64,
     pub received: i64,
+    pub muted_until_ms: Option<i64>,
 }
 
 /// One entry of the log; `message` is sender, client_msg_id and body.
@@ -69,6 +81,9 @@ pub enum Told {
     Changed(Option<i64>),
     Moved(bool),
     Amended { seq: Option<i64>, duplicate: bool, is_new: bool },
+    Joined(Option<i64>),
+    Requested(BTreeSet<String>),
+    Listed(bool),
     Refused(&'static str),
 }
 
@@ -85,6 +100,11 @@ pub fn told(outcome: &Result<Outcome>) -> Told {
         Ok(Outcome::Amended(amended)) => {
             Told::Amended { seq: amended.seq, duplicate: amended.duplicate, is_new: amended.event.is_some() }
         }
+        Ok(Outcome::Joined(Joined::Member(event))) => Told::Joined(event.as_ref().map(|event| event.seq)),
+        Ok(Outcome::Joined(Joined::Requested(request))) => {
+            Told::Requested(request.moderators.iter().map(ToString::to_string).collect())
+        }
+        Ok(Outcome::Listed(changed)) => Told::Listed(*changed),
         Err(error) => Told::Refused(error.code.as_str()),
     }
 }
@@ -119,7 +139,7 @@ impl Conversation {
         self.find(by, id).or_else(|| (1..).zip(&self.events).find(|(_, event)| amended(event)))
     }
 
-    fn amend(&mut self, asked: &Amendment, now_ms: i64) -> Told {
+    fn amend(&mut self, asked: &Amendment, blocks: &BTreeSet<(String, String)>, now_ms: i64) -> Told {
         let actor = asked.actor.as_ref().map(|actor| actor.as_str());
         let same_act = |act: &MessageAct| match (act, &asked.act) {
             (MessageAct::React { emoji, on, .. }, MessageAct::React { emoji: other, on: same, .. }) => {
@@ -149,7 +169,7 @@ impl Conversation {
             return Told::Refused("invalid_field");
         }
         let own = actor.is_none_or(|actor| actor == sender);
-        let moderates = member.flatten().is_none_or(|member| member.role == MemberRole::Owner);
+        let moderates = member.flatten().is_none_or(|member| member.role.may_moderate());
         let may = match asked.act {
             MessageAct::Edit { .. } => own,
             MessageAct::Delete => own || moderates,
@@ -158,6 +178,17 @@ impl Conversation {
         };
         if !may {
             return Told::Refused("forbidden");
+        }
+        if let Some(member) = member.flatten()
+            && matches!(asked.act, MessageAct::Edit { .. } | MessageAct::React { on: true, .. })
+        {
+            if let Err(error) = group::check_speech(member.role, member.muted_until_ms, now_ms) {
+                return Told::Refused(error.code.as_str());
+            }
+            let is_blocked = |other: &String| blocks.contains(&(other.clone(), actor.unwrap_or_default().to_owned()));
+            if self.is_direct() && self.members.keys().any(is_blocked) {
+                return Told::Refused("blocked");
+            }
         }
         let state = self.states.entry(asked.target).or_default().clone();
         let reactors =
@@ -245,8 +276,24 @@ impl Conversation {
 
     fn join(&mut self, users: impl IntoIterator<Item = (String, MemberRole)>, seq: i64) {
         for (user, role) in users {
-            self.members.insert(user, Member { role, joined: seq, read: seq, received: seq });
+            let muted_until_ms = self.before.remove(&user).and_then(|(_, muted)| muted);
+            self.requests.remove(&user);
+            self.bans.remove(&user);
+            self.members.insert(user, Member { role, joined: seq, read: seq, received: seq, muted_until_ms });
         }
+    }
+
+    fn leave(&mut self, user: &str, now_ms: i64) -> Option<MemberRole> {
+        let member = self.members.remove(user)?;
+        let is_muted = member.muted_until_ms.is_some_and(|until| until > now_ms);
+        if member.role == MemberRole::Guest || is_muted {
+            self.before.insert(user.to_owned(), (member.role, member.muted_until_ms));
+        }
+        Some(member.role)
+    }
+
+    fn is_direct(&self) -> bool {
+        self.kind == ConversationKind::Direct.as_str()
     }
 }
 
@@ -269,8 +316,13 @@ impl Model {
                         Told::Refused("conflict")
                     };
                 }
-                if !conversation.members.contains_key(sender) {
-                    return Told::Refused("not_found");
+                let Some(member) = conversation.members.get(sender) else { return Told::Refused("not_found") };
+                if let Err(error) = group::check_speech(member.role, member.muted_until_ms, now_ms) {
+                    return Told::Refused(error.code.as_str());
+                }
+                let blocks = |other: &String| self.blocks.contains(&(other.clone(), sender.to_owned()));
+                if conversation.is_direct() && conversation.members.keys().any(blocks) {
+                    return Told::Refused("blocked");
                 }
                 if draft.prev.as_ref().is_some_and(|prev| conversation.find(sender, prev.as_str()).is_none()) {
                     return Told::Refused("previous_refused");
@@ -286,42 +338,15 @@ impl Model {
                 let seq = conversation.append(Some((sender.into(), id.into(), draft.body.to_string())), now_ms);
                 Told::Sent { seq, at_ms: conversation.last_ms(), is_new: true }
             }
+            Write::Change(change) => self.change(change, now_ms),
             Write::Amend(asked) => match self.conversations.get_mut(asked.conversation.as_str()) {
-                Some(conversation) => conversation.amend(asked, now_ms),
+                Some(conversation) => conversation.amend(asked, &self.blocks, now_ms),
                 None => Told::Refused("not_found"),
             },
-            Write::Change(change) => {
-                let Some(conversation) = self.conversations.get_mut(change.conversation.as_str()) else {
-                    return Told::Refused("not_found");
-                };
-                let users: Vec<_> = change.users.iter().map(|user| user.as_str().to_owned()).collect();
-                let actor = change.actor.as_ref().map(|actor| actor.as_str());
-                if let Some(actor) = actor
-                    && !conversation.members.contains_key(actor)
-                {
-                    return Told::Refused("not_found");
-                }
-                let owns = actor.is_none_or(|actor| conversation.members[actor].role == MemberRole::Owner);
-                let leaves = change.change == Change::Removed
-                    && actor.is_some_and(|actor| users.iter().any(|user| user == actor));
-                let alone = leaves && users.iter().all(|user| Some(user.as_str()) == actor);
-                if conversation.kind == ConversationKind::Direct.as_str() || (leaves && owns) || !(owns || alone) {
-                    return Told::Refused("forbidden");
-                }
-                let is_member = |user: &String| conversation.members.contains_key(user);
-                let concerned: Vec<_> =
-                    users.into_iter().filter(|user| is_member(user) == (change.change == Change::Removed)).collect();
-                if concerned.is_empty() {
-                    return Told::Changed(None);
-                }
-                let seq = conversation.append(None, now_ms);
-                match change.change {
-                    Change::Removed => conversation.members.retain(|user, _| !concerned.contains(user)),
-                    Change::Created | Change::Added => {
-                        conversation.join(concerned.into_iter().map(|user| (user, MemberRole::Member)), seq)
-                    }
-                }
-                Told::Changed(Some(seq))
+            Write::Govern(asked) => self.govern(asked, now_ms),
+            Write::Block(block) => {
+                let line = (block.user.to_string(), block.other.to_string());
+                Told::Listed(if block.is_blocked { self.blocks.insert(line) } else { self.blocks.remove(&line) })
             }
             Write::Move(to) => {
                 let Some(conversation) = self.conversations.get_mut(to.conversation.as_str()) else {
@@ -343,6 +368,67 @@ impl Model {
         }
     }
 
+    fn change(&mut self, change: &MemberChange, now_ms: i64) -> Told {
+        let Some(conversation) = self.conversations.get_mut(change.conversation.as_str()) else {
+            return Told::Refused("not_found");
+        };
+        let users: Vec<_> = change.users.iter().map(|user| user.as_str().to_owned()).collect();
+        let actor = change.actor.as_ref().map(|actor| actor.as_str());
+        let role = actor.map(|actor| conversation.members.get(actor).map(|member| member.role));
+        if role == Some(None) {
+            return Told::Refused("not_found");
+        }
+        if conversation.is_direct() {
+            return Told::Refused("forbidden");
+        }
+        let role = role.flatten();
+        let is_member = |user: &&String| conversation.members.contains_key(*user);
+        if change.change == Change::Removed {
+            let may = |user: &String| match (role, conversation.members.get(user)) {
+                (None, _) => true,
+                (Some(role), _) if Some(user.as_str()) == actor => role != MemberRole::Owner,
+                (Some(role), Some(target)) => role.may_act_on(target.role),
+                (Some(role), None) => role.may_moderate(),
+            };
+            if !users.iter().all(may) {
+                return Told::Refused("forbidden");
+            }
+            let gone: Vec<_> = users.iter().filter(is_member).cloned().collect();
+            if gone.is_empty() {
+                return Told::Changed(None);
+            }
+            let seq = conversation.append(None, now_ms);
+            for user in &gone {
+                conversation.leave(user, now_ms);
+            }
+            return Told::Changed(Some(seq));
+        }
+        if role.is_some_and(|role| !role.may_add(conversation.add)) {
+            return Told::Refused("forbidden");
+        }
+        let fresh: Vec<_> = users.iter().filter(|user| !is_member(user)).cloned().collect();
+        if fresh.is_empty() {
+            return Told::Changed(None);
+        }
+        if let Some(actor) = actor {
+            if fresh.iter().any(|user| conversation.bans.contains(user)) {
+                return Told::Refused("forbidden");
+            }
+            let blocks = |user: &String| self.blocks.contains(&(user.clone(), actor.to_owned()));
+            if fresh.iter().any(|user| !conversation.requests.contains(user) && blocks(user)) {
+                return Told::Refused("blocked");
+            }
+        }
+        let seq = conversation.append(None, now_ms);
+        let role = |conversation: &Conversation, user: &str| match conversation.before.get(user) {
+            Some((MemberRole::Guest, _)) if actor.is_some() => MemberRole::Guest,
+            _ => MemberRole::Member,
+        };
+        let fresh: Vec<_> = fresh.into_iter().map(|user| (user.clone(), role(conversation, &user))).collect();
+        conversation.join(fresh, seq);
+        Told::Changed(Some(seq))
+    }
+
     fn create(&mut self, new: &NewConversation, now_ms: i64) -> Told {
         let names: Vec<_> = new.members.iter().map(|user| user.as_str().to_owned()).collect();
         let is_direct = new.kind == ConversationKind::Direct;
@@ -362,10 +448,26 @@ impl Model {
                 Told::Refused("conflict")
             };
         }
-        let mut conversation =
-            Conversation { kind: new.kind.as_str(), creator: names[0].clone(), ..Conversation::default() };
+        if let Some(actor) = &new.actor
+            && names.iter().any(|name| self.blocks.contains(&(name.clone(), actor.to_string())))
+        {
+            return Told::Refused("blocked");
+        }
+        let mut conversation = Conversation {
+            states: BTreeMap::new(),
+            kind: new.kind.as_str(),
+            creator: names[0].clone(),
+            events: Vec::new(),
+            members: BTreeMap::new(),
+            name: new.name.clone(),
+            join: JoinRule::Invite,
+            add: AddRule::Admins,
+            bans: BTreeSet::new(),
+            requests: BTreeSet::new(),
+            before: BTreeMap::new(),
+        };
         let seq = conversation.append(None, now_ms);
-        let role = |at: usize| if at == 0 { MemberRole::Owner } else { MemberRole::Member };
+        let role = |at: usize| if at == 0 && !is_direct { MemberRole::Owner } else { MemberRole::Member };
         conversation.join(names.into_iter().enumerate().map(|(at, name)| (name, role(at))), seq);
         self.conversations.insert(new.id.to_string(), conversation);
         Told::Created { id: new.id.to_string(), last_seq: seq, existed: false }

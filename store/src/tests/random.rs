@@ -2,19 +2,21 @@
 
 use super::model::{Amends, Conversation, Model, State, told};
 use super::usage;
-use super::world::{World, member_change, new_direct, new_group, text_body, watermark};
+use super::world::{World, governing, member_change, new_direct, new_group, text_body, watermark};
 use crate::FoundedOrg;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::log::{
-    About, Amendment, AppRef, DirectoryCursor, Draft, Emoji, EventBody, From, Mark, MembersQuery, MessageAct,
-    MessageLog, MessageState, RangeQuery, Reaction, Write,
+    About, Amendment, AppRef, BlockChange, DirectoryCursor, Draft, Emoji, EventBody, From, GroupAct, List, ListQuery,
+    Mark, MembersQuery, MessageAct, MessageLog, MessageState, RangeQuery, Reaction, Write,
 };
 use tokenim_domain::name::{ClientMsgId, User};
-use tokenim_domain::role::{Change, ContentKind};
+use tokenim_domain::role::{Change, ContentKind, MemberRole};
 
 const USERS: [&str; 4] = ["u0", "u1", "u2", "u3"];
 const CONVERSATIONS: [&str; 3] = ["c0", "c1", "c2"];
@@ -29,6 +31,38 @@ enum Op {
     Amend { at: usize, actor: Option<usize>, id: Option<usize>, target: i64, act: usize },
     Change { at: usize, actor: Option<usize>, removes: bool, users: Vec<usize> },
     Move { at: usize, user: usize, read: Option<i64>, received: Option<i64> },
+    Govern { at: usize, actor: Option<usize>, act: Ask, user: usize },
+    Block { user: usize, other: usize, is_blocked: bool },
+}
+
+/// What is asked of a conversation.
+#[derive(Debug, Clone)]
+enum Ask {
+    Update(SettingsChange),
+    Join,
+    Decline,
+    Role(MemberRole),
+    Mute(i64),
+    Ban,
+    Unban,
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let rule = option::of(select(JoinRule::ALL));
+    let adds = option::of(select(AddRule::ALL));
+    let name = option::of(option::of(select(&["one", "two"][..])));
+    let settings = (name, rule, adds).prop_map(|(name, join, add)| {
+        Ask::Update(SettingsChange { name: name.map(|name| name.map(str::to_owned)), join, add })
+    });
+    prop_oneof![
+        3 => settings,
+        3 => Just(Ask::Join),
+        1 => Just(Ask::Decline),
+        4 => select(MemberRole::ALL).prop_map(Ask::Role),
+        2 => prop_oneof![Just(0i64), Just(60_000), Just(5_000_000)].prop_map(Ask::Mute),
+        2 => Just(Ask::Ban),
+        1 => Just(Ask::Unban),
+    ]
 }
 
 /// What happens between two batches.
@@ -51,7 +85,9 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(at, actor, id, target, act)| Op::Amend { at, actor, id, target, act }),
         3 => (conversation.clone(), option::weighted(0.7, user.clone()), any::<bool>(), some_users())
             .prop_map(|(at, actor, removes, users)| Op::Change { at, actor, removes, users }),
-        3 => (conversation, user, option::of(0..8i64), option::of(0..8i64)).prop_map(|(at, user, read, received)| Op::Move { at, user, read, received }),
+        3 => (conversation.clone(), user.clone(), option::of(0..8i64), option::of(0..8i64)).prop_map(|(at, user, read, received)| Op::Move { at, user, read, received }),
+        9 => (conversation, option::weighted(0.8, user.clone()), ask(), user.clone()).prop_map(|(at, actor, act, user)| Op::Govern { at, actor, act, user }),
+        2 => (user, 1..USERS.len(), any::<bool>()).prop_map(|(user, step, is_blocked)| Op::Block { user, other: (user + step) % USERS.len(), is_blocked }),
     ]
 }
 
@@ -89,6 +125,23 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
         }
         Op::Move { at, user, read, received } => {
             Write::Move(watermark(app, CONVERSATIONS[*at], USERS[*user], *read, *received))
+        }
+        Op::Govern { at, actor, act, user } => {
+            let user = User::trusted(USERS[*user]);
+            let act = match act.clone() {
+                Ask::Update(change) => GroupAct::Update(change),
+                Ask::Join => GroupAct::Join,
+                Ask::Decline => GroupAct::Decline(vec![user]),
+                Ask::Role(role) => GroupAct::Role(user, role),
+                Ask::Mute(for_ms) => GroupAct::Mute(user, for_ms),
+                Ask::Ban => GroupAct::Ban(user),
+                Ask::Unban => GroupAct::Unban(user),
+            };
+            Write::Govern(governing(app, CONVERSATIONS[*at], actor.map(|actor| USERS[actor]), act))
+        }
+        Op::Block { user, other, is_blocked } => {
+            let (user, other) = (User::trusted(USERS[*user]), User::trusted(USERS[*other]));
+            Write::Block(BlockChange::new(app, user, other, *is_blocked).unwrap())
         }
     }
 }
@@ -151,6 +204,9 @@ async fn compare(world: &World, founded: &FoundedOrg, model: &Model) {
     }
     for user in USERS {
         compare_directory(world, app, user, model).await;
+        let blocked: BTreeSet<_> =
+            model.blocks.iter().filter(|(by, _)| by == user).map(|(_, other)| other.clone()).collect();
+        assert_eq!(listed(world, app, List::Blocks(User::trusted(user))).await, blocked);
     }
     let hours: BTreeMap<_, _> =
         usage::hours(&world.store, app.org).await.into_iter().map(|((_, hour), units)| (hour, units)).collect();
@@ -173,7 +229,7 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
                     .map_or_else(|| body.to_string(), |_| expected_event.message.as_ref().unwrap().2.clone());
                 Some((sender.to_string(), client_msg_id.to_string(), first))
             }
-            EventBody::Member { .. } | EventBody::Amended { .. } => None,
+            EventBody::Member { .. } | EventBody::Amended { .. } | EventBody::Settings { .. } => None,
         };
         assert_eq!(message, expected_event.message);
         let amends = match &event.body {
@@ -183,7 +239,7 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
                 client_msg_id: client_msg_id.as_ref().map(ToString::to_string),
                 act: act.clone(),
             }),
-            EventBody::Message { .. } | EventBody::Member { .. } => None,
+            EventBody::Message { .. } | EventBody::Member { .. } | EventBody::Settings { .. } => None,
         };
         assert_eq!(amends, expected_event.amends);
     }
@@ -237,13 +293,26 @@ async fn compare_members(world: &World, app: AppRef, id: &str, expected: &Conver
                 joined: member.joined,
                 read: member.read,
                 received: member.received,
+                muted_until_ms: member.muted_until_ms,
             },
         )
     };
     assert_eq!(members.iter().map(as_model).collect::<BTreeMap<_, _>>(), expected.members);
+    let view = world.store.find_conversation(app, &conversation, None).await.unwrap().unwrap();
+    assert_eq!(view.members as usize, expected.members.len(), "the counter of {id}");
+    assert_eq!((view.name, view.join, view.add), (expected.name.clone(), expected.join, expected.add));
+    let owners = expected.members.values().filter(|member| member.role == MemberRole::Owner).count();
+    assert!(owners <= 1, "{id} has {owners} owners");
+    assert_eq!(listed(world, app, List::Bans(conversation.clone())).await, expected.bans);
+    assert_eq!(listed(world, app, List::Requests(conversation.clone())).await, expected.requests);
     let list = world.store.member_lists(vec![(app, conversation)]).await.unwrap().pop().unwrap();
     let joined: BTreeMap<_, _> = list.members.iter().map(|(user, joined)| (user.to_string(), *joined)).collect();
     assert_eq!(joined, expected.members.iter().map(|(user, member)| (user.clone(), member.joined)).collect());
+}
+
+async fn listed(world: &World, app: AppRef, list: List) -> BTreeSet<String> {
+    let query = ListQuery { app, list, viewer: None, after: None, limit: 100 };
+    world.store.listed(query).await.unwrap().iter().map(|one| one.user.to_string()).collect()
 }
 
 async fn compare_directory(world: &World, app: AppRef, user: &str, model: &Model) {

@@ -4,9 +4,10 @@ use super::catalogue;
 use super::world::World;
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
-    console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key,
-    member, message, message_state, node, operator_key, org, org_idempotency, org_member, plan, plan_version, reaction,
-    recovery_code, signing_key, subscription, usage_append, usage_bucket,
+    console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, join_request, mail_link,
+    management_key, member, member_ban, member_before, message, message_state, node, operator_key, org,
+    org_idempotency, org_member, plan, plan_version, reaction, recovery_code, signing_key, subscription, usage_append,
+    usage_bucket, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -203,6 +204,17 @@ async fn insert_rows(world: &World) {
     sql::insert(writer, row).await.unwrap();
     let row = change::Model { number: 1, org_id: app.org, at_ms: 1 };
     sql::insert(writer, row).await.unwrap();
+    let (app_id, conversation_id) = (app.app, "c1".to_owned());
+    let row = join_request::Model { app_id, conversation_id, user: text(), created_ms: 1 };
+    sql::insert(writer, row.clone()).await.unwrap();
+    let conversation_id = row.conversation_id;
+    let row = member_ban::Model { app_id, conversation_id, user: text(), actor: None, created_ms: 1 };
+    sql::insert(writer, row.clone()).await.unwrap();
+    let (conversation_id, role) = (row.conversation_id, "guest".to_owned());
+    let row = member_before::Model { app_id, conversation_id, user: text(), role, muted_until_ms: None };
+    sql::insert(writer, row).await.unwrap();
+    let row = user_block::Model { app_id, user: text(), other: "y".to_owned(), created_ms: 1 };
+    sql::insert(writer, row).await.unwrap();
 }
 
 /// Reads a table through its entity and compares the columns both know; returns its name.
@@ -237,9 +249,12 @@ async fn every_entity_is_its_table() {
         check(&world, idempotency::Entity).await,
         check(&world, invitation::Entity).await,
         check(&world, job::Entity).await,
+        check(&world, join_request::Entity).await,
         check(&world, mail_link::Entity).await,
         check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,
+        check(&world, member_ban::Entity).await,
+        check(&world, member_before::Entity).await,
         check(&world, message::Entity).await,
         check(&world, message_state::Entity).await,
         check(&world, node::Entity).await,
@@ -255,6 +270,7 @@ async fn every_entity_is_its_table() {
         check(&world, subscription::Entity).await,
         check(&world, usage_append::Entity).await,
         check(&world, usage_bucket::Entity).await,
+        check(&world, user_block::Entity).await,
     ];
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/entity");
     let mut files: Vec<_> = std::fs::read_dir(folder)

@@ -13,8 +13,9 @@ use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
-    About, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Member, MemberChange,
-    MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark, Write,
+    About, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Governing, GroupAct, Member,
+    MemberChange, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark,
+    Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -343,6 +344,11 @@ pub fn member_change(
         change,
         users: users(names),
     }
+}
+
+pub fn governing(app: AppRef, conversation: &str, actor: Option<&str>, act: GroupAct) -> Governing {
+    let conversation = Conversation::trusted(conversation);
+    Governing { app, conversation, actor: actor.map(User::trusted), act }
 }
 
 pub fn watermark(app: AppRef, conversation: &str, user: &str, read: Option<i64>, received: Option<i64>) -> Watermark {

@@ -49,3 +49,5 @@ refusal-draining = The node is shutting down; reconnect and resume.
 refusal-slow-consumer = The connection does not read fast enough; reconnect and resume.
 refusal-insufficient-state = More happened during the attach than can be buffered; reconnect and resume.
 refusal-silent = Nothing was heard on the connection for too long; reconnect and resume.
+refusal-muted = The user is muted in this conversation, `until` when; reading goes on.
+refusal-blocked = The other user does not take messages or invitations from this one.

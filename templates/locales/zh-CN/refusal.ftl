@@ -49,3 +49,5 @@ refusal-draining = 节点正在关闭；请重新连接并恢复。
 refusal-slow-consumer = 该连接读取得不够快；请重新连接并恢复。
 refusal-insufficient-state = 接入期间发生的事件多于可缓冲的量；请重新连接并恢复。
 refusal-silent = 该连接太久没有任何动静；请重新连接并恢复。
+refusal-muted = 该用户在此会话中被禁言，至 `until` 为止；读取不受影响。
+refusal-blocked = 对方用户不接收此用户的消息或邀请。

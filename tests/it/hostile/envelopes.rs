@@ -151,6 +151,20 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                     format!(r#"{{"conversation":{name},"target":2}}"#)
                 }
                 Command::React => format!(r#"{{"conversation":{name},"target":2,"emoji":"x"}}"#),
+                Command::History | Command::ConversationMembers => format!(r#"{{"conversation":{name}}}"#),
+                Command::ConversationUpdate => format!(r#"{{"conversation":{name},"join":"open"}}"#),
+                Command::ConversationJoin
+                | Command::ConversationLeave
+                | Command::ConversationRequests
+                | Command::ConversationBans => format!(r#"{{"conversation":{name}}}"#),
+                Command::ConversationDecline => format!(r#"{{"conversation":"c1","members":[{name}]}}"#),
+                Command::ConversationRole => format!(r#"{{"conversation":"c1","user":{name},"role":"guest"}}"#),
+                Command::ConversationMute => format!(r#"{{"conversation":"c1","user":{name},"for_s":1}}"#),
+                Command::ConversationBan | Command::ConversationUnban => {
+                    format!(r#"{{"conversation":"c1","user":{name}}}"#)
+                }
+                Command::Block | Command::Unblock => format!(r#"{{"user":{name}}}"#),
+                Command::Blocks => format!(r#"{{"page":{name}}}"#),
             };
             wire.send(&text(&format!(r#"{{"id":2,"{}":{fields}}}"#, command.name()))).await;
             let reply = wire.reply().await;
@@ -182,6 +196,16 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
         r#""conversation.remove":{"conversation":"X","members":["alice"]}"#,
         r#""typing":{"conversation":"X"}"#,
         r#""send":{"conversation":"X","client_msg_id":"m","kind":"text","body":{"text":"x"},"ephemeral":true}"#,
+        r#""conversation.update":{"conversation":"X","name":"mine"}"#,
+        r#""conversation.join":{"conversation":"X"}"#,
+        r#""conversation.leave":{"conversation":"X"}"#,
+        r#""conversation.requests":{"conversation":"X"}"#,
+        r#""conversation.bans":{"conversation":"X"}"#,
+        r#""conversation.decline":{"conversation":"X","members":["alice"]}"#,
+        r#""conversation.role":{"conversation":"X","user":"alice","role":"guest"}"#,
+        r#""conversation.mute":{"conversation":"X","user":"alice","for_s":9}"#,
+        r#""conversation.ban":{"conversation":"X","user":"alice"}"#,
+        r#""conversation.unban":{"conversation":"X","user":"alice"}"#,
     ] {
         let mut answers = Vec::new();
         for conversation in ["c1", "zz"] {

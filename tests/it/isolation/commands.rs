@@ -67,6 +67,28 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
         }
         Command::Pins => vec![json!({"conversation": conversation})],
         Command::Typing => vec![json!({"conversation": conversation}), json!({"conversation": fresh, "active": false})],
+        Command::ConversationUpdate => vec![json!({"conversation": conversation, "name": "x", "join": "open"})],
+        Command::ConversationJoin
+        | Command::ConversationLeave
+        | Command::ConversationRequests
+        | Command::ConversationBans => vec![json!({"conversation": conversation})],
+        Command::ConversationDecline => vec![
+            json!({"conversation": conversation, "members": [user]}),
+            json!({"conversation": own, "members": [user]}),
+        ],
+        Command::ConversationRole => vec![
+            json!({"conversation": conversation, "user": user, "role": "admin"}),
+            json!({"conversation": own, "user": user, "role": "guest"}),
+        ],
+        Command::ConversationMute => vec![
+            json!({"conversation": conversation, "user": user, "for_s": 60}),
+            json!({"conversation": own, "user": user, "for_s": 60}),
+        ],
+        Command::ConversationBan | Command::ConversationUnban => {
+            vec![json!({"conversation": conversation, "user": user}), json!({"conversation": own, "user": user})]
+        }
+        Command::Block | Command::Unblock => vec![json!({"user": user})],
+        Command::Blocks => vec![json!({"page": user})],
     }
 }
 

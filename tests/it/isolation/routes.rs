@@ -188,6 +188,35 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Put, "/v1/manage/announcements/{id}") | (Verb::Post, "/v1/manage/announcements/{id}/end") => {
             vec![(of("ann_00000000000000000000000001"), Some(json!({})))]
         }
+        (Verb::Patch, "/v1/conversations/{id}") => {
+            vec![(of(conversation), Some(json!({"name": "x", "join": "open", "add": "members"})))]
+        }
+        (Verb::Post, "/v1/conversations/{id}/join" | "/v1/conversations/{id}/leave") => vec![
+            (of(conversation), Some(json!({}))),
+            (of(conversation), Some(json!({"user": user}))),
+            (of(conversation), Some(json!({"user": "alice"}))),
+            (of(own), Some(json!({"user": user}))),
+        ],
+        (Verb::Put, "/v1/conversations/{id}/members/{user}/role") => {
+            vec![(of(conversation), Some(json!({"role": "admin"}))), (of(own), Some(json!({"role": "admin"})))]
+        }
+        (Verb::Put, "/v1/conversations/{id}/members/{user}/mute") => {
+            vec![(of(conversation), Some(json!({"for_s": 60}))), (of(own), Some(json!({"for_s": 60})))]
+        }
+        (Verb::Put, "/v1/conversations/{id}/bans/{user}") => {
+            vec![(of(conversation), Some(json!({}))), (of(own), Some(json!({})))]
+        }
+        (Verb::Delete, "/v1/conversations/{id}/bans/{user}" | "/v1/conversations/{id}/requests/{user}") => {
+            get(&[of(conversation), of(own)])
+        }
+        (Verb::Get, "/v1/conversations/{id}/requests" | "/v1/conversations/{id}/bans") => {
+            get(&[of(conversation), format!("{}?cursor=cur_{user}", of(own))])
+        }
+        (Verb::Get, "/v1/users/{user}/blocks") => get(&[of("")]),
+        (Verb::Put, "/v1/users/{user}/blocks/{other}") => {
+            vec![(of("").replace("{other}", "alice"), Some(json!({})))]
+        }
+        (Verb::Delete, "/v1/users/{user}/blocks/{other}") => get(&[of("").replace("{other}", "alice")]),
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }

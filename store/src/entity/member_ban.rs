@@ -1,0 +1,22 @@
+//! A user who is kept out of a conversation.
+
+use super::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "member_ban")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub app_id: AppId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub conversation_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user: String,
+    pub actor: Option<String>,
+    pub created_ms: i64,
+}
+
+/// No relations: queries name their joins, scoped by app.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

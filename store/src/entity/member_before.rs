@@ -1,0 +1,22 @@
+//! What stays of a member who left as a guest or muted.
+
+use super::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "member_before")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub app_id: AppId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub conversation_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user: String,
+    pub role: String,
+    pub muted_until_ms: Option<i64>,
+}
+
+/// No relations: queries name their joins, scoped by app.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,21 @@
+//! A user whom another takes nothing from.
+
+use super::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "user_block")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub app_id: AppId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub other: String,
+    pub created_ms: i64,
+}
+
+/// No relations: queries name their joins, scoped by app.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
