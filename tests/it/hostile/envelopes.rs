@@ -151,7 +151,6 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                     format!(r#"{{"conversation":{name},"target":2}}"#)
                 }
                 Command::React => format!(r#"{{"conversation":{name},"target":2,"emoji":"x"}}"#),
-                Command::History | Command::ConversationMembers => format!(r#"{{"conversation":{name}}}"#),
                 Command::ConversationUpdate => format!(r#"{{"conversation":{name},"join":"open"}}"#),
                 Command::ConversationJoin
                 | Command::ConversationLeave
