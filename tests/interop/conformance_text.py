@@ -7,6 +7,7 @@ from wire import TEXT, frame
 UMLAUTS = "Hello-µ@ßöäüàá-UTF-8!!"
 OUT_OF_RANGE = KOSME + b"\xf4\x90\x80\x80" + b"edited"
 
+
 def valid(sequence):
     try:
         return sequence.decode()
