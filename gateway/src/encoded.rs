@@ -13,11 +13,15 @@ pub enum Form {
     Json,
     /// MessagePack in a WebSocket binary message.
     MessagePack,
+    /// [`Form::Json`], compressed where that helps.
+    JsonDeflated,
+    /// [`Form::MessagePack`], compressed where that helps.
+    MessagePackDeflated,
 }
 
 impl Form {
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 4;
 
     /// An envelope, given as JSON, for one connection.
     #[must_use]
@@ -25,6 +29,25 @@ impl Form {
         match self {
             Form::Json => frame::encode_text(json),
             Form::MessagePack => frame::encode_binary(&msgpack::encode(json)),
+            Form::JsonDeflated | Form::MessagePackDeflated => frame::deflated(&self.plain().encode(json)),
+        }
+    }
+
+    /// The same form with its messages compressed.
+    #[must_use]
+    pub fn deflated(self) -> Self {
+        match self.plain() {
+            Form::MessagePack => Form::MessagePackDeflated,
+            _ => Form::JsonDeflated,
+        }
+    }
+
+    /// The same form without compression.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        match self {
+            Form::Json | Form::JsonDeflated => Form::Json,
+            Form::MessagePack | Form::MessagePackDeflated => Form::MessagePack,
         }
     }
 
@@ -55,8 +78,15 @@ impl Encoded {
     pub fn bytes(&self, form: Form) -> &Bytes {
         match form {
             Form::Json => &self.json,
-            other => self.others[other as usize].get_or_init(|| other.encode(frame::text_of(&self.json))),
+            Form::MessagePack => self.other(form, || form.encode(frame::text_of(&self.json))),
+            Form::JsonDeflated | Form::MessagePackDeflated => {
+                self.other(form, || frame::deflated(self.bytes(form.plain())))
+            }
         }
+    }
+
+    fn other(&self, form: Form, make: impl FnOnce() -> Bytes) -> &Bytes {
+        self.others[form as usize].get_or_init(make)
     }
 }
 

@@ -1,5 +1,6 @@
 //! WebSocket frames (RFC 6455 §5): reading a client's bytes in place, writing ours once for everybody.
 
+use crate::deflate;
 use crate::encoded::Form;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokenim_protocol::Code;
@@ -7,6 +8,8 @@ use tokenim_protocol::limits::{FRAGMENTS_MAX, FRAME_BYTES_MAX};
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The first reserved bit, where permessage-deflate is spoken.
+const COMPRESSED: u8 = 0x40;
 const MASKED: u8 = 0x80;
 const CONTROL: u8 = 0x8;
 const CONTROL_BYTES_MAX: usize = 125;
@@ -38,6 +41,10 @@ pub enum Received<'a> {
 pub struct Decoder {
     /// Whether messages are binary; else they are text.
     binary: bool,
+    /// Whether messages may be compressed.
+    deflate: bool,
+    /// Whether the message that is not whole yet is.
+    compressed: bool,
     /// Bytes of a frame that is not whole yet.
     partial: Vec<u8>,
     /// Payload of a fragmented message that is not whole yet.
@@ -50,7 +57,8 @@ impl Decoder {
     /// A decoder of the messages of a form.
     #[must_use]
     pub fn new(form: Form) -> Self {
-        Decoder { binary: form == Form::MessagePack, ..Decoder::default() }
+        let (binary, deflate) = (form.plain() == Form::MessagePack, form.plain() != form);
+        Decoder { binary, deflate, ..Decoder::default() }
     }
 
     /// Reads all whole frames of `input` and hands each on; what is left waits for the next call.
@@ -86,7 +94,7 @@ impl Decoder {
         on: &mut impl FnMut(Received<'_>) -> Result<(), Code>,
     ) -> Result<usize, Code> {
         let mut used = 0;
-        while let Some(head) = Head::read(&input[used..], self.fragments > 0)? {
+        while let Some(head) = Head::read(&input[used..], self.fragments > 0, self.deflate)? {
             let (start, end) = (used + head.header_bytes, used + head.header_bytes + head.payload_bytes);
             if input.len() < end {
                 break;
@@ -111,17 +119,18 @@ impl Decoder {
             CLOSE => check_close(payload).and_then(|()| on(Received::Close)),
             BINARY if !self.binary => Err(Code::BinaryFrame),
             TEXT if self.binary => Err(Code::TextFrame),
-            _ if head.fin && self.fragments == 0 => on(self.message(payload)?),
-            _ => self.fragment(head.fin, payload, on),
+            _ if head.fin && self.fragments == 0 => self.message(head.compressed, payload, on),
+            _ => self.fragment(head, payload, on),
         }
     }
 
     fn fragment(
         &mut self,
-        fin: bool,
+        head: &Head,
         payload: &[u8],
         on: &mut impl FnMut(Received<'_>) -> Result<(), Code>,
     ) -> Result<(), Code> {
+        self.compressed |= head.compressed;
         self.fragments += 1;
         if self.fragments > FRAGMENTS_MAX {
             return Err(Code::TooManyFragments);
@@ -130,16 +139,24 @@ impl Decoder {
             return Err(Code::FrameTooLarge);
         }
         self.gathered.extend_from_slice(payload);
-        if !fin {
+        if !head.fin {
             return Ok(());
         }
         self.fragments = 0;
-        let message = std::mem::take(&mut self.gathered);
-        on(self.message(&message)?)
+        let (message, compressed) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.compressed));
+        self.message(compressed, &message, on)
     }
 
-    fn message<'a>(&self, payload: &'a [u8]) -> Result<Received<'a>, Code> {
-        if self.binary { Ok(Received::Binary(payload)) } else { text(payload).map(Received::Text) }
+    fn message(
+        &self,
+        compressed: bool,
+        payload: &[u8],
+        on: &mut impl FnMut(Received<'_>) -> Result<(), Code>,
+    ) -> Result<(), Code> {
+        if compressed {
+            return deflate::inflate(payload, |payload| self.message(false, payload, on));
+        }
+        on(if self.binary { Received::Binary(payload) } else { Received::Text(text(payload)?) })
     }
 }
 
@@ -147,6 +164,7 @@ impl Decoder {
 struct Head {
     fin: bool,
     opcode: u8,
+    compressed: bool,
     mask: [u8; 4],
     header_bytes: usize,
     payload_bytes: usize,
@@ -154,10 +172,12 @@ struct Head {
 
 impl Head {
     /// The head of the frame that `bytes` begin with; `None` until it is whole. Refuses as early as the bytes allow.
-    fn read(bytes: &[u8], fragmented: bool) -> Result<Option<Head>, Code> {
+    fn read(bytes: &[u8], fragmented: bool, deflate: bool) -> Result<Option<Head>, Code> {
         let [first, second, ..] = *bytes else { return Ok(None) };
-        let (fin, opcode) = (first & FIN != 0, first & 0x0F);
-        check_kind(first, second, fragmented)?;
+        let (fin, opcode, compressed) = (first & FIN != 0, first & 0x0F, first & COMPRESSED != 0);
+        // The bit stands on the first frame of a message (RFC 7692 §6).
+        let may = deflate && matches!(opcode, TEXT | BINARY);
+        check_kind(if may { first & !COMPRESSED } else { first }, second, fragmented)?;
         let short = usize::from(second & !MASKED);
         let (length_bytes, payload_bytes) = match short {
             126 => (2, bytes.get(2..4).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])))),
@@ -176,7 +196,7 @@ impl Head {
         let header_bytes = 2 + length_bytes + 4;
         let Some(mask) = bytes.get(header_bytes - 4..header_bytes) else { return Ok(None) };
         let mask = mask.try_into().expect("four bytes");
-        Ok(Some(Head { fin, opcode, mask, header_bytes, payload_bytes }))
+        Ok(Some(Head { fin, opcode, compressed, mask, header_bytes, payload_bytes }))
     }
 }
 
@@ -236,12 +256,25 @@ pub fn encode_binary(payload: &[u8]) -> Bytes {
 /// The text of a frame that [`encode_text`] wrote.
 #[must_use]
 pub fn text_of(frame: &[u8]) -> &str {
+    std::str::from_utf8(payload_of(frame)).expect("it was written as text")
+}
+
+/// A frame of ours compressed, or itself where that does not help.
+#[must_use]
+pub fn deflated(frame: &Bytes) -> Bytes {
+    match deflate::compress(payload_of(frame)) {
+        Some(payload) => encode(frame[0] & !FIN | COMPRESSED, &payload),
+        None => frame.clone(),
+    }
+}
+
+fn payload_of(frame: &[u8]) -> &[u8] {
     let head = match frame.get(1) {
         Some(126) => 4,
         Some(127) => 10,
         _ => 2,
     };
-    std::str::from_utf8(&frame[head..]).expect("it was written as text")
+    &frame[head..]
 }
 
 /// A pong frame with the ping's payload.

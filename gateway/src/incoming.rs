@@ -20,6 +20,16 @@ pub enum Message<'a> {
     MessagePack(&'a [u8]),
 }
 
+impl Message<'_> {
+    /// Its bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Message::Json(text) => text.len(),
+            Message::MessagePack(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// A message that waits until its connection is attached.
 #[derive(Debug)]
 pub enum Held {

@@ -8,6 +8,7 @@ pub mod checkpoints;
 mod command;
 pub mod connection;
 pub mod counters;
+mod deflate;
 mod delivery;
 pub mod encode;
 pub mod encoded;

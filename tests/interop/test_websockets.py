@@ -16,10 +16,12 @@ def outcomes(reply):
     return found
 
 
-@pytest.fixture(params=["tokenim.v1.json", "tokenim.v1.msgpack"], autouse=True)
+@pytest.fixture(params=["json", "msgpack", "json deflate", "msgpack deflate"], autouse=True)
 def wire(request, monkeypatch):
-    """Every story is told in every encoding."""
-    monkeypatch.setattr(Peer, "subprotocol", request.param)
+    """Every story is told in every encoding, plain and compressed."""
+    encoding, *compression = request.param.split()
+    monkeypatch.setattr(Peer, "subprotocol", f"tokenim.v1.{encoding}")
+    monkeypatch.setattr(Peer, "compression", compression[0] if compression else None)
 
 
 @pytest.fixture
@@ -36,6 +38,8 @@ def test_connect_announces_what_a_client_needs(server, rest):
     peer, reply = dial(server, sign_token(server.identity["signing"], server.identity["app"], "alice"), "phone")
     with peer:
         assert peer.ws.subprotocol == Peer.subprotocol
+        extensions = [extension.name for extension in peer.ws.protocol.extensions]
+        assert extensions == (["permessage-deflate"] if Peer.compression else [])
         assert (reply["user"], reply["device"], reply["resumed"]) == ("alice", "phone", False)
         assert reply["limits"]["frame_bytes"] == 64 * 1024
         assert {"session", "server_time", "ping_interval_ms", "silence_ms", "expires_in_s", "reconnect", "features", "sync"} <= set(reply)

@@ -1,9 +1,11 @@
 //! The opening handshake (RFC 6455 §4.2) and which refusals a browser can still read.
 
+use crate::deflate;
 use crate::encoded::Form;
 use actix_http::Request;
 use actix_http::header::{
-    HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -64,7 +66,9 @@ pub fn judge(request: &Request) -> Verdict {
         (false, false) => Some(Code::VersionUnsupported),
         (true, false) => None,
     };
-    Verdict::Accept { response: accept(key, protocol), form, refuse, origin: origin(request) }
+    let extension = deflate::negotiate(&extensions(request));
+    let form = if extension.is_some() { form.deflated() } else { form };
+    Verdict::Accept { response: accept(key, protocol, extension.as_deref()), form, refuse, origin: origin(request) }
 }
 
 /// An origin that is no text, too long or told twice is none on any list.
@@ -75,16 +79,23 @@ fn origin(request: &Request) -> Option<Box<str>> {
     Some(text.unwrap_or_default().into())
 }
 
+/// All that is offered; the header may come several times (RFC 6455 §9.1).
+fn extensions(request: &Request) -> String {
+    let all = request.head().headers().get_all(SEC_WEBSOCKET_EXTENSIONS);
+    all.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
+}
+
 fn header(request: &Request, name: HeaderName) -> Option<&str> {
     request.head().headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn accept(key: &str, protocol: Option<&str>) -> Bytes {
+fn accept(key: &str, protocol: Option<&str>, extension: Option<&str>) -> Bytes {
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes());
     let accept = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, hash);
-    let protocol = protocol.map(|name| format!("sec-websocket-protocol: {name}\r\n")).unwrap_or_default();
+    let line = |name, value: Option<&str>| value.map(|value| format!("{name}: {value}\r\n")).unwrap_or_default();
+    let (protocol, extension) = (line("sec-websocket-protocol", protocol), line("sec-websocket-extensions", extension));
     Bytes::from(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{protocol}{extension}\r\n"
     ))
 }
 
@@ -104,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_accept_key_is_the_one_of_the_rfc() {
-        let response = accept("dGhlIHNhbXBsZSBub25jZQ==", None);
+        let response = accept("dGhlIHNhbXBsZSBub25jZQ==", None, None);
         assert!(
             std::str::from_utf8(&response).unwrap().contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")
         );

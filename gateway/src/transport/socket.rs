@@ -42,6 +42,7 @@ pub async fn serve<L: MessageLog>(
         pending: vec![response],
         written: 0,
         early_bytes: 0,
+        early_messages: 0,
         open: true,
         peer_closed: false,
         shut: false,
@@ -66,7 +67,9 @@ struct Socket {
     pending: Vec<Bytes>,
     written: usize,
     /// Bytes received before authentication.
-    early_bytes: usize,
+    early_bytes: u32,
+    /// Bytes of the messages in them, which may have been compressed.
+    early_messages: u32,
     /// Whether frames are still read; afterwards bytes are dropped.
     open: bool,
     /// Whether the peer's close frame came.
@@ -182,19 +185,12 @@ impl Socket {
             self.decoder = Decoder::default();
             return;
         }
-        if let Err(code) =
-            self.count_early(connection, bytes.len()).and_then(|()| self.decode(gateway, connection, bytes))
-        {
+        // A `connect` is answered by another task: whoever is early stays so until the next bytes.
+        let early = connection.is_unauthenticated();
+        let counted = if early { count_early(&mut self.early_bytes, bytes.len()) } else { Ok(()) };
+        if let Err(code) = counted.and_then(|()| self.decode(gateway, connection, bytes, early)) {
             gateway.close(connection, code);
         }
-    }
-
-    fn count_early(&mut self, connection: &Connection, bytes: usize) -> Result<(), Code> {
-        if !connection.is_unauthenticated() {
-            return Ok(());
-        }
-        self.early_bytes += bytes;
-        if self.early_bytes > UNAUTHENTICATED_BYTES_MAX { Err(Code::FrameTooLarge) } else { Ok(()) }
     }
 
     fn decode<L: MessageLog>(
@@ -202,12 +198,19 @@ impl Socket {
         gateway: &Gateway<L>,
         connection: &Arc<Connection>,
         bytes: &mut [u8],
+        early: bool,
     ) -> Result<(), Code> {
-        let peer_closed = &mut self.peer_closed;
+        let (peer_closed, early_messages) = (&mut self.peer_closed, &mut self.early_messages);
+        let mut receive = |message: Message<'_>| {
+            if early {
+                count_early(early_messages, message.len())?;
+            }
+            gateway.receive(connection, message)
+        };
         self.decoder.feed(bytes, |received| match received {
             _ if connection.is_closing() => Ok(()),
-            Received::Text(text) => gateway.receive(connection, Message::Json(text)),
-            Received::Binary(bytes) => gateway.receive(connection, Message::MessagePack(bytes)),
+            Received::Text(text) => receive(Message::Json(text)),
+            Received::Binary(bytes) => receive(Message::MessagePack(bytes)),
             Received::Ping(payload) => {
                 connection.control(frame::encode_pong(payload));
                 Ok(())
@@ -236,4 +239,10 @@ impl Socket {
         }
         Poll::Pending
     }
+}
+
+/// Bounds what a connection may send before it is authenticated.
+fn count_early(sum: &mut u32, bytes: usize) -> Result<(), Code> {
+    *sum = sum.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    if *sum as usize > UNAUTHENTICATED_BYTES_MAX { Err(Code::FrameTooLarge) } else { Ok(()) }
 }
