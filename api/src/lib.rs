@@ -15,6 +15,7 @@ mod messages;
 mod once;
 mod openapi;
 mod post;
+mod presence;
 mod query;
 mod reports;
 mod rim;

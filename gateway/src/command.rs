@@ -4,6 +4,7 @@ pub mod connect;
 pub mod conversation;
 pub mod history;
 pub mod ping;
+pub mod presence;
 mod recover;
 pub mod refresh;
 pub mod send;

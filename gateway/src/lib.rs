@@ -15,6 +15,7 @@ mod gateway;
 mod incoming;
 pub mod live;
 pub mod places;
+pub mod presence;
 pub mod recent;
 mod registry;
 mod reply;

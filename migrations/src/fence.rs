@@ -39,6 +39,7 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     ("usage_append", LOG, "SELECT, INSERT"),
     ("app_user", LOG, "SELECT, INSERT"),
     ("log_epoch", LOG, "SELECT"),
+    ("presence", LOG, "SELECT"),
     // What belongs to no org and every org's work needs.
     ("change_clock", APP, "SELECT, UPDATE"),
     ("plan", AUTH, "SELECT"),

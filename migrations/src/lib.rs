@@ -24,6 +24,7 @@ impl MigratorTrait for Migrator {
             file("m0020_log_epoch", include_str!("../sql/0020_log_epoch.sql")),
             file("m0030_enterprise_by_operators", include_str!("../sql/0030_enterprise_by_operators.sql")),
             file("m0031_announcements", include_str!("../sql/0031_announcements.sql")),
+            file("m0044_presence", include_str!("../sql/0044_presence.sql")),
         ]
     }
 }

@@ -5,6 +5,7 @@ mod create;
 mod directory;
 mod members;
 mod postgres;
+mod presence;
 mod range;
 mod row;
 mod send;
@@ -14,7 +15,7 @@ use crate::Store;
 use tokenim_domain::Result;
 use tokenim_domain::log::{
     AppRef, Commit, ConversationView, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page,
-    RangeQuery, Write,
+    RangeQuery, Seen, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 
@@ -75,5 +76,17 @@ impl MessageLog for Store {
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {
         members::ensure_users(self, app, &users).await
+    }
+
+    async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {
+        presence::find(&self.log_readers, app, &users).await
+    }
+
+    async fn save_seen(&self, seen: Vec<Seen>, now_ms: i64) -> Result<()> {
+        presence::save(self, &seen, now_ms).await
+    }
+
+    async fn close_seen(&self) -> Result<()> {
+        presence::close(self).await
     }
 }

@@ -5,7 +5,7 @@ use super::world::World;
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
     console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, mail_link, management_key,
-    member, message, node, operator_key, org, org_idempotency, org_member, plan, plan_version, recovery_code,
+    member, message, node, operator_key, org, org_idempotency, org_member, plan, plan_version, presence, recovery_code,
     signing_key, subscription, usage_append, usage_bucket,
 };
 use crate::{NewConsoleSession, sql};
@@ -48,6 +48,7 @@ const EXCEPTIONS: &[&str] = &[
     "plan key code",
     "plan_version foreign plan",
     "plan_version key plan",
+    "presence_clock key id",
     "recovery_code foreign account_id",
     "recovery_code key account_id",
     "signing_key key id",
@@ -198,6 +199,8 @@ async fn insert_rows(world: &World) {
     sql::insert(writer, row).await.unwrap();
     let row = app_origin::Model { app_id: app.app, origin: text(), created_ms: 1 };
     sql::insert(writer, row).await.unwrap();
+    let row = presence::Model { app_id: app.app, user: "alice".to_owned(), seen_ms: 1, version: 1, is_open: 1 };
+    sql::insert(writer, row).await.unwrap();
     let row = change::Model { number: 1, org_id: app.org, at_ms: 1 };
     sql::insert(writer, row).await.unwrap();
 }
@@ -245,6 +248,7 @@ async fn every_entity_is_its_table() {
         check(&world, org_member::Entity).await,
         check(&world, plan::Entity).await,
         check(&world, plan_version::Entity).await,
+        check(&world, presence::Entity).await,
         check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
         check(&world, subscription::Entity).await,
@@ -258,7 +262,7 @@ async fn every_entity_is_its_table() {
         .collect();
     files.sort();
     assert_eq!(checked, files, "an entity file that this test does not try");
-    checked.extend(["change_clock", "log_epoch", "usage_clock"].map(str::to_owned));
+    checked.extend(["change_clock", "log_epoch", "presence_clock", "usage_clock"].map(str::to_owned));
     checked.sort();
     let tables: Vec<_> = catalogue::read(&world).await.into_keys().collect();
     assert_eq!(checked, tables, "a table without an entity");

@@ -54,6 +54,8 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             json!({"conversation": own, "page": user}),
         ],
         Command::Ping => vec![json!({})],
+        Command::PresenceSet => vec![json!({"state": user}), json!({"state": "online"})],
+        Command::PresenceWatch | Command::PresenceGet => vec![json!({"users": [user, "alice"]})],
         Command::Typing => vec![json!({"conversation": conversation}), json!({"conversation": fresh, "active": false})],
     }
 }
