@@ -18,6 +18,7 @@ mod messages;
 mod once;
 mod openapi;
 mod post;
+mod presence;
 mod query;
 mod reports;
 mod rim;

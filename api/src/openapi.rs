@@ -10,7 +10,7 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, stats, tokens, usage,
+    conversations, groups, listed, live, members, messages, presence, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,7 @@ const USER_TOKEN: &str = "user_token";
         amendments::list_pins,
         live::typing,
         live::ephemeral,
+        presence::show,
         members::list,
         members::add,
         members::remove,

@@ -27,6 +27,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::stats::ROUTES,
     crate::openapi::ROUTES,
     crate::live::ROUTES,
+    crate::presence::ROUTES,
     crate::manage::orgs::ROUTES,
     crate::manage::transfer::ROUTES,
     crate::manage::members::ROUTES,

@@ -576,6 +576,30 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Makes sure the user exists.
     fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;
+
+    /// When users were seen last; those who never were are left out.
+    fn last_seen(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<Vec<Seen>>> + Send;
+
+    /// Saves who was seen, each user once; `now_ms`, milliseconds since 1970, is until when this process was alive.
+    fn save_seen(&self, seen: Vec<Seen>, now_ms: i64) -> impl Future<Output = Result<()>> + Send;
+
+    /// Closes what a process before this one left open: its users were seen until it was alive last.
+    fn close_seen(&self) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// When a user was seen last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The app.
+    pub app: AppRef,
+    /// Who.
+    pub user: User,
+    /// When, milliseconds since 1970; while it is open, since when the user is there.
+    pub seen_ms: i64,
+    /// Number of the state that was told then; it never goes back.
+    pub version: i64,
+    /// Whether the user is there.
+    pub is_open: bool,
 }
 
 /// Which members.

@@ -15,7 +15,8 @@ crate::role::texts! {
         MembersRead "members:read", /// Add and remove them.
         MembersWrite "members:write", /// Read usage.
         UsageRead "usage:read", /// Read live figures.
-        StatsRead "stats:read", }
+        StatsRead "stats:read", /// See who is there.
+        PresenceRead "presence:read", }
 }
 
 /// The word for every scope, those of later versions too.

@@ -62,6 +62,15 @@ impl Identity {
         self.caps.as_ref().is_none_or(|caps| caps.allow(conversation, cap))
     }
 
+    /// Whether presence may be seen and set: it belongs to no conversation, so any pattern with `presence` allows it.
+    ///
+    /// Errors: `forbidden`.
+    pub fn allow_presence(&self) -> Result<()> {
+        let is_allowed = self.caps.as_ref().is_none_or(|caps| caps.allow_anywhere(Cap::Presence));
+        let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow presence");
+        is_allowed.then_some(()).ok_or_else(refusal)
+    }
+
     /// Asks [`Identity::allows`] before the store is asked, so that a refusal tells nothing of what exists.
     ///
     /// Errors: `forbidden`.

@@ -7,6 +7,7 @@ pub mod govern;
 pub mod history;
 pub mod listed;
 pub mod ping;
+pub mod presence;
 mod recover;
 pub mod refresh;
 pub mod send;

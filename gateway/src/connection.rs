@@ -322,6 +322,12 @@ impl Connection {
             && state.outbox.ephemeral(push.bytes(self.form).clone())
     }
 
+    /// Queues a push of no conversation that may be dropped; false where it was.
+    pub fn offer_any(&self, frame: Bytes) -> bool {
+        let mut state = self.state();
+        state.phase == Phase::Ready && state.outbox.ephemeral(frame)
+    }
+
     /// Queues a push that must arrive, like `drain`.
     pub fn push(&self, push: &Encoded) {
         let mut state = self.state();

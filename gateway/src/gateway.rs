@@ -9,6 +9,7 @@ use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
 use crate::live::{self, Said};
 use crate::places::{Place, Places};
+use crate::presence::task::Shared;
 use crate::recent::Times;
 use crate::registry::{AppStats, Registry};
 use crate::reply;
@@ -58,6 +59,7 @@ pub(crate) struct Inner<L> {
     pub(crate) appender: Appender,
     /// What is said live, on its way to the delivery.
     pub(crate) live: mpsc::Sender<Said>,
+    pub(crate) presence: Shared,
     pub(crate) registry: Arc<Registry>,
     pub(crate) verifier: Verifier,
     pub(crate) places: Arc<Places>,
@@ -111,6 +113,7 @@ impl<L: MessageLog> Gateway<L> {
         let (appender, jobs) = Appender::new();
         let (out, committed) = appender::committed();
         let (live, said) = live::channel();
+        let presence = Shared::new(parts.clock.clone());
         let registry = Arc::new(Registry::default());
         let seconds = Seconds::new(parts.clock.clone());
         let node = u64::from_le_bytes(parts.rng.bytes());
@@ -125,6 +128,7 @@ impl<L: MessageLog> Gateway<L> {
             log: parts.log.clone(),
             appender: appender.clone(),
             live,
+            presence: presence.clone(),
             registry: registry.clone(),
             verifier: parts.verifier.clone(),
             places: places.clone(),
@@ -143,6 +147,8 @@ impl<L: MessageLog> Gateway<L> {
         let (here, halt) = (registry.clone(), stop.clone());
         let here = Node { id: node, registry: here, seconds, counters, times, checkpoints, stop: halt };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
+        inner.vital(presence.clone().tell(registry.clone(), stop.clone()));
+        inner.vital(presence.save(parts.log.clone(), stop.clone()));
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
         inner.vital(delivery.run(committed, said));
         inner.vital(watch.run(stop.clone()));
@@ -218,6 +224,7 @@ impl<L: MessageLog> Gateway<L> {
     /// Forgets a connection whose socket ended.
     pub fn remove(&self, connection: &Connection) {
         self.inner.registry.remove(connection);
+        self.inner.presence.lock().leave(connection.id, self.inner.clock.now_ms());
     }
 
     /// The second of the node's monotonic clock.

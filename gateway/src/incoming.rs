@@ -165,6 +165,9 @@ impl<L: MessageLog> Gateway<L> {
             Command::Block => command::listed::block(&call),
             Command::Unblock => command::listed::unblock(&call),
             Command::Blocks => command::listed::blocks(&call),
+            Command::PresenceSet => command::presence::set(&call),
+            Command::PresenceWatch => command::presence::watch(&call),
+            Command::PresenceGet => command::presence::get(&call),
         }
     }
 }

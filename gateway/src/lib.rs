@@ -17,6 +17,7 @@ mod gateway;
 pub mod incoming;
 pub mod live;
 pub mod places;
+pub mod presence;
 pub mod recent;
 mod registry;
 mod reply;

@@ -1,14 +1,14 @@
 //! The message log in memory: the port's second implementation, with faults that a test injects.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From,
     Governing, GroupAct, JoinRequest, Joined, ListQuery, Listed, Member, MemberChange, MemberList, MembersQuery,
-    MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Sent, Watermark, Write,
+    MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Seen, Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, User};
@@ -36,6 +36,9 @@ pub struct ModelLog {
     faults: Mutex<VecDeque<Fault>>,
     failing_lists: AtomicUsize,
     failing_users: AtomicUsize,
+    seen: Mutex<BTreeMap<(AppId, User), Seen>>,
+    alive_ms: AtomicI64,
+    failing_saves: AtomicUsize,
     /// Permits to read a range; a test that holds them all stops readers where it wants them.
     pub reads: Semaphore,
 }
@@ -53,6 +56,9 @@ impl ModelLog {
             faults: Mutex::default(),
             failing_lists: AtomicUsize::new(0),
             failing_users: AtomicUsize::new(0),
+            seen: Mutex::default(),
+            alive_ms: AtomicI64::new(0),
+            failing_saves: AtomicUsize::new(0),
             reads: Semaphore::new(1_000),
         })
     }
@@ -70,6 +76,11 @@ impl ModelLog {
     /// The next connects fail, not by their credential.
     pub fn fail_users(&self, times: usize) {
         self.failing_users.store(times, Ordering::SeqCst);
+    }
+
+    /// The next savings of who was seen fail.
+    pub fn fail_saves(&self, times: usize) {
+        self.failing_saves.store(times, Ordering::SeqCst);
     }
 
     /// All events of a conversation.
@@ -331,6 +342,32 @@ impl MessageLog for ModelLog {
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
         fail(&self.failing_users)
+    }
+
+    async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {
+        let seen = self.seen.lock().unwrap();
+        Ok(users.into_iter().filter_map(|user| seen.get(&(app.app, user)).cloned()).collect())
+    }
+
+    async fn save_seen(&self, rows: Vec<Seen>, now_ms: i64) -> Result<()> {
+        fail(&self.failing_saves)?;
+        self.alive_ms.fetch_max(now_ms, Ordering::SeqCst);
+        let mut seen = self.seen.lock().unwrap();
+        for row in rows {
+            let key = (row.app.app, row.user.clone());
+            if seen.get(&key).is_none_or(|old| old.version <= row.version) {
+                seen.insert(key, row);
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_seen(&self) -> Result<()> {
+        let alive_ms = self.alive_ms.load(Ordering::SeqCst);
+        for row in self.seen.lock().unwrap().values_mut().filter(|row| row.is_open) {
+            (row.is_open, row.seen_ms) = (false, row.seen_ms.max(alive_ms));
+        }
+        Ok(())
     }
 }
 

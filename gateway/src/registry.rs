@@ -130,6 +130,11 @@ impl Registry {
         }
     }
 
+    /// The connection of that number, where its socket is open.
+    pub fn find(&self, connection: u64) -> Option<Arc<Connection>> {
+        self.inner().connections.get(&connection).cloned()
+    }
+
     /// Every connection, for the node's tick and its drain.
     pub fn all(&self) -> Vec<Arc<Connection>> {
         self.inner().connections.values().cloned().collect()

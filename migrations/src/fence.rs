@@ -47,6 +47,7 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     ("member_before", LOG, "SELECT, INSERT, UPDATE, DELETE"),
     ("join_request", LOG, "SELECT, INSERT, DELETE"),
     ("user_block", LOG, "SELECT, INSERT, DELETE"),
+    ("presence", LOG, "SELECT"),
     // What belongs to no org and every org's work needs.
     ("change_clock", APP, "SELECT, UPDATE"),
     ("plan", AUTH, "SELECT"),

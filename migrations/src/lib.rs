@@ -26,6 +26,7 @@ impl MigratorTrait for Migrator {
             file("m0031_announcements", include_str!("../sql/0031_announcements.sql")),
             file("m0040_amendments", include_str!("../sql/0040_amendments.sql")),
             file("m0042_groups", include_str!("../sql/0042_groups.sql")),
+            file("m0044_presence", include_str!("../sql/0044_presence.sql")),
         ]
     }
 }

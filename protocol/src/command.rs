@@ -63,6 +63,9 @@ commands! {
     Block "block";
     Unblock "unblock";
     Blocks "blocks";
+    PresenceSet "presence.set";
+    PresenceWatch "presence.watch";
+    PresenceGet "presence.get";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -421,4 +424,23 @@ pub struct Typing<'a> {
 
 const fn yes() -> bool {
     true
+}
+
+/// Fields of `presence.set`; what is absent stays as it is.
+#[derive(Debug, Deserialize)]
+pub struct PresenceSet<'a> {
+    /// How this device is: `online`, `away` or `invisible`.
+    #[serde(borrow)]
+    pub state: Option<Cow<'a, str>>,
+    /// Text beside the user, on all its devices; null or empty clears it.
+    #[serde(borrow, default, deserialize_with = "given")]
+    pub text: Option<Option<Cow<'a, str>>>,
+}
+
+/// Fields of `presence.watch` and `presence.get`.
+#[derive(Debug, Deserialize)]
+pub struct Users<'a> {
+    /// The users, each once.
+    #[serde(borrow)]
+    pub users: Vec<Cow<'a, str>>,
 }

@@ -71,6 +71,10 @@ pub const PING_GRACE_SECONDS: u64 = 10;
 pub const PING_HEADS_MAX: usize = 32;
 /// Seconds before a session's end at which it is told, once, that its token expires.
 pub const TOKEN_NOTICE_SECONDS: i64 = 60;
+/// Users of one `presence.watch` or `presence.get`.
+pub const PRESENCE_USERS_MAX: usize = 500;
+/// Characters of the text beside a user's presence.
+pub const PRESENCE_TEXT_CHARS_MAX: usize = 100;
 /// Bytes of a close reason (RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Seconds a user token may live (`exp - iat`).

@@ -36,6 +36,12 @@ pub fn ephemeral(message: &Ephemeral<'_>) -> String {
     out
 }
 
+/// A `presence` push: `states` are objects in JSON, with commas between.
+#[must_use]
+pub fn presence(states: &str) -> String {
+    format!(r#"{{"push":{{"type":"presence","states":[{states}]}}}}"#)
+}
+
 /// A `notice` push: the session ends with its token in so many seconds; `refresh` keeps it.
 #[must_use]
 pub fn token_expiring(expires_in_s: i64) -> String {

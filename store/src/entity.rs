@@ -32,6 +32,7 @@ pub mod org_idempotency;
 pub mod org_member;
 pub mod plan;
 pub mod plan_version;
+pub mod presence;
 pub mod reaction;
 pub mod recovery_code;
 pub mod signing_key;

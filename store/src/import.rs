@@ -21,7 +21,8 @@ const ROWS_MAX: usize = 500;
 /// Rows between two tellings of how far a table is.
 const TOLD_EVERY: u64 = 10_000;
 /// Tables that a migrated database holds rows of before anybody used it; the file's rows replace them.
-const SEEDED: [&str; 6] = ["change_clock", "entitlement", "log_epoch", "plan", "plan_version", "usage_clock"];
+const SEEDED: [&str; 7] =
+    ["change_clock", "entitlement", "log_epoch", "plan", "plan_version", "presence_clock", "usage_clock"];
 
 /// How far a table is.
 #[derive(Debug, Clone, PartialEq, Eq)]

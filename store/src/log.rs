@@ -10,6 +10,7 @@ mod govern;
 mod listed;
 mod members;
 mod postgres;
+mod presence;
 mod range;
 mod row;
 mod send;
@@ -18,7 +19,7 @@ mod sqlite;
 use crate::Store;
 use tokenim_domain::log::{
     AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, ListQuery, Listed, Member, MemberList,
-    MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Write,
+    MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Seen, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::MemberRole;
@@ -109,5 +110,17 @@ impl MessageLog for Store {
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {
         members::ensure_users(self, app, &users).await
+    }
+
+    async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {
+        presence::find(&self.log_readers, app, &users).await
+    }
+
+    async fn save_seen(&self, seen: Vec<Seen>, now_ms: i64) -> Result<()> {
+        presence::save(self, &seen, now_ms).await
+    }
+
+    async fn close_seen(&self) -> Result<()> {
+        presence::close(self).await
     }
 }

@@ -61,6 +61,7 @@ fn pushes() -> Vec<String> {
             "notice",
             "ping",
             "pinned",
+            "presence",
             "reaction",
             "receipt",
             "resync",

@@ -2,4 +2,5 @@
 
 mod ephemeral;
 mod notice;
+mod presence;
 mod typing;

@@ -4,4 +4,4 @@ mod connections;
 mod messages;
 mod pages;
 mod subscription;
-mod support;
+pub mod support;

@@ -63,6 +63,16 @@ impl Caller {
             Caller::Server(_) => Ok(()),
         }
     }
+
+    /// Whether it may see presence.
+    ///
+    /// Errors: `forbidden`.
+    pub(crate) fn allow_presence(&self) -> Result<()> {
+        match self {
+            Caller::User(identity) => identity.allow_presence(),
+            Caller::Server(_) => Ok(()),
+        }
+    }
 }
 
 impl ServerKey {

@@ -34,6 +34,7 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
             };
             (of_group(Value::Null).0.replace("{seq}", &message(house).await.to_string()), body)
         }
+        (Verb::Get, "/v1/presence") => ("/v1/presence?users=alice,bob".to_owned(), Value::Null),
         (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
             of_group(json!({"client_msg_id": "e", "kind": "json", "body": 1}))
         }

@@ -48,6 +48,12 @@ impl Caps {
     pub fn allow(&self, conversation: &str, cap: Cap) -> bool {
         self.0.iter().any(|(pattern, caps)| caps.contains(&cap) && matches(pattern, conversation))
     }
+
+    /// Whether any pattern allows `cap`, whatever it matches.
+    #[must_use]
+    pub fn allow_anywhere(&self, cap: Cap) -> bool {
+        self.0.values().any(|caps| caps.contains(&cap))
+    }
 }
 
 fn matches(pattern: &str, conversation: &str) -> bool {

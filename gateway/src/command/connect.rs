@@ -115,6 +115,7 @@ impl<L: MessageLog> Gateway<L> {
         if let Some(older) = inner.registry.attach(&session, connection)? {
             self.close(&older, Code::Replaced);
         }
+        self.arrive(connection, &session);
         let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {
             Ok(recovery) => recovery,
             Err(error) => {
@@ -134,6 +135,16 @@ impl<L: MessageLog> Gateway<L> {
         connection.open_gate(&text, recovery.backlog, &recovery.heads, inner.seconds.now());
         self.look_again(connection, &session, generation).await;
         Ok(())
+    }
+
+    /// The device is there from now on, unless its socket has ended meanwhile.
+    fn arrive(&self, connection: &Connection, session: &Session) {
+        let inner = &self.inner;
+        let (identity, now_ms) = (&session.identity, inner.clock.now_ms());
+        inner.presence.lock().arrive(connection.id, identity.app, &identity.user, &session.device, now_ms);
+        if inner.registry.find(connection.id).is_none() {
+            inner.presence.lock().leave(connection.id, now_ms);
+        }
     }
 
     /// Ends a session that was verified before this node learned of a change which revokes it. Whoever learns of a change

@@ -3,6 +3,7 @@
 use super::World;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokenim_domain::log::MessageLog;
 use tokenim_domain::name::{Conversation, User};
 
 fn ephemeral(id: &str) -> Value {
@@ -91,4 +92,30 @@ async fn a_call_of_the_process_says_it_too() {
     assert!(node.say(saying("bob")).await.is_ok());
     assert_eq!(alice.wait(|push| push["push"]["type"] == "typing").await["push"]["user"], "bob");
     assert_eq!(node.say(saying("mallory")).await.unwrap_err().code, tokenim_domain::Code::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_seen_is_saved_again_after_a_failure_and_at_the_stop() {
+    let world = World::new();
+    world.log.fail_saves(1);
+    let node = world.node();
+    let (alice, bob) = (world.connect(&node, "alice", json!({})).await, world.connect(&node, "bob", json!({})).await);
+    // Two savings: the first fails, the second has both.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let users = ["alice", "bob"].map(User::trusted);
+    let stored = async || world.log.last_seen(world.key.app, users.to_vec()).await.unwrap();
+    assert!(stored().await.iter().all(|row| row.is_open) && stored().await.len() == 2);
+    node.remove(&bob.connection);
+    world.clock.advance(Duration::from_secs(6));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    node.remove(&alice.connection);
+    node.drain(Duration::ZERO).await;
+    let rows = stored().await;
+    assert_eq!(rows.iter().map(|row| row.is_open).collect::<Vec<_>>(), [true, false], "alice has her grace still");
+    // The next process finds her row open and closes it: she was there for as long as this one was.
+    let next = world.node();
+    let states = next.presence_of(world.key.app, None, &users).await.unwrap();
+    assert!(states.contains("offline") && !states.contains("online"), "{states}");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(stored().await.iter().all(|row| !row.is_open));
 }

@@ -6,8 +6,8 @@ use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
     console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, join_request, mail_link,
     management_key, member, member_ban, member_before, message, message_state, node, operator_key, org,
-    org_idempotency, org_member, plan, plan_version, reaction, recovery_code, signing_key, subscription, usage_append,
-    usage_bucket, user_block,
+    org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code, signing_key, subscription,
+    usage_append, usage_bucket, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -50,6 +50,7 @@ const EXCEPTIONS: &[&str] = &[
     "plan key code",
     "plan_version foreign plan",
     "plan_version key plan",
+    "presence_clock key id",
     "recovery_code foreign account_id",
     "recovery_code key account_id",
     "signing_key key id",
@@ -202,6 +203,8 @@ async fn insert_rows(world: &World) {
     sql::insert(writer, row).await.unwrap();
     let row = app_origin::Model { app_id: app.app, origin: text(), created_ms: 1 };
     sql::insert(writer, row).await.unwrap();
+    let row = presence::Model { app_id: app.app, user: "alice".to_owned(), seen_ms: 1, version: 1, is_open: 1 };
+    sql::insert(writer, row).await.unwrap();
     let row = change::Model { number: 1, org_id: app.org, at_ms: 1 };
     sql::insert(writer, row).await.unwrap();
     let (app_id, conversation_id) = (app.app, "c1".to_owned());
@@ -264,6 +267,7 @@ async fn every_entity_is_its_table() {
         check(&world, org_member::Entity).await,
         check(&world, plan::Entity).await,
         check(&world, plan_version::Entity).await,
+        check(&world, presence::Entity).await,
         check(&world, reaction::Entity).await,
         check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
@@ -279,7 +283,7 @@ async fn every_entity_is_its_table() {
         .collect();
     files.sort();
     assert_eq!(checked, files, "an entity file that this test does not try");
-    checked.extend(["change_clock", "log_epoch", "usage_clock"].map(str::to_owned));
+    checked.extend(["change_clock", "log_epoch", "presence_clock", "usage_clock"].map(str::to_owned));
     checked.sort();
     let tables: Vec<_> = catalogue::read(&world).await.into_keys().collect();
     assert_eq!(checked, tables, "a table without an entity");

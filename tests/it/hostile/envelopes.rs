@@ -78,6 +78,8 @@ async fn a_bad_command_with_an_id_is_answered_and_the_connection_stays() {
         (r#"{"id":2,"connect":{"token":"x"}}"#, "invalid_request"),
         (r#"{"id":2,"typing":{"conversation":"c","active":"yes"}}"#, "invalid_request"),
         (r#"{"id":2,"typing":{}}"#, "invalid_request"),
+        (r#"{"id":2,"presence.set":{"text":[]}}"#, "invalid_request"),
+        (r#"{"id":2,"presence.watch":{"users":"bob"}}"#, "invalid_request"),
     ] {
         wire.send(&text(envelope)).await;
         let reply = wire.reply().await;
@@ -137,6 +139,8 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                     format!(r#"{{"conversation":{name},"client_msg_id":"m","kind":"text","body":{{"text":"x"}}}}"#)
                 }
                 Command::Read | Command::Received => format!(r#"{{"conversation":{name},"seq":1}}"#),
+                Command::PresenceSet => format!(r#"{{"state":{name}}}"#),
+                Command::PresenceWatch | Command::PresenceGet => format!(r#"{{"users":[{name}]}}"#),
                 Command::ConversationCreate => format!(r#"{{"kind":"group","id":{name}}}"#),
                 Command::ConversationAdd | Command::ConversationRemove => {
                     format!(r#"{{"conversation":"c1","members":[{name}]}}"#)

@@ -66,6 +66,8 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             ]
         }
         Command::Pins => vec![json!({"conversation": conversation})],
+        Command::PresenceSet => vec![json!({"state": user}), json!({"state": "online"})],
+        Command::PresenceWatch | Command::PresenceGet => vec![json!({"users": [user, "alice"]})],
         Command::Typing => vec![json!({"conversation": conversation}), json!({"conversation": fresh, "active": false})],
         Command::ConversationUpdate => vec![json!({"conversation": conversation, "name": "x", "join": "open"})],
         Command::ConversationJoin

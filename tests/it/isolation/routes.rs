@@ -70,6 +70,9 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
             vec![(of(conversation), Some(message("alice"))), (of(own), Some(message(user)))]
         }
+        (Verb::Get, "/v1/presence") => {
+            get(&[format!("/v1/presence?users={user}"), format!("/v1/presence?users=alice,{user}")])
+        }
         (Verb::Get, "/v1/usage") => get(&[of(""), format!("/v1/usage?app={app}"), "/v1/usage?group=day".to_owned()]),
         (Verb::Get, "/v1/stats") => get(&[of(""), format!("/v1/stats?app={app}")]),
         (Verb::Get, "/v1/stats/series") => get(&[
