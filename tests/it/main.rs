@@ -8,6 +8,7 @@ mod backup;
 mod cli;
 mod docs;
 mod gateway;
+mod groups;
 mod hostile;
 mod import;
 mod isolation;
