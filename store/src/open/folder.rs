@@ -92,7 +92,10 @@ pub(super) fn make_master_key(file: &Path, rng: &dyn Rng) -> Result<()> {
     let _ = fs::remove_file(&fresh);
     let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(fail)?;
     out.write_all(&rng.bytes::<{ MasterKey::BYTES }>()).and_then(|()| out.sync_all()).map_err(fail)?;
-    fs::rename(&fresh, file).map_err(fail)
+    fs::rename(&fresh, file).map_err(fail)?;
+    // Without this a power cut may take the new name back, and with it all that is sealed under the key.
+    let folder = file.parent().ok_or_else(|| Error::internal("a key without a folder"))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
 }
 
 pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey> {

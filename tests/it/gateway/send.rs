@@ -155,9 +155,9 @@ async fn what_is_no_message_is_refused_with_its_code() {
         (with("body", json!("text")), "invalid_field", json!("body")),
         (with("body", json!({"txt": "x"})), "invalid_field", json!("body")),
         (with("prev", json!("é")), "invalid_field", json!("prev")),
-        (with("reply_to", json!(3)), "not_supported", json!("reply_to")),
-        (with("mentions", json!(["bob"])), "not_supported", json!("mentions")),
-        (with("silent", json!(true)), "not_supported", json!("silent")),
+        (with("reply_to", json!(3)), "not_found", json!("reply_to")),
+        (with("mentions", json!(["b b"])), "invalid_field", json!("mentions")),
+        (with("silent", json!("yes")), "invalid_request", json!(null)),
         (json!({"conversation": "c1"}), "invalid_request", json!(null)),
     ] {
         let error = alice.refused("send", fields.clone()).await;
