@@ -47,7 +47,7 @@ fn pushes() -> Vec<String> {
     types.dedup();
     assert_eq!(
         types,
-        ["drain", "member", "message", "ping", "receipt", "resync"],
+        ["conversation", "drain", "join_request", "member", "message", "ping", "receipt", "resync"],
         "the reading of protocol/src is out of date"
     );
     types
