@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::apps;
-use tokenim_domain::{Code, actor::Action, id::AppId, meter::Meter, role};
+use tokenim_domain::{Code, actor::Action, group, id::AppId, meter::Meter, role};
 use tokenim_store::{App, AppChange};
 use tokenim_templates::{
     flash::Flash,
     frame::Mode,
-    page::apps::{AppPage, AppView, AppsPage, NewAppPage},
+    page::apps::{AppPage, AppView, AppsPage, NewAppPage, Strangers},
     problem::Problems,
     time::{DAY_MS, Utc},
 };
@@ -32,6 +32,10 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     get("/console/apps/{app}", Who::May(Action::ReadApps), |visit| Box::pin(show(visit))),
     post("/console/apps/{app}/rename", Who::May(Action::ChangeApps), |visit, form| Box::pin(rename(visit, form)))
         .once(),
+    post("/console/apps/{app}/strangers", Who::May(Action::ChangeApps), |visit, form| {
+        Box::pin(set_strangers(visit, form))
+    })
+    .once(),
     post("/console/apps/{app}/suspend", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, true))).once(),
     post("/console/apps/{app}/resume", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, false))).once(),
     post("/console/apps/{app}/delete", Who::May(Action::ChangeApps), |visit, form| Box::pin(delete(visit, form)))
@@ -50,6 +54,12 @@ struct NewApp {
 #[serde(deny_unknown_fields)]
 struct NewName {
     name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRule {
+    strangers: String,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +119,14 @@ async fn rename(visit: &mut Visit<'_>, form: &Form) -> Answer {
     }
 }
 
+async fn set_strangers(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let NewRule { strangers } = form.parse()?;
+    let strangers = Some(group::Strangers::find(&strangers).ok_or(Fault::Form)?);
+    let change = AppChange { name: None, is_suspended: None, strangers };
+    let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
+    Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
+}
+
 async fn suspend(visit: &mut Visit<'_>, is_suspended: bool) -> Answer {
     let change = AppChange { name: None, is_suspended: Some(is_suspended), strangers: None };
     let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
@@ -157,6 +175,11 @@ fn view(app: &App, units: &HashMap<AppId, i64>) -> AppView {
         mode: mode_of(app.mode),
         created: Utc::from_ms(app.created_ms),
         suspended: app.suspended_ms.map(Utc::from_ms),
+        strangers: match app.strangers {
+            group::Strangers::Anyone => Strangers::Anyone,
+            group::Strangers::Shared => Strangers::Shared,
+            group::Strangers::Server => Strangers::Server,
+        },
         units: units.get(&app.id).copied().unwrap_or(0),
     }
 }

@@ -13,6 +13,7 @@ mod desk;
 mod directory;
 mod engine;
 mod found;
+mod govern;
 mod idempotency;
 mod invitations;
 mod isolation;

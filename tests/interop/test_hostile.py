@@ -115,6 +115,11 @@ def test_an_envelope_without_a_usable_id_closes_4400(wire, text):
     ('{"id":2,"history":{"conversation":"c","after":1e99}}', "invalid_request"),
     ('{"id":2,"received":{"conversation":"c","seq":true}}', "invalid_request"),
     ('{"id":2,"connect":{}}', "invalid_request"),
+    ('{"id":2,"conversation.mute":{"conversation":"c","user":"u","for_s":"1"}}', "invalid_request"),
+    ('{"id":2,"conversation.mute":{"conversation":"c","user":"u","for_s":9223372036854775807}}', "invalid_field"),
+    ('{"id":2,"conversation.role":{"conversation":"c","user":"u","role":"root"}}', "invalid_field"),
+    ('{"id":2,"conversation.update":{"conversation":"c","name":{"a":1}}}', "invalid_request"),
+    ('{"id":2,"block":{"user":null}}', "invalid_request"),
 ])
 def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, text, expected):
     wire.text(text)
@@ -128,6 +133,10 @@ def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, tex
     ("send", {"client_msg_id": "m", "kind": "text", "body": {"text": "x"}}),
     ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}), ("typing", {}),
     ("conversation.add", {"members": ["mallory"]}), ("conversation.remove", {"members": ["alice"]}),
+    ("conversation.update", {"join": "open"}), ("conversation.join", {}), ("conversation.leave", {}),
+    ("conversation.requests", {}), ("conversation.bans", {}), ("conversation.decline", {"members": ["alice"]}),
+    ("conversation.role", {"user": "alice", "role": "guest"}), ("conversation.mute", {"user": "alice", "for_s": 9}),
+    ("conversation.ban", {"user": "alice"}), ("conversation.unban", {"user": "alice"}),
 ])
 def test_a_stranger_learns_nothing_and_changes_nothing(wire, bystander, command, fields):
     answers = []

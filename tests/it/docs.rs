@@ -52,10 +52,12 @@ fn pushes() -> Vec<String> {
     assert_eq!(
         types,
         [
+            "conversation",
             "deleted",
             "drain",
             "edited",
             "ephemeral",
+            "join_request",
             "member",
             "message",
             "notice",

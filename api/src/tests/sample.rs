@@ -124,17 +124,29 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/keys/report-leak") => plain(json!({"key": "nonsense"})),
         (Verb::Put, "/v1/manage/subscription") => plain(json!({"plan": "pro"})),
         (Verb::Patch, "/v1/conversations/{id}") => of_group(json!({"name": "x", "join": "open"})),
-        (Verb::Post, "/v1/conversations/{id}/join" | "/v1/conversations/{id}/leave") => {
-            of_group(json!({"user": "bob"}))
+        (Verb::Post, "/v1/conversations/{id}/join") => of_group(json!({})),
+        (Verb::Post, "/v1/conversations/{id}/leave") => {
+            let group = json!({"kind": "group", "id": "left", "members": ["bob"]});
+            house.post(house.key(), "/v1/conversations", group).await;
+            house.post(house.key(), "/v1/conversations/left/members", json!({"members": ["alice"]})).await;
+            with_id("left".to_owned())
         }
-        (Verb::Put, "/v1/conversations/{id}/members/{user}/role") => of_group(json!({"role": "guest"})),
-        (Verb::Put, "/v1/conversations/{id}/members/{user}/mute") => of_group(json!({"for_s": 60})),
+        (Verb::Put, "/v1/conversations/{id}/members/{user}/role") => {
+            let bob = json!({"members": ["bob"]});
+            house.post(house.key(), "/v1/conversations/c1/members", bob).await;
+            of_group(json!({"role": "guest"}))
+        }
+        (Verb::Put, "/v1/conversations/{id}/members/{user}/mute") => {
+            let bob = json!({"members": ["bob"]});
+            house.post(house.key(), "/v1/conversations/c1/members", bob).await;
+            of_group(json!({"for_s": 60}))
+        }
         (Verb::Put, "/v1/conversations/{id}/bans/{user}") => of_group(json!({})),
-        (Verb::Put, "/v1/users/{user}/blocks/{other}") => {
-            let (path, body) = of_group(json!({}));
-            (path.replace("{other}", "alice"), body)
+        (_, "/v1/users/{user}/blocks" | "/v1/users/{user}/blocks/{other}") => {
+            let body = if spec.verb == Verb::Put { json!({}) } else { Value::Null };
+            (spec.path.replace("{user}", "alice").replace("{other}", "bob"), body)
         }
-        (Verb::Get | Verb::Delete, _) => (of_group(Value::Null).0.replace("{other}", "alice"), Value::Null),
+        (Verb::Get | Verb::Delete, _) => of_group(Value::Null),
         (verb, path) => panic!("{verb:?} {path} has no sample"),
     }
 }

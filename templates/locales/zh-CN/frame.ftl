@@ -1,7 +1,7 @@
 # 每个页面外围的文字：页头、账号菜单、语言、主题。
 # 术语表（固定译法）：account 账号 · org 组织 · app 应用 · live 正式 · test 测试 · key 密钥 · user 用户 · device 设备 ·
 # conversation 会话 · member 成员 · message 消息 · message unit 消息单位 · connection 连接 · meter 计量项 · usage 用量 ·
-# invoice 账单 · billed 计费 · plan 套餐 · console 控制台 · sign in 登录 · sign out 退出登录 · request id 请求编号。
+# invoice 账单 · group 群组 · billed 计费 · plan 套餐 · console 控制台 · sign in 登录 · sign out 退出登录 · request id 请求编号。
 frame-skip = 跳到正文
 frame-nav = 控制台
 frame-menu = 菜单

@@ -22,8 +22,46 @@ pub struct AppView {
     pub created: Utc,
     /// When it was suspended.
     pub suspended: Option<Utc>,
+    /// Which of its users may bring others into a conversation.
+    pub strangers: Strangers,
     /// Message units sent since midnight, UTC.
     pub units: i64,
+}
+
+/// Which users of an app may bring others into a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strangers {
+    /// Any user any other.
+    Anyone,
+    /// Users those they share a conversation with.
+    Shared,
+    /// None.
+    Server,
+}
+
+impl Strangers {
+    /// Every rule.
+    pub const ALL: &'static [Strangers] = &[Strangers::Anyone, Strangers::Shared, Strangers::Server];
+
+    /// The word that forms carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Strangers::Anyone => "anyone",
+            Strangers::Shared => "shared",
+            Strangers::Server => "server",
+        }
+    }
+
+    /// The key of its text.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Strangers::Anyone => "apps-strangers-anyone",
+            Strangers::Shared => "apps-strangers-shared",
+            Strangers::Server => "apps-strangers-server",
+        }
+    }
 }
 
 impl AppView {

@@ -23,6 +23,8 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         ("/v1/conversations", group("alice"), group("bob")),
         ("/v1/conversations/c1/messages", message("m1"), message("m2")),
         ("/v1/conversations/c1/members", json!({"members": ["bob"]}), json!({"members": ["carol"]})),
+        ("/v1/conversations/c1/join", json!({"user": "bob"}), json!({"user": "alice"})),
+        ("/v1/conversations/c1/leave", json!({"user": "bob"}), json!({"user": "bob "})),
     ];
     assert_eq!(
         posts.len(),
@@ -35,11 +37,16 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         let again = rest.post_once(path, path, &body).await;
         assert_eq!((again.ok(), again.header("idempotent-replayed")), (first.ok(), "true"), "{path}");
         assert_ne!(first.header("x-request-id"), again.header("x-request-id"));
-        assert_eq!(rest.post_once(path, &format!("{path}-2"), &body).await.status, 200, "{path}");
+        let anew = rest.post_once(path, &format!("{path}-2"), &body).await.status;
+        assert_eq!(
+            anew,
+            if path.ends_with("/leave") { 404 } else { 200 },
+            "{path}: done again, but nobody leaves twice"
+        );
         let refused = rest.post_once(path, path, &other).await.refusal();
         assert_eq!(refused, (409, "idempotency_mismatch".to_owned()), "{path}");
     }
-    assert_eq!(server.rest().log("c1").await.len(), 3);
+    assert_eq!(server.rest().log("c1").await.len(), 4);
 }
 
 #[tokio::test]

@@ -62,6 +62,38 @@ async fn values_that_are_none_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn fields_that_are_missing_or_of_another_type_are_refused() {
+    let server = TestServer::spawn().await;
+    let mut alice = server.connect("alice").await;
+    for command in [
+        "conversation.update",
+        "conversation.join",
+        "conversation.leave",
+        "conversation.requests",
+        "conversation.decline",
+        "conversation.role",
+        "conversation.mute",
+        "conversation.ban",
+        "conversation.unban",
+        "conversation.bans",
+        "block",
+        "unblock",
+    ] {
+        for fields in [json!({}), json!({"conversation": 7, "user": 7}), json!([]), json!(null), json!("g")] {
+            let error = alice.refused(command, fields.clone()).await;
+            assert_eq!(error["code"], "invalid_request", "{command} {fields}");
+        }
+    }
+    let many: Vec<_> = (0..1_001).map(|at| format!("u{at}")).collect();
+    let error = alice.refused("conversation.decline", json!({"conversation": "g", "members": many})).await;
+    assert_eq!(error["code"], "limit_reached");
+    assert_eq!(alice.refused("blocks", json!({"limit": 0})).await["code"], "invalid_field");
+    assert_eq!(alice.refused("blocks", json!({"page": "a b"})).await["code"], "invalid_field");
+    // Fields nobody knows are ignored, as those of a newer client.
+    assert_eq!(alice.ok("block", json!({"user": "bob", "x": {"y": 1}})).await["changed"], true);
+}
+
+#[tokio::test]
 async fn a_direct_conversation_has_nothing_to_govern() {
     let server = TestServer::spawn().await;
     let mut alice = server.connect("alice").await;

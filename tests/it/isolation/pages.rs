@@ -52,6 +52,9 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
             vec![Case::Get(of_app.clone()), Case::Get(of_app + "?lang=zh-CN")]
         }
         (Verb::Post, "/console/apps/{app}/rename") => vec![Case::Form(of_app, vec![("name", "x".to_owned())])],
+        (Verb::Post, "/console/apps/{app}/strangers") => {
+            vec![Case::Form(of_app, vec![("strangers", "server".to_owned())])]
+        }
         (Verb::Post, "/console/apps/{app}/suspend" | "/console/apps/{app}/resume") => {
             vec![Case::Form(of_app, Vec::new())]
         }
