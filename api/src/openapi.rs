@@ -9,7 +9,7 @@ use crate::query::Query;
 use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     answer::{self, Answer},
-    conversations, live, members, messages, presence, stats, tokens, usage,
+    conversations, live, members, messages, presence, receipts, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +48,7 @@ const USER_TOKEN: &str = "user_token";
         live::typing,
         live::ephemeral,
         presence::show,
+        receipts::show,
         members::list,
         members::add,
         members::remove,

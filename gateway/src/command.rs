@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod history;
 pub mod ping;
 pub mod presence;
+pub mod receipts;
 mod recover;
 pub mod refresh;
 pub mod send;

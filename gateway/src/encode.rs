@@ -2,7 +2,7 @@
 
 use crate::frame;
 use bytes::Bytes;
-use tokenim_domain::log::{ConversationView, Entry, Event, EventBody, Member, Page, Sent};
+use tokenim_domain::log::{ConversationView, Entry, Event, EventBody, Member, Page, Receipts, Sent};
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
 use tokenim_protocol::reply::Json;
@@ -127,6 +127,26 @@ pub fn members(members: &[Member], has_more: bool) -> String {
     }
     out.raw("]");
     if let Some(last) = members.last().filter(|_| has_more) {
+        out.raw(",\"next\":").quoted(last.user.as_str());
+    }
+    out.raw("}");
+    out
+}
+
+/// The ok value of `receipts`; with a page where `has_more` is given, which says whether another follows.
+#[must_use]
+pub fn receipts(receipts: &Receipts, has_more: Option<bool>) -> String {
+    let mut out = String::from("{\"members\":");
+    out.int(receipts.members).raw(",\"read\":").int(receipts.read).raw(",\"received\":").int(receipts.received);
+    if has_more.is_some() {
+        out.raw(",\"items\":[");
+        for (at, one) in receipts.page.iter().enumerate() {
+            out.raw(if at > 0 { "," } else { "" }).raw("{\"user\":").quoted(one.user.as_str());
+            out.raw(",\"read\":").int(one.read).raw(",\"received\":").int(one.received).raw("}");
+        }
+        out.raw("]");
+    }
+    if let Some(last) = receipts.page.last().filter(|_| has_more == Some(true)) {
         out.raw(",\"next\":").quoted(last.user.as_str());
     }
     out.raw("}");

@@ -7,6 +7,7 @@ mod members;
 mod postgres;
 mod presence;
 mod range;
+mod receipts;
 mod row;
 mod send;
 mod sqlite;
@@ -15,7 +16,7 @@ use crate::Store;
 use tokenim_domain::Result;
 use tokenim_domain::log::{
     AppRef, Commit, ConversationView, DirectoryCursor, Entry, Member, MemberList, MembersQuery, MessageLog, Page,
-    RangeQuery, Seen, Write,
+    RangeQuery, Receipts, ReceiptsQuery, Seen, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 
@@ -76,6 +77,10 @@ impl MessageLog for Store {
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {
         members::ensure_users(self, app, &users).await
+    }
+
+    async fn receipts(&self, query: ReceiptsQuery) -> Result<Receipts> {
+        receipts::read(&self.log_readers, &query).await
     }
 
     async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {

@@ -3,4 +3,5 @@
 mod ephemeral;
 mod notice;
 mod presence;
+mod receipts;
 mod typing;

@@ -24,7 +24,7 @@ async fn a_foreign_conversation_looks_like_one_that_does_not_exist() {
     let beta = house.founded("beta").await;
     for spec in routes().filter(|spec| spec.path.contains("/conversations/{id}")) {
         let ask = async |id: &str| -> Answer {
-            let path = spec.path.replace("{id}", id).replace("{user}", "alice");
+            let path = spec.path.replace("{id}", id).replace("{user}", "alice").replace("{seq}", "1");
             let body = if spec.verb == Verb::Post { body(spec.path) } else { Value::Null };
             house.call(beta.key.expose(), spec.verb.method(), &path, body).await
         };

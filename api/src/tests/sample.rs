@@ -25,6 +25,9 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/conversations/{id}/messages") => {
             of_group(json!({"client_msg_id": "m", "kind": "json", "body": 1}))
         }
+        (Verb::Get, "/v1/conversations/{id}/messages/{seq}/receipts") => {
+            (spec.path.replace("{id}", "c1").replace("{seq}", "1"), Value::Null)
+        }
         (Verb::Get, "/v1/presence") => ("/v1/presence?users=alice,bob".to_owned(), Value::Null),
         (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
             of_group(json!({"client_msg_id": "e", "kind": "json", "body": 1}))
