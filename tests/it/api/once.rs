@@ -23,6 +23,8 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         ("/v1/conversations", group("alice"), group("bob")),
         ("/v1/conversations/c1/messages", message("m1"), message("m2")),
         ("/v1/conversations/c1/members", json!({"members": ["bob"]}), json!({"members": ["carol"]})),
+        ("/v1/conversations/c1/ephemeral", message("e1"), message("e2")),
+        ("/v1/conversations/c1/typing", json!({"sender": "alice"}), json!({"sender": "alice", "active": false})),
     ];
     assert_eq!(
         posts.len(),
