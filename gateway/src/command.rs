@@ -11,6 +11,7 @@ pub mod refresh;
 pub mod send;
 pub mod sync;
 pub mod typing;
+pub mod view;
 pub mod watermark;
 
 use crate::connection::{Connection, Session};

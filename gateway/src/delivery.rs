@@ -1,21 +1,23 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
-use crate::appender::{Committed, Origin};
+mod heads;
 mod live;
 
+use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::checkpoints::{Checkpoints, Step};
-use crate::connection::{Chunk, Connection};
+use crate::connection::{Chunk, Connection, For, Given};
 use crate::counters::Counters;
-use crate::live::Said;
+use crate::live::Heard;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, frame, reply};
 use bytes::{Bytes, BytesMut};
+use heads::Heads;
 use live::{Live, broadcast};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokenim_domain::log::{AppRef, Event, EventBody, From, MessageLog, Outcome, RangeQuery, Watermark};
@@ -47,6 +49,7 @@ pub struct Delivery<L, B> {
     node: Node,
     audiences: Audiences,
     live: Live,
+    heads: Heads,
     /// Connections with something queued, to be woken together.
     touched: Vec<Arc<Connection>>,
 }
@@ -81,22 +84,32 @@ struct Item {
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
     pub fn new(log: Arc<L>, bus: B, node: Node) -> Self {
-        Delivery { log, bus, node, audiences: Audiences::new(), live: Live::new(), touched: Vec::new() }
+        Delivery {
+            log,
+            bus,
+            node,
+            audiences: Audiences::new(),
+            live: Live::new(),
+            heads: Heads::default(),
+            touched: Vec::new(),
+        }
     }
 
     /// Runs until the batcher is gone.
-    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut said: mpsc::Receiver<Said>) {
+    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut heard: mpsc::Receiver<Heard>) {
         let mut remote = self.bus.subscribe(self.node.id);
+        let mut seconds = heads::seconds();
         loop {
             tokio::select! {
                 biased;
+                _ = seconds.tick(), if !self.heads.is_empty() => self.tell_heads().await,
                 batch = committed.recv() => match batch {
                     Some(batch) => self.local(batch).await,
                     None => return,
                 },
                 Some(published) = remote.recv() => self.remote(&published).await,
                 read = self.live.read() => self.take_read(read),
-                Some(said) = said.recv() => self.said(said),
+                Some(heard) = heard.recv() => self.heard(heard),
             }
         }
     }
@@ -300,25 +313,44 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let mut senders: Vec<u64> = run.iter().filter_map(|item| item.origin).collect();
         senders.sort_unstable();
         senders.dedup();
-        for (slot, joined) in &audience.members {
-            slot.each(|connection| {
-                let own = senders.contains(&connection.id);
-                let woken = if !own && *joined <= first.event.seq {
-                    connection.deliver(whole.clone(), now)
-                } else {
-                    deliver_singly(connection, run, *joined, now)
-                };
-                if woken {
-                    self.touched.push(connection.clone());
+        let is_large = audience.is_large();
+        let mut is_behind = is_large;
+        let mut give = |connection: &Arc<Connection>, joined: i64, to: For| {
+            let own = senders.contains(&connection.id);
+            let given = if !own && joined <= first.event.seq {
+                connection.deliver(whole.clone(), to, now)
+            } else {
+                deliver_singly(connection, run, joined, to, now)
+            };
+            is_behind |= given == Given::Passive;
+            if given == Given::Queued {
+                self.touched.push(connection.clone());
+            }
+        };
+        // Whom a member event names is told of it in any case.
+        let named = named(&first.event);
+        let is_named = |user: &User| named.contains(user);
+        if is_large {
+            for (connection, joined) in &audience.open {
+                if named.is_empty() || connection.session().is_none_or(|session| !is_named(&session.identity.user)) {
+                    give(connection, *joined, For::Open { is_large });
                 }
-            });
+            }
+            for user in &named {
+                let slot = self.node.registry.slot(first.event.app, user);
+                slot.each(|connection| give(connection, first.event.seq, For::All));
+            }
+        } else {
+            for (slot, joined) in &audience.members {
+                let to = if is_named(&slot.user) { For::All } else { For::Open { is_large } };
+                slot.each(|connection| give(connection, *joined, to));
+            }
+            for slot in removed_elsewhere(&self.node.registry, &first.event, audience) {
+                slot.each(|connection| give(connection, first.event.seq, For::All));
+            }
         }
-        for slot in removed_elsewhere(&self.node.registry, &first.event, audience) {
-            slot.each(|connection| {
-                if connection.deliver(whole.clone(), now) {
-                    self.touched.push(connection.clone());
-                }
-            });
+        if is_behind {
+            self.heads.note(key, &last.event);
         }
         audience.delivered = Some(last.event.seq);
         if matches!(first.event.body, EventBody::Message { .. }) && self.node.checkpoints.is_watching() {
@@ -351,6 +383,14 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 }
 
+/// The users that a member event is about.
+fn named(event: &Event) -> HashSet<&User> {
+    match &event.body {
+        EventBody::Member { users, .. } => users.iter().map(|(user, _)| user).collect(),
+        EventBody::Message { .. } => HashSet::new(),
+    }
+}
+
 /// Users a removal names whom the list does not hold any more, because it was read after the removal was committed.
 fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) -> Vec<Arc<Slot>> {
     let EventBody::Member { change: Change::Removed, users, .. } = &event.body else { return Vec::new() };
@@ -373,15 +413,15 @@ fn chunk(run: &[Item]) -> Option<Chunk> {
 }
 
 /// For a connection that sees only some of the run: what stands together goes together.
-fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, now: u32) -> bool {
+fn deliver_singly(connection: &Connection, run: &[Item], joined: i64, to: For, now: u32) -> Given {
     let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
-    let mut woken = false;
+    let mut given = Given::Quiet;
     for part in run.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
         if let Some(chunk) = chunk(part) {
-            woken |= connection.deliver(chunk, now);
+            given = given.max(connection.deliver(chunk, to, now));
         }
     }
-    woken
+    given
 }
 
 fn connection_of(origin: &Origin) -> Option<u64> {

@@ -80,6 +80,8 @@ impl<L: MessageLog> Gateway<L> {
             Command::ConversationMembers => command::conversation::members(&call),
             Command::Ping => command::ping::run(&call),
             Command::Typing => command::typing::run(&call),
+            Command::Open => command::view::open(&call),
+            Command::Passive => command::view::passive(&call),
             Command::Receipts => command::receipts::run(&call),
             Command::PresenceSet => command::presence::set(&call),
             Command::PresenceWatch => command::presence::watch(&call),

@@ -48,6 +48,8 @@ commands! {
     PresenceWatch "presence.watch";
     PresenceGet "presence.get";
     Receipts "receipts";
+    Open "open";
+    Passive "passive";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -252,4 +254,12 @@ pub struct Receipts<'a> {
     pub page: Option<Cow<'a, str>>,
     /// Members of the page, 1–200; 200 when absent.
     pub limit: Option<u32>,
+}
+
+/// Fields of `open` and `passive`.
+#[derive(Debug, Deserialize)]
+pub struct View<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
 }

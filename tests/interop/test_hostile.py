@@ -126,7 +126,7 @@ def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, tex
 
 @pytest.mark.parametrize("command, fields", [
     ("send", {"client_msg_id": "m", "kind": "text", "body": {"text": "x"}}),
-    ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}), ("typing", {}), ("receipts", {"seq": 1}),
+    ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}), ("typing", {}), ("receipts", {"seq": 1}), ("open", {}), ("passive", {}),
     ("conversation.add", {"members": ["mallory"]}), ("conversation.remove", {"members": ["alice"]}),
 ])
 def test_a_stranger_learns_nothing_and_changes_nothing(wire, bystander, command, fields):

@@ -48,7 +48,19 @@ fn pushes() -> Vec<String> {
     types.dedup();
     assert_eq!(
         types,
-        ["drain", "ephemeral", "member", "message", "notice", "ping", "presence", "receipt", "resync", "typing"],
+        [
+            "drain",
+            "ephemeral",
+            "head",
+            "member",
+            "message",
+            "notice",
+            "ping",
+            "presence",
+            "receipt",
+            "resync",
+            "typing"
+        ],
         "the reading of protocol/src is out of date"
     );
     types

@@ -148,7 +148,11 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                 Command::ConversationAdd | Command::ConversationRemove => {
                     format!(r#"{{"conversation":"c1","members":[{name}]}}"#)
                 }
-                Command::History | Command::ConversationMembers | Command::Typing => {
+                Command::History
+                | Command::ConversationMembers
+                | Command::Typing
+                | Command::Open
+                | Command::Passive => {
                     format!(r#"{{"conversation":{name}}}"#)
                 }
             };
@@ -176,6 +180,8 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
         r#""conversation.remove":{"conversation":"X","members":["alice"]}"#,
         r#""typing":{"conversation":"X"}"#,
         r#""receipts":{"conversation":"X","seq":1,"who":"has"}"#,
+        r#""open":{"conversation":"X"}"#,
+        r#""passive":{"conversation":"X"}"#,
         r#""send":{"conversation":"X","client_msg_id":"m","kind":"text","body":{"text":"x"},"ephemeral":true}"#,
     ] {
         let mut answers = Vec::new();

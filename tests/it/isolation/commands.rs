@@ -59,6 +59,7 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             json!({"conversation": conversation, "seq": 99, "who": "has"}),
             json!({"conversation": own, "seq": 1, "who": "has_not", "page": user}),
         ],
+        Command::Open | Command::Passive => vec![json!({"conversation": conversation}), json!({"conversation": fresh})],
         Command::PresenceSet => vec![json!({"state": user}), json!({"state": "online"})],
         Command::PresenceWatch | Command::PresenceGet => vec![json!({"users": [user, "alice"]})],
         Command::Typing => vec![json!({"conversation": conversation}), json!({"conversation": fresh, "active": false})],
