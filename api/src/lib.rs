@@ -20,6 +20,7 @@ mod openapi;
 mod post;
 mod presence;
 mod query;
+mod receipts;
 mod reports;
 mod rim;
 mod routes;

@@ -119,8 +119,13 @@ pub(crate) async fn list(
 fn page_of(mut members: Vec<log::Member>, limit: usize, as_of: AsOf) -> MemberPage {
     let has_more = members.len() > limit;
     members.truncate(limit);
-    let next_cursor = members.last().filter(|_| has_more).map(|last| format!("{CURSOR_PREFIX}{}", last.user));
+    let next_cursor = members.last().filter(|_| has_more).map(|last| page_cursor(&last.user));
     MemberPage { items: members.iter().map(reply).collect(), as_of, next_cursor }
+}
+
+/// Where the page after this user begins.
+pub(crate) fn page_cursor(user: &User) -> String {
+    format!("{CURSOR_PREFIX}{user}")
 }
 
 /// The user of a cursor.

@@ -10,7 +10,7 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, presence, stats, tokens, usage,
+    conversations, groups, listed, live, members, messages, presence, receipts, stats, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +56,7 @@ const USER_TOKEN: &str = "user_token";
         live::typing,
         live::ephemeral,
         presence::show,
+        receipts::show,
         members::list,
         members::add,
         members::remove,

@@ -28,6 +28,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::openapi::ROUTES,
     crate::live::ROUTES,
     crate::presence::ROUTES,
+    crate::receipts::ROUTES,
     crate::manage::orgs::ROUTES,
     crate::manage::transfer::ROUTES,
     crate::manage::members::ROUTES,

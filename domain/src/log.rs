@@ -15,6 +15,7 @@ use crate::plan::quota::Allowance;
 use crate::role::{Change, ContentKind, ConversationKind, MemberRole};
 use std::future::Future;
 use std::sync::Arc;
+pub use tokenim_protocol::reply::Receipt;
 
 /// An app, with the org it belongs to: the scope of everything below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -577,6 +578,10 @@ pub trait MessageLog: Send + Sync + 'static {
     /// Makes sure the user exists.
     fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;
 
+    /// Who has acknowledged a message. Errors: `not_found` as for [`MessageLog::read_range`]; `invalid_field` for a seq that
+    /// the viewer may not see.
+    fn receipts(&self, query: ReceiptsQuery) -> impl Future<Output = Result<Receipts>> + Send;
+
     /// When users were seen last; those who never were are left out.
     fn last_seen(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<Vec<Seen>>> + Send;
 
@@ -600,6 +605,72 @@ pub struct Seen {
     pub version: i64,
     /// Whether the user is there.
     pub is_open: bool,
+}
+
+/// Which acknowledgements of a message.
+#[derive(Debug, Clone)]
+pub struct ReceiptsQuery {
+    /// The app.
+    pub app: AppRef,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// A member; `None` = the app's server.
+    pub viewer: Option<User>,
+    /// The message's seq.
+    pub seq: i64,
+    /// Which watermark the page is of.
+    pub state: Receipt,
+    /// Whether the page lists who has, or who has not; `None` = counts only.
+    pub has: Option<bool>,
+    /// Users after this one.
+    pub after: Option<User>,
+    /// Members at most.
+    pub limit: u32,
+}
+
+impl ReceiptsQuery {
+    /// The watermark that a word names; read where none is given. Errors: `invalid_field`.
+    pub fn state_of(word: Option<&str>) -> Result<Receipt> {
+        match word {
+            None | Some("read") => Ok(Receipt::Read),
+            Some("received") => Ok(Receipt::Received),
+            Some(_) => Err(Error::invalid("state", "`state` must be read or received")),
+        }
+    }
+
+    /// Whom a word asks for. Errors: `invalid_field`.
+    pub fn has_of(word: Option<&str>) -> Result<Option<bool>> {
+        match word {
+            None => Ok(None),
+            Some("has") => Ok(Some(true)),
+            Some("has_not") => Ok(Some(false)),
+            Some(_) => Err(Error::invalid("who", "`who` must be has or has_not")),
+        }
+    }
+}
+
+/// Who has acknowledged a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipts {
+    /// Members now who were members then.
+    pub members: i64,
+    /// Of them, who have read it.
+    pub read: i64,
+    /// Of them, who have received it.
+    pub received: i64,
+    /// The page, by user id; empty where none was asked for.
+    pub page: Vec<Acknowledged>,
+}
+
+/// A member's watermarks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Who.
+    pub user: User,
+    /// Seen up to this seq.
+    pub read: i64,
+    /// Held by a device up to this seq.
+    pub received: i64,
 }
 
 /// Which members.

@@ -1,5 +1,6 @@
 //! Who receives a conversation's events on this node: member lists, kept exact by the member events themselves.
 
+use crate::connection::Connection;
 use crate::registry::{Registry, Slot};
 use lru::LruCache;
 use std::collections::HashSet;
@@ -9,6 +10,7 @@ use tokenim_domain::id::AppId;
 use tokenim_domain::log::{AppRef, Event, EventBody, MemberList, MessageLog};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
+use tokenim_protocol::limits::ACTIVE_MEMBERS_MAX;
 
 /// Conversations whose members are remembered.
 const CONVERSATIONS_MAX: usize = 100_000;
@@ -27,6 +29,44 @@ pub struct Audience {
     as_of: i64,
     /// Each member's slot, and the seq it joined at.
     pub members: Vec<(Arc<Slot>, i64)>,
+    /// Of a large conversation: the connections that have opened it, each with the seq its user joined at. Empty else.
+    pub open: Vec<(Arc<Connection>, i64)>,
+}
+
+impl Audience {
+    /// Whether its events come only to those who opened it.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.members.len() > ACTIVE_MEMBERS_MAX
+    }
+
+    /// Notes that a connection has opened it or become passive.
+    pub fn set_view(&mut self, connection: &Arc<Connection>, is_open: bool) {
+        self.open.retain(|(other, _)| other.id != connection.id);
+        let (true, Some(session)) = (is_open && self.is_large(), connection.session()) else { return };
+        let joined = self.members.iter().find(|(slot, _)| slot.user == session.identity.user);
+        if let Some((_, joined)) = joined {
+            self.open.push((connection.clone(), *joined));
+        }
+        // Those that ended meanwhile are forgotten as others come.
+        if self.open.len().is_power_of_two() {
+            self.open.retain(|(connection, _)| !connection.is_gone());
+        }
+    }
+
+    /// Finds the connections that have opened it among its members, but for the first ones, who were looked at before.
+    fn find_open(&mut self, conversation: &Conversation, looked_at: usize) {
+        if !self.is_large() {
+            return;
+        }
+        for (slot, joined) in &self.members[looked_at..] {
+            slot.each(|connection| {
+                if connection.is_open(conversation, true) {
+                    self.open.push((connection.clone(), *joined));
+                }
+            });
+        }
+    }
 }
 
 /// The member lists this node remembers; owned by the one delivery task.
@@ -90,7 +130,8 @@ impl Audiences {
     pub fn remember(&mut self, registry: &Registry, app: AppRef, conversation: Conversation, list: MemberList) {
         let members: Vec<_> = list.members.iter().map(|(user, joined)| (registry.slot(app, user), *joined)).collect();
         self.members += members.len();
-        let audience = Audience { delivered: None, as_of: list.as_of, members };
+        let mut audience = Audience { delivered: None, as_of: list.as_of, members, open: Vec::new() };
+        audience.find_open(&conversation, 0);
         if let Some((_, old)) = self.known.push((app.app, conversation), audience) {
             self.members -= old.members.len();
         }
@@ -109,10 +150,12 @@ impl Audiences {
         if event.seq <= audience.as_of {
             return;
         }
+        let looked_at = if audience.is_large() { audience.members.len() } else { 0 };
         for (user, _) in users {
             audience.members.push((registry.slot(event.app, user), event.seq));
         }
         self.members += users.len();
+        audience.find_open(&event.conversation, looked_at);
     }
 
     /// Applies a member event after it was fanned out (leaves) so that those who leave see it.
@@ -126,5 +169,12 @@ impl Audiences {
         let before = audience.members.len();
         audience.members.retain(|(slot, _)| !gone.contains(&slot.user));
         self.members -= before - audience.members.len();
+        if audience.is_large() {
+            audience
+                .open
+                .retain(|(connection, _)| connection.session().is_some_and(|of| !gone.contains(&of.identity.user)));
+        } else {
+            audience.open.clear();
+        }
     }
 }

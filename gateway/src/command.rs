@@ -8,11 +8,13 @@ pub mod history;
 pub mod listed;
 pub mod ping;
 pub mod presence;
+pub mod receipts;
 mod recover;
 pub mod refresh;
 pub mod send;
 pub mod sync;
 pub mod typing;
+pub mod view;
 pub mod watermark;
 
 use crate::connection::{Connection, Session};

@@ -108,6 +108,35 @@ pub struct Chunk {
     pub bytes: Bytes,
 }
 
+/// For which of a conversation's connections a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// For each.
+    All,
+    /// For those that have it open. In a large one that are those who asked for it, in a small one those who did not
+    /// ask for the contrary.
+    Open {
+        /// Whether the conversation is a large one.
+        is_large: bool,
+    },
+    /// For the others, who are told where it stands.
+    Passive {
+        /// Whether the conversation is a large one.
+        is_large: bool,
+    },
+}
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Given {
+    /// It waits at the gate, or is not for this connection at all.
+    Quiet,
+    /// The connection is passive: it is to be told where the conversation stands.
+    Passive,
+    /// It is queued: wake the socket.
+    Queued,
+}
+
 /// What the node's tick found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
@@ -295,35 +324,49 @@ impl Connection {
         self.state().reply(frame);
     }
 
-    /// Queues sequenced events; true where the socket must be woken.
-    pub fn deliver(&self, chunk: Chunk, now: u32) -> bool {
+    /// Queues sequenced events, or a head, where they are for it.
+    pub fn deliver(&self, chunk: Chunk, to: For, now: u32) -> Given {
         let mut state = self.state();
-        match &state.gate {
-            Some(_) if !state.may_read(&chunk.conversation) => false,
-            Some(_) => {
-                state.gate.as_mut().expect("just seen").wait(chunk);
-                false
-            }
-            None => {
-                let live = state.phase == Phase::Ready && state.may_read(&chunk.conversation);
-                if live {
-                    state.deliver(chunk, now);
-                }
-                live
-            }
+        if !state.may_read(&chunk.conversation) {
+            return Given::Quiet;
         }
+        match to {
+            For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => return Given::Passive,
+            For::Passive { is_large } if state.is_open(&chunk.conversation, is_large) => return Given::Quiet,
+            For::All | For::Open { .. } | For::Passive { .. } => {}
+        }
+        if let Some(gate) = &mut state.gate {
+            gate.wait(chunk);
+            return Given::Quiet;
+        }
+        if state.phase != Phase::Ready {
+            return Given::Quiet;
+        }
+        state.deliver(chunk, now);
+        Given::Queued
+    }
+
+    /// Opens a conversation or makes it passive; false where it has switched as many as it may.
+    pub fn set_view(&self, conversation: &Conversation, is_open: bool) -> bool {
+        self.state().set_view(conversation, is_open)
+    }
+
+    /// Whether a conversation's events come to it.
+    #[must_use]
+    pub fn is_open(&self, conversation: &Conversation, is_large: bool) -> bool {
+        self.state().is_open(conversation, is_large)
     }
 
     /// Queues a push of a conversation that may be dropped (receipts, typing); true where the socket must be woken.
-    pub fn offer(&self, conversation: &Conversation, push: &Encoded) -> bool {
+    pub fn offer(&self, conversation: &Conversation, is_large: bool, push: &Encoded) -> bool {
         let mut state = self.state();
-        state.phase == Phase::Ready
-            && state.may_read(conversation)
-            && state.outbox.ephemeral(push.bytes(self.form).clone())
+        let is_wanted = state.may_read(conversation) && state.is_open(conversation, is_large);
+        state.phase == Phase::Ready && is_wanted && state.outbox.ephemeral(push.bytes(self.form).clone())
     }
 
     /// Queues a push of no conversation that may be dropped; false where it was.
-    pub fn offer_any(&self, frame: Bytes) -> bool {
+    pub fn offer_any(&self, push: &str) -> bool {
+        let frame = self.form.encode(push);
         let mut state = self.state();
         state.phase == Phase::Ready && state.outbox.ephemeral(frame)
     }
@@ -359,6 +402,7 @@ impl Connection {
         state.gate = None;
         state.held = None;
         state.heads = Vec::new();
+        state.views = None;
         state.session.take()
     }
 

@@ -1,5 +1,6 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
+mod heads;
 mod live;
 mod run;
 
@@ -7,14 +8,15 @@ use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::checkpoints::{Checkpoints, Step};
-use crate::connection::Connection;
+use crate::connection::{Connection, For, Given};
 use crate::counters::Counters;
 use crate::encoded::Encoded;
-use crate::live::Said;
+use crate::live::Heard;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, reply};
+use heads::Heads;
 use live::{Live, broadcast};
 use run::{Item, Run, deliver_singly};
 use std::collections::{HashMap, HashSet};
@@ -51,6 +53,7 @@ pub struct Delivery<L, B> {
     node: Node,
     audiences: Audiences,
     live: Live,
+    heads: Heads,
     /// Connections with something queued, to be woken together.
     touched: Vec<Arc<Connection>>,
 }
@@ -77,22 +80,32 @@ pub struct Node {
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
     pub fn new(log: Arc<L>, bus: B, node: Node) -> Self {
-        Delivery { log, bus, node, audiences: Audiences::new(), live: Live::new(), touched: Vec::new() }
+        Delivery {
+            log,
+            bus,
+            node,
+            audiences: Audiences::new(),
+            live: Live::new(),
+            heads: Heads::default(),
+            touched: Vec::new(),
+        }
     }
 
     /// Runs until the batcher is gone.
-    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut said: mpsc::Receiver<Said>) {
+    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut heard: mpsc::Receiver<Heard>) {
         let mut remote = self.bus.subscribe(self.node.id);
+        let mut seconds = heads::seconds();
         loop {
             tokio::select! {
                 biased;
+                _ = seconds.tick(), if !self.heads.is_empty() => self.tell_heads().await,
                 batch = committed.recv() => match batch {
                     Some(batch) => self.local(batch).await,
                     None => return,
                 },
                 Some(published) = remote.recv() => self.remote(&published).await,
                 read = self.live.read() => self.take_read(read),
-                Some(said) = said.recv() => self.said(said),
+                Some(heard) = heard.recv() => self.heard(heard),
             }
         }
     }
@@ -163,7 +176,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let push = Encoded::new(&text);
         for user in &request.moderators {
             self.node.registry.slot(request.app, user).each(|connection| {
-                if connection.offer(&request.conversation, &push) {
+                if connection.offer(&request.conversation, false, &push) {
                     self.touched.push(connection.clone());
                 }
             });
@@ -314,25 +327,44 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let mut senders: Vec<u64> = run.iter().filter_map(|item| item.origin).collect();
         senders.sort_unstable();
         senders.dedup();
-        for (slot, joined) in &audience.members {
-            slot.each(|connection| {
-                let own = senders.contains(&connection.id);
-                let woken = if !own && *joined <= first.event.seq {
-                    connection.deliver(whole.chunk(connection.form), now)
-                } else {
-                    deliver_singly(connection, run, *joined, now)
-                };
-                if woken {
-                    self.touched.push(connection.clone());
+        let is_large = audience.is_large();
+        let mut is_behind = is_large;
+        let mut give = |connection: &Arc<Connection>, joined: i64, to: For| {
+            let own = senders.contains(&connection.id);
+            let given = if !own && joined <= first.event.seq {
+                connection.deliver(whole.chunk(connection.form), to, now)
+            } else {
+                deliver_singly(connection, run, joined, to, now)
+            };
+            is_behind |= given == Given::Passive;
+            if given == Given::Queued {
+                self.touched.push(connection.clone());
+            }
+        };
+        // Whom a member event names is told of it in any case.
+        let named = named(&first.event);
+        let is_named = |user: &User| named.contains(user);
+        if is_large {
+            for (connection, joined) in &audience.open {
+                if named.is_empty() || connection.session().is_none_or(|session| !is_named(&session.identity.user)) {
+                    give(connection, *joined, For::Open { is_large });
                 }
-            });
+            }
+            for user in &named {
+                let slot = self.node.registry.slot(first.event.app, user);
+                slot.each(|connection| give(connection, first.event.seq, For::All));
+            }
+        } else {
+            for (slot, joined) in &audience.members {
+                let to = if is_named(&slot.user) { For::All } else { For::Open { is_large } };
+                slot.each(|connection| give(connection, *joined, to));
+            }
+            for slot in removed_elsewhere(&self.node.registry, &first.event, audience) {
+                slot.each(|connection| give(connection, first.event.seq, For::All));
+            }
         }
-        for slot in removed_elsewhere(&self.node.registry, &first.event, audience) {
-            slot.each(|connection| {
-                if connection.deliver(whole.chunk(connection.form), now) {
-                    self.touched.push(connection.clone());
-                }
-            });
+        if is_behind {
+            self.heads.note(key, &last.event);
         }
         audience.delivered = Some(last.event.seq);
         if first.event.body.is_message() && self.node.checkpoints.is_watching() {
@@ -362,6 +394,16 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         let text =
             tokenim_protocol::reply::receipt(watermark.conversation.as_str(), watermark.user.as_str(), kind, seq);
         broadcast(audience, &watermark.conversation, &text, origin, &mut self.touched);
+    }
+}
+
+/// The members, before it or after, that a member event is about.
+fn named(event: &Event) -> HashSet<&User> {
+    match &event.body {
+        EventBody::Member { users, .. } => {
+            users.iter().filter(|(_, role)| role.is_some()).map(|(user, _)| user).collect()
+        }
+        EventBody::Message { .. } | EventBody::Amended { .. } | EventBody::Settings { .. } => HashSet::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::encoded::Encoded;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
     About, Amended, ConversationView, Entry, Event, EventBody, Listed, Member, Mentions, MessageAct, MessageState,
-    Page, Reactor, Sent,
+    Page, Reactor, Receipts, Sent,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -296,6 +296,26 @@ fn end_page(out: &mut String, next: Option<&User>) {
         out.raw(",\"next\":").quoted(next.as_str());
     }
     out.raw("}");
+}
+
+/// The ok value of `receipts`; with a page where `has_more` is given, which says whether another follows.
+#[must_use]
+pub fn receipts(receipts: &Receipts, has_more: Option<bool>) -> String {
+    let mut out = String::from("{\"members\":");
+    out.int(receipts.members).raw(",\"read\":").int(receipts.read).raw(",\"received\":").int(receipts.received);
+    if has_more.is_some() {
+        out.raw(",\"items\":[");
+        for (at, one) in receipts.page.iter().enumerate() {
+            out.raw(if at > 0 { "," } else { "" }).raw("{\"user\":").quoted(one.user.as_str());
+            out.raw(",\"read\":").int(one.read).raw(",\"received\":").int(one.received).raw("}");
+        }
+        out.raw("]");
+    }
+    if let Some(last) = receipts.page.last().filter(|_| has_more == Some(true)) {
+        out.raw(",\"next\":").quoted(last.user.as_str());
+    }
+    out.raw("}");
+    out
 }
 
 /// One entry of the directory, its object left open.

@@ -7,7 +7,7 @@ use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
-use crate::live::{self, Said};
+use crate::live::{self, Heard};
 use crate::places::{Place, Places};
 use crate::presence::task::Shared;
 use crate::recent::Times;
@@ -58,7 +58,7 @@ pub(crate) struct Inner<L> {
     pub(crate) log: Arc<L>,
     pub(crate) appender: Appender,
     /// What is said live, on its way to the delivery.
-    pub(crate) live: mpsc::Sender<Said>,
+    pub(crate) live: mpsc::Sender<Heard>,
     pub(crate) presence: Shared,
     pub(crate) registry: Arc<Registry>,
     pub(crate) verifier: Verifier,

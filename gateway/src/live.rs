@@ -102,8 +102,25 @@ impl Said {
     }
 }
 
-/// The way to the delivery for what is said live.
-pub(crate) fn channel() -> (mpsc::Sender<Said>, mpsc::Receiver<Said>) {
+/// A connection that opens a conversation or becomes passive in it.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) app: AppRef,
+    pub(crate) conversation: Conversation,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) is_open: bool,
+    pub(crate) done: oneshot::Sender<Result<()>>,
+}
+
+/// What the delivery hears beside what is stored.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Said(Said),
+    View(View),
+}
+
+/// The way to the delivery beside what is stored.
+pub(crate) fn channel() -> (mpsc::Sender<Heard>, mpsc::Receiver<Heard>) {
     mpsc::channel(WAITING_MAX)
 }
 
@@ -131,6 +148,22 @@ impl<L: MessageLog> Gateway<L> {
     /// Hands something to the delivery, which answers the asker. Errors: `overloaded`.
     pub(crate) fn hand_over(&self, saying: Saying, asker: Asker) -> Result<()> {
         let said = Said::new(saying, self.inner.clock.now_ms(), asker);
-        self.inner.live.try_send(said).map_err(|_| shed())
+        self.inner.live.try_send(Heard::Said(said)).map_err(|_| shed())
+    }
+
+    /// Opens a conversation on a connection, or makes it passive, and returns once the delivery knows.
+    ///
+    /// Errors: `limit_reached` where the connection has switched as many as it may; `overloaded`.
+    pub(crate) async fn switch(
+        &self,
+        connection: &Arc<Connection>,
+        app: AppRef,
+        conversation: Conversation,
+        is_open: bool,
+    ) -> Result<()> {
+        let (done, switched) = oneshot::channel();
+        let view = View { app, conversation, connection: connection.clone(), is_open, done };
+        self.inner.live.try_send(Heard::View(view)).map_err(|_| shed())?;
+        switched.await.unwrap_or_else(|_| Err(Code::Draining.into()))
     }
 }

@@ -8,7 +8,8 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From,
     Governing, GroupAct, JoinRequest, Joined, ListQuery, Listed, Member, MemberChange, MemberList, MembersQuery,
-    MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Seen, Sent, Watermark, Write,
+    MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen,
+    Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, User};
@@ -342,6 +343,15 @@ impl MessageLog for ModelLog {
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
         fail(&self.failing_users)
+    }
+
+    async fn receipts(&self, query: ReceiptsQuery) -> Result<Receipts> {
+        let state = self.state.lock().unwrap();
+        let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
+        let then = || log.members.values().filter(|member| member.joined <= query.seq);
+        let count = |of: fn(&Member) -> i64| then().filter(|member| of(member) >= query.seq).count() as i64;
+        let (read, received) = (count(|member| member.read), count(|member| member.received));
+        Ok(Receipts { members: then().count() as i64, read, received, page: Vec::new() })
     }
 
     async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {

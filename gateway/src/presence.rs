@@ -7,7 +7,7 @@ pub(crate) mod task;
 pub use shown::{Shown, State};
 
 use crate::presence::shown::write_push;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::{AppRef, Seen};
@@ -16,7 +16,7 @@ use tokenim_domain::{Code, Error, Result};
 
 /// Milliseconds a device is still there after its last connection closed, so that a reconnect is not told.
 pub const GRACE_MS: i64 = 5_000;
-/// Users that all connections of a node may watch together: 24 bytes each, and about 300 for one nobody else watches.
+/// Users that all connections of a node may watch together: 40 bytes each, and about 400 for one nobody else watches.
 const WATCHES_MAX: usize = 1_000_000;
 /// Users whose last seen may wait to be saved; of more the store keeps what it has.
 const UNSAVED_MAX: usize = 100_000;
@@ -55,7 +55,7 @@ struct Person {
     version: i64,
     /// Since when others see it there, or when they saw it last; `None` = not since this process started.
     seen_ms: Option<i64>,
-    watchers: Vec<u64>,
+    watchers: HashSet<u64>,
 }
 
 /// A device that is there.
@@ -134,6 +134,8 @@ impl Presence {
                 Some(held) => held.connections += 1,
                 None => {
                     let device = device.clone();
+                    // Nearly everybody has one device.
+                    person.devices.reserve_exact(1);
                     person.devices.push(Held { device, state: State::Online, connections: 1, left_ms: 0 });
                 }
             };
@@ -210,7 +212,7 @@ impl Presence {
             for user in users {
                 let id = self.person(app, user);
                 if let Some(person) = self.people.get_mut(&id) {
-                    person.watchers.push(connection);
+                    person.watchers.insert(connection);
                     of.push((id, person.version));
                 }
             }
@@ -237,12 +239,17 @@ impl Presence {
         self.people.get(self.ids.get(&(app.app, user.clone()))?)?.shown()
     }
 
-    /// Tells each watching connection what changed, as one push of JSON text or, where it is long, several. `offer` is false
-    /// where the connection has no room for it: it is told the next time.
-    pub fn tell(&mut self, mut offer: impl FnMut(u64, &str) -> bool) {
+    /// Takes the connections that may have something to be told, for [`Presence::tell`].
+    pub fn due(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.due).into_iter().collect()
+    }
+
+    /// Tells each of these connections what changed, as one push of JSON text or, where it is long, several. `offer` is false
+    /// where the connection has no room for it: it is due the next time again.
+    pub fn tell(&mut self, connections: &[u64], mut offer: impl FnMut(u64, &str) -> bool) {
         let mut texts: HashMap<u64, String> = HashMap::new();
         let people = &self.people;
-        for connection in std::mem::take(&mut self.due) {
+        for connection in connections.iter().copied() {
             let Some(watch) = self.watches.get_mut(&connection) else { continue };
             let viewer = &watch.viewer;
             let changed = |(id, told): &&mut (u64, i64)| {
@@ -300,7 +307,7 @@ impl Presence {
         let id = *self.ids.entry((app.app, user.clone())).or_insert(next);
         if id == next {
             self.next += 1;
-            let (devices, watchers, text, seen_ms) = (Vec::new(), Vec::new(), None, None);
+            let (devices, watchers, text, seen_ms) = (Vec::new(), HashSet::new(), None, None);
             self.people.insert(id, Person { app, user: user.clone(), devices, text, version: 0, seen_ms, watchers });
         }
         id
@@ -332,7 +339,7 @@ impl Presence {
         self.due.remove(&connection);
         for (id, _) in watch.of {
             if let Some(person) = self.people.get_mut(&id) {
-                person.watchers.retain(|watcher| *watcher != connection);
+                person.watchers.remove(&connection);
             }
             self.forget(id);
         }

@@ -7,5 +7,6 @@ mod fault;
 mod lifetime;
 mod limits;
 mod live;
+mod passive;
 
 use client::World;

@@ -66,6 +66,9 @@ commands! {
     PresenceSet "presence.set";
     PresenceWatch "presence.watch";
     PresenceGet "presence.get";
+    Receipts "receipts";
+    Open "open";
+    Passive "passive";
 }
 
 /// Conversation id → `[epoch, seq]`: where a client stands.
@@ -443,4 +446,33 @@ pub struct Users<'a> {
     /// The users, each once.
     #[serde(borrow)]
     pub users: Vec<Cow<'a, str>>,
+}
+
+/// Fields of `receipts`.
+#[derive(Debug, Deserialize)]
+pub struct Receipts<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
+    /// The message's seq.
+    pub seq: i64,
+    /// Of which watermark the page is: `read` (when absent) or `received`.
+    #[serde(borrow)]
+    pub state: Option<Cow<'a, str>>,
+    /// `has` or `has_not`: whom the page lists; no page when absent.
+    #[serde(borrow)]
+    pub who: Option<Cow<'a, str>>,
+    /// `next` of the page before.
+    #[serde(borrow)]
+    pub page: Option<Cow<'a, str>>,
+    /// Members of the page, 1–200; 200 when absent.
+    pub limit: Option<u32>,
+}
+
+/// Fields of `open` and `passive`.
+#[derive(Debug, Deserialize)]
+pub struct View<'a> {
+    /// Id of the conversation.
+    #[serde(borrow)]
+    pub conversation: Cow<'a, str>,
 }

@@ -75,6 +75,10 @@ pub const TOKEN_NOTICE_SECONDS: i64 = 60;
 pub const PRESENCE_USERS_MAX: usize = 500;
 /// Characters of the text beside a user's presence.
 pub const PRESENCE_TEXT_CHARS_MAX: usize = 100;
+/// Members above which a conversation's events are pushed only to connections that have opened it.
+pub const ACTIVE_MEMBERS_MAX: usize = 1_024;
+/// Conversations that one connection may have opened or made passive.
+pub const VIEWS_MAX: usize = 500;
 /// Bytes of a close reason (RFC 6455 §5.5: a control frame carries 125 bytes, two of them the code).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Seconds a user token may live (`exp - iat`).

@@ -42,6 +42,14 @@ pub fn presence(states: &str) -> String {
     format!(r#"{{"push":{{"type":"presence","states":[{states}]}}}}"#)
 }
 
+/// A `head` push: where a conversation stands whose events are not pushed to this connection.
+#[must_use]
+pub fn head(conversation: &str, epoch: i64, seq: i64, msg_no: i64) -> String {
+    format!(
+        r#"{{"push":{{"type":"head","conversation":"{conversation}","epoch":{epoch},"seq":{seq},"msg_no":{msg_no}}}}}"#
+    )
+}
+
 /// A `notice` push: the session ends with its token in so many seconds; `refresh` keeps it.
 #[must_use]
 pub fn token_expiring(expires_in_s: i64) -> String {

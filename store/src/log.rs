@@ -12,6 +12,7 @@ mod members;
 mod postgres;
 mod presence;
 mod range;
+mod receipts;
 mod row;
 mod send;
 mod sqlite;
@@ -19,7 +20,7 @@ mod sqlite;
 use crate::Store;
 use tokenim_domain::log::{
     AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, ListQuery, Listed, Member, MemberList,
-    MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Seen, Write,
+    MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::MemberRole;
@@ -110,6 +111,10 @@ impl MessageLog for Store {
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {
         members::ensure_users(self, app, &users).await
+    }
+
+    async fn receipts(&self, query: ReceiptsQuery) -> Result<Receipts> {
+        receipts::read(&self.log_readers, &query).await
     }
 
     async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {

@@ -131,7 +131,7 @@ def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, tex
 
 @pytest.mark.parametrize("command, fields", [
     ("send", {"client_msg_id": "m", "kind": "text", "body": {"text": "x"}}),
-    ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}), ("typing", {}),
+    ("history", {"after": 0}), ("read", {"seq": 1}), ("received", {"seq": 1}), ("conversation.members", {}), ("typing", {}), ("receipts", {"seq": 1}), ("open", {}), ("passive", {}),
     ("conversation.add", {"members": ["mallory"]}), ("conversation.remove", {"members": ["alice"]}),
     ("conversation.update", {"join": "open"}), ("conversation.join", {}), ("conversation.leave", {}),
     ("conversation.requests", {}), ("conversation.bans", {}), ("conversation.decline", {"members": ["alice"]}),

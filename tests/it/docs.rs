@@ -57,6 +57,7 @@ fn pushes() -> Vec<String> {
             "drain",
             "edited",
             "ephemeral",
+            "head",
             "join_request",
             "member",
             "message",

@@ -2,5 +2,7 @@
 
 mod ephemeral;
 mod notice;
+mod passive;
 mod presence;
+mod receipts;
 mod typing;

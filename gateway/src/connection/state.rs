@@ -7,13 +7,13 @@ use crate::connection::seconds_left;
 use crate::encoded::Form;
 use crate::incoming::Held;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokenim_domain::Code;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_protocol::limits::{
-    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS,
+    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS, VIEWS_MAX,
 };
 use tokenim_protocol::{live, reply};
 
@@ -55,6 +55,8 @@ pub(super) struct State {
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
+    /// Conversations it has opened (true) or made passive.
+    pub(super) views: Option<Box<HashMap<Conversation, bool>>>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
 }
@@ -77,6 +79,7 @@ impl State {
             held: None,
             heads: Vec::new(),
             heads_more: false,
+            views: None,
             is_end_told: false,
         }
     }
@@ -90,6 +93,21 @@ impl State {
 
     pub(super) fn may_read(&self, conversation: &Conversation) -> bool {
         self.session.as_ref().is_none_or(|session| session.identity.allows(conversation.as_str(), Cap::Read))
+    }
+
+    /// Whether a conversation's events come to it: where it did not say, those of small ones do.
+    pub(super) fn is_open(&self, conversation: &Conversation, is_large: bool) -> bool {
+        let said = self.views.as_ref().and_then(|views| views.get(conversation));
+        said.copied().unwrap_or(!is_large)
+    }
+
+    pub(super) fn set_view(&mut self, conversation: &Conversation, is_open: bool) -> bool {
+        let views = self.views.get_or_insert_default();
+        let may = views.len() < VIEWS_MAX || views.contains_key(conversation);
+        if may {
+            views.insert(conversation.clone(), is_open);
+        }
+        may
     }
 
     pub(super) fn deliver(&mut self, chunk: Chunk, now: u32) {

@@ -6,7 +6,7 @@ use crate::audience::{Audience, Key};
 use crate::bus::Bus;
 use crate::connection::Connection;
 use crate::encoded::Encoded;
-use crate::live::{self, Asker, Said};
+use crate::live::{self, Asker, Heard, Said, View};
 use crate::reply;
 use lru::LruCache;
 use std::future::Future;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokenim_domain::log::{AppRef, MemberList, MessageLog};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Error, Result};
+use tokenim_protocol::limits::VIEWS_MAX;
 use tokenim_protocol::reply::{Json, ok};
 
 /// What may wait for a reading of members; beyond it it is shed.
@@ -71,8 +72,29 @@ impl Live {
 }
 
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
+    /// Takes in what is not stored.
+    pub(super) fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Said(said) => self.said(said),
+            Heard::View(view) => self.view(view),
+        }
+    }
+
+    /// A connection whose conversation is not remembered is found when its members are read.
+    fn view(&mut self, view: View) {
+        let View { app, conversation, connection, is_open, done } = view;
+        let is_set = connection.set_view(&conversation, is_open);
+        if let Some(audience) = self.audiences.get(&(app.app, conversation)).filter(|_| is_set) {
+            audience.set_view(&connection, is_open);
+        }
+        let limit =
+            || Error::new(Code::LimitReached).says(format!("a connection switches at most {VIEWS_MAX} conversations"));
+        // Whoever asked may have gone.
+        drop(done.send(is_set.then_some(()).ok_or_else(limit)));
+    }
+
     /// Tells what was said, now or once it is known to whom.
-    pub(super) fn said(&mut self, said: Said) {
+    fn said(&mut self, said: Said) {
         let key = (said.app.app, said.conversation.clone());
         if self.audiences.knows(&key) {
             self.tell(&key, said);
@@ -204,11 +226,15 @@ pub(super) fn broadcast(
     touched: &mut Vec<Arc<Connection>>,
 ) {
     let push = Encoded::new(push);
-    for (slot, _) in &audience.members {
-        slot.each(|connection| {
-            if but != Some(connection.id) && connection.offer(conversation, &push) {
-                touched.push(connection.clone());
-            }
-        });
+    let is_large = audience.is_large();
+    let mut offer = |connection: &Arc<Connection>| {
+        if but != Some(connection.id) && connection.offer(conversation, is_large, &push) {
+            touched.push(connection.clone());
+        }
+    };
+    if is_large {
+        audience.open.iter().for_each(|(connection, _)| offer(connection));
+    } else {
+        audience.members.iter().for_each(|(slot, _)| slot.each(&mut offer));
     }
 }

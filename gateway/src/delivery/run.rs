@@ -1,6 +1,6 @@
 //! Consecutive events on their way to the members of one conversation.
 
-use crate::connection::{Chunk, Connection};
+use crate::connection::{Chunk, Connection, For, Given};
 use crate::encoded::{Encoded, Form};
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, OnceLock};
@@ -47,14 +47,14 @@ fn join(items: &[Item], form: Form) -> Bytes {
     joined.freeze()
 }
 
-/// For a connection that sees only some of the items: what stands together goes together. True where it must be woken.
-pub(super) fn deliver_singly(connection: &Connection, items: &[Item], joined: i64, now: u32) -> bool {
+/// For a connection that sees only some of the items: what stands together goes together.
+pub(super) fn deliver_singly(connection: &Connection, items: &[Item], joined: i64, to: For, now: u32) -> Given {
     let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
-    let mut woken = false;
+    let mut given = Given::Quiet;
     for part in items.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
         if let Some(run) = Run::new(part) {
-            woken |= connection.deliver(run.chunk(connection.form), now);
+            given = given.max(connection.deliver(run.chunk(connection.form), to, now));
         }
     }
-    woken
+    given
 }

@@ -1,7 +1,6 @@
 //! Presence on a node: what asks the state machine, and the tasks that let it tell and save.
 
 use super::{Presence, Shown};
-use crate::frame;
 use crate::gateway::Gateway;
 use crate::registry::Registry;
 use std::collections::HashMap;
@@ -19,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// How often it is saved who came and went; a crash loses no more of it.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// Connections told before others get their turn at the state: each may watch 500 users.
+const TURN_CONNECTIONS: usize = 32;
 /// Bytes of an answer's full states; those behind are short, so that the answer stays a frame.
 const FULL_BYTES_MAX: usize = 128 * 1024;
 
@@ -47,17 +48,20 @@ impl Shared {
         let mut interval = interval(TELL_EVERY);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(interval.tick()).await.is_some() {
-            let mut presence = self.lock();
-            presence.tick(self.clock.now_ms());
-            presence.tell(|connection, push| {
-                // One that has ended takes its watches with it.
-                let Some(connection) = registry.find(connection) else { return true };
-                let is_told = connection.offer_any(frame::encode_text(push));
-                if is_told {
-                    connection.wake();
-                }
-                is_told
-            });
+            self.lock().tick(self.clock.now_ms());
+            let due = self.lock().due();
+            for turn in due.chunks(TURN_CONNECTIONS) {
+                self.lock().tell(turn, |connection, push| {
+                    // One that has ended takes its watches with it.
+                    let Some(connection) = registry.find(connection) else { return true };
+                    let is_told = connection.offer_any(push);
+                    if is_told {
+                        connection.wake();
+                    }
+                    is_told
+                });
+                tokio::task::yield_now().await;
+            }
         }
     }
 

@@ -124,7 +124,8 @@ fn live(seed: u64) -> usize {
             let rows = presence.unsaved();
             presence.saved(&rows[..rows.len() / 2]);
         }
-        presence.tell(|connection, push| {
+        let due = presence.due();
+        presence.tell(&due, |connection, push| {
             assert_eq!(connection, 0);
             pushes += 1;
             let taken = dice.roll(4) > 0;
@@ -146,7 +147,8 @@ fn live(seed: u64) -> usize {
     }
     for _ in 0..2 {
         presence.tick(now_ms + GRACE_MS);
-        presence.tell(|_, push| {
+        let due = presence.due();
+        presence.tell(&due, |_, push| {
             take(&mut view, push);
             true
         });
@@ -196,8 +198,8 @@ fn end(mut presence: Presence, now_ms: i64) {
 
 #[test]
 fn random_lives_end_as_the_model_says_and_watchers_see_it() {
-    let pushes: usize = (1..=300).map(live).sum();
-    assert!(pushes > 10_000, "{pushes}");
+    let pushes: usize = (1..=60).map(live).sum();
+    assert!(pushes > 2_000, "{pushes}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::world::{World, code, governing, new_direct, new_group};
 use crate::sql;
 use tokenim_domain::group::{JoinRule, SettingsChange};
-use tokenim_domain::log::{Act, AppRef, BlockChange, Draft, List, ListQuery, MessageLog, Outcome, Write};
+use tokenim_domain::log::{AppRef, BlockChange, Draft, GroupAct, List, ListQuery, MessageLog, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::MemberRole;
 use tokenim_domain::{Code, Result};
@@ -12,16 +12,16 @@ fn block(app: AppRef, user: &str, other: &str) -> Write {
     Write::Block(BlockChange::new(app, User::trusted(user), User::trusted(other), true).unwrap())
 }
 
-fn acts() -> Vec<Act> {
+fn acts() -> Vec<GroupAct> {
     let bob = || User::trusted("bob");
     vec![
-        Act::Update(SettingsChange { join: Some(JoinRule::Open), ..SettingsChange::default() }),
-        Act::Join,
-        Act::Decline(vec![bob()]),
-        Act::Role(bob(), MemberRole::Guest),
-        Act::Mute(bob(), 1_000),
-        Act::Ban(bob()),
-        Act::Unban(bob()),
+        GroupAct::Update(SettingsChange { join: Some(JoinRule::Open), ..SettingsChange::default() }),
+        GroupAct::Join,
+        GroupAct::Decline(vec![bob()]),
+        GroupAct::Role(bob(), MemberRole::Guest),
+        GroupAct::Mute(bob(), 1_000),
+        GroupAct::Ban(bob()),
+        GroupAct::Unban(bob()),
     ]
 }
 
@@ -33,7 +33,7 @@ async fn a_foreign_conversation_is_governed_by_nobody() {
         for actor in [None, Some("alice")] {
             let write = Write::Govern(governing(other.app, "c1", actor, act.clone()));
             let refused = code(world.commit_one(write).await);
-            let nobody_joins = matches!(act, Act::Join) && actor.is_none();
+            let nobody_joins = matches!(act, GroupAct::Join) && actor.is_none();
             assert_eq!(refused, if nobody_joins { Code::Forbidden } else { Code::NotFound }, "{act:?}");
         }
     }
@@ -90,13 +90,13 @@ async fn a_batch_keeps_the_order_of_a_mute_and_sends() {
     let outcomes = world
         .commit(vec![
             send("m1"),
-            act(Act::Mute(bob(), 60_000)),
+            act(GroupAct::Mute(bob(), 60_000)),
             send("m2"),
-            act(Act::Mute(bob(), 0)),
+            act(GroupAct::Mute(bob(), 0)),
             send("m3"),
-            act(Act::Role(bob(), MemberRole::Guest)),
+            act(GroupAct::Role(bob(), MemberRole::Guest)),
             send("m4"),
-            act(Act::Ban(bob())),
+            act(GroupAct::Ban(bob())),
             send("m5"),
         ])
         .await;
@@ -118,7 +118,7 @@ fn seq(outcome: Result<Outcome>) -> Result<i64, Code> {
 #[tokio::test]
 async fn a_mute_ends_at_its_time_and_survives_no_longer() {
     let world = World::with_group().await;
-    let mute = Act::Mute(User::trusted("bob"), 60_000);
+    let mute = GroupAct::Mute(User::trusted("bob"), 60_000);
     world.commit_one(Write::Govern(governing(world.app(), "c1", None, mute))).await.unwrap();
     world.clock.shift(59_999);
     let send = || Write::Send(world.draft("c1", "bob", "m1"));

@@ -17,6 +17,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
     let rest = server.rest();
     let message = |id: &str| json!({"sender": "alice", "client_msg_id": id, "kind": "text", "body": {"text": "x"}});
     let group = |member: &str| json!({"kind": "group", "members": [member]});
+    let react = |emoji: &str| json!({"user": "alice", "emoji": emoji});
     // Each with another body that could be done as well.
     let posts = [
         ("/v1/tokens", json!({"user": "alice"}), json!({"user": "bob"})),
@@ -25,6 +26,10 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         ("/v1/conversations/c1/members", json!({"members": ["bob"]}), json!({"members": ["carol"]})),
         ("/v1/conversations/c1/join", json!({"user": "bob"}), json!({"user": "alice"})),
         ("/v1/conversations/c1/leave", json!({"user": "bob"}), json!({"user": "bob "})),
+        ("/v1/conversations/c1/messages/2/reactions", react("+1"), react("-1")),
+        ("/v1/conversations/c1/messages/2/pin", json!({}), json!({"remove": true})),
+        ("/v1/conversations/c1/ephemeral", message("e1"), message("e2")),
+        ("/v1/conversations/c1/typing", json!({"sender": "alice"}), json!({"sender": "alice", "active": false})),
     ];
     assert_eq!(
         posts.len(),

@@ -78,6 +78,7 @@ async fn a_bad_command_with_an_id_is_answered_and_the_connection_stays() {
         (r#"{"id":2,"connect":{"token":"x"}}"#, "invalid_request"),
         (r#"{"id":2,"typing":{"conversation":"c","active":"yes"}}"#, "invalid_request"),
         (r#"{"id":2,"typing":{}}"#, "invalid_request"),
+        (r#"{"id":2,"receipts":{"conversation":"c","seq":"1"}}"#, "invalid_request"),
         (r#"{"id":2,"presence.set":{"text":[]}}"#, "invalid_request"),
         (r#"{"id":2,"presence.watch":{"users":"bob"}}"#, "invalid_request"),
     ] {
@@ -138,14 +139,21 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                 Command::Send => {
                     format!(r#"{{"conversation":{name},"client_msg_id":"m","kind":"text","body":{{"text":"x"}}}}"#)
                 }
-                Command::Read | Command::Received => format!(r#"{{"conversation":{name},"seq":1}}"#),
+                Command::Read | Command::Received | Command::Receipts => {
+                    format!(r#"{{"conversation":{name},"seq":1}}"#)
+                }
                 Command::PresenceSet => format!(r#"{{"state":{name}}}"#),
                 Command::PresenceWatch | Command::PresenceGet => format!(r#"{{"users":[{name}]}}"#),
                 Command::ConversationCreate => format!(r#"{{"kind":"group","id":{name}}}"#),
                 Command::ConversationAdd | Command::ConversationRemove => {
                     format!(r#"{{"conversation":"c1","members":[{name}]}}"#)
                 }
-                Command::History | Command::ConversationMembers | Command::Pins | Command::Typing => {
+                Command::History
+                | Command::ConversationMembers
+                | Command::Pins
+                | Command::Typing
+                | Command::Open
+                | Command::Passive => {
                     format!(r#"{{"conversation":{name}}}"#)
                 }
                 Command::Edit => {
@@ -198,6 +206,9 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
         r#""conversation.add":{"conversation":"X","members":["mallory"]}"#,
         r#""conversation.remove":{"conversation":"X","members":["alice"]}"#,
         r#""typing":{"conversation":"X"}"#,
+        r#""receipts":{"conversation":"X","seq":1,"who":"has"}"#,
+        r#""open":{"conversation":"X"}"#,
+        r#""passive":{"conversation":"X"}"#,
         r#""send":{"conversation":"X","client_msg_id":"m","kind":"text","body":{"text":"x"},"ephemeral":true}"#,
         r#""conversation.update":{"conversation":"X","name":"mine"}"#,
         r#""conversation.join":{"conversation":"X"}"#,

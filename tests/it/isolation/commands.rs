@@ -66,6 +66,12 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             ]
         }
         Command::Pins => vec![json!({"conversation": conversation})],
+        Command::Receipts => vec![
+            json!({"conversation": conversation, "seq": 1}),
+            json!({"conversation": conversation, "seq": 99, "who": "has"}),
+            json!({"conversation": own, "seq": 1, "who": "has_not", "page": user}),
+        ],
+        Command::Open | Command::Passive => vec![json!({"conversation": conversation}), json!({"conversation": fresh})],
         Command::PresenceSet => vec![json!({"state": user}), json!({"state": "online"})],
         Command::PresenceWatch | Command::PresenceGet => vec![json!({"users": [user, "alice"]})],
         Command::Typing => vec![json!({"conversation": conversation}), json!({"conversation": fresh, "active": false})],

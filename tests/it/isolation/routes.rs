@@ -70,6 +70,14 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
             vec![(of(conversation), Some(message("alice"))), (of(own), Some(message(user)))]
         }
+        (Verb::Get, "/v1/conversations/{id}/messages/{seq}/receipts") => {
+            let of = |id: &str, seq: &str| of(id).replace("{seq}", seq);
+            get(&[
+                of(conversation, "1") + "?who=has",
+                of(conversation, "99"),
+                of(own, "1") + "?who=has&cursor=cur_" + user,
+            ])
+        }
         (Verb::Get, "/v1/presence") => {
             get(&[format!("/v1/presence?users={user}"), format!("/v1/presence?users=alice,{user}")])
         }

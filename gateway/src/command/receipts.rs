@@ -1,0 +1,41 @@
+//! `receipts`: how many have read or received a message, and who has or has not.
+
+use super::Call;
+use crate::encode;
+use tokenim_domain::log::{MessageLog, ReceiptsQuery};
+use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Error, Result};
+use tokenim_protocol::command::Receipts;
+use tokenim_protocol::limits::MEMBERS_PAGE_MAX;
+
+/// Reads counts, and a page where `who` is given.
+pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
+    let fields: Receipts<'_> = call.fields()?;
+    let conversation = Conversation::parse(&fields.conversation)?;
+    call.allow(&conversation, Cap::Read)?;
+    let limit = fields.limit.unwrap_or(MEMBERS_PAGE_MAX);
+    if !(1..=MEMBERS_PAGE_MAX).contains(&limit) {
+        return Err(Error::invalid("limit", format!("`limit` must be 1 to {MEMBERS_PAGE_MAX}")));
+    }
+    let query = ReceiptsQuery {
+        app: call.session.identity.app,
+        conversation,
+        viewer: Some(call.session.identity.user.clone()),
+        seq: fields.seq,
+        state: ReceiptsQuery::state_of(fields.state.as_deref())?,
+        has: ReceiptsQuery::has_of(fields.who.as_deref())?,
+        after: fields.page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?,
+        limit: limit + 1,
+    };
+    let log = call.gateway.inner.log.clone();
+    call.later(async move {
+        let has_page = query.has.is_some();
+        let mut receipts = log.receipts(query).await?;
+        // One more than the page holds was asked for: it tells whether there is another page.
+        let has_more = receipts.page.len() > limit as usize;
+        receipts.page.truncate(limit as usize);
+        Ok(encode::receipts(&receipts, has_page.then_some(has_more)))
+    });
+    Ok(())
+}

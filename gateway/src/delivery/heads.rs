@@ -1,0 +1,78 @@
+//! Where conversations stand, for connections that are passive in them: once a second, however much happens.
+
+use super::Delivery;
+use crate::audience::Key;
+use crate::bus::Bus;
+use crate::connection::{Chunk, For, Given};
+use crate::encoded::Encoded;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokenim_domain::log::{AppRef, Event, MessageLog};
+use tokenim_protocol::live;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// How often a head is told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Members told before other tasks get their turn.
+const TURN_MEMBERS: usize = 10_000;
+
+/// Where a conversation stands.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    app: AppRef,
+    epoch: i64,
+    seq: i64,
+    msg_no: i64,
+}
+
+/// The heads that moved since they were told, by conversation: as many as had events within a second.
+#[derive(Debug, Default)]
+pub(super) struct Heads(HashMap<Key, Head>);
+
+impl Heads {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes that passive connections are behind this event.
+    pub(super) fn note(&mut self, key: &Key, event: &Event) {
+        let head = Head { app: event.app, epoch: event.epoch, seq: event.seq, msg_no: event.msg_no };
+        self.0.insert(key.clone(), head);
+    }
+}
+
+/// The seconds at which heads are told; the first head after a quiet second is told at once.
+pub(super) fn seconds() -> Interval {
+    let mut seconds = interval(TELL_EVERY);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    seconds
+}
+
+impl<L: MessageLog, B: Bus> Delivery<L, B> {
+    /// Tells the heads that moved. Each is written once, whoever is told.
+    pub(super) async fn tell_heads(&mut self) {
+        for (key, head) in std::mem::take(&mut self.heads.0) {
+            self.know(vec![(head.app, key.1.clone())]).await;
+            let Some(audience) = self.audiences.get(&key) else { continue };
+            let (to, now) = (For::Passive { is_large: audience.is_large() }, self.node.seconds.now());
+            let push = Encoded::new(&live::head(key.1.as_str(), head.epoch, head.seq, head.msg_no));
+            let chunk = |form| Chunk {
+                conversation: key.1.clone(),
+                epoch: head.epoch,
+                last: head.seq,
+                bytes: push.bytes(form).clone(),
+            };
+            for portion in audience.members.chunks(TURN_MEMBERS) {
+                for (slot, _) in portion.iter().filter(|(_, joined)| *joined <= head.seq) {
+                    slot.each(|connection| {
+                        if connection.deliver(chunk(connection.form), to, now) == Given::Queued {
+                            self.touched.push(connection.clone());
+                        }
+                    });
+                }
+                self.touched.drain(..).for_each(|connection| connection.wake());
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
