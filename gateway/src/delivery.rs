@@ -385,10 +385,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
 /// The users that a member event is about.
 fn named(event: &Event) -> HashSet<&User> {
-    match &event.body {
-        EventBody::Member { users, .. } => users.iter().map(|(user, _)| user).collect(),
-        EventBody::Message { .. } => HashSet::new(),
-    }
+    let EventBody::Member { users, .. } = &event.body else { return HashSet::new() };
+    users.iter().map(|(user, _)| user).collect()
 }
 
 /// Users a removal names whom the list does not hold any more, because it was read after the removal was committed.
