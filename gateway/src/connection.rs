@@ -12,6 +12,7 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use outbox::Outbox;
 use state::{Phase, State};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -402,7 +403,7 @@ impl Connection {
         state.gate = None;
         state.held = None;
         state.heads = Vec::new();
-        state.views = None;
+        state.views = HashMap::new();
         state.session.take()
     }
 

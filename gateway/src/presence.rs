@@ -68,6 +68,9 @@ struct Held {
     left_ms: i64,
 }
 
+/// What others see of a user who is there: its visible devices, and the text.
+type Look = (Vec<(Device, State)>, Option<Arc<str>>);
+
 #[derive(Debug)]
 struct Watch {
     viewer: User,
@@ -85,8 +88,8 @@ impl Person {
         self.devices.iter().any(|held| held.state != State::Invisible)
     }
 
-    /// What others see change: devices with their states, and the text.
-    fn look(&self) -> Option<(Vec<(Device, State)>, Option<Arc<str>>)> {
+    /// What others see of it, `None` where it is not there for them.
+    fn look(&self) -> Option<Look> {
         let visible = self.devices.iter().filter(|held| held.state != State::Invisible);
         let visible: Vec<_> = visible.map(|held| (held.device.clone(), held.state)).collect();
         (!visible.is_empty()).then(|| (visible, self.text.clone()))

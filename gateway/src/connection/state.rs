@@ -56,7 +56,7 @@ pub(super) struct State {
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
     /// Conversations it has opened (true) or made passive.
-    pub(super) views: Option<Box<HashMap<Conversation, bool>>>,
+    pub(super) views: HashMap<Conversation, bool>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
 }
@@ -79,7 +79,7 @@ impl State {
             held: None,
             heads: Vec::new(),
             heads_more: false,
-            views: None,
+            views: HashMap::new(),
             is_end_told: false,
         }
     }
@@ -97,15 +97,13 @@ impl State {
 
     /// Whether a conversation's events come to it: where it did not say, those of small ones do.
     pub(super) fn is_open(&self, conversation: &Conversation, is_large: bool) -> bool {
-        let said = self.views.as_ref().and_then(|views| views.get(conversation));
-        said.copied().unwrap_or(!is_large)
+        self.views.get(conversation).copied().unwrap_or(!is_large)
     }
 
     pub(super) fn set_view(&mut self, conversation: &Conversation, is_open: bool) -> bool {
-        let views = self.views.get_or_insert_default();
-        let may = views.len() < VIEWS_MAX || views.contains_key(conversation);
+        let may = self.views.len() < VIEWS_MAX || self.views.contains_key(conversation);
         if may {
-            views.insert(conversation.clone(), is_open);
+            self.views.insert(conversation.clone(), is_open);
         }
         may
     }

@@ -31,6 +31,8 @@ impl Dice {
     }
 }
 
+type Text = Option<Arc<str>>;
+
 /// What happened, kept whole.
 #[derive(Default)]
 struct Past {
@@ -38,7 +40,7 @@ struct Past {
     lives: BTreeMap<u64, (usize, usize, i64, Option<i64>)>,
     /// By user and device: when it said how it is.
     said: BTreeMap<(usize, usize), Vec<(i64, State)>>,
-    texts: BTreeMap<usize, Vec<(i64, Option<Arc<str>>)>>,
+    texts: BTreeMap<usize, Vec<(i64, Text)>>,
 }
 
 impl Past {
@@ -73,7 +75,7 @@ impl Past {
         seen
     }
 
-    fn text(&self, who: usize, now_ms: i64) -> Option<Arc<str>> {
+    fn text(&self, who: usize, now_ms: i64) -> Text {
         let since = self.there_since(who, None, now_ms)?;
         let said = self.texts.get(&who).into_iter().flatten().rfind(|(at, _)| *at >= since)?;
         said.1.clone()
@@ -115,7 +117,7 @@ fn live(seed: u64) -> usize {
             }
             (_, Some(connection)) => {
                 let (who, ..) = past.lives[&connection];
-                let text: Option<Arc<str>> = (dice.roll(3) > 0).then(|| format!("t{}", dice.roll(9)).into());
+                let text: Text = (dice.roll(3) > 0).then(|| format!("t{}", dice.roll(9)).into());
                 past.texts.entry(who).or_default().push((now_ms, text.clone()));
                 presence.set(connection, None, Some(text), now_ms).unwrap();
             }
