@@ -19,6 +19,7 @@ mod reports;
 mod rim;
 mod routes;
 mod stats;
+mod stream;
 mod tokens;
 mod usage;
 

@@ -6,13 +6,14 @@ use super::{Chunk, Session, Tick};
 use crate::encoded::Form;
 use crate::incoming::Held;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokenim_domain::Code;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_protocol::limits::{CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS};
 use tokenim_protocol::reply;
+use tokio::sync::oneshot;
 
 /// Seconds a closing connection is given to drain its queue and answer the close.
 const CLOSING_SECONDS_MAX: u32 = 5;
@@ -52,6 +53,8 @@ pub(super) struct State {
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
+    /// Requests that wait for the answer to their command, by its id.
+    pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
 }
 
 impl State {
@@ -72,6 +75,7 @@ impl State {
             held: None,
             heads: Vec::new(),
             heads_more: false,
+            waiting: None,
         }
     }
 
@@ -79,6 +83,15 @@ impl State {
     pub(super) fn reply(&mut self, frame: Bytes) {
         if self.outbox.reply(frame).is_err() {
             self.close(Code::SlowConsumer, None, self.now);
+        }
+    }
+
+    /// Gives an answer to the request that waits for it, else queues it.
+    pub(super) fn answer(&mut self, id: u64, text: &str, frame: Bytes) {
+        match self.waiting.as_mut().and_then(|waiting| waiting.remove(&id)) {
+            // A request that has gone needs no answer.
+            Some(request) => drop(request.send(text.to_owned())),
+            None => self.reply(frame),
         }
     }
 
