@@ -7,7 +7,8 @@ pub(crate) mod keys;
 mod management;
 mod used;
 
-pub(crate) use caller::{Caller, ServerKey};
+pub(crate) use caller::{Caller, EndUser, ServerKey};
+pub(crate) use enter::origin;
 pub(crate) use management::{Manager, Operator};
 
 use crate::api::Api;

@@ -2,6 +2,7 @@
 //! takes, never with cookies; a secret key hears nothing of it.
 
 use crate::routes::{Who, routes};
+use crate::stream;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -10,7 +11,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 /// Seconds a browser may remember what a preflight said.
 const PREFLIGHT_SECONDS: &str = "600";
 /// Headers a page may send.
-const SENT: &str = "authorization, content-type, idempotency-key";
+const SENT: &str = "authorization, content-type, idempotency-key, last-event-id, tokenim-heads";
 /// Headers of an answer a page may read.
 const READ: &str = "x-request-id, retry-after, idempotent-replayed";
 
@@ -32,7 +33,8 @@ pub(crate) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
     let origin = request.headers().get(header::ORIGIN).filter(|_| request.method() == Method::OPTIONS)?;
     let path = request.match_pattern()?;
     let of_users = routes().filter(|spec| spec.path == path && matches!(spec.who, Who::KeyOrUser(_)));
-    let methods: Vec<_> = of_users.map(|spec| spec.verb.method()).collect();
+    let streams = stream::PATHS.iter().filter(|(known, _)| *known == path).map(|(_, verb)| verb.method());
+    let methods: Vec<_> = of_users.map(|spec| spec.verb.method()).chain(streams).collect();
     if !methods.iter().any(|method| method.as_str().as_bytes() == asked.as_bytes()) {
         return None;
     }

@@ -25,6 +25,7 @@ mod reports;
 mod rim;
 mod routes;
 mod stats;
+mod stream;
 mod tokens;
 mod usage;
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error};
-use tokenim_protocol::limits::JSON_KEYS_MAX;
+use tokenim_protocol::limits::{FRAME_BYTES_MAX, JSON_KEYS_MAX};
 use tokenim_protocol::strict;
 use utoipa::ToSchema;
 
@@ -60,7 +60,7 @@ impl<A: Authority, B: DeserializeOwned + 'static> FromRequest for Post<A, B> {
         Box::pin(async move {
             let caller: A = auth::authorize(auth::api(&request)?, &request).await?;
             let key = idempotency_key(request.headers())?;
-            let bytes = read(request.headers(), payload).await?;
+            let bytes = read(request.headers(), payload, BODY_BYTES_MAX).await?;
             let once = key.map(|key| Once { key: caller.corner() + key, request_hash: hash(&request, &bytes) });
             let body = parse(&bytes)?;
             Ok(Post { caller, body, once, request_id: rim::request_id(&request) })
@@ -78,7 +78,29 @@ impl<B: DeserializeOwned + 'static> FromRequest for Open<B> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move { parse(&read(request.headers(), payload).await?).map(Open) })
+        Box::pin(async move { parse(&read(request.headers(), payload, BODY_BYTES_MAX).await?).map(Open) })
+    }
+}
+
+/// One envelope of the wire behind a credential, still text; it has its own way to be repeated.
+#[derive(Debug)]
+pub(crate) struct Envelope<A> {
+    pub(crate) caller: A,
+    pub(crate) text: String,
+}
+
+impl<A: Authority> FromRequest for Envelope<A> {
+    type Error = Fault;
+    type Future = LocalBoxFuture<'static, Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let caller: A = auth::authorize(auth::api(&request)?, &request).await?;
+            let bytes = read(request.headers(), payload, FRAME_BYTES_MAX).await?;
+            let text = String::from_utf8(bytes).map_err(|_| Fault::malformed("the request body is not UTF-8", None))?;
+            Ok(Envelope { caller, text })
+        })
     }
 }
 
@@ -94,32 +116,33 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     }
 }
 
-async fn read(headers: &HeaderMap, payload: Payload) -> Result<Vec<u8>, Fault> {
+async fn read(headers: &HeaderMap, payload: Payload, bytes_max: usize) -> Result<Vec<u8>, Fault> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
-        return Err(too_large());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large(bytes_max));
     }
-    match tokio::time::timeout(BODY_TIME_MAX, gather(payload)).await {
+    match tokio::time::timeout(BODY_TIME_MAX, gather(payload, bytes_max)).await {
         Ok(Ok(body)) if body.is_empty() => Ok(NOTHING.to_vec()),
         Ok(body) => body,
         Err(_) => Err(Error::new(Code::Silent).says("the request body did not arrive in time").into()),
     }
 }
 
-async fn gather(mut payload: Payload) -> Result<Vec<u8>, Fault> {
+async fn gather(mut payload: Payload, bytes_max: usize) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Fault::malformed("the request body is cut off or wrongly encoded", None))?;
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(too_large());
+        if body.len() + chunk.len() > bytes_max {
+            return Err(too_large(bytes_max));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-fn too_large() -> Fault {
-    Error::new(Code::PayloadTooLarge).says("the request body is larger than 256 KiB").into()
+fn too_large(bytes_max: usize) -> Fault {
+    let message = format!("the request body is larger than {} KiB", bytes_max / 1024);
+    Error::new(Code::PayloadTooLarge).says(message).into()
 }
 
 /// Method and path hold no line break, so no two requests have one text.

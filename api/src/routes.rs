@@ -4,6 +4,7 @@ use crate::answer::Answer;
 use crate::api::Api;
 use crate::fault::Fault;
 use crate::rim;
+use crate::stream;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
@@ -175,6 +176,9 @@ pub fn configure(api: &Api) -> impl Fn(&mut web::ServiceConfig) + Clone + use<> 
         for path in paths() {
             scope = scope.service(resource(path));
         }
+        for resource in stream::resources() {
+            scope = scope.service(resource);
+        }
         config.service(scope.default_service(web::to(not_found)).wrap(from_fn(rim::rim)));
     }
 }
@@ -187,12 +191,16 @@ fn paths() -> Vec<&'static str> {
 }
 
 fn resource(path: &'static str) -> Resource {
-    let of_path = || routes().filter(move |spec| spec.path == path);
-    let allow: Vec<_> = of_path().map(|spec| spec.verb.method().to_string()).collect();
+    only(path, routes().filter(|spec| spec.path == path).map(|spec| (spec.verb, (spec.handler)())).collect())
+}
+
+/// A path that is asked in these ways and in no other.
+pub(crate) fn only(path: &'static str, ways: Vec<(Verb, Route)>) -> Resource {
+    let allow: Vec<_> = ways.iter().map(|(verb, _)| verb.method().to_string()).collect();
     let allow = allow.join(", ");
     let mut resource = web::resource(path.strip_prefix(BASE).unwrap_or(path));
-    for spec in of_path() {
-        resource = resource.route((spec.handler)().method(spec.verb.method()));
+    for (verb, route) in ways {
+        resource = resource.route(route.method(verb.method()));
     }
     resource.default_service(web::to(move || {
         let fault = Fault::method_not_allowed(allow.clone());

@@ -1,7 +1,7 @@
 //! The commands, one file each: read the fields, check them, hand the work on.
 
 pub mod amend;
-pub mod connect;
+pub(crate) mod connect;
 pub mod conversation;
 pub mod govern;
 pub mod history;
@@ -60,7 +60,7 @@ impl<'a, L: MessageLog> Call<'a, L> {
 
     /// Answers now.
     fn answer(&self, value: &str) {
-        self.connection.answer(&ok(self.id, value));
+        self.connection.answer(self.id, &ok(self.id, value));
     }
 
     /// Queues a write; its outcome is the answer.
@@ -86,7 +86,7 @@ impl<'a, L: MessageLog> Call<'a, L> {
                     gateway.refusal(&connection, id, &error)
                 }
             };
-            connection.answer(&answer);
+            connection.answer(id, &answer);
             connection.wake();
         });
     }

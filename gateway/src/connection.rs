@@ -20,6 +20,7 @@ use tokenim_domain::Code;
 use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
 use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, TOKEN_LEEWAY_SECONDS};
+use tokio::sync::oneshot;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -307,17 +308,30 @@ impl Connection {
     }
 
     /// Queues the one answer of a command. The caller wakes the socket.
-    pub fn answer(&self, text: &str) {
+    pub fn answer(&self, id: u64, text: &str) {
         let frame = self.form.encode(text);
         let mut state = self.state();
         state.open_commands = state.open_commands.saturating_sub(1);
-        state.reply(frame);
+        state.answer(id, text, frame);
     }
 
     /// Queues an envelope that answers no open command (refusals over the limit).
-    pub fn reply(&self, text: &str) {
+    pub fn reply(&self, id: u64, text: &str) {
         let frame = self.form.encode(text);
-        self.state().reply(frame);
+        self.state().answer(id, text, frame);
+    }
+
+    /// Has the answer to a command handed to its request instead of the queue; `None` where one with this id waits already.
+    /// Who waits hears nothing where the connection ends before.
+    pub fn expect_answer(&self, id: u64) -> Option<oneshot::Receiver<String>> {
+        let mut state = self.state();
+        let waiting = state.waiting.get_or_insert_default();
+        if waiting.contains_key(&id) {
+            return None;
+        }
+        let (answer, receiver) = oneshot::channel();
+        waiting.insert(id, answer);
+        Some(receiver)
     }
 
     /// Queues a control frame of the transport (pongs).
@@ -404,6 +418,7 @@ impl Connection {
         state.held = None;
         state.heads = Vec::new();
         state.views = HashMap::new();
+        state.waiting = None;
         state.session.take()
     }
 

@@ -157,7 +157,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     Ok(outcome) => reply::outcome(id, outcome),
                     Err(error) => reply::error(id, error),
                 };
-                connection.answer(&text);
+                connection.answer(id, &text);
                 match &result {
                     Ok(Outcome::Sent(_)) => self.note(&connection, Step::Sent),
                     Ok(_) => {}

@@ -1,6 +1,6 @@
 //! From a text to the bytes of a connection: each speaks one form, and what many receive is encoded once for each form.
 
-use crate::frame;
+use crate::{events, frame};
 use bytes::Bytes;
 use std::sync::OnceLock;
 use tokenim_protocol::msgpack;
@@ -17,11 +17,13 @@ pub enum Form {
     JsonDeflated,
     /// [`Form::MessagePack`], compressed where that helps.
     MessagePackDeflated,
+    /// JSON in a server-sent event.
+    Events,
 }
 
 impl Form {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     /// An envelope, given as JSON, for one connection.
     #[must_use]
@@ -30,6 +32,7 @@ impl Form {
             Form::Json => frame::encode_text(json),
             Form::MessagePack => frame::encode_binary(&msgpack::encode(json)),
             Form::JsonDeflated | Form::MessagePackDeflated => frame::deflated(&self.plain().encode(json)),
+            Form::Events => events::encode(json),
         }
     }
 
@@ -48,13 +51,17 @@ impl Form {
         match self {
             Form::Json | Form::JsonDeflated => Form::Json,
             Form::MessagePack | Form::MessagePackDeflated => Form::MessagePack,
+            Form::Events => Form::Events,
         }
     }
 
     /// The end of a connection.
     #[must_use]
     pub fn close(self, code: u16, reason: &str) -> Bytes {
-        frame::encode_close(code, reason)
+        match self {
+            Form::Events => events::close(code, reason),
+            _ => frame::encode_close(code, reason),
+        }
     }
 }
 
@@ -78,7 +85,7 @@ impl Encoded {
     pub fn bytes(&self, form: Form) -> &Bytes {
         match form {
             Form::Json => &self.json,
-            Form::MessagePack => self.other(form, || form.encode(frame::text_of(&self.json))),
+            Form::MessagePack | Form::Events => self.other(form, || form.encode(frame::text_of(&self.json))),
             Form::JsonDeflated | Form::MessagePackDeflated => {
                 self.other(form, || frame::deflated(self.bytes(form.plain())))
             }

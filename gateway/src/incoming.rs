@@ -106,16 +106,16 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     fn malformed(&self, connection: &Arc<Connection>, id: u64, message: String) {
-        connection.reply(&self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
+        connection.reply(id, &self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
     }
 
     fn command(&self, connection: &Arc<Connection>, id: u64, name: &str, body: &RawValue) {
         if !connection.open_command() {
-            connection.reply(&self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
+            connection.reply(id, &self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
             return;
         }
         if let Err(error) = self.dispatch(connection, id, name, body) {
-            connection.answer(&self.refusal(connection, id, &error));
+            connection.answer(id, &self.refusal(connection, id, &error));
             if error.code == Code::Unauthenticated {
                 self.close(connection, error.code);
             }

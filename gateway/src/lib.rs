@@ -12,6 +12,7 @@ mod deflate;
 mod delivery;
 pub mod encode;
 pub mod encoded;
+pub mod events;
 pub mod frame;
 mod gateway;
 pub mod incoming;
@@ -21,6 +22,7 @@ pub mod presence;
 pub mod recent;
 mod registry;
 mod reply;
+pub mod stream;
 mod ticker;
 #[cfg(feature = "server")]
 pub mod transport;

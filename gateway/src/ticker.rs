@@ -75,6 +75,10 @@ pub async fn run(registry: Arc<Registry>, minutes: Arc<Minutes>, clock: Arc<dyn 
             if connection.tick(now, wall_ms) == Tick::Wake {
                 connection.wake();
             }
+            // Whoever serves it may be stuck in a write to a peer that is gone.
+            if connection.is_gone() {
+                registry.remove(&connection);
+            }
         }
         minutes.sample(wall_ms - wall_ms.rem_euclid(MINUTE_MS), &registry);
     }

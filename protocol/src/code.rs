@@ -100,6 +100,7 @@ codes! {
     TextFrame               "text_frame"                false 400 4400 "This subprotocol carries binary messages only.";
     Muted                   "muted"                     false 403 0 "The user is muted in this conversation, `until` when; reading goes on.";
     Blocked                 "blocked"                   false 403 0 "The other user does not take messages or invitations from this one.";
+    StreamEnded             "stream_ended"              false 409 0 "No stream of this device is open here; open one with `GET /v1/stream`.";
 }
 
 impl Code {

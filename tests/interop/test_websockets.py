@@ -2,9 +2,11 @@
 
 import uuid
 
+import peer
 import pytest
 from peer import Answered, Peer, dial
 from rest import Refused, compact, sign_token
+from streampeer import StreamPeer
 
 BACKLOG_MAX = 300
 
@@ -16,9 +18,12 @@ def outcomes(reply):
     return found
 
 
-@pytest.fixture(params=["json", "msgpack", "json deflate", "msgpack deflate"], autouse=True)
+@pytest.fixture(params=["json", "msgpack", "json deflate", "msgpack deflate", "stream"], autouse=True)
 def wire(request, monkeypatch):
-    """Every story is told in every encoding, plain and compressed."""
+    """Every story is told in every encoding, plain and compressed, and without a socket."""
+    if request.param == "stream":
+        monkeypatch.setattr(peer, "Peer", StreamPeer)
+        return
     encoding, *compression = request.param.split()
     monkeypatch.setattr(Peer, "subprotocol", f"tokenim.v1.{encoding}")
     monkeypatch.setattr(Peer, "compression", compression[0] if compression else None)
@@ -35,22 +40,23 @@ def pair(server, rest):
 
 
 def test_connect_announces_what_a_client_needs(server, rest):
-    peer, reply = dial(server, sign_token(server.identity["signing"], server.identity["app"], "alice"), "phone")
-    with peer:
-        assert peer.ws.subprotocol == Peer.subprotocol
-        extensions = [extension.name for extension in peer.ws.protocol.extensions]
-        assert extensions == (["permessage-deflate"] if Peer.compression else [])
+    client, reply = dial(server, sign_token(server.identity["signing"], server.identity["app"], "alice"), "phone")
+    with client:
+        if not isinstance(client, StreamPeer):
+            assert client.ws.subprotocol == Peer.subprotocol
+            extensions = [extension.name for extension in client.ws.protocol.extensions]
+            assert extensions == (["permessage-deflate"] if Peer.compression else [])
         assert (reply["user"], reply["device"], reply["resumed"]) == ("alice", "phone", False)
         assert reply["limits"]["frame_bytes"] == 64 * 1024
         assert {"session", "server_time", "ping_interval_ms", "silence_ms", "expires_in_s", "reconnect", "features", "sync"} <= set(reply)
         assert {"first_ms", "base_ms", "cap_ms", "stable_ms"} <= set(reply["reconnect"])
-        assert peer.call("ping", {})
+        assert client.call("ping", {})
 
 
 def test_the_session_token_connects_again(server, rest):
-    peer, reply = dial(server, rest.token("alice"), "d1")
-    peer.stack.close()
-    with Peer(server.socket_url) as again:
+    client, reply = dial(server, rest.token("alice"), "d1")
+    client.stack.close()
+    with peer.Peer(server.socket_url) as again:
         resumed = again.call("connect", {"session": reply["session"], "device": "d1"})
         assert (resumed["user"], resumed["device"], resumed["resumed"]) == ("alice", "d1", True)
 
@@ -148,8 +154,8 @@ def test_every_head_has_an_explicit_outcome(server, rest, pair):
     stranger = rest.create("group", ["carol", "dave"])["id"]
     _, head, _ = rest.read_log(conv)
     other = rest.create("group", ["bob", "carol"])["id"]
-    peer, reply = dial(server, rest.token("bob"), "d2", {conv: [1, head], other: [7, 3], stranger: [1, 0], "no-such": [1, 5]})
-    with peer:
+    client, reply = dial(server, rest.token("bob"), "d2", {conv: [1, head], other: [7, 3], stranger: [1, 0], "no-such": [1, 5]})
+    with client:
         assert outcomes(reply) == {conv: "recovered", other: "epoch_changed", stranger: "not_member", "no-such": "not_member"}
 
 

@@ -1,7 +1,7 @@
 //! Credentials of one app: its server's key, and its users' tokens.
 
 use super::enter::enter;
-use super::{Authority, Presented};
+use super::{Authority, Presented, bearer};
 use crate::api::Api;
 use crate::routes::{self, Who};
 use actix_web::HttpRequest;
@@ -75,6 +75,15 @@ impl Caller {
     }
 }
 
+/// A user of an app; a server's key is refused.
+#[derive(Debug, Clone)]
+pub(crate) struct EndUser {
+    /// Whom the credential speaks for.
+    pub(crate) identity: Identity,
+    /// The credential itself, to open a session with.
+    pub(crate) credential: String,
+}
+
 impl ServerKey {
     /// Its id.
     pub(crate) fn id(&self) -> KeyId {
@@ -140,5 +149,23 @@ impl Authority for ServerKey {
 
     fn corner(&self) -> String {
         SERVERS.to_owned()
+    }
+}
+
+impl Authority for EndUser {
+    async fn admit(api: &Api, presented: Presented, request: &HttpRequest) -> Result<Self> {
+        let Presented::User(identity) = presented else {
+            return Err(Error::new(Code::Forbidden).says("this call needs a user's token"));
+        };
+        enter(api, &Caller::User(identity.clone()), request).await?;
+        Ok(EndUser { identity, credential: bearer(request.headers())?.to_owned() })
+    }
+
+    fn space(&self) -> Space {
+        self.identity.app.into()
+    }
+
+    fn corner(&self) -> String {
+        Caller::User(self.identity.clone()).corner()
     }
 }

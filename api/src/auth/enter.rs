@@ -22,7 +22,7 @@ pub(super) async fn enter(api: &Api, caller: &Caller, request: &HttpRequest) -> 
 }
 
 /// The origin of the page that asks. One that is no text or told twice is none on any list.
-fn origin(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
     let mut told = headers.get_all(header::ORIGIN);
     let first = told.next()?;
     let text = first.to_str().ok().filter(|_| told.next().is_none());

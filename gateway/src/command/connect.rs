@@ -21,7 +21,7 @@ use tokenim_protocol::reply::{Json, ok};
 const DEVICE_CHARS: usize = 16;
 
 /// What `connect` asks for, parsed.
-struct Wanted {
+pub(crate) struct Wanted {
     credential: Credential,
     device: Option<Device>,
     library: Option<Box<str>>,
@@ -35,14 +35,13 @@ enum Credential {
 
 /// Starts attaching. The reply comes once the backlog is read.
 pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id: u64, body: &RawValue) -> Result<()> {
-    let wanted = wanted(body)?;
+    let wanted = Wanted::read(fields(body)?)?;
     let attach = connection
         .begin_attach()
         .ok_or_else(|| Error::new(Code::InvalidRequest).says("this connection is connected already"))?;
     let (task_gateway, connection) = (gateway.clone(), connection.clone());
     gateway.spawn(async move {
-        if let Err(error) = task_gateway.attach(&connection, id, &wanted).await {
-            task_gateway.note_refusal(&wanted, &error).await;
+        if let Err(error) = task_gateway.attach_or_note(&connection, id, &wanted).await {
             refuse(&task_gateway, &connection, id, &error);
         }
         task_gateway.receive_held(&connection, attach);
@@ -50,31 +49,32 @@ pub fn run<L: MessageLog>(gateway: &Gateway<L>, connection: &Arc<Connection>, id
     Ok(())
 }
 
-fn wanted(body: &RawValue) -> Result<Wanted> {
-    let connect: Connect<'_> = fields(body)?;
-    let credential = match (connect.token, connect.session) {
-        (Some(token), None) => Credential::Token(token.into_owned()),
-        (None, Some(session)) => Credential::Session(session.into_owned()),
-        _ => return Err(Error::new(Code::InvalidRequest).says("`connect` takes one of `token` and `session`")),
-    };
-    let device = connect.device.as_deref().map(Device::parse).transpose()?;
-    let heads: Heads =
-        connect.heads.unwrap_or_default().into_iter().map(|(name, at)| (name.into_owned(), at)).collect();
-    if heads.len() > DIRECTORY_PAGE_MAX {
-        return Err(Error::new(Code::LimitReached)
-            .says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations; page the rest with `sync`")));
+impl Wanted {
+    pub(crate) fn read(connect: Connect<'_>) -> Result<Self> {
+        let credential = match (connect.token, connect.session) {
+            (Some(token), None) => Credential::Token(token.into_owned()),
+            (None, Some(session)) => Credential::Session(session.into_owned()),
+            _ => return Err(Error::new(Code::InvalidRequest).says("`connect` takes one of `token` and `session`")),
+        };
+        let device = connect.device.as_deref().map(Device::parse).transpose()?;
+        let heads: Heads =
+            connect.heads.unwrap_or_default().into_iter().map(|(name, at)| (name.into_owned(), at)).collect();
+        if heads.len() > DIRECTORY_PAGE_MAX {
+            return Err(Error::new(Code::LimitReached)
+                .says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations; page the rest with `sync`")));
+        }
+        if !heads.keys().all(|name| tokenim_protocol::grammar::is_id(name)) {
+            return Err(Error::invalid("heads", "`heads` holds something that is no conversation id"));
+        }
+        let library = connect.sdk.map(|name| name.chars().take(LIBRARY_CHARS_MAX).collect());
+        Ok(Wanted { credential, device, library, heads })
     }
-    if !heads.keys().all(|name| tokenim_protocol::grammar::is_id(name)) {
-        return Err(Error::invalid("heads", "`heads` holds something that is no conversation id"));
-    }
-    let library = connect.sdk.map(|name| name.chars().take(LIBRARY_CHARS_MAX).collect());
-    Ok(Wanted { credential, device, library, heads })
 }
 
 /// A refused credential ends the connection; anything else may be tried again until the deadline.
 fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64, error: &Error) {
     note(error);
-    connection.answer(&gateway.refusal(connection, id, error));
+    connection.answer(id, &gateway.refusal(connection, id, error));
     match error.code {
         Code::TokenInvalid
         | Code::TokenExpired
@@ -92,6 +92,15 @@ fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64,
 }
 
 impl<L: MessageLog> Gateway<L> {
+    /// Attaches, and tells the pages of the app where that was refused.
+    pub(crate) async fn attach_or_note(&self, connection: &Arc<Connection>, id: u64, wanted: &Wanted) -> Result<()> {
+        let result = self.attach(connection, id, wanted).await;
+        if let Err(error) = &result {
+            self.note_refusal(wanted, error).await;
+        }
+        result
+    }
+
     /// Verifies, registers behind the gate, reads what was missed, and opens the gate.
     ///
     /// Source: docs/PROTOCOL.md §6; registering before reading is what leaves no hole between backlog and live events.
@@ -120,7 +129,7 @@ impl<L: MessageLog> Gateway<L> {
             Ok(recovery) => recovery,
             Err(error) => {
                 // The gate is shut and the client is registered: neither can be taken back, so it starts over.
-                connection.answer(&self.refusal(connection, id, &error));
+                connection.answer(id, &self.refusal(connection, id, &error));
                 note(&error);
                 self.close(connection, Code::InsufficientState);
                 return Ok(());

@@ -16,6 +16,7 @@ use tokenim_protocol::limits::{
     CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS, VIEWS_MAX,
 };
 use tokenim_protocol::{live, reply};
+use tokio::sync::oneshot;
 
 /// Seconds a closing connection is given to drain its queue and answer the close.
 const CLOSING_SECONDS_MAX: u32 = 5;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) views: HashMap<Conversation, bool>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
+    /// Requests that wait for the answer to their command, by its id.
+    pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
 }
 
 impl State {
@@ -81,6 +84,7 @@ impl State {
             heads_more: false,
             views: HashMap::new(),
             is_end_told: false,
+            waiting: None,
         }
     }
 
@@ -88,6 +92,15 @@ impl State {
     pub(super) fn reply(&mut self, frame: Bytes) {
         if self.outbox.reply(frame).is_err() {
             self.close(Code::SlowConsumer, None, self.now);
+        }
+    }
+
+    /// Gives an answer to the request that waits for it, else queues it.
+    pub(super) fn answer(&mut self, id: u64, text: &str, frame: Bytes) {
+        match self.waiting.as_mut().and_then(|waiting| waiting.remove(&id)) {
+            // A request that has gone needs no answer.
+            Some(request) => drop(request.send(text.to_owned())),
+            None => self.reply(frame),
         }
     }
 

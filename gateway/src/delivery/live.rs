@@ -192,7 +192,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                         reply::error(id, error)
                     }
                 };
-                connection.answer(&text);
+                connection.answer(id, &text);
                 self.touched.push(connection);
             }
             // The caller may have gone; it was said all the same.

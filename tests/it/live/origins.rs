@@ -142,7 +142,10 @@ async fn pages_of_other_origins_may_call_with_user_tokens_and_hear_nothing_with_
     assert!(secret.headers.get("access-control-allow-origin").is_none());
     let preflight = call(Method::OPTIONS, &[page, ("access-control-request-method", "GET")], None).await;
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, "https://chat.example"));
-    assert_eq!(preflight.header("access-control-allow-headers"), "authorization, content-type, idempotency-key");
+    assert_eq!(
+        preflight.header("access-control-allow-headers"),
+        "authorization, content-type, idempotency-key, last-event-id, tokenim-heads"
+    );
     let other = call(Method::OPTIONS, &[page, ("access-control-request-method", "DELETE")], None).await;
     assert_eq!(other.status, 405, "a method the path does not have");
 }
