@@ -149,7 +149,7 @@ impl Acting<'_> {
 
     async fn owner(&self) -> Result<Option<User>> {
         let values = [self.asked.app.app.into(), self.asked.conversation.as_str().into()];
-        let row = sql::row(&self.batch.tx, OWNER, values).await?;
+        let row = sql::row(&self.batch.tx, OWNER.on(&self.batch.tx), values).await?;
         row.map(|row| Ok(User::trusted(&sql::get::<String>(&row, "user")?))).transpose()
     }
 
@@ -223,7 +223,7 @@ async fn request(batch: &Batch<'_>, asked: &Governing, user: User) -> Answer {
         let values = [app.app.into(), conversation.as_str().into(), user.as_str().into(), batch.now_ms.into()];
         sql::run(&batch.tx, INSERT_REQUEST, values).await.map_err(fault::query)?;
         let values = [app.app.into(), conversation.as_str().into(), (MODERATORS_TOLD_MAX as i64).into()];
-        let rows = sql::rows(&batch.tx, MODERATORS, values).await?;
+        let rows = sql::rows(&batch.tx, MODERATORS.on(&batch.tx), values).await?;
         moderators =
             rows.iter().map(|row| Ok(User::trusted(&sql::get::<String>(row, "user")?))).collect::<Result<_>>()?;
     }
@@ -245,11 +245,17 @@ async fn is_full(batch: &Batch<'_>, asked: &Governing, text: &str, max: usize) -
 const SET_SETTINGS: &str =
     "UPDATE conversation SET name = $3, join_rule = $4, add_rule = $5 WHERE app_id = $1 AND id = $2";
 const DECLINE: Text = change::of_users!("DELETE FROM join_request");
-/// The condition is that of the index `member_moderating`.
-const OWNER: &str = "
-SELECT \"user\" FROM member WHERE app_id = $1 AND conversation_id = $2 AND role IN ('owner', 'admin') AND role = 'owner'";
-const MODERATORS: &str = "
-SELECT \"user\" FROM member WHERE app_id = $1 AND conversation_id = $2 AND role IN ('owner', 'admin') LIMIT $3";
+/// The condition is that of the index, which SQLite is told: without statistics it prefers the primary key, every member.
+macro_rules! moderating {
+    ($more:literal) => {
+        Text {
+            sqlite: concat!("SELECT \"user\" FROM member INDEXED BY member_moderating WHERE app_id = $1 AND conversation_id = $2 AND role IN ('owner', 'admin')", $more),
+            postgres: concat!("SELECT \"user\" FROM member WHERE app_id = $1 AND conversation_id = $2 AND role IN ('owner', 'admin')", $more),
+        }
+    };
+}
+const OWNER: Text = moderating!(" AND role = 'owner'");
+const MODERATORS: Text = moderating!(" LIMIT $3");
 const COUNT_BANS: &str = "
 SELECT count(*) AS count FROM (SELECT 1 FROM member_ban WHERE app_id = $1 AND conversation_id = $2 LIMIT $3) AS some_rows";
 const COUNT_REQUESTS: &str = "

@@ -1,7 +1,6 @@
-//! Settings, roles, mutes, bans and blocks as rows: of one app only, found by an index, and whose names contain others'.
+//! Settings, roles, mutes, bans and blocks as rows: of one app only, in the order of a batch, and whose names contain others'.
 
-use super::world::{World, code, governing, new_direct, new_group};
-use crate::sql;
+use super::world::{World, code, governing, new_direct};
 use tokenim_domain::group::{JoinRule, SettingsChange};
 use tokenim_domain::log::{AppRef, BlockChange, Draft, GroupAct, List, ListQuery, MessageLog, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
@@ -126,16 +125,4 @@ async fn a_mute_ends_at_its_time_and_survives_no_longer() {
     assert_eq!(error.facts.unwrap().until_ms, Some(super::world::START_MS + 60_000));
     world.clock.shift(1);
     assert!(world.commit_one(send()).await.is_ok());
-}
-
-/// Moderators of a group of 100,000 are found without reading it.
-#[tokio::test]
-async fn moderators_are_found_by_their_index() {
-    let world = World::on_file().await;
-    world.commit_one(Write::Create(new_group(world.app(), "c1", &["alice", "bob"]))).await.unwrap();
-    let plan = "EXPLAIN QUERY PLAN SELECT \"user\" FROM member WHERE app_id = $1 AND conversation_id = $2 AND role IN ('owner', 'admin') LIMIT $3";
-    let values = [world.app().app.into(), "c1".into(), 10i64.into()];
-    let rows = sql::rows(&world.all(), plan, values).await.unwrap();
-    let detail: String = sql::get(&rows[0], "detail").unwrap();
-    assert!(detail.contains("member_moderating"), "{detail}");
 }
