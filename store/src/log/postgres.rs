@@ -32,16 +32,21 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, keys: &BTreeSet<Key>) -> Res
 }
 
 /// As SQLite's: heads, membership, blocks, repeats and predecessors of the drafts, in their order.
+/// A member is looked up by all of its key: as a plain join, without statistics, the planner may read a whole conversation's.
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
     p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units,
     y.seq IS NOT NULL AS reply_stored
 FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY AS w(app, conversation, sender, client_msg_id, prev, reply_to, place)
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation
-LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = w.sender
-LEFT JOIN user_block b ON b.app_id = c.app_id AND b.other = w.sender AND b.\"user\" = CASE
-    WHEN substr(c.pair, 1, length(w.sender) + 1) = w.sender || '|' THEN substr(c.pair, length(w.sender) + 2)
-    ELSE substr(c.pair, 1, length(c.pair) - length(w.sender) - 1) END
+LEFT JOIN LATERAL (
+    SELECT role, muted_until_ms FROM member WHERE app_id = c.app_id AND conversation_id = c.id AND \"user\" = w.sender LIMIT 1
+) m ON true
+LEFT JOIN LATERAL (
+    SELECT app_id FROM user_block WHERE app_id = c.app_id AND other = w.sender AND \"user\" = CASE
+        WHEN substr(c.pair, 1, length(w.sender) + 1) = w.sender || '|' THEN substr(c.pair, length(w.sender) + 2)
+        ELSE substr(c.pair, 1, length(c.pair) - length(w.sender) - 1) END LIMIT 1
+) b ON true
 LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.sender AND d.client_msg_id = w.client_msg_id
 LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.sender AND p.client_msg_id = w.prev
 LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.reply_to AND y.type = 1 AND y.seq >= m.joined_seq
