@@ -15,6 +15,7 @@ mod once;
 mod openapi;
 mod post;
 mod query;
+mod rates;
 mod reports;
 mod rim;
 mod routes;

@@ -99,6 +99,7 @@ codes! {
     InvitationForeign       "invitation_foreign"        false 403 0 "The invitation is for another address than the account's.";
     TextFrame               "text_frame"                false 400 4400 "This subprotocol carries binary messages only.";
     StreamEnded             "stream_ended"              false 409 0 "No stream of this device is open here; open one with `GET /v1/stream`.";
+    AddressLimit            "address_limit"             true  429 4009 "Too many connections come from your address; wait as told.";
 }
 
 impl Code {

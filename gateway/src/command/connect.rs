@@ -122,7 +122,7 @@ impl<L: MessageLog> Gateway<L> {
         if !connection.shut_gate(session.clone()) {
             return Ok(());
         }
-        if let Some(older) = inner.registry.attach(&session, connection)? {
+        if let Some(older) = inner.registry.attach(&session, connection, inner.limits.user_connections)? {
             self.close(&older, Code::Replaced);
         }
         let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {

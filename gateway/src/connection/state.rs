@@ -5,12 +5,14 @@ use super::outbox::{Outbox, Queued};
 use super::{Chunk, Session, Tick};
 use crate::encoded::Form;
 use crate::incoming::Held;
+use crate::limits::{Guest, Limits, refused};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use tokenim_domain::Code;
 use tokenim_domain::name::Conversation;
+use tokenim_domain::plan::rate::Bucket;
 use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS};
 use tokenim_protocol::reply;
 use tokio::sync::oneshot;
@@ -53,6 +55,10 @@ pub(super) struct State {
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
+    /// Counts its address until it is connected.
+    pub(super) guest: Option<Box<Guest>>,
+    commands: Bucket,
+    bytes: Bucket,
     /// Requests that wait for the answer to their command, by its id.
     pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
 }
@@ -75,6 +81,9 @@ impl State {
             held: None,
             heads: Vec::new(),
             heads_more: false,
+            guest: None,
+            commands: Bucket::default(),
+            bytes: Bucket::default(),
             waiting: None,
         }
     }
@@ -84,6 +93,15 @@ impl State {
         if self.outbox.reply(frame).is_err() {
             self.close(Code::SlowConsumer, None, self.now);
         }
+    }
+
+    /// Takes a command of so many bytes from its buckets. Errors: `rate_limited`.
+    pub(super) fn take(&mut self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<(), Error> {
+        let Limits { connection_commands_per_second: commands, connection_bytes_per_second: per_second, .. } = *limits;
+        let refused = |feature, limit| move |wait_ms| refused(Code::RateLimited, feature, limit, wait_ms);
+        self.commands.take(commands, 1, now_ns).map_err(refused("connection_commands_per_second", commands))?;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.bytes.take(per_second, bytes, now_ns).map_err(refused("connection_bytes_per_second", per_second))
     }
 
     /// Gives an answer to the request that waits for it, else queues it.
