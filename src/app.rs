@@ -28,6 +28,7 @@ use tokenim_api::Api;
 use tokenim_dashboard::{Console, Ports};
 use tokenim_domain::clock::Clock;
 use tokenim_gateway::bus::LocalBus;
+use tokenim_gateway::limits::Limits;
 use tokenim_gateway::verifier::{Lookups, Verifier};
 use tokenim_gateway::{Gateway, Parts, transport};
 use tokenim_jobs::Jobs;
@@ -81,7 +82,7 @@ pub struct App {
 /// Errors: a public origin that is none; what the machine refused.
 pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tls>) -> Result<App, Failure> {
     let stop = CancellationToken::new();
-    let gateway = gateway(&store);
+    let gateway = gateway(&store, &config.limits);
     let origin = origin(config, &listeners.public, tls.as_ref())?;
     let mailer = config.mail.mailer(&config.data.dir, &origin, store.clock().clone())?;
     let jobs = Jobs::new(store.clone(), mailer);
@@ -129,7 +130,7 @@ pub fn origin(config: &Config, public: &TcpListener, tls: Option<&Tls>) -> Resul
     Ok(format!("{scheme}://{address}"))
 }
 
-fn gateway(store: &Store) -> Gateway<Store> {
+fn gateway(store: &Store, limits: &Limits) -> Gateway<Store> {
     let verifier = Verifier::new(lookups(store), store.master().clone(), store.clock().clone());
     Gateway::start(Parts {
         log: Arc::new(store.clone()),
@@ -138,6 +139,7 @@ fn gateway(store: &Store) -> Gateway<Store> {
         terms: Arc::new(store.clone()),
         clock: store.clock().clone(),
         rng: store.rng().clone(),
+        limits: *limits,
     })
 }
 
@@ -199,12 +201,12 @@ fn public(
             let app = app.configure(tokenim_api::configure(&faces.api)).app_data(faces.console.clone());
             map_config(app.configure(tokenim_dashboard::configure), |_| AppConfig::default()).into_factory()
         };
-        let ignoring_upgrade = pages();
+        let (ignoring_upgrade, of_upgrade) = (pages(), faces.proxies.clone());
         let upgrade = fn_factory(move || {
-            let (pages, gateway) = (ignoring_upgrade.new_service(()), gateway.clone());
+            let (pages, gateway, proxies) = (ignoring_upgrade.new_service(()), gateway.clone(), of_upgrade.clone());
             async move {
                 let pages = Rc::new(pages.await?);
-                Ok::<_, ()>(fn_service(move |handed| upgraded(gateway.clone(), pages.clone(), handed)))
+                Ok::<_, ()>(fn_service(move |handed| upgraded(gateway.clone(), pages.clone(), proxies.clone(), handed)))
             }
         });
         let http = HttpService::build()
@@ -225,11 +227,18 @@ fn public(
 }
 
 /// A WebSocket becomes a connection of the gateway; any other request is answered as if it had asked for no upgrade.
-async fn upgraded<S>(gateway: Gateway<Store>, pages: Rc<S>, handed: transport::Handed) -> Result<(), actix_web::Error>
+async fn upgraded<S>(
+    gateway: Gateway<Store>,
+    pages: Rc<S>,
+    proxies: Proxies,
+    handed: transport::Handed,
+) -> Result<(), actix_web::Error>
 where
     S: Service<Request, Response = ServiceResponse, Error = actix_web::Error>,
 {
-    if let Err((request, framed)) = transport::upgrade(gateway, handed) {
+    let head = handed.0.head();
+    let client = head.peer_addr.map(|peer| proxies.client(peer.ip(), head.headers()));
+    if let Err((request, framed)) = transport::upgrade(gateway, handed, client) {
         let response = pages.call(request).await?;
         plain::answer(response.into(), framed).await?;
     }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokenim_domain::secret::Secret;
+use tokenim_gateway::limits::Limits;
 use toml::{Table, Value};
 
 const DEFAULT: &str = include_str!("tokenim.default.toml");
@@ -30,6 +31,8 @@ pub struct Config {
     pub database: Database,
     /// How connections are treated.
     pub gateway: Gateway,
+    /// What one address, user, key and connection may do.
+    pub limits: Limits,
     /// How mail leaves.
     pub mail: mail::Mail,
     /// What is logged.

@@ -2,6 +2,7 @@
 
 use crate::auth::keys::Keys;
 use crate::openapi;
+use crate::rates::Rates;
 use crate::reports::Reports;
 use std::sync::Arc;
 use tokenim_domain::clock::Clock;
@@ -20,6 +21,8 @@ pub struct Api {
     pub(crate) document: Arc<str>,
     /// The address of the page that explains the error codes.
     pub(crate) doc: Arc<str>,
+    /// Requests, by address and by credential.
+    pub(crate) rates: Arc<Rates>,
     /// Reports of leaked keys, by address.
     pub(crate) reports: Arc<Reports>,
     /// Requests with an `Idempotency-Key`: they run to their end although the caller has gone.
@@ -43,9 +46,10 @@ impl Api {
     pub fn new(store: Store, gateway: Gateway<Store>, origin: &str) -> Self {
         let document = openapi::document(origin).to_json().expect("the document is made of strings and numbers");
         let (keys, reports) = (Arc::new(Keys::new(store.clone())), Arc::new(Reports::new()));
+        let rates = Arc::new(Rates::new());
         let (tasks, core) = (TaskTracker::new(), Handle::current());
         let doc = format!("{origin}/docs/errors").into();
-        Api { store, gateway, keys, document: document.into(), doc, reports, tasks, core }
+        Api { store, gateway, keys, document: document.into(), doc, rates, reports, tasks, core }
     }
 
     /// Waits for requests that outlive their callers; call it after the last connection is closed and before the store is.

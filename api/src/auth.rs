@@ -40,6 +40,18 @@ pub(crate) enum Presented {
     Operator(OperatorKey),
 }
 
+impl Presented {
+    /// Whose requests are counted together.
+    fn owner(&self) -> String {
+        match self {
+            Presented::Server(key) => key.id.to_string(),
+            Presented::User(identity) => format!("{}|{}", identity.app.app, identity.user),
+            Presented::Management(key) => key.id.to_string(),
+            Presented::Operator(key) => key.id.to_string(),
+        }
+    }
+}
+
 /// What a route may ask of a credential.
 pub(crate) trait Authority: Sized + 'static {
     /// This authority, if the credential has it for this request. Errors: `forbidden`, and what else it checks.
@@ -87,6 +99,7 @@ pub(crate) async fn authorize<A: Authority>(api: &Api, request: &HttpRequest) ->
     } else {
         Presented::User(api.gateway.verifier().verify(text).await?)
     };
+    api.rates.take_of_owner(api, request, presented.owner())?;
     A::admit(api, presented, request).await
 }
 

@@ -13,7 +13,8 @@ const PREFLIGHT_SECONDS: &str = "600";
 /// Headers a page may send.
 const SENT: &str = "authorization, content-type, idempotency-key, last-event-id, tokenim-heads";
 /// Headers of an answer a page may read.
-const READ: &str = "x-request-id, retry-after, idempotent-replayed";
+const READ: &str =
+    "x-request-id, retry-after, idempotent-replayed, ratelimit-limit, ratelimit-remaining, ratelimit-reset";
 
 /// The origin whose page may read the answer of this request.
 #[derive(Debug, Clone)]

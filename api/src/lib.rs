@@ -20,6 +20,7 @@ mod openapi;
 mod post;
 mod presence;
 mod query;
+mod rates;
 mod receipts;
 mod reports;
 mod rim;

@@ -281,7 +281,8 @@ fn reason() -> Parameter {
 /// The codes a route may refuse with, by status.
 fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
     let mut codes =
-        vec![Code::InvalidRequest, Code::TokenInUrl, Code::PayloadTooLarge, Code::UrlTooLong, Code::Internal];
+        vec![Code::InvalidRequest, Code::TokenInUrl, Code::PayloadTooLarge, Code::UrlTooLong, Code::RateLimited];
+    codes.push(Code::Internal);
     codes.extend_from_slice(spec.refuses);
     if spec.who != Who::Public {
         codes.extend([
@@ -313,7 +314,10 @@ fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes {
-        by_status.entry(code.row().status).or_default().push(code);
+        let of_status = by_status.entry(code.row().status).or_default();
+        if !of_status.contains(&code) {
+            of_status.push(code);
+        }
     }
     by_status
 }

@@ -3,6 +3,7 @@
 use crate::api::Api;
 use crate::cors;
 use crate::fault::Fault;
+use crate::rates;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -58,7 +59,13 @@ fn check(request: &ServiceRequest) -> Result<(), Fault> {
         return Err(Error::new(Code::UrlTooLong).says("the URL is longer than 2,048 bytes").into());
     }
     let leaks = grammar::url_has_credential(request.uri().path(), request.query_string());
-    if leaks { Err(Code::TokenInUrl.into()) } else { Ok(()) }
+    if leaks {
+        return Err(Code::TokenInUrl.into());
+    }
+    match request.app_data::<web::Data<Api>>() {
+        Some(api) => Ok(api.rates.take_of_address(api, request.request())?),
+        None => Ok(()),
+    }
 }
 
 /// Gives an error its id and shape, whoever made it.
@@ -90,6 +97,7 @@ fn dress(mut response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let request = response.request().clone();
     let headers = response.headers_mut();
     cors::dress(&request, headers);
+    rates::dress(&request, headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(&id.0) {

@@ -77,6 +77,19 @@ impl<'a, L: MessageLog> Call<'a, L> {
 
     /// Answers once the task is done.
     fn later(&self, task: impl Future<Output = Result<String>> + Send + 'static) {
+        self.answer_by(Connection::answer, task);
+    }
+
+    /// Answers with a token once the task is done.
+    fn later_secret(&self, task: impl Future<Output = Result<String>> + Send + 'static) {
+        self.answer_by(Connection::answer_secret, task);
+    }
+
+    fn answer_by(
+        &self,
+        answer_by: fn(&Connection, u64, &str),
+        task: impl Future<Output = Result<String>> + Send + 'static,
+    ) {
         let (gateway, connection, id) = (self.gateway.clone(), self.connection.clone(), self.id);
         self.gateway.spawn(async move {
             let answer = match task.await {
@@ -86,7 +99,7 @@ impl<'a, L: MessageLog> Call<'a, L> {
                     gateway.refusal(&connection, id, &error)
                 }
             };
-            connection.answer(id, &answer);
+            answer_by(&connection, id, &answer);
             connection.wake();
         });
     }

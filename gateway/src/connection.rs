@@ -6,6 +6,7 @@ mod state;
 
 use crate::encoded::{Encoded, Form};
 use crate::incoming::{Held, Message};
+use crate::limits::{Guest, Limits};
 use crate::places::Place;
 use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
@@ -16,9 +17,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
-use tokenim_domain::Code;
 use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
+use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, TOKEN_LEEWAY_SECONDS};
 use tokio::sync::oneshot;
 
@@ -204,6 +205,16 @@ impl Connection {
         self.state().origin = Some(origin);
     }
 
+    /// Has its address counted until it is connected, or has ended.
+    pub fn set_guest(&self, guest: Option<Guest>) {
+        self.state().guest = guest.map(Box::new);
+    }
+
+    /// Takes a command of so many bytes from its buckets. Errors: `rate_limited`.
+    pub fn take(&self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<(), Error> {
+        self.state().take(limits, bytes, now_ns)
+    }
+
     /// The origin of the page that opened it, while it is not connected.
     #[must_use]
     pub fn origin(&self) -> Option<Box<str>> {
@@ -265,17 +276,17 @@ impl Connection {
         true
     }
 
-    /// Queues the reply to `connect` and the backlog, then what waited at the gate above it, and opens the gate.
+    /// Queues the reply to `connect`, which holds a token and is never compressed, and the backlog, then what waited at the gate above it, and opens the gate.
     ///
     /// `heads` holds, per conversation of the backlog, the seq it was read up to: waiting events up to it are in the backlog.
     pub fn open_gate(&self, reply: &str, backlog: Vec<Bytes>, heads: &[(Conversation, i64)], now: u32) {
-        let reply = self.form.encode(reply);
+        let reply = self.form.plain().encode(reply);
         let mut state = self.state();
         if state.phase != Phase::Attaching {
             return;
         }
         let gate = state.gate.take().unwrap_or_default();
-        state.origin = None;
+        (state.origin, state.guest) = (None, None);
         state.open_commands = state.open_commands.saturating_sub(1);
         state.reply(reply);
         backlog.into_iter().for_each(|frames| state.outbox.backlog(frames));
@@ -310,6 +321,14 @@ impl Connection {
     /// Queues the one answer of a command. The caller wakes the socket.
     pub fn answer(&self, id: u64, text: &str) {
         let frame = self.form.encode(text);
+        let mut state = self.state();
+        state.open_commands = state.open_commands.saturating_sub(1);
+        state.answer(id, text, frame);
+    }
+
+    /// [`Connection::answer`] with a token in it: it is never compressed, so that its length tells nothing.
+    pub fn answer_secret(&self, id: u64, text: &str) {
+        let frame = self.form.plain().encode(text);
         let mut state = self.state();
         state.open_commands = state.open_commands.saturating_sub(1);
         state.answer(id, text, frame);
@@ -418,7 +437,7 @@ impl Connection {
         state.held = None;
         state.heads = Vec::new();
         state.views = HashMap::new();
-        state.waiting = None;
+        (state.waiting, state.guest) = (None, None);
         state.session.take()
     }
 

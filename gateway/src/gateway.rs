@@ -7,6 +7,7 @@ use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
+use crate::limits::{Addresses, Limits, refused};
 use crate::live::{self, Heard};
 use crate::places::{Place, Places};
 use crate::presence::task::Shared;
@@ -17,6 +18,7 @@ use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
 use crate::watch::Watch;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -67,6 +69,8 @@ pub(crate) struct Inner<L> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) seconds: Seconds,
+    pub(crate) limits: Limits,
+    addresses: Arc<Addresses>,
     minutes: Arc<Minutes>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -99,6 +103,8 @@ pub struct Parts<L, B> {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// What one address, user and connection may do.
+    pub limits: Limits,
 }
 
 impl<L, B> std::fmt::Debug for Parts<L, B> {
@@ -136,6 +142,8 @@ impl<L: MessageLog> Gateway<L> {
             clock: parts.clock.clone(),
             rng: parts.rng,
             seconds: seconds.clone(),
+            limits: parts.limits,
+            addresses: Addresses::new(parts.limits),
             minutes: Arc::default(),
             tracker: TaskTracker::new(),
             stop: stop.clone(),
@@ -174,6 +182,9 @@ impl<L: MessageLog> Gateway<L> {
     pub(crate) fn submit(&self, write: Write, call: (&Arc<Connection>, &Session, u64)) -> Result<(), Error> {
         let (connection, session, id) = call;
         let place = write.is_paced().then(|| session.place.clone());
+        if place.is_some() {
+            self.take_turn_of_user(session)?;
+        }
         self.take_turn(place.as_deref())?;
         let job = Job { write, origin: Origin::Command { connection: connection.clone(), id }, place };
         self.inner.appender.submit(job)
@@ -182,7 +193,30 @@ impl<L: MessageLog> Gateway<L> {
     /// Takes a message from the bucket of its app. Errors: `rate_limited`.
     pub(crate) fn take_turn(&self, place: Option<&Place>) -> Result<()> {
         let Some(place) = place else { return Ok(()) };
-        place.pool.send(u64::try_from(self.inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX))
+        place.pool.send(self.now_ns())
+    }
+
+    /// Takes a message from the bucket of its sender. Errors: `rate_limited`.
+    fn take_turn_of_user(&self, session: &Session) -> Result<()> {
+        let rate = self.inner.limits.user_messages_per_second;
+        let taken = session.slot.take(rate, self.now_ns());
+        taken.map_err(|wait_ms| refused(Code::RateLimited, "user_messages_per_second", rate, wait_ms))
+    }
+
+    /// Takes a command of so many bytes from the buckets of its connection. Errors: `rate_limited`.
+    pub(crate) fn take_turn_of_connection(&self, connection: &Connection, bytes: usize) -> Result<()> {
+        connection.take(&self.inner.limits, bytes, self.now_ns())
+    }
+
+    /// Nanoseconds of the node's monotonic clock.
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// What one address, user and connection may do.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
     }
 
     /// An app as this node knows it: its limits, and who may use it.
@@ -219,6 +253,17 @@ impl<L: MessageLog> Gateway<L> {
             self.close(&connection, Code::Draining);
         }
         connection
+    }
+
+    /// Counts a connection of that address until it is connected; one too many is closed, with a code a browser can read.
+    pub fn admit(&self, connection: &Connection, address: Option<IpAddr>) {
+        match self.inner.addresses.admit(address, self.now_ns()) {
+            Ok(guest) => connection.set_guest(guest),
+            Err(error) => {
+                self.inner.counters.refuse(error.code);
+                connection.close(error.code, error.retry_after_ms, self.inner.seconds.now());
+            }
+        }
     }
 
     /// Forgets a connection whose socket ended.

@@ -87,7 +87,14 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Handles an envelope; a flaw is what it held and JSON can't say.
     fn envelope(&self, connection: &Arc<Connection>, text: &str, flaw: Option<&str>) -> Result<(), Code> {
-        match (envelope::read(text), flaw) {
+        let envelope = envelope::read(text);
+        if let Ok(Incoming::Command { id, .. }) | Err(Malformed { id: Some(id), .. }) = &envelope
+            && let Err(error) = self.take_turn_of_connection(connection, text.len())
+        {
+            connection.reply(*id, &self.refusal(connection, *id, &error));
+            return Ok(());
+        }
+        match (envelope, flaw) {
             (Ok(Incoming::Pong), _) => Ok(()),
             (Ok(Incoming::Command { id, name, body }), None) => {
                 self.command(connection, id, &name, body);

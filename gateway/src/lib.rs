@@ -16,6 +16,7 @@ pub mod events;
 pub mod frame;
 mod gateway;
 pub mod incoming;
+pub mod limits;
 pub mod live;
 pub mod places;
 pub mod presence;

@@ -2,15 +2,20 @@
 
 use crate::connection::{Connection, Session};
 use crate::encoded::Form;
+use crate::limits::refused;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use tokenim_domain::Result;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::AppRef;
 use tokenim_domain::name::User;
+use tokenim_domain::plan::rate::Bucket;
+use tokenim_domain::{Code, Error};
 
 /// Slots that may be dead before the map is swept; sweeping costs one pass, so it waits for as many as there are live ones.
 const DEAD_SLOTS_MIN: usize = 1_024;
+
+/// Milliseconds after which a user that has all its connections is worth another try.
+const USER_RETRY_MS: u64 = 10_000;
 
 /// A user's place on this node. Member lists point at it, so a fan-out looks nobody up by name.
 #[derive(Debug)]
@@ -20,12 +25,18 @@ pub struct Slot {
     /// The user.
     pub user: User,
     connections: Mutex<Vec<Arc<Connection>>>,
+    sends: Mutex<Bucket>,
 }
 
 impl Slot {
     /// Calls `with` for each of the user's connections.
     pub fn each(&self, mut with: impl FnMut(&Arc<Connection>)) {
         self.connections.lock().expect("no holder panics").iter().for_each(&mut with);
+    }
+
+    /// Takes a message from the user's bucket. Errors: milliseconds to wait.
+    pub fn take(&self, per_second: u32, now_ns: u64) -> Result<(), u64> {
+        self.sends.lock().expect("no holder panics").take(per_second, 1, now_ns)
     }
 
     fn connections(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
@@ -40,6 +51,16 @@ pub struct AppStats {
     pub connections: u64,
     /// Users with at least one.
     pub users: u64,
+}
+
+/// Whether a user may have one connection more. Errors: `connection_limit`.
+fn room(connections: &[Arc<Connection>], user_max: u32) -> Result<(), Error> {
+    if user_max == 0 || connections.len() < user_max as usize {
+        return Ok(());
+    }
+    let refusal = refused(Code::ConnectionLimit, "user_connections", user_max, USER_RETRY_MS);
+    Err(refusal
+        .says("a user has no more connections than `limit`; end one, or connect with its `device` to take its place"))
 }
 
 /// The registry of a node.
@@ -81,7 +102,7 @@ impl Registry {
             inner.slots.retain(|_, slot| slot.strong_count() > 0);
             inner.sweep_at = inner.slots.len() * 2;
         }
-        let slot = Arc::new(Slot { app, user: user.clone(), connections: Mutex::default() });
+        let slot = Arc::new(Slot { app, user: user.clone(), connections: Mutex::default(), sends: Mutex::default() });
         inner.slots.insert((app.app, user.clone()), Arc::downgrade(&slot));
         slot
     }
@@ -89,19 +110,25 @@ impl Registry {
     /// Puts a connection at its user's slot: from now on it receives what the user receives. Not where its socket has
     /// ended meanwhile: nobody would remove it again.
     ///
-    /// Where the app has no place left, an older connection of the same user and device gives its own up and is returned,
+    /// Where the app has no place left, or the user as many as `user_max` (0 = without limit), the oldest connection of the same device gives its own up and is returned,
     /// to be closed.
     ///
     /// Errors: `connection_limit`.
-    pub fn attach(&self, session: &Session, connection: &Arc<Connection>) -> Result<Option<Arc<Connection>>> {
+    pub fn attach(
+        &self,
+        session: &Session,
+        connection: &Arc<Connection>,
+        user_max: u32,
+    ) -> Result<Option<Arc<Connection>>, Error> {
         let mut inner = self.inner();
         if !inner.connections.contains_key(&connection.id) {
             return Ok(None);
         }
         let mut connections = session.slot.connections();
         let is_older = |other: &Arc<Connection>| other.session().is_some_and(|other| other.device == session.device);
-        if let Err(full) = session.place.pool.enter() {
-            let Some(at) = connections.iter().position(is_older) else { return Err(full) };
+        if let Err(full) = room(&connections, user_max).and_then(|()| session.place.pool.enter()) {
+            let older = connections.iter().enumerate().filter(|(_, other)| is_older(other));
+            let Some((at, _)) = older.min_by_key(|(_, other)| other.id) else { return Err(full) };
             return Ok(Some(std::mem::replace(&mut connections[at], connection.clone())));
         }
         let stats = inner.stats.entry(session.slot.app.app).or_default();

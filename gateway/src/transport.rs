@@ -9,6 +9,7 @@ use crate::gateway::Gateway;
 use actix_codec::Framed;
 use actix_http::{Request, h1};
 use handshake::Verdict;
+use std::net::IpAddr;
 pub use stream::Stream;
 pub use tls::accept;
 use tokenim_domain::log::MessageLog;
@@ -16,7 +17,7 @@ use tokenim_domain::log::MessageLog;
 /// A request that asked for an upgrade, and the connection it came on.
 pub type Handed = (Request, Framed<Stream, h1::Codec>);
 
-/// Takes over a connection whose request asked for an upgrade.
+/// Takes over a connection whose request asked for an upgrade; `address` is its client's.
 ///
 /// The HTTP dispatcher is gone when this returns; what it had read already is kept.
 /// Errors: the request and its connection, unless it asks for a WebSocket on our path.
@@ -26,7 +27,11 @@ pub type Handed = (Request, Framed<Stream, h1::Codec>);
     reason = "a connection's task ends with its connection, which the drain waits for"
 )]
 #[expect(clippy::result_large_err, reason = "what is given back is what was handed over")]
-pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) -> Result<(), Handed> {
+pub fn upgrade<L: MessageLog>(
+    gateway: Gateway<L>,
+    (request, framed): Handed,
+    address: Option<IpAddr>,
+) -> Result<(), Handed> {
     if !handshake::asks_for_websocket(&request) {
         return Err((request, framed));
     }
@@ -40,6 +45,7 @@ pub fn upgrade<L: MessageLog>(gateway: Gateway<L>, (request, framed): Handed) ->
             if let Some(origin) = origin {
                 connection.set_origin(origin);
             }
+            gateway.admit(&connection, address);
             if let Some(code) = refuse {
                 gateway.close(&connection, code);
             }

@@ -101,6 +101,7 @@ codes! {
     Muted                   "muted"                     false 403 0 "The user is muted in this conversation, `until` when; reading goes on.";
     Blocked                 "blocked"                   false 403 0 "The other user does not take messages or invitations from this one.";
     StreamEnded             "stream_ended"              false 409 0 "No stream of this device is open here; open one with `GET /v1/stream`.";
+    AddressLimit            "address_limit"             true  429 4009 "Too many connections come from your address; wait as told.";
 }
 
 impl Code {

@@ -15,6 +15,7 @@ use tokenim_domain::mail::Mail;
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_gateway::bus::LocalBus;
+use tokenim_gateway::limits::Limits;
 use tokenim_gateway::verifier::{Lookups, Verifier};
 use tokenim_gateway::{Gateway, Parts};
 use tokenim_store::{Durability, FoundedOrg, NewOrg, Settings, Store};
@@ -211,7 +212,8 @@ fn gateway(store: &Store) -> Gateway<Store> {
     let verifier = Verifier::new(lookups, store.master().clone(), store.clock().clone());
     let (clock, rng) = (store.clock().clone(), store.rng().clone());
     let terms = Arc::new(store.clone());
-    Gateway::start(Parts { log: terms.clone(), bus: LocalBus::default(), verifier, terms, clock, rng })
+    let limits = Limits::default();
+    Gateway::start(Parts { log: terms.clone(), bus: LocalBus::default(), verifier, terms, clock, rng, limits })
 }
 
 async fn founded(store: &Store, name: &str) -> FoundedOrg {

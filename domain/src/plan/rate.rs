@@ -45,6 +45,39 @@ impl Rate {
     }
 }
 
+/// The same bucket for one owner at a time: how fast it fills is said with each use, so that it is one number.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bucket {
+    /// When it is full again, on the node's monotonic clock.
+    full_at: u64,
+}
+
+impl Bucket {
+    /// Takes `count` from a bucket that fills with `per_second` (0 = without limit); more than it holds only where it is full.
+    ///
+    /// Units: `now_ns` is nanoseconds of a monotonic clock. Errors: milliseconds until there is enough again, at least 1.
+    pub fn take(&mut self, per_second: u32, count: u32, now_ns: u64) -> Result<(), u64> {
+        if per_second == 0 {
+            return Ok(());
+        }
+        let cost = u64::from(count) * SECOND_NS / u64::from(per_second);
+        let next = self.full_at.max(now_ns).saturating_add(cost);
+        let over = (next - now_ns).saturating_sub(BURST_NS.max(cost));
+        if over > 0 {
+            return Err(over.div_ceil(1_000_000).max(1));
+        }
+        self.full_at = next;
+        Ok(())
+    }
+
+    /// How many are left, and whole seconds until it is full.
+    #[must_use]
+    pub fn left(&self, per_second: u32, now_ns: u64) -> (u64, u64) {
+        let lent = self.full_at.saturating_sub(now_ns);
+        (BURST_NS.saturating_sub(lent) * u64::from(per_second) / SECOND_NS, lent.div_ceil(SECOND_NS))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +110,19 @@ mod tests {
         assert!((0..1_000).all(|_| rate.take(0).is_ok()));
         rate.set(Some(0));
         assert!(rate.take(1_000 * SECOND_NS).is_err());
+    }
+
+    #[test]
+    fn a_bucket_of_one_owner_holds_a_second_too() {
+        let mut bucket = Bucket::default();
+        assert_eq!(bucket.left(50, 7), (50, 0));
+        assert_eq!((0..200).filter(|_| bucket.take(50, 1, 7).is_ok()).count(), 50);
+        assert_eq!((bucket.take(50, 1, 7), bucket.left(50, 7)), (Err(20), (0, 1)));
+        assert_eq!(bucket.take(50, 25, 7 + SECOND_NS / 2), Ok(()));
+        assert!(bucket.take(50, 80, 7 + SECOND_NS).is_err(), "more than it holds");
+        assert_eq!(bucket.take(50, 80, 9 * SECOND_NS), Ok(()), "unless it is full");
+        assert!(bucket.take(50, 1, 9 * SECOND_NS).is_err());
+        assert!((0..1_000).all(|_| bucket.take(0, 1, 0).is_ok()), "without limit");
     }
 
     proptest! {

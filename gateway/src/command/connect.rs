@@ -121,7 +121,7 @@ impl<L: MessageLog> Gateway<L> {
         if !connection.shut_gate(session.clone()) {
             return Ok(());
         }
-        if let Some(older) = inner.registry.attach(&session, connection)? {
+        if let Some(older) = inner.registry.attach(&session, connection, inner.limits.user_connections)? {
             self.close(&older, Code::Replaced);
         }
         self.arrive(connection, &session);

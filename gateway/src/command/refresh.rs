@@ -13,7 +13,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: Refresh<'_> = call.fields()?;
     let (token, gateway) = (fields.token.into_owned(), call.gateway.clone());
     let (connection, old) = (call.connection.clone(), call.session.clone());
-    call.later(async move {
+    call.later_secret(async move {
         let generation = gateway.inner.places.generation();
         let identity = gateway.inner.verifier.verify_token(&token).await?;
         if identity.app != old.identity.app || identity.user != old.identity.user {

@@ -6,12 +6,14 @@ use super::{Chunk, Session, Tick};
 use crate::connection::seconds_left;
 use crate::encoded::Form;
 use crate::incoming::Held;
+use crate::limits::{Guest, Limits, refused};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use tokenim_domain::Code;
 use tokenim_domain::name::Conversation;
+use tokenim_domain::plan::rate::Bucket;
 use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{
     CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS, VIEWS_MAX,
 };
@@ -60,6 +62,10 @@ pub(super) struct State {
     pub(super) views: HashMap<Conversation, bool>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
+    /// Counts its address until it is connected.
+    pub(super) guest: Option<Box<Guest>>,
+    commands: Bucket,
+    bytes: Bucket,
     /// Requests that wait for the answer to their command, by its id.
     pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
 }
@@ -84,6 +90,9 @@ impl State {
             heads_more: false,
             views: HashMap::new(),
             is_end_told: false,
+            guest: None,
+            commands: Bucket::default(),
+            bytes: Bucket::default(),
             waiting: None,
         }
     }
@@ -93,6 +102,15 @@ impl State {
         if self.outbox.reply(frame).is_err() {
             self.close(Code::SlowConsumer, None, self.now);
         }
+    }
+
+    /// Takes a command of so many bytes from its buckets. Errors: `rate_limited`.
+    pub(super) fn take(&mut self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<(), Error> {
+        let Limits { connection_commands_per_second: commands, connection_bytes_per_second: per_second, .. } = *limits;
+        let refused = |feature, limit| move |wait_ms| refused(Code::RateLimited, feature, limit, wait_ms);
+        self.commands.take(commands, 1, now_ns).map_err(refused("connection_commands_per_second", commands))?;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.bytes.take(per_second, bytes, now_ns).map_err(refused("connection_bytes_per_second", per_second))
     }
 
     /// Gives an answer to the request that waits for it, else queues it.

@@ -128,7 +128,15 @@ impl World {
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let verifier = Verifier::new(lookups, MasterKey::new(&[1; 32]), self.clock.clone());
         let (log, bus, book) = (self.log.clone(), self.bus.clone(), self.book.clone());
-        Gateway::start(Parts { log, bus, verifier, terms: book, clock: self.clock.clone(), rng })
+        Gateway::start(Parts {
+            log,
+            bus,
+            verifier,
+            terms: book,
+            clock: self.clock.clone(),
+            rng,
+            limits: crate::limits::Limits::default(),
+        })
     }
 
     pub fn token(&self, user: &str, ttl_s: i64) -> String {

@@ -10,6 +10,7 @@ refusal-bad-text = A text message is not valid UTF-8 (RFC 6455 §8.1).
 refusal-binary-frame = This subprotocol carries text messages only.
 refusal-text-frame = This subprotocol carries binary messages only.
 refusal-stream-ended = No stream of this device is open here; open one with `GET /v1/stream`.
+refusal-address-limit = Too many connections come from your address; wait as told.
 refusal-unauthenticated = No usable credential was presented, or not in time.
 refusal-token-invalid = The token's signature, shape or claims do not verify.
 refusal-token-expired = The token has expired; get a new one.

@@ -10,6 +10,7 @@ refusal-bad-text = 文本消息不是有效的 UTF-8（RFC 6455 §8.1）。
 refusal-binary-frame = 此子协议只传输文本消息。
 refusal-text-frame = 此子协议只传输二进制消息。
 refusal-stream-ended = 此设备在这里没有打开的事件流；请用 `GET /v1/stream` 打开一个。
+refusal-address-limit = 来自您的地址的连接过多；请按提示等待。
 refusal-unauthenticated = 没有出示可用的凭据，或未及时出示。
 refusal-token-invalid = 令牌的签名、格式或声明无法通过验证。
 refusal-token-expired = 令牌已过期；请获取新的令牌。
