@@ -575,6 +575,16 @@ pub trait MessageLog: Send + Sync + 'static {
     /// viewer may not see it.
     fn listed(&self, query: ListQuery) -> impl Future<Output = Result<Vec<Listed>>> + Send;
 
+    /// Asks that a user may say something in a conversation now, stored or not.
+    ///
+    /// Errors: `not_found` for who is no member; `forbidden` for a guest; `muted`; `blocked`.
+    fn check_speaker(
+        &self,
+        app: AppRef,
+        conversation: Conversation,
+        user: User,
+    ) -> impl Future<Output = Result<()>> + Send;
+
     /// Makes sure the user exists.
     fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;
 

@@ -72,7 +72,16 @@ impl<'a, L: MessageLog> Call<'a, L> {
     fn say(&self, conversation: Conversation, what: What) -> Result<()> {
         let identity = &self.session.identity;
         let saying = Saying { app: identity.app, conversation, user: identity.user.clone(), what };
-        self.gateway.hand_over(saying, Asker::Command { connection: self.connection.clone(), id: self.id })
+        let (gateway, connection, id) = (self.gateway.clone(), self.connection.clone(), self.id);
+        self.gateway.spawn(async move {
+            let asker = Asker::Command { connection: connection.clone(), id };
+            if let Err(error) = gateway.hand_over(saying, asker).await {
+                note(&error);
+                connection.answer(id, &gateway.refusal(&connection, id, &error));
+                connection.wake();
+            }
+        });
+        Ok(())
     }
 
     /// Answers once the task is done.

@@ -132,21 +132,26 @@ pub(crate) fn shed() -> Error {
 impl<L: MessageLog> Gateway<L> {
     /// Says something to the members of a conversation who are connected; when it was said, milliseconds since 1970.
     ///
-    /// Nothing is promised of its arrival. Errors: `not_found` where the user is no member; `org_suspended`,
-    /// `app_suspended`, `rate_limited`; `overloaded` where it was shed.
+    /// Nothing is promised of its arrival. Errors: `not_found` where the user is no member; `forbidden`, `muted`, `blocked`;
+    /// `org_suspended`, `app_suspended`, `rate_limited`; `overloaded` where it was shed.
     pub async fn say(&self, saying: Saying) -> Result<i64> {
         let place = self.place(saying.app).await?;
         place.admit(None)?;
         let (done, outcome) = oneshot::channel();
         let is_message = matches!(saying.what, What::Message { .. });
-        let queued =
-            self.take_turn(is_message.then_some(&*place)).and_then(|()| self.hand_over(saying, Asker::Call(done)));
+        let queued = match self.take_turn(is_message.then_some(&*place)) {
+            Ok(()) => self.hand_over(saying, Asker::Call(done)).await,
+            Err(error) => Err(error),
+        };
         queued.inspect_err(|error| self.inner.counters.refuse(error.code))?;
         outcome.await.unwrap_or_else(|_| Err(Code::Draining.into()))
     }
 
-    /// Hands something to the delivery, which answers the asker. Errors: `overloaded`.
-    pub(crate) fn hand_over(&self, saying: Saying, asker: Asker) -> Result<()> {
+    /// Hands something to the delivery, which answers the asker.
+    ///
+    /// Errors: as of a send, where the user may say nothing there; `overloaded`. The asker is told by the caller then.
+    pub(crate) async fn hand_over(&self, saying: Saying, asker: Asker) -> Result<()> {
+        self.inner.log.check_speaker(saying.app, saying.conversation.clone(), saying.user.clone()).await?;
         let said = Said::new(saying, self.inner.clock.now_ms(), asker);
         self.inner.live.try_send(Heard::Said(said)).map_err(|_| shed())
     }

@@ -341,6 +341,12 @@ impl MessageLog for ModelLog {
         Ok(Vec::new())
     }
 
+    async fn check_speaker(&self, app: AppRef, conversation: Conversation, user: User) -> Result<()> {
+        let state = self.state.lock().unwrap();
+        let is_member = state.get(&(app.app, conversation)).is_some_and(|log| log.members.contains_key(&user));
+        if is_member { Ok(()) } else { Err(Code::NotFound.into()) }
+    }
+
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
         fail(&self.failing_users)
     }

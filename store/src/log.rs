@@ -15,6 +15,7 @@ mod range;
 mod receipts;
 mod row;
 mod send;
+mod speech;
 mod sqlite;
 
 use crate::Store;
@@ -107,6 +108,10 @@ impl MessageLog for Store {
 
     async fn listed(&self, query: ListQuery) -> Result<Vec<Listed>> {
         listed::page(&self.log_readers, &query).await
+    }
+
+    async fn check_speaker(&self, app: AppRef, conversation: Conversation, user: User) -> Result<()> {
+        speech::check(&self.log_readers, app, &conversation, &user, self.clock.now_ms()).await
     }
 
     async fn ensure_users(&self, app: AppRef, users: Vec<User>) -> Result<()> {

@@ -344,3 +344,28 @@ async fn the_apps_server_does_all_of_it_over_rest() {
     let thread = rest.get("/v1/conversations/c1/messages?thread=2&after=0").await.ok();
     assert_eq!(thread["items"][0]["seq"], seq);
 }
+
+#[tokio::test]
+async fn a_page_of_much_amended_messages_fits_a_frame() {
+    let (_server, mut alice, mut bob) = group().await;
+    let mentions: Vec<_> = (0..50).map(|at| format!("{at}{}", "m".repeat(62))).collect();
+    for at in 0..40 {
+        let mut fields = text_message("c1", &format!("p{at}"), &"x".repeat(3_000));
+        fields["mentions"] = json!(mentions);
+        alice.ok("send", fields).await;
+    }
+    for at in 0..32 {
+        alice.ok("react", react(3, &format!("{at:02}{}", "\u{1f44d}".repeat(15)), false)).await;
+    }
+    let (mut after, mut read) = (0, Vec::new());
+    loop {
+        let page = bob.ok("history", json!({"conversation": "c1", "after": after, "limit": 200})).await;
+        assert!(bob.heard.last().unwrap().len() <= 256 * 1024, "{}", bob.heard.last().unwrap().len());
+        read.extend(seqs(page["items"].as_array().unwrap()));
+        after = *read.last().unwrap();
+        if page["head"] == after {
+            break;
+        }
+    }
+    assert_eq!(read, (1..=after).collect::<Vec<_>>());
+}

@@ -85,3 +85,29 @@ async fn a_server_says_it_for_a_member_and_a_user_for_itself() {
     }
     assert_eq!(bob.ok("history", json!({"conversation": "c1"})).await["head"], 1);
 }
+
+#[tokio::test]
+async fn who_may_not_speak_is_not_heard_live_either() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob", "carol"]).await;
+    let (mut alice, mut bob, mut carol) =
+        (server.connect("alice").await, server.connect("bob").await, server.connect("carol").await);
+    let said = alice.send("c1", "m1", "hello").await["seq"].clone();
+    alice.ok("conversation.mute", json!({"conversation": "c1", "user": "bob", "for_s": 600})).await;
+    alice.ok("conversation.role", json!({"conversation": "c1", "user": "carol", "role": "guest"})).await;
+    let react = json!({"conversation": "c1", "target": said, "emoji": "+1"});
+    for (client, code) in [(&mut bob, "muted"), (&mut carol, "forbidden")] {
+        assert_eq!(client.refused("send", ephemeral("c1", "e1")).await["code"], code);
+        assert_eq!(client.refused("typing", json!({"conversation": "c1"})).await["code"], code);
+        assert_eq!(client.refused("react", react.clone()).await["code"], code);
+    }
+    let direct = alice.ok("conversation.create", json!({"kind": "direct", "members": ["dora"]})).await["id"].clone();
+    let direct = direct.as_str().unwrap();
+    let said = alice.send(direct, "m1", "hello").await["seq"].clone();
+    server.connect("dora").await.ok("block", json!({"user": "alice"})).await;
+    assert_eq!(alice.refused("send", ephemeral(direct, "e1")).await["code"], "blocked");
+    assert_eq!(alice.refused("typing", json!({"conversation": direct})).await["code"], "blocked");
+    let edit = json!({"conversation": direct, "target": said, "kind": "text", "body": {"text": "psst"}});
+    assert_eq!(alice.refused("edit", edit).await["code"], "blocked");
+    assert_eq!(alice.ok("delete", json!({"conversation": direct, "target": said})).await["changed"], true);
+}
