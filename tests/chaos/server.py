@@ -21,13 +21,18 @@ class ServerError(Exception):
     """The server did not do what a test needs before it can begin."""
 
 
+# Limits that tests of other things would run into; tests/interop/test_limits.py is about these.
+LIFTED = {f"TOKENIM_LIMITS__{name}": "0" for name in (
+    "USER_CONNECTIONS", "USER_MESSAGES_PER_SECOND", "CONNECTION_COMMANDS_PER_SECOND", "CONNECTION_BYTES_PER_SECOND", "KEY_REQUESTS_PER_SECOND")}
+
+
 class Server:
     """Runs `binary` on one data folder; `prefix` is a command it runs under (strace), `env` is added to ours."""
 
     def __init__(self, binary, root, prefix=(), env=None):
         self.binary, self.prefix = str(Path(binary).resolve()), list(prefix)
         self.root, self.data = Path(root), Path(root, "data")
-        self.env = {**os.environ, **(env or {})}
+        self.env = {**os.environ, **LIFTED, **(env or {})}
         self.log = Path(root, "server.log")
         self.port = self.private = 0
         self.process, self.identity = None, None

@@ -67,6 +67,7 @@ pub(super) struct State {
     commands: Bucket,
     bytes: Bucket,
     /// Requests that wait for the answer to their command, by its id.
+    #[expect(clippy::box_collection, reason = "only streams have it: a connection carries a pointer, not a map")]
     pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
 }
 

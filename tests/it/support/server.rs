@@ -16,6 +16,15 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+/// Limits that tests of other things would run into; tests/interop/test_limits.py is about these.
+const LIFTED: [&str; 5] = [
+    "TOKENIM_LIMITS__USER_CONNECTIONS",
+    "TOKENIM_LIMITS__USER_MESSAGES_PER_SECOND",
+    "TOKENIM_LIMITS__CONNECTION_COMMANDS_PER_SECOND",
+    "TOKENIM_LIMITS__CONNECTION_BYTES_PER_SECOND",
+    "TOKENIM_LIMITS__KEY_REQUESTS_PER_SECOND",
+];
+
 /// A running server and its data.
 pub struct TestServer {
     /// Console, REST and gateway.
@@ -120,6 +129,7 @@ impl TestServer {
         if let Some(identity) = &self.tls {
             command.arg("--tls-cert").arg(&identity.cert).arg("--tls-key").arg(&identity.key);
         }
+        command.envs(LIFTED.iter().map(|name| (name, "0")));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let mut child = command.env("TOKENIM_GATEWAY__DRAIN_MS", self.drain_ms.to_string()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
