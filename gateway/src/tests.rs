@@ -4,6 +4,7 @@ mod checkpoints;
 mod client;
 mod fan_out;
 mod fault;
+mod groups;
 mod lifetime;
 mod limits;
 
