@@ -142,7 +142,8 @@ pub(crate) async fn leave(api: web::Data<Api>, path: web::Path<String>, post: Po
         let user = oneself(&job)?;
         let actor = Some(user.clone());
         let app = job.caller.app();
-        let change = MemberChange { app, conversation, actor, change: Change::Removed, users: vec![user] };
+        let (change, role) = (Change::Removed, MemberRole::Member);
+        let change = MemberChange { app, conversation, actor, change, users: vec![user], role };
         members::commit(&api, Write::Change(change)).await
     })
     .await

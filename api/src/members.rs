@@ -11,10 +11,11 @@ use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, post};
 use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
+use tokenim_domain::group::added_role;
 use tokenim_domain::limits::MEMBERS_PAGE_MAX;
 use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write};
 use tokenim_domain::name::{Conversation, User};
-use tokenim_domain::role::Change;
+use tokenim_domain::role::{Change, MemberRole};
 use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error};
@@ -44,6 +45,8 @@ pub(crate) struct NewMembers {
     /// Unknown users are created; members already are left as they are.
     #[schema(min_items = 1, max_items = 1000, example = json!(["carol"]))]
     members: Vec<String>,
+    /// As what: `member`, as when absent, or `guest`, who reads only.
+    role: Option<String>,
 }
 
 /// What became of a change of membership.
@@ -161,8 +164,9 @@ async fn join(api: web::Data<Api>, path: String, job: Job<Caller, NewMembers>) -
     if users.is_empty() {
         return Err(Error::invalid("members", "`members` must name a user at least").into());
     }
-    let change =
-        MemberChange { app: job.caller.app(), conversation, actor: job.caller.viewer(), change: Change::Added, users };
+    let role = added_role(job.body.role.as_deref())?;
+    let (app, actor) = (job.caller.app(), job.caller.viewer());
+    let change = MemberChange { app, conversation, actor, change: Change::Added, users, role };
     commit(&api, Write::Change(change)).await
 }
 
@@ -187,6 +191,7 @@ pub(crate) async fn remove(
         actor: caller.viewer(),
         change: Change::Removed,
         users: vec![user],
+        role: MemberRole::Member,
     };
     commit(&api, Write::Change(change)).await.map(answer::ok)
 }

@@ -139,6 +139,18 @@ impl MemberRole {
     }
 }
 
+/// The role that users are added in: `member` where none is said, or `guest`.
+///
+/// Errors: `invalid_field` at `role`; the higher ones are given to members.
+pub fn added_role(word: Option<&str>) -> Result<MemberRole> {
+    match word.map_or(Some(MemberRole::Member), MemberRole::find) {
+        Some(role @ (MemberRole::Member | MemberRole::Guest)) => Ok(role),
+        Some(MemberRole::Owner | MemberRole::Admin) | None => {
+            Err(Error::invalid("role", "users are added as `member` or `guest`"))
+        }
+    }
+}
+
 /// How long a mute of so many seconds is, in milliseconds; 0 = none.
 ///
 /// Errors: `invalid_field` at `for_s`.
@@ -222,6 +234,14 @@ mod tests {
         }
         assert_eq!(code(Guest, None, 5), Err(Code::Forbidden));
         assert_eq!(check_speech(Member, Some(6), 5).unwrap_err().facts.unwrap().until_ms, Some(6));
+    }
+
+    #[test]
+    fn users_are_added_as_members_or_guests() {
+        assert_eq!((added_role(None).unwrap(), added_role(Some("guest")).unwrap()), (Member, Guest));
+        for bad in ["admin", "owner", "king", ""] {
+            assert_eq!(added_role(Some(bad)).unwrap_err().param, Some("role"), "{bad}");
+        }
     }
 
     #[test]

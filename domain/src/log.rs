@@ -148,6 +148,8 @@ pub struct MemberChange {
     pub change: Change,
     /// Distinct users.
     pub users: Vec<User>,
+    /// Of `Added`: as what, `member` or `guest`.
+    pub role: MemberRole,
 }
 
 /// What is asked of a conversation beside adding and removing members.

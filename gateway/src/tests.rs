@@ -5,6 +5,7 @@ mod client;
 mod fan_out;
 mod fault;
 mod fuzz;
+mod groups;
 mod lifetime;
 mod limits;
 mod live;

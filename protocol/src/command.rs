@@ -311,6 +311,9 @@ pub struct MemberChange<'a> {
     /// The users it is about.
     #[serde(borrow)]
     pub members: Vec<Cow<'a, str>>,
+    /// Of `.add`: `member`, as when absent, or `guest`.
+    #[serde(borrow)]
+    pub role: Option<Cow<'a, str>>,
 }
 
 /// Fields of `conversation.members`, `.requests` and `.bans`.

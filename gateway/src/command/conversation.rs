@@ -2,6 +2,7 @@
 
 use super::{Call, users};
 use crate::encode;
+use tokenim_domain::group::added_role;
 use tokenim_domain::id::uuid_v7;
 use tokenim_domain::log::{MemberChange, MembersQuery, MessageLog, NewConversation, Write};
 use tokenim_domain::name::{Conversation, User};
@@ -67,6 +68,7 @@ fn change<L: MessageLog>(call: &Call<'_, L>, change: Change) -> Result<()> {
         actor: Some(identity.user.clone()),
         change,
         users,
+        role: added_role(fields.role.as_deref())?,
     }))
 }
 

@@ -37,6 +37,7 @@ pub fn leave<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         actor: Some(identity.user.clone()),
         change: Change::Removed,
         users: vec![identity.user.clone()],
+        role: MemberRole::Member,
     }))
 }
 

@@ -148,7 +148,7 @@ async fn added(
         roles = contact::roles_before(batch, change.app, &change.conversation, &fresh).await?;
     }
     members::insert_users(&batch.tx, change.app, &fresh, batch.now_ms).await?;
-    let role = |user: &User| roles.get(user).copied().unwrap_or(MemberRole::Member);
+    let role = |user: &User| roles.get(user).copied().unwrap_or(change.role);
     Ok(Ok(fresh.into_iter().map(|user| (user.clone(), Some(role(&user)))).collect()))
 }
 

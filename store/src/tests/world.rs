@@ -20,7 +20,7 @@ use tokenim_domain::log::{
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::rng::Rng;
-use tokenim_domain::role::{Change, ContentKind, ConversationKind, Mode, OrgRole};
+use tokenim_domain::role::{Change, ContentKind, ConversationKind, MemberRole, Mode, OrgRole};
 use tokenim_domain::{Code, Result};
 
 /// Milliseconds since 1970 at which every test begins: half past an hour.
@@ -343,6 +343,7 @@ pub fn member_change(
         actor: actor.map(User::trusted),
         change,
         users: users(names),
+        role: MemberRole::Member,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Block lists, and the app's rule for strangers.
 
 use crate::support::client::text_message;
+use crate::support::page::Console;
 use crate::support::{Client, TestServer};
 use serde_json::{Value, json};
 
@@ -147,4 +148,26 @@ async fn a_rule_that_is_none_is_refused() {
     let request = server.rest_as(&manager.secret).request(reqwest::Method::PATCH, &path);
     let answer = crate::support::rest::answer(request.json(&json!({"strangers": "friends"}))).await;
     assert_eq!(answer.refusal(), (422, "invalid_field".to_owned()));
+}
+
+#[tokio::test]
+async fn the_console_shows_and_sets_the_rule() {
+    let server = TestServer::spawn().await;
+    let mut console = Console::sign_in(&server, &server.founded).await;
+    let page = format!("/console/apps/{}", server.founded.app);
+    let checked = async |console: &mut Console| {
+        let text = console.get(&page).await.text;
+        let tag = text.split('<').find(|tag| tag.contains("name=\"strangers\"") && tag.contains(" checked")).unwrap();
+        tag.split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(checked(&mut console).await, "anyone");
+    assert_eq!(console.send(&format!("{page}/strangers"), &[("strangers", "server")]).await.status, 303);
+    assert_eq!(checked(&mut console).await, "server");
+    let mut alice = server.connect("alice").await;
+    assert_eq!(alice.refused("conversation.create", json!({"kind": "group"})).await["code"], "forbidden");
+    let wrong = console.send(&format!("{page}/strangers"), &[("strangers", "friends")]).await;
+    assert!(wrong.status >= 400, "{}", wrong.status);
+    assert_eq!(checked(&mut console).await, "server");
+    let audit = console.get("/console/audit").await.text;
+    assert!(audit.contains("strangers"), "the audit log has it");
 }

@@ -131,6 +131,25 @@ async fn members_leave_and_an_owner_after_handing_over() {
 }
 
 #[tokio::test]
+async fn whole_crowds_are_added_as_guests() {
+    let (server, [mut alice, mut bob, _]) = group("invite").await;
+    let add = |role: &str| json!({"conversation": "g", "members": ["dave"], "role": role});
+    for role in ["admin", "owner", "king"] {
+        let error = alice.refused("conversation.add", add(role)).await;
+        assert_eq!((&error["code"], &error["param"]), (&json!("invalid_field"), &json!("role")), "{role}");
+    }
+    bob.ok("conversation.add", add("guest")).await;
+    let body = json!({"members": ["erin"], "role": "guest"});
+    server.rest().post("/v1/conversations/g/members", &body).await.ok();
+    for user in ["dave", "erin"] {
+        let mut guest = server.connect(user).await;
+        let text = json!({"conversation": "g", "client_msg_id": user, "kind": "text", "body": {"text": "x"}});
+        assert_eq!(guest.refused("send", text).await["code"], "forbidden");
+        guest.ok("history", json!({"conversation": "g"})).await;
+    }
+}
+
+#[tokio::test]
 async fn leaving_and_joining_again_wins_nothing() {
     let (server, [mut alice, _, mut carol]) = group("open").await;
     let mut dave = server.connect("dave").await;
