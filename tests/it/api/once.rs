@@ -51,7 +51,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         let refused = rest.post_once(path, path, &other).await.refusal();
         assert_eq!(refused, (409, "idempotency_mismatch".to_owned()), "{path}");
     }
-    assert_eq!(server.rest().log("c1").await.len(), 4);
+    assert_eq!(server.rest().log("c1").await.len(), 6);
 }
 
 #[tokio::test]

@@ -19,6 +19,10 @@ async fn a_message_reaches_a_member_of_100_000() {
     }
     let error = owner.refused("conversation.add", json!({"conversation": "g", "members": ["one-more"]})).await;
     assert_eq!(error["code"], "limit_reached");
+    // So large a group pushes heads until it is opened.
+    for client in [&mut owner, &mut member] {
+        client.ok("open", json!({"conversation": "g"})).await;
+    }
     let sent = owner.send("g", "m", "to everybody").await;
     let push = member.push_of("message").await;
     assert_eq!((&push["seq"], &push["body"]["text"]), (&sent["seq"], &json!("to everybody")));
