@@ -21,6 +21,9 @@ struct Place<'a> {
     seq: i64,
     #[serde(rename = "msg_no")]
     _msg_no: i64,
+    /// A coalesced head of a passive conversation has none: a stream may not resume from what it was never sent.
+    #[serde(borrow, rename = "at")]
+    _at: Cow<'a, str>,
 }
 
 /// An envelope as an event.
@@ -66,10 +69,14 @@ mod tests {
 
     #[test]
     fn a_sequenced_push_has_an_id_that_names_its_place() {
-        let push = r#"{"push":{"type":"message","conversation":"a.b","epoch":1,"seq":7,"msg_no":3,"body":{}}}"#;
+        let push = r#"{"push":{"type":"message","conversation":"a.b","epoch":1,"seq":7,"msg_no":3,"at":"2026-01-01T00:00:00.000Z","body":{}}}"#;
         assert_eq!(encode(push), format!("id: 1.7.a.b\ndata: {push}\n\n"));
         assert_eq!(head("1.7.a.b").unwrap(), ("a.b", (1, 7)));
-        for other in [r#"{"push":{"type":"receipt","conversation":"a","seq":7}}"#, r#"{"id":1,"ok":{}}"#] {
+        for other in [
+            r#"{"push":{"type":"receipt","conversation":"a","seq":7}}"#,
+            r#"{"push":{"type":"head","conversation":"a","epoch":1,"seq":7,"msg_no":3}}"#,
+            r#"{"id":1,"ok":{}}"#,
+        ] {
             assert_eq!(encode(other), format!("data: {other}\n\n"));
         }
         for bad in ["", "1", "1.2", "1.2.", "x.2.a", "1.2.a b"] {
