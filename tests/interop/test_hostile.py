@@ -313,7 +313,7 @@ def test_a_flood_of_open_commands_is_refused_not_queued(wire):
 def test_refused_sends_of_a_member_change_nothing(bystander):
     for fields, code in (({"kind": "nonsense"}, "invalid_field"), ({"body": {"text": 7}}, "invalid_field"), ({"body": {}}, "invalid_field"),
                          ({"client_msg_id": "a b"}, "invalid_field"), ({"client_msg_id": "x" * 65}, "invalid_field"),
-                         ({"reply_to": 1}, "not_supported"), ({"mentions": ["bob"]}, "not_supported")):
+                         ({"reply_to": 99}, "not_found"), ({"reply_to": "1"}, "invalid_request"), ({"mentions": ["b b"]}, "invalid_field")):
         with pytest.raises(Answered) as answered:
             whole = {"conversation": bystander.conv, "client_msg_id": "refused", "kind": "text", "body": {"text": "x"}, **fields}
             bystander.alice.call("send", whole)
