@@ -12,7 +12,8 @@ pub const HOUR_MS: i64 = 3_600_000;
 texts! {
     /// A counted thing with one unit and one aggregation.
     Meter { /// Message units committed; unit: message unit, aggregation: sum.
-        MsgSent "msg_sent", }
+        MsgSent "msg_sent", /// Message units that a device received, per device; unit: message unit, aggregation: sum.
+        MsgDelivered "msg_delivered", }
 }
 
 /// Message units of a body: each started 5,120 bytes as stored, at least 1.

@@ -11,7 +11,7 @@ use tokenim_domain::log::{
     MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Seen, Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
-use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::Semaphore;
@@ -337,6 +337,10 @@ impl MessageLog for ModelLog {
     }
 
     async fn listed(&self, _: ListQuery) -> Result<Vec<Listed>> {
+        Ok(Vec::new())
+    }
+
+    async fn cursors(&self, _: AppRef, _: User, _: Device, _: Vec<Conversation>) -> Result<Vec<(Conversation, i64)>> {
         Ok(Vec::new())
     }
 

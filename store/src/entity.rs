@@ -12,6 +12,7 @@ pub mod audit_head;
 pub mod change;
 pub mod console_session;
 pub mod conversation;
+pub mod device_cursor;
 pub mod entitlement;
 pub mod form_nonce;
 pub mod idempotency;
@@ -39,6 +40,7 @@ pub mod signing_key;
 pub mod subscription;
 pub mod usage_append;
 pub mod usage_bucket;
+pub mod usage_receive;
 pub mod user_block;
 
 mod prelude {

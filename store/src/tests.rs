@@ -9,6 +9,7 @@ mod catalogue;
 mod change;
 mod console;
 mod create;
+mod deliveries;
 mod desk;
 mod directory;
 mod engine;

@@ -4,16 +4,16 @@ use super::catalogue;
 use super::world::World;
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
-    console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, join_request, mail_link,
-    management_key, member, member_ban, member_before, message, message_state, node, operator_key, org,
+    console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
+    mail_link, management_key, member, member_ban, member_before, message, message_state, node, operator_key, org,
     org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code, signing_key, subscription,
-    usage_append, usage_bucket, user_block,
+    usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
 use tokenim_domain::id::{AnnouncementId, InvitationId, KeyId, NodeId};
-use tokenim_domain::log::{Emoji, MessageAct, Write};
+use tokenim_domain::log::{Emoji, MessageAct, Since, Write};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -98,6 +98,7 @@ async fn filled() -> World {
     world.send("c1", "alice", "m1").await;
     world.store.roll_up_usage().await.unwrap();
     world.send("c1", "alice", "m2").await;
+    world.hold("c1", "bob", "phone", 3, Since::Seq(1)).await.unwrap();
     let react = MessageAct::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, react))).await.unwrap();
     let new = NewConsoleSession {
@@ -247,6 +248,7 @@ async fn every_entity_is_its_table() {
         check(&world, change::Entity).await,
         check(&world, console_session::Entity).await,
         check(&world, conversation::Entity).await,
+        check(&world, device_cursor::Entity).await,
         check(&world, entitlement::Entity).await,
         check(&world, form_nonce::Entity).await,
         check(&world, idempotency::Entity).await,
@@ -274,6 +276,7 @@ async fn every_entity_is_its_table() {
         check(&world, subscription::Entity).await,
         check(&world, usage_append::Entity).await,
         check(&world, usage_bucket::Entity).await,
+        check(&world, usage_receive::Entity).await,
         check(&world, user_block::Entity).await,
     ];
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/entity");
