@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::encoded::Encoded;
 use crate::live::Said;
+use crate::metered::Metered;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
@@ -66,6 +67,8 @@ pub struct Node {
     pub seconds: Seconds,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What is counted of each app in its minute.
+    pub metered: Arc<Metered>,
     /// How long messages took from the hand-over to the log until they were queued at every connection.
     pub times: Arc<Times>,
     /// The first steps of apps somebody watches.

@@ -8,6 +8,7 @@ use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
 use crate::live::{self, Said};
+use crate::metered::Metered;
 use crate::places::{Place, Places};
 use crate::presence::task::Shared;
 use crate::recent::Times;
@@ -68,6 +69,7 @@ pub(crate) struct Inner<L> {
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) seconds: Seconds,
     minutes: Arc<Minutes>,
+    pub(crate) metered: Arc<Metered>,
     tracker: TaskTracker,
     stop: CancellationToken,
     /// Cancelled when a task without which the node is none has ended, by a panic too.
@@ -118,6 +120,7 @@ impl<L: MessageLog> Gateway<L> {
         let seconds = Seconds::new(parts.clock.clone());
         let node = u64::from_le_bytes(parts.rng.bytes());
         let counters = Arc::new(Counters::default());
+        let metered = Arc::<Metered>::default();
         let checkpoints = Checkpoints::new(parts.clock.clone());
         let times = Arc::new(Times::default());
         let places = Arc::new(Places::new(parts.terms));
@@ -137,6 +140,7 @@ impl<L: MessageLog> Gateway<L> {
             rng: parts.rng,
             seconds: seconds.clone(),
             minutes: Arc::default(),
+            metered: metered.clone(),
             tracker: TaskTracker::new(),
             stop: stop.clone(),
             died: died.clone(),
@@ -145,7 +149,7 @@ impl<L: MessageLog> Gateway<L> {
         let (verifier, watched) = (parts.verifier, registry.clone());
         let watch = Watch { places, verifier, registry: watched, seconds: seconds.clone() };
         let (here, halt) = (registry.clone(), stop.clone());
-        let here = Node { id: node, registry: here, seconds, counters, times, checkpoints, stop: halt };
+        let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, stop: halt };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
         inner.vital(presence.clone().tell(registry.clone(), stop.clone()));
         inner.vital(presence.save(parts.log.clone(), stop.clone()));
@@ -278,6 +282,18 @@ impl<L: MessageLog> Gateway<L> {
     #[must_use]
     pub fn queued(&self) -> (usize, usize) {
         self.inner.appender.queued()
+    }
+
+    /// Authenticated connections of each app that has any, now.
+    #[must_use]
+    pub fn connections_by_app(&self) -> Vec<(AppId, u64)> {
+        self.inner.registry.connections_by_app()
+    }
+
+    /// What is counted of each app until its minute is told.
+    #[must_use]
+    pub fn metered(&self) -> &Metered {
+        &self.inner.metered
     }
 
     /// Open connections of an app at second 0 of the last minutes, oldest first.

@@ -16,6 +16,7 @@ pub mod frame;
 mod gateway;
 pub mod incoming;
 pub mod live;
+pub mod metered;
 pub mod places;
 pub mod presence;
 pub mod recent;

@@ -27,6 +27,8 @@ pub mod member_before;
 pub mod message;
 pub mod message_state;
 pub mod node;
+pub mod node_heartbeat;
+pub mod node_minute;
 pub mod operator_key;
 pub mod org;
 pub mod org_idempotency;

@@ -20,6 +20,7 @@ mod isolation;
 mod jobs;
 mod keys;
 mod members;
+mod minutes;
 mod model;
 mod nodes;
 mod open;

@@ -56,48 +56,50 @@ SELECT app_id, meter, hour_ms, CAST(SUM(quantity) AS BIGINT) AS quantity FROM (
     UNION ALL
     SELECT u.app_id, 'msg_delivered', u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_receive u ON u.app_id = a.id
     WHERE a.org_id = $1 AND u.roll IS NULL AND u.event_ms >= $2 AND u.event_ms < $3
+    UNION ALL
+    SELECT u.app_id, 'conn_min', u.minute_ms - u.minute_ms % 3600000, u.connections_open FROM app a JOIN node_minute u ON u.app_id = a.id
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.minute_ms >= $2 AND u.minute_ms < $3
+    UNION ALL
+    SELECT u.app_id, 'api_call', u.minute_ms - u.minute_ms % 3600000, u.api_calls FROM app a JOIN node_minute u ON u.app_id = a.id
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.minute_ms >= $2 AND u.minute_ms < $3
 ) AS hours GROUP BY app_id, meter, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id, meter";
 
 /// Takes unrolled rows of a table, named by its key, and tells what they held; the number marks which roll-up took them.
 /// SQLite is told the index.
-macro_rules! roll_of {
-    ($table:literal, $from:literal, $key:literal) => {
+macro_rules! roll {
+    ($table:literal, $key:literal, $told:literal) => {
+        Text {
+            sqlite: roll!($table, $key, $told, " INDEXED BY ", $table, "_unrolled"),
+            postgres: roll!($table, $key, $told, ""),
+        }
+    };
+    ($table:literal, $key:literal, $told:literal, $($index:literal),+) => {
         concat!(
-            "UPDATE ",
-            $table,
-            " SET roll = $1 WHERE (",
-            $key,
-            ") IN (SELECT ",
-            $key,
-            " FROM ",
-            $from,
-            " WHERE roll IS NULL LIMIT $2) RETURNING app_id, event_ms, units"
+            "UPDATE ", $table, " SET roll = $1 WHERE (", $key, ") IN (SELECT ", $key, " FROM ", $table, $($index,)+
+            " WHERE roll IS NULL LIMIT $2) RETURNING app_id, ", $told
         )
     };
 }
-macro_rules! roll {
-    ($table:literal, $indexed:literal, $key:literal) => {
-        Text { sqlite: roll_of!($table, $indexed, $key), postgres: roll_of!($table, $table, $key) }
-    };
+
+/// A table of usage rows: how they are taken, and which column counts for which meter.
+struct Rows {
+    roll: Text,
+    meters: &'static [(Meter, &'static str)],
 }
-/// Which rows are of which meter.
-const ROLLS: [(Meter, Text); 2] = [
-    (
-        Meter::MsgSent,
-        roll!(
-            "usage_append",
-            "usage_append INDEXED BY usage_append_unrolled",
-            "app_id, conversation_id, epoch, seq_to"
-        ),
-    ),
-    (
-        Meter::MsgDelivered,
-        roll!(
-            "usage_receive",
-            "usage_receive INDEXED BY usage_receive_unrolled",
-            "app_id, conversation_id, \"user\", device, seq_from"
-        ),
-    ),
+
+const TABLES: [Rows; 3] = [
+    Rows {
+        roll: roll!("usage_append", "app_id, conversation_id, epoch, seq_to", "event_ms, units"),
+        meters: &[(Meter::MsgSent, "units")],
+    },
+    Rows {
+        roll: roll!("usage_receive", "app_id, conversation_id, \"user\", device, seq_from", "event_ms, units"),
+        meters: &[(Meter::MsgDelivered, "units")],
+    },
+    Rows {
+        roll: roll!("node_minute", "app_id, minute_ms, boot", "minute_ms AS event_ms, connections_open, api_calls"),
+        meters: &[(Meter::ConnMin, "connections_open"), (Meter::ApiCall, "api_calls")],
+    },
 ];
 
 const ADD: &str = "
@@ -139,13 +141,15 @@ impl Store {
         let number = sql::row(&tx, "UPDATE usage_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
         let number: i64 = sql::get(&number.ok_or_else(|| Error::internal("the usage clock is missing"))?, "last")?;
         let (mut taken, mut sums) = (0, BTreeMap::<(AppId, Meter, i64), i64>::new());
-        for (meter, roll) in ROLLS {
+        for Rows { roll, meters } in TABLES {
             let left = ROLL_ROWS_MAX - taken;
             let rows = sql::rows(&tx, roll.on(&tx), [number.into(), left.into()]).await?;
             taken += rows.len() as i64;
             for row in &rows {
-                let hour = hour_of(sql::get(row, "event_ms")?);
-                *sums.entry((sql::get(row, "app_id")?, meter, hour)).or_default() += sql::get::<i64>(row, "units")?;
+                let (app, hour) = (sql::get(row, "app_id")?, hour_of(sql::get(row, "event_ms")?));
+                for (meter, column) in meters {
+                    *sums.entry((app, *meter, hour)).or_default() += sql::get::<i64>(row, column)?;
+                }
             }
         }
         if taken == 0 {

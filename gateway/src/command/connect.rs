@@ -116,6 +116,7 @@ impl<L: MessageLog> Gateway<L> {
             self.close(&older, Code::Replaced);
         }
         let since_ms = inner.clock.now_ms();
+        inner.metered.start(session.identity.app.app);
         self.arrive(connection, &session);
         let recovered = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {
             Ok(recovery) => self.note_held((&**connection, &session), since_ms, &recovery).await.map(|()| recovery),

@@ -1,13 +1,13 @@
 //! The schema itself: keys lead with the org or app, and the entities are the tables.
 
 use super::catalogue;
-use super::world::World;
+use super::world::{START_MS, World};
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
     console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
-    mail_link, management_key, member, member_ban, member_before, message, message_state, node, operator_key, org,
-    org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code, signing_key, subscription,
-    usage_append, usage_bucket, usage_receive, user_block,
+    mail_link, management_key, member, member_ban, member_before, message, message_state, node, node_heartbeat,
+    node_minute, operator_key, org, org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code,
+    signing_key, subscription, usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -43,6 +43,7 @@ const EXCEPTIONS: &[&str] = &[
     "log_epoch key id",
     "management_key key hash",
     "node key id",
+    "node_heartbeat key boot",
     "operator_key key hash",
     "operator_key key id",
     "org key id",
@@ -114,6 +115,7 @@ async fn filled() -> World {
     world.store.create_console_session(new).await.unwrap();
     world.store.begin_idempotent(world.app(), "k", [3; 32]).await.unwrap();
     world.store.begin_idempotent(world.app().org, "k", [3; 32]).await.unwrap();
+    world.store.save_node_minute(&super::minutes::minute(&world, START_MS, 1)).await.unwrap();
     insert_rows(&world).await;
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
     world.store.enqueue_mail(None, "k", &mail).await.unwrap();
@@ -263,6 +265,8 @@ async fn every_entity_is_its_table() {
         check(&world, message::Entity).await,
         check(&world, message_state::Entity).await,
         check(&world, node::Entity).await,
+        check(&world, node_heartbeat::Entity).await,
+        check(&world, node_minute::Entity).await,
         check(&world, operator_key::Entity).await,
         check(&world, org::Entity).await,
         check(&world, org_idempotency::Entity).await,

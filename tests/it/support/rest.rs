@@ -134,7 +134,7 @@ impl Rest {
     }
 
     /// What `GET /v1/usage` tells of a meter.
-    async fn used(&self, meter: &str) -> i64 {
+    pub async fn used(&self, meter: &str) -> i64 {
         let usage = self.get("/v1/usage").await.ok();
         let items = usage["items"].as_array().unwrap().iter().filter(|item| item["meter"] == meter);
         items.map(|item| item["quantity"].as_i64().unwrap()).sum()
