@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod lifecycle;
 mod metrics;
+mod minutes;
 mod node;
 mod private;
 mod proxies;

@@ -15,7 +15,7 @@ const TICK_MS: i64 = 10;
 /// Tells until told to stop; a beat that fails is told by the next one.
 pub async fn run(store: Store, gateway: Gateway<Store>, stop: CancellationToken) {
     let id = NodeId::new(&**store.clock(), &**store.rng());
-    let name = read("/proc/sys/kernel/hostname").trim().to_owned();
+    let name = name();
     let started_ms = store.clock().now_ms();
     let mut interval = tokio::time::interval(BEAT_EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -33,6 +33,11 @@ pub async fn run(store: Store, gateway: Gateway<Store>, stop: CancellationToken)
         note(store.forget_changes().await.map(drop));
     }
     note(store.forget_node(id).await);
+}
+
+/// The machine's name.
+pub fn name() -> String {
+    read("/proc/sys/kernel/hostname").trim().to_owned()
 }
 
 fn note(done: tokenim_domain::Result<()>) {

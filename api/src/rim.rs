@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::rates;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
@@ -38,7 +39,7 @@ pub(crate) async fn rim(request: ServiceRequest, next: Next<BoxBody>) -> Result<
             request.into_response(answer)
         }
         Ok(Some(preflight)) => request.into_response(preflight),
-        Ok(None) => answered(next.call(request).await?, &id),
+        Ok(None) => metered(answered(next.call(request).await?, &id)),
     };
     Ok(dress(response, &id))
 }
@@ -83,6 +84,19 @@ fn answered(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         None => Fault::from(Error::internal(error.to_string())).answer(&id.0, doc),
     };
     response.into_response(answer)
+}
+
+/// Counts a call whose credential was an app's, whatever the answer but that the server could not or would not yet.
+fn metered(response: ServiceResponse) -> ServiceResponse {
+    let (request, status) = (response.request(), response.status());
+    if status != StatusCode::TOO_MANY_REQUESTS
+        && !status.is_server_error()
+        && let (Some(api), Some(place)) =
+            (request.app_data::<web::Data<Api>>(), request.extensions().get::<Arc<Place>>())
+    {
+        api.gateway.metered().call(place.app.app);
+    }
+    response
 }
 
 /// Counts a refusal for the people of the app that was let in.

@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokenim_domain::log::AppRef;
-use tokenim_domain::meter::{HOUR_MS, hour_of};
+use tokenim_domain::meter::{HOUR_MS, Meter, hour_of};
 use tokenim_domain::scope::Scope;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
@@ -147,7 +147,8 @@ async fn messages_by_hour(api: &Api, app: AppRef, now_ms: i64) -> Result<Vec<Poi
 /// Message units of an app by hour.
 async fn messages(api: &Api, app: AppRef, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, i64>, Fault> {
     let usage = api.store.org(app.org).usage_hours(from_ms, to_ms).await?;
-    Ok(usage.items.iter().filter(|item| item.app == app.app).map(|item| (item.at_ms, item.quantity)).collect())
+    let sent = usage.items.iter().filter(|item| item.app == app.app && item.meter == Meter::MsgSent);
+    Ok(sent.map(|item| (item.at_ms, item.quantity)).collect())
 }
 
 fn point(at_ms: i64, value: i64) -> Point {

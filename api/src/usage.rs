@@ -41,7 +41,8 @@ pub(crate) struct UsageItem {
     #[schema(format = DateTime)]
     at: String,
     app: String,
-    /// What was counted; `msg_sent` counts message units of 5,120 bytes.
+    /// What was counted: `msg_sent` message units of 5,120 bytes; `msg_delivered` those that devices received;
+    /// `api_call` calls; `conn_min` connections open at second 0 of each minute.
     #[schema(example = "msg_sent")]
     meter: &'static str,
     /// How much, in the meter's unit.

@@ -6,7 +6,7 @@ use tokenim_templates::{
     Template,
     page::usage::{
         self as page, FirstMessage, Links, UsagePage, UsageView,
-        filter::{AppOption, Filter, Preset, Span},
+        filter::{AppOption, Filter, Meter, MeterOption, Preset, Span},
     },
     text::Text,
     time::Utc,
@@ -84,7 +84,7 @@ pub(crate) fn chart_json(view: &UsageView, text: Text) -> String {
     let chart = &view.chart;
     json!({
         "from": chart.from_ms, "step": chart.step_ms, "units": chart.units, "before": chart.before, "complete": chart.complete,
-        "x": chart.x_values(), "y": chart.y_values(), "label": chart.label(&text),
+        "x": chart.x_values(), "y": chart.y_values(), "label": chart.label(view.meter, &text),
     })
     .to_string()
 }
@@ -103,12 +103,16 @@ fn filter(reading: &Reading, query: &Query) -> Filter {
     };
     let preset =
         |span| Preset { span, href: query.with_span(span).address(PATH), chosen: query.range == Range::Last(span) };
+    let meter =
+        |meter| MeterOption { meter, href: query.with_meter(meter).address(PATH), chosen: query.meter == meter };
     Filter {
         app: query.app.map(|app| app.to_string()).unwrap_or_default(),
         apps: reading.apps.iter().map(option).collect(),
+        meters: Meter::ALL.map(meter).to_vec(),
         presets: Span::ALL.map(preset).to_vec(),
         custom: matches!(query.range, Range::Custom { .. }),
         range_fields: query.range.fields(),
+        meter_field: query.meter_field(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::group::{AddRule, JoinRule, SettingsChange};
 use crate::id::{AppId, KeyId, MessageId, OrgId};
 use crate::meter::units;
-use crate::name::{ClientMsgId, Conversation, User};
+use crate::name::{ClientMsgId, Conversation, Device, User};
 use crate::plan::quota::Allowance;
 use crate::role::{Change, ContentKind, ConversationKind, MemberRole};
 use std::future::Future;
@@ -222,6 +222,31 @@ pub struct Watermark {
     pub read: Option<i64>,
     /// Held by a device up to this seq.
     pub received: Option<i64>,
+    /// What the device that says it holds; `None` = it is no device that says it.
+    pub held: Option<Held>,
+}
+
+/// What a device holds of a conversation; deliveries are counted by it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The device.
+    pub device: Device,
+    /// Held up to this seq.
+    pub seq: i64,
+    /// What it was sent of that.
+    pub since: Since,
+    /// The token's label, which splits usage.
+    pub label: Option<Arc<str>>,
+}
+
+/// Since when a device was sent what happens in a conversation. What came before counts nothing where its cursor passes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It said that it held the conversation up to this seq and was sent the rest: a device with a cursor goes on from there,
+    /// one without begins at this seq.
+    Seq(i64),
+    /// It was sent what was committed from this time on, milliseconds since 1970.
+    Time(i64),
 }
 
 /// What became of one [`Write`].
@@ -593,6 +618,15 @@ pub trait MessageLog: Send + Sync + 'static {
     /// Who has acknowledged a message. Errors: `not_found` as for [`MessageLog::read_range`]; `invalid_field` for a seq that
     /// the viewer may not see.
     fn receipts(&self, query: ReceiptsQuery) -> impl Future<Output = Result<Receipts>> + Send;
+
+    /// Up to where a device has the named conversations, as its cursors say; those without a cursor are left out.
+    fn cursors(
+        &self,
+        app: AppRef,
+        user: User,
+        device: Device,
+        of: Vec<Conversation>,
+    ) -> impl Future<Output = Result<Vec<(Conversation, i64)>>> + Send;
 
     /// When users were seen last; those who never were are left out.
     fn last_seen(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<Vec<Seen>>> + Send;

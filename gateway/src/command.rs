@@ -4,6 +4,7 @@ pub mod amend;
 pub(crate) mod connect;
 pub mod conversation;
 pub mod govern;
+mod held;
 pub mod history;
 pub mod listed;
 pub mod ping;

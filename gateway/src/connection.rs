@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
+use tokenim_domain::log::Since;
 use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
 use tokenim_domain::{Code, Error};
@@ -299,6 +300,20 @@ impl Connection {
         }
         drop(state);
         self.wake();
+    }
+
+    /// Notes since when it is sent what happens: from a time on, and where it has a backlog, above the seq it held.
+    pub fn begin(&self, since_ms: i64, resumed: Vec<(Conversation, i64)>) {
+        let mut state = self.state();
+        (state.since_ms, state.resumed) = (since_ms, resumed.into());
+    }
+
+    /// Since when it was sent what happens in a conversation.
+    #[must_use]
+    pub fn since(&self, conversation: &Conversation) -> Since {
+        let state = self.state();
+        let resumed = state.resumed.iter().find(|(name, _)| name == conversation);
+        resumed.map_or(Since::Time(state.since_ms), |(_, seq)| Since::Seq(*seq))
     }
 
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.

@@ -12,6 +12,7 @@ use crate::connection::{Connection, For, Given};
 use crate::counters::Counters;
 use crate::encoded::Encoded;
 use crate::live::Heard;
+use crate::metered::Metered;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
@@ -69,6 +70,8 @@ pub struct Node {
     pub seconds: Seconds,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What is counted of each app in its minute.
+    pub metered: Arc<Metered>,
     /// How long messages took from the hand-over to the log until they were queued at every connection.
     pub times: Arc<Times>,
     /// The first steps of apps somebody watches.

@@ -9,6 +9,7 @@ use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
 use crate::limits::{Addresses, Limits, refused};
 use crate::live::{self, Heard};
+use crate::metered::Metered;
 use crate::places::{Place, Places};
 use crate::presence::task::Shared;
 use crate::recent::Times;
@@ -72,6 +73,7 @@ pub(crate) struct Inner<L> {
     pub(crate) limits: Limits,
     addresses: Arc<Addresses>,
     minutes: Arc<Minutes>,
+    pub(crate) metered: Arc<Metered>,
     tracker: TaskTracker,
     stop: CancellationToken,
     /// Cancelled when a task without which the node is none has ended, by a panic too.
@@ -124,6 +126,7 @@ impl<L: MessageLog> Gateway<L> {
         let seconds = Seconds::new(parts.clock.clone());
         let node = u64::from_le_bytes(parts.rng.bytes());
         let counters = Arc::new(Counters::default());
+        let metered = Arc::<Metered>::default();
         let checkpoints = Checkpoints::new(parts.clock.clone());
         let times = Arc::new(Times::default());
         let places = Arc::new(Places::new(parts.terms));
@@ -145,6 +148,7 @@ impl<L: MessageLog> Gateway<L> {
             limits: parts.limits,
             addresses: Addresses::new(parts.limits),
             minutes: Arc::default(),
+            metered: metered.clone(),
             tracker: TaskTracker::new(),
             stop: stop.clone(),
             died: died.clone(),
@@ -153,7 +157,7 @@ impl<L: MessageLog> Gateway<L> {
         let (verifier, watched) = (parts.verifier, registry.clone());
         let watch = Watch { places, verifier, registry: watched, seconds: seconds.clone() };
         let (here, halt) = (registry.clone(), stop.clone());
-        let here = Node { id: node, registry: here, seconds, counters, times, checkpoints, stop: halt };
+        let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, stop: halt };
         let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
         inner.vital(presence.clone().tell(registry.clone(), stop.clone()));
         inner.vital(presence.save(parts.log.clone(), stop.clone()));
@@ -323,6 +327,18 @@ impl<L: MessageLog> Gateway<L> {
     #[must_use]
     pub fn queued(&self) -> (usize, usize) {
         self.inner.appender.queued()
+    }
+
+    /// Authenticated connections of each app that has any, now.
+    #[must_use]
+    pub fn connections_by_app(&self) -> Vec<(AppId, u64)> {
+        self.inner.registry.connections_by_app()
+    }
+
+    /// What is counted of each app until its minute is told.
+    #[must_use]
+    pub fn metered(&self) -> &Metered {
+        &self.inner.metered
     }
 
     /// Open connections of an app at second 0 of the last minutes, oldest first.

@@ -18,6 +18,7 @@ mod gateway;
 pub mod incoming;
 pub mod limits;
 pub mod live;
+pub mod metered;
 pub mod places;
 pub mod presence;
 pub mod recent;

@@ -12,7 +12,7 @@ use tokenim_domain::log::{
     Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
-use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::Semaphore;
@@ -345,6 +345,10 @@ impl MessageLog for ModelLog {
         let state = self.state.lock().unwrap();
         let is_member = state.get(&(app.app, conversation)).is_some_and(|log| log.members.contains_key(&user));
         if is_member { Ok(()) } else { Err(Code::NotFound.into()) }
+    }
+
+    async fn cursors(&self, _: AppRef, _: User, _: Device, _: Vec<Conversation>) -> Result<Vec<(Conversation, i64)>> {
+        Ok(Vec::new())
     }
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {

@@ -48,6 +48,8 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     ("join_request", LOG, "SELECT, INSERT, DELETE"),
     ("user_block", LOG, "SELECT, INSERT, DELETE"),
     ("presence", LOG, "SELECT"),
+    ("device_cursor", LOG, "SELECT, INSERT, UPDATE"),
+    ("usage_receive", LOG, "SELECT, INSERT"),
     // What belongs to no org and every org's work needs.
     ("change_clock", APP, "SELECT, UPDATE"),
     ("plan", AUTH, "SELECT"),

@@ -27,6 +27,8 @@ impl MigratorTrait for Migrator {
             file("m0040_amendments", include_str!("../sql/0040_amendments.sql")),
             file("m0042_groups", include_str!("../sql/0042_groups.sql")),
             file("m0044_presence", include_str!("../sql/0044_presence.sql")),
+            file("m0048_deliveries", include_str!("../sql/0048_deliveries.sql")),
+            file("m0049_node_minutes", include_str!("../sql/0049_node_minutes.sql")),
         ]
     }
 }

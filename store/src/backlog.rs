@@ -22,7 +22,9 @@ SELECT
     (SELECT COUNT(*) FROM job WHERE done_ms IS NULL AND dead_ms IS NULL) AS jobs_waiting,
     (SELECT COUNT(*) FROM job WHERE dead_ms IS NOT NULL) AS jobs_dead,
     (SELECT MIN(run_at_ms) FROM job WHERE done_ms IS NULL AND dead_ms IS NULL) AS job_due_ms,
-    (SELECT MIN(event_ms) FROM usage_append WHERE roll IS NULL) AS usage_ms";
+    (SELECT MIN(oldest) FROM (
+        SELECT MIN(event_ms) AS oldest FROM usage_append WHERE roll IS NULL
+        UNION ALL SELECT MIN(event_ms) FROM usage_receive WHERE roll IS NULL) AS rows) AS usage_ms";
 
 impl Store {
     /// What waits now.

@@ -12,6 +12,7 @@ pub mod audit_head;
 pub mod change;
 pub mod console_session;
 pub mod conversation;
+pub mod device_cursor;
 pub mod entitlement;
 pub mod form_nonce;
 pub mod idempotency;
@@ -26,6 +27,8 @@ pub mod member_before;
 pub mod message;
 pub mod message_state;
 pub mod node;
+pub mod node_heartbeat;
+pub mod node_minute;
 pub mod operator_key;
 pub mod org;
 pub mod org_idempotency;
@@ -39,6 +42,7 @@ pub mod signing_key;
 pub mod subscription;
 pub mod usage_append;
 pub mod usage_bucket;
+pub mod usage_receive;
 pub mod user_block;
 
 mod prelude {

@@ -28,6 +28,7 @@ mod link;
 mod log;
 mod management_keys;
 mod members;
+mod node_minutes;
 mod nodes;
 mod nonce;
 mod open;
@@ -64,6 +65,7 @@ pub use keys::{ApiKey, KeyPrint};
 pub use link::{Link, LinkPurpose, NewLink};
 pub use management_keys::{ManagementKey, ManagementKeyView, NewManagementKey};
 pub use members::{MEMBERS_READ_MAX, OrgMember, Seats};
+pub use node_minutes::{MINUTE_AGE_MAX_MS, NodeMinute};
 pub use nodes::{Beat, NODE_STALE_MS, Node};
 pub use nonce::NONCE_BYTES;
 pub use open::{

@@ -5,6 +5,7 @@ mod append;
 mod change;
 mod contact;
 mod create;
+mod cursor;
 mod directory;
 mod govern;
 mod listed;
@@ -23,7 +24,7 @@ use tokenim_domain::log::{
     AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, ListQuery, Listed, Member, MemberList,
     MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
 };
-use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
 use tokenim_domain::{Error, Result};
 
@@ -120,6 +121,16 @@ impl MessageLog for Store {
 
     async fn receipts(&self, query: ReceiptsQuery) -> Result<Receipts> {
         receipts::read(&self.log_readers, &query).await
+    }
+
+    async fn cursors(
+        &self,
+        app: AppRef,
+        user: User,
+        device: Device,
+        of: Vec<Conversation>,
+    ) -> Result<Vec<(Conversation, i64)>> {
+        cursor::cursors(&self.log_readers, app, &user, &device, &of).await
     }
 
     async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {

@@ -38,37 +38,69 @@ pub struct UsageHours {
 }
 
 impl UsageHours {
-    /// The sum of all items.
+    /// The sum of all items of a meter.
     #[must_use]
-    pub fn total(&self) -> i64 {
-        self.items.iter().map(|item| item.quantity).sum()
+    pub fn total(&self, meter: Meter) -> i64 {
+        self.items.iter().filter(|item| item.meter == meter).map(|item| item.quantity).sum()
     }
 }
 
 /// Rolled-up hours and rows not rolled up yet, in one statement: one snapshot, so nothing is missed or counted twice.
 const HOURS: &str = "
-SELECT app_id, hour_ms, CAST(SUM(quantity) AS BIGINT) AS quantity FROM (
-    SELECT b.app_id, b.hour_ms, b.quantity FROM app a JOIN usage_bucket b ON b.app_id = a.id
-    WHERE a.org_id = $1 AND b.meter = 'msg_sent' AND b.hour_ms >= $2 AND b.hour_ms < $3
+SELECT app_id, meter, hour_ms, CAST(SUM(quantity) AS BIGINT) AS quantity FROM (
+    SELECT b.app_id, b.meter, b.hour_ms, b.quantity FROM app a JOIN usage_bucket b ON b.app_id = a.id
+    WHERE a.org_id = $1 AND b.hour_ms >= $2 AND b.hour_ms < $3
     UNION ALL
-    SELECT u.app_id, u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_append u ON u.app_id = a.id
+    SELECT u.app_id, 'msg_sent', u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_append u ON u.app_id = a.id
     WHERE a.org_id = $1 AND u.roll IS NULL AND u.event_ms >= $2 AND u.event_ms < $3
-) AS hours GROUP BY app_id, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id";
+    UNION ALL
+    SELECT u.app_id, 'msg_delivered', u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_receive u ON u.app_id = a.id
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.event_ms >= $2 AND u.event_ms < $3
+    UNION ALL
+    SELECT u.app_id, 'conn_min', u.minute_ms - u.minute_ms % 3600000, u.connections_open FROM app a JOIN node_minute u ON u.app_id = a.id
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.minute_ms >= $2 AND u.minute_ms < $3
+    UNION ALL
+    SELECT u.app_id, 'api_call', u.minute_ms - u.minute_ms % 3600000, u.api_calls FROM app a JOIN node_minute u ON u.app_id = a.id
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.minute_ms >= $2 AND u.minute_ms < $3
+) AS hours GROUP BY app_id, meter, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id, meter";
 
-/// Takes unrolled rows and tells what they held; the number marks which roll-up took them. SQLite is told the index.
-macro_rules! roll_of {
-    ($from:literal) => {
+/// Takes unrolled rows of a table, named by its key, and tells what they held; the number marks which roll-up took them.
+/// SQLite is told the index.
+macro_rules! roll {
+    ($table:literal, $key:literal, $told:literal) => {
+        Text {
+            sqlite: roll!($table, $key, $told, " INDEXED BY ", $table, "_unrolled"),
+            postgres: roll!($table, $key, $told, ""),
+        }
+    };
+    ($table:literal, $key:literal, $told:literal, $($index:literal),+) => {
         concat!(
-            "UPDATE usage_append SET roll = $1 WHERE (app_id, conversation_id, epoch, seq_to) IN (",
-            "SELECT app_id, conversation_id, epoch, seq_to FROM ",
-            $from,
-            " WHERE roll IS NULL LIMIT $2",
-            ") RETURNING app_id, event_ms, units"
+            "UPDATE ", $table, " SET roll = $1 WHERE (", $key, ") IN (SELECT ", $key, " FROM ", $table, $($index,)+
+            " WHERE roll IS NULL LIMIT $2) RETURNING app_id, ", $told
         )
     };
 }
-const ROLL: Text =
-    Text { sqlite: roll_of!("usage_append INDEXED BY usage_append_unrolled"), postgres: roll_of!("usage_append") };
+
+/// A table of usage rows: how they are taken, and which column counts for which meter.
+struct Rows {
+    roll: Text,
+    meters: &'static [(Meter, &'static str)],
+}
+
+const TABLES: [Rows; 3] = [
+    Rows {
+        roll: roll!("usage_append", "app_id, conversation_id, epoch, seq_to", "event_ms, units"),
+        meters: &[(Meter::MsgSent, "units")],
+    },
+    Rows {
+        roll: roll!("usage_receive", "app_id, conversation_id, \"user\", device, seq_from", "event_ms, units"),
+        meters: &[(Meter::MsgDelivered, "units")],
+    },
+    Rows {
+        roll: roll!("node_minute", "app_id, minute_ms, boot", "minute_ms AS event_ms, connections_open, api_calls"),
+        meters: &[(Meter::ConnMin, "connections_open"), (Meter::ApiCall, "api_calls")],
+    },
+];
 
 const ADD: &str = "
 INSERT INTO usage_bucket (app_id, meter, hour_ms, quantity) VALUES ($1, $2, $3, $4)
@@ -89,9 +121,11 @@ impl OrgScope<'_> {
         let complete_to_ms = now.min(self.store.in_flight.load(Ordering::SeqCst));
         let rows = sql::rows(&self.reader(), HOURS, [self.org.into(), from.into(), to.into()]).await?;
         let item = |row| -> Result<UsageHour> {
+            let meter: String = sql::get(row, "meter")?;
+            let meter = Meter::find(&meter).ok_or_else(|| Error::internal("unknown meter"))?;
             let (app, at_ms, quantity) =
                 (sql::get(row, "app_id")?, sql::get(row, "hour_ms")?, sql::get(row, "quantity")?);
-            Ok(UsageHour { app, meter: Meter::MsgSent, at_ms, quantity })
+            Ok(UsageHour { app, meter, at_ms, quantity })
         };
         Ok(UsageHours { items: rows.iter().map(item).collect::<Result<_>>()?, complete_to_ms })
     }
@@ -106,22 +140,28 @@ impl Store {
         // The row's lock makes roll-ups take turns; the send path never takes it.
         let number = sql::row(&tx, "UPDATE usage_clock SET last = last + 1 WHERE id = 1 RETURNING last", []).await?;
         let number: i64 = sql::get(&number.ok_or_else(|| Error::internal("the usage clock is missing"))?, "last")?;
-        let rows = sql::rows(&tx, ROLL.on(&tx), [number.into(), ROLL_ROWS_MAX.into()]).await?;
-        if rows.is_empty() {
+        let (mut taken, mut sums) = (0, BTreeMap::<(AppId, Meter, i64), i64>::new());
+        for Rows { roll, meters } in TABLES {
+            let left = ROLL_ROWS_MAX - taken;
+            let rows = sql::rows(&tx, roll.on(&tx), [number.into(), left.into()]).await?;
+            taken += rows.len() as i64;
+            for row in &rows {
+                let (app, hour) = (sql::get(row, "app_id")?, hour_of(sql::get(row, "event_ms")?));
+                for (meter, column) in meters {
+                    *sums.entry((app, *meter, hour)).or_default() += sql::get::<i64>(row, column)?;
+                }
+            }
+        }
+        if taken == 0 {
             tx.rollback().await.map_err(fault::query)?;
             return Ok(0);
         }
-        let mut sums: BTreeMap<(AppId, i64), i64> = BTreeMap::new();
-        for row in &rows {
-            let hour = hour_of(sql::get(row, "event_ms")?);
-            *sums.entry((sql::get(row, "app_id")?, hour)).or_default() += sql::get::<i64>(row, "units")?;
-        }
-        for ((app, hour), units) in sums.into_iter().filter(|(_, units)| *units > 0) {
-            let values = [app.into(), Meter::MsgSent.as_str().into(), hour.into(), units.into()];
+        for ((app, meter, hour), units) in sums.into_iter().filter(|(_, units)| *units > 0) {
+            let values = [app.into(), meter.as_str().into(), hour.into(), units.into()];
             sql::run(&tx, ADD, values).await.map_err(fault::query)?;
         }
         sql::commit(tx).await?;
-        Ok(rows.len())
+        Ok(taken as usize)
     }
 
     /// Rows that one roll-up takes at most.

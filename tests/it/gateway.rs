@@ -3,6 +3,7 @@
 mod amend;
 mod connect;
 mod conversation;
+mod deliver;
 mod history;
 mod liveness;
 mod receipt;

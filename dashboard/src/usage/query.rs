@@ -1,7 +1,10 @@
 //! What the address of the usage page asks for, and the addresses it leads to.
 use serde::Deserialize;
 use tokenim_domain::id::AppId;
-use tokenim_templates::{language::Language, page::usage::filter::Span};
+use tokenim_templates::{
+    language::Language,
+    page::usage::filter::{Meter, Span},
+};
 
 use super::range::Range;
 use crate::{fault::Fault, form::push_field};
@@ -12,6 +15,7 @@ use actix_web::web;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Query {
     pub(crate) app: Option<AppId>,
+    pub(crate) meter: Meter,
     pub(crate) range: Range,
     pub(crate) after: Option<Cursor>,
     pub(crate) language: Option<Language>,
@@ -28,6 +32,7 @@ pub(crate) struct Cursor {
 #[serde(deny_unknown_fields)]
 struct Fields {
     app: Option<String>,
+    meter: Option<String>,
     range: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -44,11 +49,12 @@ impl Query {
         let fields = web::Query::<Fields>::from_query(encoded).map_err(|_| Fault::Filter)?.into_inner();
         let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         let app = text(&fields.app).map(|id| id.parse().map_err(|()| Fault::Filter)).transpose()?;
+        let meter = fields.meter.as_deref().map(|name| Meter::from_name(name).ok_or(Fault::Filter)).transpose()?;
         let after = text(&fields.after).map(|cursor| Cursor::parse(&cursor).ok_or(Fault::Filter)).transpose()?;
         let range =
             Range::parse(fields.range.as_deref(), fields.from.as_deref(), fields.to.as_deref()).ok_or(Fault::Filter)?;
         let language = fields.lang.as_deref().and_then(Language::from_tag);
-        Ok((Self { app, range, after, language }, fields.topics))
+        Ok((Self { app, meter: meter.unwrap_or_default(), range, after, language }, fields.topics))
     }
 
     /// An address with this state.
@@ -69,10 +75,23 @@ impl Query {
         if let Some(app) = self.app {
             push_field(&mut address, "app", &app.to_string());
         }
+        if let Some((name, meter)) = self.meter_field() {
+            push_field(&mut address, name, meter);
+        }
         if let Some(language) = self.language {
             push_field(&mut address, "lang", language.tag());
         }
         address
+    }
+
+    /// The field that names the meter; the usual one needs none.
+    pub(crate) fn meter_field(&self) -> Option<(&'static str, &'static str)> {
+        (self.meter != Meter::default()).then(|| ("meter", self.meter.name()))
+    }
+
+    /// The same state with another meter, from its first page on.
+    pub(crate) fn with_meter(&self, meter: Meter) -> Self {
+        Self { meter, after: None, ..self.clone() }
     }
 
     /// The same state with another range, from its first page on.
@@ -106,6 +125,7 @@ mod tests {
         let app: AppId = "app_00000000000000000000000001".parse().unwrap();
         let query = Query {
             app: Some(app),
+            meter: Meter::Delivered,
             range: Range::Custom { from_ms: 1_795_600_800_000, to_ms: 1_795_615_200_000 },
             after: Some(Cursor { at_ms: 1_795_600_800_000, app }),
             language: Some(Language::ZhCn),
@@ -123,6 +143,7 @@ mod tests {
             "after=1",
             "after=x.y",
             "range=",
+            "meter=mau",
             "range=2d",
             "page=2",
             "range=24h&range=7d",

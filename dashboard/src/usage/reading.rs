@@ -4,12 +4,13 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use tokenim_domain::{
     Error,
     id::{AppId, OrgId},
+    meter::Meter,
     plan::LimitMode,
 };
 use tokenim_store::{App, QuotaState, UsageHour};
 use tokenim_templates::{
     frame::Mode,
-    page::usage::{AppUnits, HourRow, UsageView, chart::Chart, pulse::Pulse, quota::QuotaBar},
+    page::usage::{AppUnits, HourRow, UsageView, chart::Chart, filter::Meter as Shown, pulse::Pulse, quota::QuotaBar},
     time::{HOUR_MS, Utc},
 };
 
@@ -30,7 +31,7 @@ pub(crate) struct Reading {
     pub(crate) apps: Vec<App>,
     /// The app the filter chose.
     pub(crate) app: Option<App>,
-    /// Hours of the chosen apps in the window, in the order of [`place`].
+    /// Hours of the chosen meter and apps in the window, in the order of [`place`].
     pub(crate) hours: Vec<UsageHour>,
     /// The same of as long a time before, where the range is compared with it.
     before: Option<Vec<UsageHour>>,
@@ -57,11 +58,12 @@ pub(crate) async fn read(console: &Console, org: OrgId, query: &Query) -> Result
     let window = query.range.window(at_ms);
     let earlier_ms = if query.range.is_compared() { window.to_ms - window.from_ms } else { 0 };
     let usage = scope.usage_hours(window.from_ms - earlier_ms, window.to_ms).await?;
+    let meter = metered(query.meter);
     let is_chosen = |id: AppId| query.app.is_none_or(|chosen| chosen == id);
     let shown = || apps.iter().filter(|app| is_chosen(app.id));
     let connections = shown().map(|app| console.live.connections(app.id)).sum();
     let pulse = pulse::read(console, shown());
-    let chosen = usage.items.into_iter().filter(|hour| is_chosen(hour.app));
+    let chosen = usage.items.into_iter().filter(|hour| hour.meter == meter && is_chosen(hour.app));
     let (mut hours, before): (Vec<_>, Vec<_>) = chosen.partition(|hour| hour.at_ms >= window.from_ms);
     hours.sort_by_key(|hour| place(hour.at_ms, hour.app));
     let mut quotas = scope.quotas().await?;
@@ -79,6 +81,14 @@ pub(crate) async fn read(console: &Console, org: OrgId, query: &Query) -> Result
         connections,
         quotas,
     })
+}
+
+/// The meter as it is counted.
+fn metered(meter: Shown) -> Meter {
+    match meter {
+        Shown::Sent => Meter::MsgSent,
+        Shown::Delivered => Meter::MsgDelivered,
+    }
 }
 
 /// Hours are listed newest first, then by app.
@@ -99,6 +109,7 @@ impl Reading {
         let apps: Vec<AppUnits> = shown.map(|app| app_units(app, units.get(&app.id).copied().unwrap_or(0))).collect();
         let test_total = apps.iter().filter(|app| app.mode == Mode::Test).map(|app| app.units).sum();
         Ok(UsageView {
+            meter: query.meter,
             total: units.values().sum(),
             test_total,
             complete_to: Utc::from_ms(self.complete_to_ms),
@@ -191,7 +202,7 @@ fn app_units(app: &App, units: i64) -> AppUnits {
 
 #[cfg(test)]
 mod tests {
-    use tokenim_domain::{id::AppId, meter::Meter};
+    use tokenim_domain::id::AppId;
     use tokenim_templates::{page::usage::filter::Span, time::DAY_MS};
 
     use super::*;
@@ -230,7 +241,7 @@ mod tests {
     }
 
     fn query(span: Span) -> Query {
-        Query { app: None, range: Range::Last(span), after: None, language: None }
+        Query { app: None, meter: Shown::default(), range: Range::Last(span), after: None, language: None }
     }
 
     #[test]

@@ -124,8 +124,14 @@ impl<L: MessageLog> Gateway<L> {
         if let Some(older) = inner.registry.attach(&session, connection, inner.limits.user_connections)? {
             self.close(&older, Code::Replaced);
         }
+        let since_ms = inner.clock.now_ms();
+        inner.metered.start(session.identity.app.app);
         self.arrive(connection, &session);
-        let recovery = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {
+        let recovered = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {
+            Ok(recovery) => self.note_held((&**connection, &session), since_ms, &recovery).await.map(|()| recovery),
+            Err(error) => Err(error),
+        };
+        let recovery = match recovered {
             Ok(recovery) => recovery,
             Err(error) => {
                 // The gate is shut and the client is registered: neither can be taken back, so it starts over.

@@ -58,8 +58,22 @@ pub(super) struct Recovery {
     pub(super) sync: String,
     /// Push frames, whole per conversation.
     pub(super) backlog: Vec<Bytes>,
+    /// Conversations where the client holds a place of this log.
+    pub(super) found: Vec<Found>,
     /// Per recovered conversation the seq the backlog reaches.
     pub(super) heads: Vec<(Conversation, i64)>,
+}
+
+/// A place that a client holds.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) conversation: Conversation,
+    /// The seq it named.
+    pub(super) at: i64,
+    /// The seq of the last event.
+    pub(super) head: i64,
+    /// [`Outcome::Recovered`] or [`Outcome::TooFar`].
+    pub(super) outcome: Outcome,
 }
 
 /// Reads what was missed. The connection is registered already, so nothing falls between this reading and the live events.
@@ -73,7 +87,8 @@ pub(super) async fn recover<L: MessageLog>(
     let names = names.map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
     let entries = log.entries(identity.app, identity.user.clone(), names).await?;
     let entries: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.conversation.as_str(), entry)).collect();
-    let mut recovery = Recovery { form, sync: String::from("["), backlog: Vec::new(), heads: Vec::new() };
+    let mut recovery =
+        Recovery { form, sync: String::from("["), backlog: Vec::new(), found: Vec::new(), heads: Vec::new() };
     let mut budget = BACKLOG_BYTES_MAX;
     for (name, at) in heads {
         recovery.sync.raw(if recovery.sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
@@ -134,6 +149,8 @@ impl Recovery {
         self.sync.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(head).raw(",\"first\":").int(entry.first);
         if outcome == Outcome::EpochChanged {
             self.sync.raw(",\"epoch_first\":").int(epoch_first(entry, at));
+        } else {
+            self.found.push(Found { conversation: entry.conversation.clone(), at: at.1, head, outcome });
         }
         Ok(outcome)
     }

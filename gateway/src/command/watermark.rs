@@ -1,7 +1,7 @@
 //! `read` and `received`: cumulative watermarks of a member.
 
 use super::Call;
-use tokenim_domain::log::{MessageLog, Watermark, Write};
+use tokenim_domain::log::{Held, MessageLog, Watermark, Write};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
@@ -25,8 +25,14 @@ fn advance<L: MessageLog>(call: &Call<'_, L>, set: fn(&mut Watermark, i64)) -> R
         return Err(Error::invalid("seq", "`seq` must be positive"));
     }
     let identity = &call.session.identity;
-    let mut watermark =
-        Watermark { app: identity.app, conversation, user: identity.user.clone(), read: None, received: None };
+    let held = Held {
+        device: call.session.device.clone(),
+        seq: fields.seq,
+        since: call.connection.since(&conversation),
+        label: identity.label.clone(),
+    };
+    let (app, user) = (identity.app, identity.user.clone());
+    let mut watermark = Watermark { app, conversation, user, read: None, received: None, held: Some(held) };
     set(&mut watermark, fields.seq);
     call.write(Write::Move(watermark))
 }

@@ -48,6 +48,10 @@ pub(super) struct State {
     /// Tries to attach so far.
     pub(super) attaches: u32,
     pub(super) session: Option<Arc<Session>>,
+    /// When its session began, milliseconds since 1970: from then on it was sent what was committed.
+    pub(super) since_ms: i64,
+    /// Conversations whose backlog it was sent, and the seq it held there.
+    pub(super) resumed: Box<[(Conversation, i64)]>,
     /// The page that opened it, until it is connected.
     pub(super) origin: Option<Box<str>>,
     pub(super) outbox: Outbox,
@@ -83,6 +87,8 @@ impl State {
             open_commands: 0,
             attaches: 0,
             session: None,
+            since_ms: 0,
+            resumed: Box::default(),
             origin: None,
             outbox: Outbox::new(form),
             gate: None,

@@ -169,6 +169,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
         if !said.is_typing {
             self.node.counters.ephemeral();
+            self.node.metered.ephemeral(key.0);
         }
         self.answer_said(said.asker, Ok((said.is_typing, said.at_ms)));
     }

@@ -202,6 +202,7 @@ fn draft_of(world: &World) -> tokenim_domain::log::Write {
         user: User::trusted("alice"),
         read: Some(1),
         received: None,
+        held: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! One batch, one transaction: the order of its writes, and what a lost answer means.
 
-use super::{amend, change, create, govern, listed, postgres, send, sqlite};
+use super::{amend, change, create, cursor, govern, listed, postgres, send, sqlite};
 use crate::{Store, fault, sql};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use std::collections::{BTreeSet, HashMap};
@@ -199,6 +199,8 @@ impl Batch<'_> {
             let stand = stands.entry((to.app.app, &to.conversation, &to.user)).or_insert(stored);
             outcomes.push(Ok(Outcome::Moved(stand.advance(read, received))));
         }
+        let allowed = moves.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(to, _)| to);
+        cursor::advance(self, &allowed.collect::<Vec<_>>()).await?;
         let moved: Vec<Moved> = stands
             .into_iter()
             .filter(|(_, stand)| stand.moved)

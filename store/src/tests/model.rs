@@ -4,7 +4,9 @@ mod govern;
 
 use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::group::{AddRule, JoinRule};
-use tokenim_domain::log::{Amendment, Joined, MemberChange, MessageAct, NewConversation, Outcome, Write};
+use tokenim_domain::log::{
+    Amendment, Joined, MemberChange, MessageAct, NewConversation, Outcome, Since, Watermark, Write,
+};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 use tokenim_domain::{Result, group};
@@ -13,6 +15,10 @@ use tokenim_domain::{Result, group};
 #[derive(Default)]
 pub struct Model {
     pub conversations: BTreeMap<String, Conversation>,
+    /// Cursors of devices: conversation, user and device.
+    pub cursors: BTreeMap<(String, String, String), i64>,
+    /// Message units that devices received, by hour.
+    pub delivered: BTreeMap<i64, i64>,
     /// Who blocks whom.
     pub blocks: BTreeSet<(String, String)>,
 }
@@ -54,9 +60,10 @@ pub struct Member {
     pub muted_until_ms: Option<i64>,
 }
 
-/// One entry of the log; `message` is sender, client_msg_id and body.
+/// One entry of the log; `by` is who did it, of messages and amendments; `message` is sender, client_msg_id and body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
+    pub by: Option<String>,
     pub message: Option<(String, String, String)>,
     pub amends: Option<Amends>,
     /// Message units, as it was written: a deletion takes none back.
@@ -126,7 +133,8 @@ impl Conversation {
     fn append(&mut self, message: Option<(String, String, String)>, now_ms: i64) -> i64 {
         let at_ms = self.events.last().map_or(now_ms, |last| last.at_ms.max(now_ms));
         let units = message.as_ref().map_or(0, |(_, _, body)| units(body.len()));
-        self.events.push(Event { message, amends: None, units, at_ms });
+        let by = message.as_ref().map(|(sender, ..)| sender.clone());
+        self.events.push(Event { by, message, amends: None, units, at_ms });
         self.last_seq()
     }
 
@@ -230,6 +238,7 @@ impl Conversation {
             MessageAct::React { on, .. } => i64::from(*on),
             MessageAct::Delete | MessageAct::Pin { .. } => 0,
         };
+        event.by.clone_from(&actor);
         event.amends = Some(Amends {
             target: asked.target,
             actor: actor.clone(),
@@ -363,7 +372,9 @@ impl Model {
                 let before = member.clone();
                 member.read = member.read.max(read);
                 member.received = member.received.max(received).max(read);
-                Told::Moved(*member != before)
+                let told = Told::Moved(*member != before);
+                self.hold(to, now_ms);
+                told
             }
         }
     }
@@ -471,6 +482,30 @@ impl Model {
         conversation.join(names.into_iter().enumerate().map(|(at, name)| (name, role(at))), seq);
         self.conversations.insert(new.id.to_string(), conversation);
         Told::Created { id: new.id.to_string(), last_seq: seq, existed: false }
+    }
+
+    /// Counts, event by event, what a device holds now and did not before, was sent, and is not its own user's.
+    fn hold(&mut self, to: &Watermark, now_ms: i64) {
+        let Some(held) = &to.held else { return };
+        let conversation = &self.conversations[to.conversation.as_str()];
+        let (user, device) = (to.user.as_str(), held.device.as_str());
+        let key = (to.conversation.to_string(), user.to_owned(), device.to_owned());
+        let (begun, at) = self.cursors.get(&key).map_or((false, 0), |at| (true, *at));
+        if held.seq <= at || held.seq > conversation.last_seq() {
+            return;
+        }
+        let joined = conversation.members[user].joined;
+        for seq in at + 1..=held.seq {
+            let event = &conversation.events[seq as usize - 1];
+            let is_sent = match held.since {
+                Since::Seq(from) => begun || seq > from,
+                Since::Time(ms) => event.at_ms >= ms,
+            };
+            if is_sent && seq >= joined && event.by.as_deref() != Some(user) && event.units > 0 {
+                *self.delivered.entry(hour_of(now_ms)).or_default() += event.units;
+            }
+        }
+        self.cursors.insert(key, held.seq);
     }
 
     /// Message units by hour.

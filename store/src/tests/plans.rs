@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tokenim_domain::Code;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::log::{AppRef, Draft, Outcome, Write};
+use tokenim_domain::meter::Meter;
 use tokenim_domain::plan::quota::{Allowance, Period};
 use tokenim_domain::plan::{Entitlement, Feature, LimitMode, Limits};
 use tokenim_domain::role::Mode;
@@ -107,7 +108,10 @@ async fn the_quotas_of_an_org_are_what_its_usage_says() {
     world.send("c1", "alice", "m1").await;
     let quotas = org.quotas().await.unwrap();
     assert_eq!((quotas.len(), quotas[0].used, quotas[0].entitlement), (1, 1, hard(100_000)));
-    assert_eq!(quotas[0].used, org.usage_hours(START_MS - 3_600_000, START_MS + 1).await.unwrap().total());
+    assert_eq!(
+        quotas[0].used,
+        org.usage_hours(START_MS - 3_600_000, START_MS + 1).await.unwrap().total(Meter::MsgSent)
+    );
     assert_eq!(quotas[0].resets_at_ms, Period::month(START_MS).resets_at_ms());
     let other = world.found("eve@example.com", Mode::Test, "pro", false).await.app;
     let quotas = world.store.org(other.org).quotas().await.unwrap();

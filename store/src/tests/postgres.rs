@@ -2,7 +2,7 @@
 
 use super::catalogue;
 use super::engine::{self, Database};
-use super::world::{START_MS, World, committed, sent, seqs};
+use super::world::{START_MS, World, committed, holding, sent, seqs};
 use crate::db::Fence;
 use crate::open::check_role;
 use crate::{AppChange, KeyPrint, LinkPurpose, NewApiKey, NewLink, NewMaterial, NewSigningKey, Store, sql};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::clock::SystemClock;
 use tokenim_domain::id::{AccountId, AppId, OrgId};
-use tokenim_domain::log::{Commit, MessageLog, Write};
+use tokenim_domain::log::{Commit, MessageLog, Since, Write};
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::origin::Origin;
 use tokenim_domain::rng::SystemRng;
@@ -231,6 +231,31 @@ async fn nodes_that_meet_leave_no_gap_and_no_repeat() {
     }
     let tiles = "SELECT count(*) FROM (SELECT seq_from, lag(seq_to, 1, 0::bigint) OVER (PARTITION BY conversation_id ORDER BY seq_to) AS before FROM usage_append) AS u WHERE seq_from <> before + 1";
     assert_eq!(world.number(tiles).await, 0);
+}
+
+/// Two nodes hear the same device say what it holds, at once: each event counts once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_move_one_cursor_count_each_event_once() {
+    let Some(world) = postgres().await else { return };
+    let seqs = 2..42;
+    for at in seqs.clone() {
+        world.send("c1", "alice", &format!("m{at}")).await;
+    }
+    let (app, other) = (world.app(), world.open_again().await);
+    let node = |store: Store| {
+        let seqs = seqs.clone();
+        async move {
+            for seq in seqs {
+                let to = holding(app, "c1", ("bob", "phone"), seq, Since::Time(0));
+                committed(store.append(vec![Write::Move(to)]).await)
+                    .into_iter()
+                    .for_each(|outcome| drop(outcome.unwrap()));
+            }
+        }
+    };
+    tokio::join!(node(world.store.clone()), node(other));
+    super::deliveries::check_rows(&world, app.app).await;
+    assert_eq!(world.number("SELECT sum(units) FROM usage_receive").await, 40);
 }
 
 /// Looks until a connection to this world's database waits for a lock.

@@ -1,8 +1,8 @@
 //! Random writes in random batches: the store tells and holds what the model does.
 
 use super::model::{Amends, Conversation, Model, State, told};
-use super::usage;
-use super::world::{World, governing, member_change, new_direct, new_group, text_body, watermark};
+use super::world::{World, governing, holding, member_change, new_direct, new_group, text_body, watermark};
+use super::{deliveries, usage};
 use crate::FoundedOrg;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -10,16 +10,19 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeMap, BTreeSet};
+use tokenim_domain::clock::Clock;
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::log::{
     About, Amendment, AppRef, BlockChange, DirectoryCursor, Draft, Emoji, EventBody, From, GroupAct, List, ListQuery,
-    Mark, MembersQuery, MessageAct, MessageLog, MessageState, RangeQuery, Reaction, Write,
+    Mark, MembersQuery, MessageAct, MessageLog, MessageState, RangeQuery, Reaction, Since, Write,
 };
+use tokenim_domain::meter::Meter;
 use tokenim_domain::name::{ClientMsgId, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
 
 const USERS: [&str; 4] = ["u0", "u1", "u2", "u3"];
 const CONVERSATIONS: [&str; 3] = ["c0", "c1", "c2"];
+const DEVICES: [&str; 2] = ["phone", "desk"];
 const IDS: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
 
 /// One thing to do, by places in the lists above.
@@ -31,6 +34,7 @@ enum Op {
     Amend { at: usize, actor: Option<usize>, id: Option<usize>, target: i64, act: usize },
     Change { at: usize, actor: Option<usize>, removes: bool, users: Vec<usize> },
     Move { at: usize, user: usize, read: Option<i64>, received: Option<i64> },
+    Hold { at: usize, user: usize, device: usize, seq: i64, since: Option<i64> },
     Govern { at: usize, actor: Option<usize>, act: Ask, user: usize },
     Block { user: usize, other: usize, is_blocked: bool },
 }
@@ -86,6 +90,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (conversation.clone(), option::weighted(0.7, user.clone()), any::<bool>(), some_users())
             .prop_map(|(at, actor, removes, users)| Op::Change { at, actor, removes, users }),
         3 => (conversation.clone(), user.clone(), option::of(0..8i64), option::of(0..8i64)).prop_map(|(at, user, read, received)| Op::Move { at, user, read, received }),
+        9 => (conversation.clone(), user.clone(), 0..DEVICES.len(), 1..16i64, option::weighted(0.6, 0..9_000_000i64))
+            .prop_map(|(at, user, device, seq, since)| Op::Hold { at, user, device, seq, since }),
         9 => (conversation, option::weighted(0.8, user.clone()), ask(), user.clone()).prop_map(|(at, actor, act, user)| Op::Govern { at, actor, act, user }),
         2 => (user, 1..USERS.len(), any::<bool>()).prop_map(|(user, step, is_blocked)| Op::Block { user, other: (user + step) % USERS.len(), is_blocked }),
     ]
@@ -125,6 +131,11 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
         }
         Op::Move { at, user, read, received } => {
             Write::Move(watermark(app, CONVERSATIONS[*at], USERS[*user], *read, *received))
+        }
+        Op::Hold { at, user, device, seq, since } => {
+            // A connection that began a while ago, or one that named a place.
+            let since = since.map_or(Since::Seq(seq / 2), |ago| Since::Time(world.clock.now_ms() - ago));
+            Write::Move(holding(app, CONVERSATIONS[*at], (USERS[*user], DEVICES[*device]), *seq, since))
         }
         Op::Govern { at, actor, act, user } => {
             let user = User::trusted(USERS[*user]);
@@ -178,7 +189,6 @@ fn the_store_does_what_the_model_does() {
 
 /// One case, in an org of its own.
 async fn run(world: &World, batches: &[(Vec<Op>, Between)]) {
-    use tokenim_domain::clock::Clock;
     let founded = world.another_org("random").await;
     let mut model = Model::default();
     for (ops, between) in batches {
@@ -211,6 +221,13 @@ async fn compare(world: &World, founded: &FoundedOrg, model: &Model) {
     let hours: BTreeMap<_, _> =
         usage::hours(&world.store, app.org).await.into_iter().map(|((_, hour), units)| (hour, units)).collect();
     assert_eq!(hours, model.hours());
+    let delivered = usage::hours_of(&world.store, app.org, Meter::MsgDelivered).await;
+    assert_eq!(
+        delivered.into_iter().map(|((_, hour), units)| (hour, units)).collect::<BTreeMap<_, _>>(),
+        model.delivered
+    );
+    deliveries::check_rows(world, app.app).await;
+    assert_eq!(deliveries::cursors(world, app.app).await, model.cursors);
 }
 
 async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversation) {

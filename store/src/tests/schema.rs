@@ -1,19 +1,19 @@
 //! The schema itself: keys lead with the org or app, and the entities are the tables.
 
 use super::catalogue;
-use super::world::World;
+use super::world::{START_MS, World};
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
-    console_session, conversation, entitlement, form_nonce, idempotency, invitation, job, join_request, mail_link,
-    management_key, member, member_ban, member_before, message, message_state, node, operator_key, org,
-    org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code, signing_key, subscription,
-    usage_append, usage_bucket, user_block,
+    console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
+    mail_link, management_key, member, member_ban, member_before, message, message_state, node, node_heartbeat,
+    node_minute, operator_key, org, org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code,
+    signing_key, subscription, usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
 use tokenim_domain::id::{AnnouncementId, InvitationId, KeyId, NodeId};
-use tokenim_domain::log::{Emoji, MessageAct, Write};
+use tokenim_domain::log::{Emoji, MessageAct, Since, Write};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -43,6 +43,7 @@ const EXCEPTIONS: &[&str] = &[
     "log_epoch key id",
     "management_key key hash",
     "node key id",
+    "node_heartbeat key boot",
     "operator_key key hash",
     "operator_key key id",
     "org key id",
@@ -98,6 +99,7 @@ async fn filled() -> World {
     world.send("c1", "alice", "m1").await;
     world.store.roll_up_usage().await.unwrap();
     world.send("c1", "alice", "m2").await;
+    world.hold("c1", "bob", "phone", 3, Since::Seq(1)).await.unwrap();
     let react = MessageAct::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, react))).await.unwrap();
     let new = NewConsoleSession {
@@ -113,6 +115,7 @@ async fn filled() -> World {
     world.store.create_console_session(new).await.unwrap();
     world.store.begin_idempotent(world.app(), "k", [3; 32]).await.unwrap();
     world.store.begin_idempotent(world.app().org, "k", [3; 32]).await.unwrap();
+    world.store.save_node_minute(&super::minutes::minute(&world, START_MS, 1)).await.unwrap();
     insert_rows(&world).await;
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
     world.store.enqueue_mail(None, "k", &mail).await.unwrap();
@@ -247,6 +250,7 @@ async fn every_entity_is_its_table() {
         check(&world, change::Entity).await,
         check(&world, console_session::Entity).await,
         check(&world, conversation::Entity).await,
+        check(&world, device_cursor::Entity).await,
         check(&world, entitlement::Entity).await,
         check(&world, form_nonce::Entity).await,
         check(&world, idempotency::Entity).await,
@@ -261,6 +265,8 @@ async fn every_entity_is_its_table() {
         check(&world, message::Entity).await,
         check(&world, message_state::Entity).await,
         check(&world, node::Entity).await,
+        check(&world, node_heartbeat::Entity).await,
+        check(&world, node_minute::Entity).await,
         check(&world, operator_key::Entity).await,
         check(&world, org::Entity).await,
         check(&world, org_idempotency::Entity).await,
@@ -274,6 +280,7 @@ async fn every_entity_is_its_table() {
         check(&world, subscription::Entity).await,
         check(&world, usage_append::Entity).await,
         check(&world, usage_bucket::Entity).await,
+        check(&world, usage_receive::Entity).await,
         check(&world, user_block::Entity).await,
     ];
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/entity");

@@ -5,21 +5,23 @@ use crate::{Store, UsageHour, sql};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokenim_domain::Code;
-use tokenim_domain::id::AppId;
+use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::{Credential, Draft, EventBody, From, MessageLog, RangeQuery, Write};
 use tokenim_domain::meter::{HOUR_MS, Meter, hour_of, units};
 use tokenim_domain::role::Change;
 
 /// What `GET /v1/usage` would tell of the days around the start.
-pub async fn hours(store: &Store, org: tokenim_domain::id::OrgId) -> BTreeMap<(AppId, i64), i64> {
+pub async fn hours(store: &Store, org: OrgId) -> BTreeMap<(AppId, i64), i64> {
+    hours_of(store, org, Meter::MsgSent).await
+}
+
+/// The same of any meter.
+pub async fn hours_of(store: &Store, org: OrgId, meter: Meter) -> BTreeMap<(AppId, i64), i64> {
     let found = store.org(org).usage_hours(START_MS - 48 * HOUR_MS, START_MS + 48 * HOUR_MS).await.unwrap();
-    let key = |item: &UsageHour| {
-        assert_eq!(item.meter, Meter::MsgSent);
-        (item.app, item.at_ms)
-    };
-    let hours: BTreeMap<_, _> = found.items.iter().map(|item| (key(item), item.quantity)).collect();
-    assert_eq!(hours.len(), found.items.len(), "one item per app and hour");
-    assert_eq!(found.total(), hours.values().sum::<i64>());
+    let items: Vec<&UsageHour> = found.items.iter().filter(|item| item.meter == meter).collect();
+    let hours: BTreeMap<_, _> = items.iter().map(|item| ((item.app, item.at_ms), item.quantity)).collect();
+    assert_eq!(hours.len(), items.len(), "one item per app and hour");
+    assert_eq!(found.total(meter), hours.values().sum::<i64>());
     hours
 }
 
@@ -193,7 +195,7 @@ async fn an_hour_holds_its_first_millisecond_and_not_the_next_hours() {
         if rolled {
             roll_all(&world.store).await;
         }
-        let total = async |from: i64| scope.usage_hours(from, from + HOUR_MS).await.unwrap().total();
+        let total = async |from: i64| scope.usage_hours(from, from + HOUR_MS).await.unwrap().total(Meter::MsgSent);
         assert_eq!((total(hour - HOUR_MS).await, total(hour).await, total(hour + HOUR_MS).await), (0, 1, 0));
     }
 }
@@ -211,7 +213,7 @@ async fn a_range_is_cut_to_whole_hours_and_is_bounded() {
         (hour + HOUR_MS, hour + 2 * HOUR_MS, 0),
         (hour - 366 * 24 * HOUR_MS + HOUR_MS, hour + HOUR_MS, 1),
     ] {
-        assert_eq!(scope.usage_hours(from, to).await.unwrap().total(), expected, "{from}..{to}");
+        assert_eq!(scope.usage_hours(from, to).await.unwrap().total(Meter::MsgSent), expected, "{from}..{to}");
     }
     for (from, to) in
         [(hour, hour), (hour, hour - 1), (hour, hour + 366 * 24 * HOUR_MS + 1), (-1 << 60, 1 << 60), (0, i64::MAX)]

@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
-    About, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Governing, GroupAct, Member,
-    MemberChange, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent, Watermark,
-    Write,
+    About, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Governing, GroupAct, Held,
+    Member, MemberChange, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent,
+    Since, Watermark, Write,
 };
-use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::name::{ClientMsgId, Conversation, Device, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::role::{Change, ContentKind, ConversationKind, MemberRole, Mode, OrgRole};
@@ -238,6 +238,11 @@ impl World {
         self.commit_one(Write::Move(watermark(self.app(), conversation, user, read, received))).await
     }
 
+    /// A device says that it holds a conversation up to a seq.
+    pub async fn hold(&self, conversation: &str, user: &str, device: &str, seq: i64, since: Since) -> Result<Outcome> {
+        self.commit_one(Write::Move(holding(self.app(), conversation, (user, device), seq, since))).await
+    }
+
     pub fn range(&self, conversation: &str, from: From) -> RangeQuery {
         RangeQuery {
             app: self.app(),
@@ -353,7 +358,20 @@ pub fn governing(app: AppRef, conversation: &str, actor: Option<&str>, act: Grou
 }
 
 pub fn watermark(app: AppRef, conversation: &str, user: &str, read: Option<i64>, received: Option<i64>) -> Watermark {
-    Watermark { app, conversation: Conversation::trusted(conversation), user: User::trusted(user), read, received }
+    Watermark {
+        app,
+        conversation: Conversation::trusted(conversation),
+        user: User::trusted(user),
+        read,
+        received,
+        held: None,
+    }
+}
+
+/// What a device's `received` is.
+pub fn holding(app: AppRef, conversation: &str, (user, device): (&str, &str), seq: i64, since: Since) -> Watermark {
+    let held = Held { device: Device::trusted(device), seq, since, label: None };
+    Watermark { held: Some(held), ..watermark(app, conversation, user, None, Some(seq)) }
 }
 
 pub fn text_body(text: &str) -> Box<str> {

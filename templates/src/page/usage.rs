@@ -16,13 +16,15 @@ pub mod pulse;
 pub mod quota;
 
 use chart::{Bucket, Chart};
-use filter::Filter;
+use filter::{Filter, Meter};
 use pulse::Pulse;
 use quota::QuotaBar;
 
 /// The figures of one org, filter and instant; page, stream, chart and tables all print this one value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UsageView {
+    /// What is counted.
+    pub meter: Meter,
     /// Message units in the range.
     pub total: i64,
     /// Those of test apps among them.
@@ -50,6 +52,15 @@ impl UsageView {
 
     fn before_shown(&self) -> String {
         grouped(self.chart.before.iter().sum())
+    }
+
+    fn chart_label(&self, text: &Text) -> String {
+        self.chart.label(self.meter, text)
+    }
+
+    fn meter_help(&self, text: &Text) -> String {
+        let (from, to) = (self.chart.from().date_minute(), self.chart.to().date_minute());
+        text.fill("usage-meter-help", [("meter", self.meter.name().to_owned()), ("from", from), ("to", to)])
     }
 
     fn test_total_shown(&self) -> String {

@@ -59,12 +59,12 @@ async fn a_mute_ends_by_itself() {
 async fn nothing_of_the_muted_commits_after_the_mute() {
     let (server, [mut alice, mut bob, _carol]) = group().await;
     for round in 0..6 {
-        let mut sends = Vec::new();
+        let (mut sends, mut mutes) = (Vec::new(), Vec::new());
         for at in 0..60 {
             sends.push(bob.start("send", text_message("g", &format!("m{round}-{at}"), "x")).await);
             if at == 20 + round {
                 let mute = json!({"conversation": "g", "user": "bob", "for_s": 600});
-                alice.start("conversation.mute", mute).await;
+                mutes.push(alice.start("conversation.mute", mute).await);
             }
         }
         let mut refused = 0;
@@ -74,6 +74,9 @@ async fn nothing_of_the_muted_commits_after_the_mute() {
                 assert_eq!(reply["error"]["code"], "muted");
                 refused += 1;
             }
+        }
+        for id in mutes {
+            alice.ok_of(id).await;
         }
         let log = server.rest().log("g").await;
         let muted = log.iter().rposition(|event| event["change"] == "muted").unwrap();

@@ -123,10 +123,21 @@ impl Rest {
         }
     }
 
-    /// Message units of the last day.
+    /// Message units sent in the last day.
     pub async fn units(&self) -> i64 {
+        self.used("msg_sent").await
+    }
+
+    /// Message units that devices received in the last day.
+    pub async fn delivered(&self) -> i64 {
+        self.used("msg_delivered").await
+    }
+
+    /// What `GET /v1/usage` tells of a meter.
+    pub async fn used(&self, meter: &str) -> i64 {
         let usage = self.get("/v1/usage").await.ok();
-        usage["items"].as_array().unwrap().iter().map(|item| item["quantity"].as_i64().unwrap()).sum()
+        let items = usage["items"].as_array().unwrap().iter().filter(|item| item["meter"] == meter);
+        items.map(|item| item["quantity"].as_i64().unwrap()).sum()
     }
 }
 

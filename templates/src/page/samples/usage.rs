@@ -21,6 +21,10 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
     vec![
         ("usage".to_owned(), usage_page(frame.clone(), &view(vec![0, 7, 1_204_331, 35]))),
         ("usage-empty".to_owned(), usage_page(frame.clone(), &view(vec![0, 0]))),
+        (
+            "usage-delivered".to_owned(),
+            usage_page(frame.clone(), &UsageView { meter: Meter::Delivered, ..view(vec![0, 0]) }),
+        ),
         ("overview".to_owned(), overview(frame.clone())),
     ]
 }
@@ -43,6 +47,7 @@ fn view(units: Vec<i64>) -> UsageView {
         complete: false,
     };
     UsageView {
+        meter: Meter::default(),
         total,
         test_total: total / 2,
         complete_to: Utc::from_ms(AT_MS),
@@ -90,7 +95,15 @@ fn filter() -> Filter {
             .map(|span| Preset { span, href: "/console/usage?range=24h".into(), chosen: span == Span::Day })
             .to_vec(),
         custom: false,
+        meters: Meter::ALL
+            .map(|meter| MeterOption {
+                meter,
+                href: "/console/usage?meter=msg_delivered".into(),
+                chosen: meter == Meter::Sent,
+            })
+            .to_vec(),
         range_fields: vec![("range", "24h".into())],
+        meter_field: Some(("meter", Meter::Delivered.name())),
     }
 }
 

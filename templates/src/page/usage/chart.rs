@@ -1,4 +1,5 @@
 //! The bar chart of the usage page: buckets, axis marks and the geometry of the server-drawn picture.
+use super::filter::Meter;
 use crate::{
     number::grouped,
     text::Text,
@@ -130,13 +131,14 @@ impl Chart {
 
     /// What a reader who cannot see the chart is told: range, latest, lowest, highest.
     #[must_use]
-    pub fn label(&self, text: &Text) -> String {
+    pub fn label(&self, meter: Meter, text: &Text) -> String {
         let range =
             text.with_two("usage-chart-range", "from", self.from().date_minute(), "to", self.to().date_minute());
         let shown = |units: Option<&i64>| grouped(units.copied().unwrap_or(0));
         text.fill(
             "usage-chart-label",
             [
+                ("meter", meter.label(text)),
                 ("range", range),
                 ("latest", shown(self.units.last())),
                 ("lowest", shown(self.units.iter().min())),

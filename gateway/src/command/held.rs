@@ -1,0 +1,64 @@
+//! What a client that comes back says it holds moves its device's cursors, so that deliveries count whose word was lost.
+
+use super::recover::{Outcome, Recovery};
+use crate::appender::{Job, Origin};
+use crate::connection::{Connection, Session};
+use crate::gateway::Gateway;
+use std::collections::HashMap;
+use tokenim_domain::Result;
+use tokenim_domain::log::{Held, MessageLog, Since, Watermark, Write};
+use tokenim_domain::name::Conversation;
+use tokio::sync::oneshot;
+
+/// The part of the batcher's queue that may be full for cursors to be moved: messages go first. What is left out here counts
+/// with the device's next word.
+const QUEUE_PART: usize = 4;
+
+impl<L: MessageLog> Gateway<L> {
+    /// Notes since when a connection is sent what happens, and queues the cursors of its device that are behind what it holds.
+    /// Nobody waits for them: they commit before whatever the connection says next.
+    pub(super) async fn note_held(
+        &self,
+        (connection, session): (&Connection, &Session),
+        since_ms: i64,
+        recovery: &Recovery,
+    ) -> Result<()> {
+        let found = &recovery.found;
+        let is_resumed = |it: &&super::recover::Found| it.outcome == Outcome::Recovered && it.at < it.head;
+        let resumed = found.iter().filter(is_resumed).map(|it| (it.conversation.clone(), it.at)).collect();
+        connection.begin(since_ms, resumed);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let identity = &session.identity;
+        let names = found.iter().map(|it| it.conversation.clone()).collect();
+        let cursors =
+            self.inner.log.cursors(identity.app, identity.user.clone(), session.device.clone(), names).await?;
+        let cursors: HashMap<_, _> = cursors.into_iter().collect();
+        for it in found {
+            let at = cursors.get(&it.conversation).copied().unwrap_or(0);
+            if at < it.at {
+                self.queue_held(session, &it.conversation, it.at, Since::Seq(it.at));
+            }
+            // It is not sent what lies between: that passes its cursor and counts nothing.
+            if it.outcome == Outcome::TooFar && at < it.head {
+                self.queue_held(session, &it.conversation, it.head, Since::Time(since_ms));
+            }
+        }
+        Ok(())
+    }
+
+    fn queue_held(&self, session: &Session, conversation: &Conversation, seq: i64, since: Since) {
+        let (queued, most) = self.queued();
+        if queued * QUEUE_PART > most {
+            return;
+        }
+        let identity = &session.identity;
+        let held = Held { device: session.device.clone(), seq, since, label: identity.label.clone() };
+        let (app, user, conversation) = (identity.app, identity.user.clone(), conversation.clone());
+        let write = Write::Move(Watermark { app, conversation, user, read: None, received: None, held: Some(held) });
+        let origin = Origin::Call(oneshot::channel().0);
+        // A queue that is full or closed: as above.
+        drop(self.inner.appender.submit(Job { write, origin, place: None }));
+    }
+}
