@@ -12,9 +12,10 @@ use crate::{conversations, event};
 use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokenim_domain::limits::{REACTIONS_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
+use tokenim_domain::limits::{EVENT_OVERHEAD_BYTES_MAX, PINS_MAX, REACTIONS_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
 use tokenim_domain::log::{
-    Amendment, Emoji, EventBody, From, MessageAct, MessageLog, Outcome, RangeQuery, ReactionsQuery, Reactor, Write,
+    Amendment, Emoji, EventBody, From, MessageAct, MessageLog, Outcome, PinsQuery, RangeQuery, ReactionsQuery, Reactor,
+    Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -22,6 +23,7 @@ use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, content};
 use tokenim_gateway::encode;
+use tokenim_protocol::reply::Json;
 use utoipa::ToSchema;
 
 /// What any amendment may be refused with.
@@ -126,6 +128,8 @@ pub(crate) struct ReactionReply {
 pub(crate) struct PinListSchema {
     /// The last pinned first.
     items: Vec<event::EventSchema>,
+    /// For `cursor`; null at the end.
+    next_cursor: Option<String>,
 }
 
 /// A message's place as paths name it.
@@ -185,6 +189,10 @@ pub(crate) async fn edit(
         let client_msg_id = body.client_msg_id.as_deref().map(ClientMsgId::parse).transpose()?;
         let act = MessageAct::Edit { kind, body: body.body.get().into() };
         let amendment = amendment(&caller, place(&path)?, body.user.as_deref(), act, Cap::Send)?;
+        if client_msg_id.is_some() && amendment.actor.is_none() {
+            let wrong = "`client_msg_id` is a user's; without `user` take an Idempotency-Key";
+            return Err(Error::invalid("client_msg_id", wrong).into());
+        }
         commit(&api, Amendment { client_msg_id, ..amendment }).await
     })
     .await
@@ -330,18 +338,40 @@ fn read_cursor(text: &str) -> Result<i64, Fault> {
     seq.ok_or_else(|| Error::invalid("cursor", "`cursor` must be the `next_cursor` of a page of this list").into())
 }
 
-/// The pinned messages of a conversation; at most 100 there are.
+/// The pinned messages of a conversation, at most 100, the last pinned first; a page holds what fits 256 KiB.
 #[utoipa::path(get, path = "/v1/conversations/{id}/pins",
-    params(("id" = String, Path, description = "Id of the conversation.")),
-    responses((status = 200, body = PinListSchema, description = "All of them.")))]
+    params(
+        ("id" = String, Path, description = "Id of the conversation."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+    ),
+    responses((status = 200, body = PinListSchema, description = "The page.")))]
 pub(crate) async fn list_pins(
     api: web::Data<Api>,
     caller: Auth<Caller>,
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Answer {
-    Query::read(&request, &[])?;
+    let query = Query::read(&request, &["cursor"])?;
     let (caller, conversation) = (caller.0, Conversation::parse(&path)?);
     caller.allow(conversation.as_str(), Cap::Read)?;
-    Ok(answer::ok(encode::events(&api.store.pins(caller.app(), conversation, caller.viewer()).await?)))
+    let wanted = PinsQuery {
+        app: caller.app(),
+        conversation,
+        viewer: caller.viewer(),
+        before: query.text("cursor").map(read_cursor).transpose()?.unwrap_or(i64::MAX),
+        bytes_max: SERVER_FRAME_BYTES_MAX - PINS_MAX * EVENT_OVERHEAD_BYTES_MAX,
+    };
+    let pins = api.store.pins(wanted).await?;
+    let mut out = String::from("{\"items\":[");
+    for (at, event) in pins.events.iter().enumerate() {
+        out.raw(if at > 0 { "," } else { "" });
+        encode::write_event(&mut out, event);
+    }
+    out.raw("],\"next_cursor\":");
+    match pins.next {
+        Some(next) => out.quoted(&format!("{CURSOR_PREFIX}{next}")),
+        None => out.raw("null"),
+    };
+    out.raw("}");
+    Ok(answer::ok(out))
 }

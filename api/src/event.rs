@@ -232,11 +232,14 @@ pub(crate) struct ReactionSchema {
     /// The actor's own id of it.
     #[schema(nullable = false)]
     client_msg_id: Option<String>,
-    emoji: String,
+    /// Absent where the message was deleted since.
+    #[schema(nullable = false)]
+    emoji: Option<String>,
     /// `added` or `removed`.
     change: String,
-    /// Users with this reaction afterwards.
-    count: i64,
+    /// Users with this reaction afterwards; absent where the message was deleted since.
+    #[schema(nullable = false)]
+    count: Option<i64>,
 }
 
 /// A message was pinned, or no more.

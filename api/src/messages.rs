@@ -73,7 +73,7 @@ pub(crate) struct NewMessage {
 
 /// Whom a message speaks to.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`mentions` is a list of user ids, or \"*\"")]
 pub(crate) enum Mentioned {
     Users(Vec<String>),
     Everyone(Everyone),

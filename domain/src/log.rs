@@ -3,7 +3,8 @@
 mod amend;
 
 pub use amend::{
-    About, Amended, Amendment, Emoji, Mark, Mentions, MessageAct, MessageState, Reaction, ReactionsQuery, Reactor,
+    About, Amended, Amendment, Emoji, Mark, Mentions, MessageAct, MessageState, Pins, PinsQuery, Reaction,
+    ReactionsQuery, Reactor,
 };
 
 use crate::error::{Error, Result};
@@ -589,15 +590,10 @@ pub trait MessageLog: Send + Sync + 'static {
     /// no such message.
     fn reactions(&self, query: ReactionsQuery) -> impl Future<Output = Result<Vec<Reactor>>> + Send;
 
-    /// The pinned messages of a conversation, the last pinned first; at most `PINS_MAX` there are.
+    /// A page of the pinned messages of a conversation, the last pinned first; at most `PINS_MAX` there are.
     ///
     /// Errors: `not_found` as for [`MessageLog::read_range`].
-    fn pins(
-        &self,
-        app: AppRef,
-        conversation: Conversation,
-        viewer: Option<User>,
-    ) -> impl Future<Output = Result<Vec<Event>>> + Send;
+    fn pins(&self, query: PinsQuery) -> impl Future<Output = Result<Pins>> + Send;
     /// A page of users on a list, by user id. Errors: `not_found` as for [`MessageLog::read_range`]; `forbidden` where the
     /// viewer may not see it.
     fn listed(&self, query: ListQuery) -> impl Future<Output = Result<Vec<Listed>>> + Send;

@@ -367,7 +367,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             }
         }
         if is_behind {
-            self.heads.note(key, &last.event);
+            self.heads.note(key, &last.event, is_large);
         }
         audience.delivered = Some(last.event.seq);
         if first.event.body.is_message() && self.node.checkpoints.is_watching() {

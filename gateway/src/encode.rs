@@ -4,7 +4,7 @@ use crate::encoded::Encoded;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
     About, Amended, ConversationView, Entry, Event, EventBody, Listed, Member, Mentions, MessageAct, MessageState,
-    Page, Reactor, Receipts, Sent,
+    Page, Pins, Reactor, Receipts, Sent,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -125,8 +125,10 @@ fn write_act(out: &mut String, act: &MessageAct) {
         MessageAct::Delete => {}
         MessageAct::React { emoji, on, count } => {
             let change = if *on { "added" } else { "removed" };
-            out.raw(",\"emoji\":").text(emoji.as_str()).raw(",\"change\":").quoted(change);
-            out.raw(",\"count\":").int(*count);
+            out.raw(",\"change\":").quoted(change);
+            if !emoji.as_str().is_empty() {
+                out.raw(",\"emoji\":").text(emoji.as_str()).raw(",\"count\":").int(*count);
+            }
         }
         MessageAct::Pin { on } => {
             out.raw(",\"change\":").quoted(if *on { "added" } else { "removed" });
@@ -173,10 +175,14 @@ pub fn reactions(reactors: &[Reactor], has_more: bool) -> String {
 
 /// The ok value of `pins`.
 #[must_use]
-pub fn events(events: &[Event]) -> String {
+pub fn pins(pins: &Pins) -> String {
     let mut out = String::from("{\"items\":[");
-    list(&mut out, events, write_event);
-    out.raw("]}");
+    list(&mut out, &pins.events, write_event);
+    out.raw("]");
+    if let Some(next) = pins.next {
+        out.raw(",\"next\":").int(next);
+    }
+    out.raw("}");
     out
 }
 

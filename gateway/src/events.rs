@@ -15,6 +15,8 @@ struct Sequenced<'a> {
 
 #[derive(Deserialize)]
 struct Place<'a> {
+    #[serde(borrow, rename = "type")]
+    event_type: Cow<'a, str>,
     #[serde(borrow)]
     conversation: Cow<'a, str>,
     epoch: i64,
@@ -26,11 +28,17 @@ struct Place<'a> {
     _at: Cow<'a, str>,
 }
 
+/// Events that reach those they name in a passive conversation too: a stream that resumed from one would skip what it was not
+/// sent before, so they have no id, and come again where they are the last.
+const MEMBER: &str = "member";
+
 /// An envelope as an event.
 #[must_use]
 pub fn encode(json: &str) -> Bytes {
     let mut out = String::with_capacity(json.len() + 128);
-    if let Ok(Sequenced { push }) = serde_json::from_str(json) {
+    if let Ok(Sequenced { push }) = serde_json::from_str::<Sequenced<'_>>(json)
+        && push.event_type != MEMBER
+    {
         out.push_str(&format!("id: {}.{}.{}\n", push.epoch, push.seq, push.conversation));
     }
     // Bodies are kept to the byte, line breaks between their parts too.
@@ -75,6 +83,7 @@ mod tests {
         for other in [
             r#"{"push":{"type":"receipt","conversation":"a","seq":7}}"#,
             r#"{"push":{"type":"head","conversation":"a","epoch":1,"seq":7,"msg_no":3}}"#,
+            r#"{"push":{"type":"member","conversation":"a","epoch":1,"seq":7,"msg_no":3,"at":"2026-01-01T00:00:00.000Z"}}"#,
             r#"{"id":1,"ok":{}}"#,
         ] {
             assert_eq!(encode(other), format!("data: {other}\n\n"));

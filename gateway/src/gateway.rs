@@ -201,7 +201,7 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     /// Takes a message from the bucket of its sender. Errors: `rate_limited`.
-    fn take_turn_of_user(&self, session: &Session) -> Result<()> {
+    pub(crate) fn take_turn_of_user(&self, session: &Session) -> Result<()> {
         let rate = self.inner.limits.user_messages_per_second;
         let taken = session.slot.take(rate, self.now_ns());
         taken.map_err(|wait_ms| refused(Code::RateLimited, "user_messages_per_second", rate, wait_ms))

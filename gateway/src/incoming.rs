@@ -87,9 +87,10 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Handles an envelope; a flaw is what it held and JSON can't say.
     fn envelope(&self, connection: &Arc<Connection>, text: &str, flaw: Option<&str>) -> Result<(), Code> {
+        let taken = self.take_turn_of_connection(connection, text.len());
         let envelope = envelope::read(text);
         if let Ok(Incoming::Command { id, .. }) | Err(Malformed { id: Some(id), .. }) = &envelope
-            && let Err(error) = self.take_turn_of_connection(connection, text.len())
+            && let Err(error) = taken
         {
             connection.reply(*id, &self.refusal(connection, *id, &error));
             return Ok(());

@@ -8,8 +8,8 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From,
     Governing, GroupAct, JoinRequest, Joined, ListQuery, Listed, Member, MemberChange, MemberList, MembersQuery,
-    MessageLog, NewConversation, Outcome, Page, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen,
-    Sent, Watermark, Write,
+    MessageLog, NewConversation, Outcome, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
+    ReceiptsQuery, Seen, Sent, Watermark, Write,
 };
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, Device, User};
@@ -333,7 +333,7 @@ impl MessageLog for ModelLog {
         Err(Code::NotSupported.into())
     }
 
-    async fn pins(&self, _: AppRef, _: Conversation, _: Option<User>) -> Result<Vec<Event>> {
+    async fn pins(&self, _: PinsQuery) -> Result<Pins> {
         Err(Code::NotSupported.into())
     }
 

@@ -71,10 +71,15 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Handles one envelope of the device that has a stream here; its reply. A pong has none: `{}`.
     ///
-    /// Errors: `stream_ended`; `invalid_request` for what is no envelope or has the id of an unanswered one;
+    /// Errors: `stream_ended`; `forbidden` for a token of other rights than the stream's; `invalid_request` for what is no envelope or has the id of an unanswered one;
     /// `outcome_unknown` where the stream ended before the answer.
     pub async fn stream_command(&self, identity: &Identity, device: &Device, text: &str) -> Result<String> {
         let connection = self.stream_of(identity, device).ok_or(Code::StreamEnded)?;
+        let session = connection.session().ok_or(Code::StreamEnded)?;
+        if identity.caps != session.identity.caps || identity.credential() != session.identity.credential() {
+            let wrong = "the stream was opened with a token of other rights; open one with this token, or `refresh` it";
+            return Err(Error::new(Code::Forbidden).says(wrong));
+        }
         connection.hear(self.now_seconds());
         let id = match envelope::read(text) {
             Ok(Incoming::Pong) => return Ok("{}".to_owned()),

@@ -1,6 +1,7 @@
 //! The node's second: pings, deadlines and silence of every connection, and a sample of their number each minute.
 
 use crate::connection::Tick;
+use crate::encoded::Form;
 use crate::registry::Registry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -75,8 +76,9 @@ pub async fn run(registry: Arc<Registry>, minutes: Arc<Minutes>, clock: Arc<dyn 
             if connection.tick(now, wall_ms) == Tick::Wake {
                 connection.wake();
             }
-            // Whoever serves it may be stuck in a write to a peer that is gone.
-            if connection.is_gone() {
+            // Whoever serves it may be stuck in a write to a peer that is gone. A stream's write is HTTP's, which nobody here
+            // can end: it keeps its place until TCP gives it up, or places would not bound what is open.
+            if connection.is_gone() && connection.form != Form::Events {
                 registry.remove(&connection);
             }
         }

@@ -138,7 +138,7 @@ pub struct Send<'a> {
 
 /// Whom a message speaks to.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`mentions` is a list of user ids, or \"*\"")]
 pub enum Mentions<'a> {
     /// Users by their ids.
     Users(#[serde(borrow)] Vec<Cow<'a, str>>),
@@ -244,6 +244,8 @@ pub struct Pins<'a> {
     /// Id of the conversation.
     #[serde(borrow)]
     pub conversation: Cow<'a, str>,
+    /// `next` of the page before.
+    pub page: Option<i64>,
 }
 
 /// Fields of `history`; at most one of `after`, `before`, `around` (none = the newest page).

@@ -21,8 +21,8 @@ mod sqlite;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Event, ListQuery, Listed, Member, MemberList,
-    MembersQuery, MessageLog, Page, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
+    AppRef, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member, MemberList, MembersQuery,
+    MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -103,8 +103,8 @@ impl MessageLog for Store {
         amend::reactions(&self.log_readers, &query).await
     }
 
-    async fn pins(&self, app: AppRef, conversation: Conversation, viewer: Option<User>) -> Result<Vec<Event>> {
-        amend::pins(&self.log_readers, app, &conversation, viewer.as_ref()).await
+    async fn pins(&self, query: PinsQuery) -> Result<Pins> {
+        amend::pins(&self.log_readers, &query).await
     }
 
     async fn listed(&self, query: ListQuery) -> Result<Vec<Listed>> {

@@ -177,3 +177,15 @@ def test_a_drain_tells_the_stream_and_ends_it(server, rest):
         assert (code, reason["code"]) == (4001, "draining")
     server.start()
     assert Rest(server.url, rest.credential).call("GET", "/v1/stats")["connections"] == 0
+
+
+def test_a_token_of_other_rights_takes_no_commands_of_the_stream(server, rest, conv):
+    stream, _ = open_stream(server, rest.token("alice"), "d1")
+    narrow = rest.token("alice", caps={"other:*": ["read"]})
+    with stream:
+        with pytest.raises(Refusal) as refused:
+            stream.post({"id": 1, "send": send_fields(conv, "x")}, narrow, "?device=d1")
+        assert (refused.value.status, refused.value.code) == (403, "forbidden")
+        assert "ok" in stream.post({"id": 2, "send": send_fields(conv, "y")})
+    log = rest.call("GET", f"/v1/conversations/{conv}/messages?after=0")
+    assert [event["type"] for event in log["items"]].count("message") == 1

@@ -111,7 +111,7 @@ pub enum MessageAct {
     Delete,
     /// A user reacts to it, or takes that back.
     React {
-        /// The reaction: any short text.
+        /// The reaction: any short text. Empty in an event whose message was deleted since.
         emoji: Emoji,
         /// Whether it is added.
         on: bool,
@@ -140,7 +140,7 @@ impl MessageAct {
     /// Whether it says something to the others: who may not send may not do it either.
     #[must_use]
     pub const fn is_speech(&self) -> bool {
-        matches!(self, MessageAct::Edit { .. } | MessageAct::React { on: true, .. })
+        matches!(self, MessageAct::Edit { .. } | MessageAct::React { on: true, .. } | MessageAct::Pin { on: true })
     }
 
     /// Message units it counts: an edit those of its content, a reaction one, all else none.
@@ -257,6 +257,30 @@ pub struct ReactionsQuery {
     pub after: i64,
     /// Reactions at most.
     pub limit: u32,
+}
+
+/// Which pinned messages.
+#[derive(Debug, Clone)]
+pub struct PinsQuery {
+    /// The app.
+    pub app: AppRef,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// A member; `None` = the app's server.
+    pub viewer: Option<User>,
+    /// Those pinned before the event of this seq; `i64::MAX` = from the last pinned on.
+    pub before: i64,
+    /// Bytes of content at most; at least one message is returned where there is one.
+    pub bytes_max: usize,
+}
+
+/// A page of pinned messages.
+#[derive(Debug)]
+pub struct Pins {
+    /// The messages, the last pinned first.
+    pub events: Vec<Event>,
+    /// Seq of the event that pinned the last one, where others follow.
+    pub next: Option<i64>,
 }
 
 #[cfg(test)]

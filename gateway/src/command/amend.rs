@@ -3,13 +3,13 @@
 use super::Call;
 use crate::encode;
 use std::borrow::Cow;
-use tokenim_domain::log::{Amendment, Emoji, MessageAct, MessageLog, ReactionsQuery, Write};
+use tokenim_domain::log::{Amendment, Emoji, MessageAct, MessageLog, PinsQuery, ReactionsQuery, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result, content};
 use tokenim_protocol::command::{Delete, Edit, Pin, Pins, React, Reactions};
-use tokenim_protocol::limits::REACTIONS_PAGE_MAX;
+use tokenim_protocol::limits::{EVENT_OVERHEAD_BYTES_MAX, PINS_MAX, REACTIONS_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
 
 /// Replaces a message's content.
 pub fn edit<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
@@ -96,8 +96,14 @@ pub fn pins<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: Pins<'_> = call.fields()?;
     let conversation = Conversation::parse(&fields.conversation)?;
     call.allow(&conversation, Cap::Read)?;
-    let (app, viewer) = (call.session.identity.app, call.session.identity.user.clone());
+    let query = PinsQuery {
+        app: call.session.identity.app,
+        conversation,
+        viewer: Some(call.session.identity.user.clone()),
+        before: fields.page.unwrap_or(i64::MAX),
+        bytes_max: SERVER_FRAME_BYTES_MAX - PINS_MAX * EVENT_OVERHEAD_BYTES_MAX,
+    };
     let log = call.gateway.inner.log.clone();
-    call.later(async move { Ok(encode::events(&log.pins(app, conversation, Some(viewer)).await?)) });
+    call.later(async move { Ok(encode::pins(&log.pins(query).await?)) });
     Ok(())
 }

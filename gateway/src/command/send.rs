@@ -24,6 +24,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         if prev.is_some() {
             return Err(Error::invalid("prev", "an ephemeral message has no place in an order, so it takes no `prev`"));
         }
+        call.gateway.take_turn_of_user(&call.session)?;
         call.gateway.take_turn(Some(&call.session.place))?;
         return call.say(conversation, What::Message { client_msg_id, kind, body: send.body.get().into() });
     }

@@ -23,6 +23,8 @@ struct Head {
     epoch: i64,
     seq: i64,
     msg_no: i64,
+    /// Whether it was large at any of the events that were withheld.
+    was_large: bool,
 }
 
 /// The heads that moved since they were told, by conversation: as many as had events within a second.
@@ -35,8 +37,9 @@ impl Heads {
     }
 
     /// Notes that passive connections are behind this event.
-    pub(super) fn note(&mut self, key: &Key, event: &Event) {
-        let head = Head { app: event.app, epoch: event.epoch, seq: event.seq, msg_no: event.msg_no };
+    pub(super) fn note(&mut self, key: &Key, event: &Event, is_large: bool) {
+        let was_large = is_large || self.0.get(key).is_some_and(|head| head.was_large);
+        let head = Head { app: event.app, epoch: event.epoch, seq: event.seq, msg_no: event.msg_no, was_large };
         self.0.insert(key.clone(), head);
     }
 }
@@ -54,7 +57,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         for (key, head) in std::mem::take(&mut self.heads.0) {
             self.know(vec![(head.app, key.1.clone())]).await;
             let Some(audience) = self.audiences.get(&key) else { continue };
-            let (to, now) = (For::Passive { is_large: audience.is_large() }, self.node.seconds.now());
+            let (to, now) = (For::Passive { is_large: head.was_large || audience.is_large() }, self.node.seconds.now());
             let push = Encoded::new(&live::head(key.1.as_str(), head.epoch, head.seq, head.msg_no));
             let chunk = |form| Chunk {
                 conversation: key.1.clone(),

@@ -156,12 +156,13 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     fn tell(&mut self, key: &Key, said: Said) {
         let now = self.node.seconds.clock().monotonic();
         let Some(audience) = self.audiences.get(key) else { return };
-        let is_member = audience.members.iter().any(|(slot, _)| slot.user == said.user);
-        if !is_member {
+        let is_small = audience.members.len() <= RECEIPT_MEMBERS_MAX;
+        // The store was asked a moment ago; what is known here is looked at where it costs little.
+        if is_small && !audience.members.iter().any(|(slot, _)| slot.user == said.user) {
             return self.answer_said(said.asker, Err(Code::NotFound.into()));
         }
         let is_told = match said.is_typing {
-            true => audience.members.len() <= RECEIPT_MEMBERS_MAX && self.live.may_type(key, &said.user, now),
+            true => is_small && self.live.may_type(key, &said.user, now),
             false => true,
         };
         if is_told {

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use tokenim_domain::id::MessageId;
 use tokenim_domain::limits::{PINS_MAX, REACTIONS_PER_MESSAGE_MAX};
 use tokenim_domain::log::{
-    Amended, Amendment, AppRef, Emoji, Event, EventBody, MessageAct, MessageState, Outcome, Reaction, ReactionsQuery,
-    Reactor,
+    Amended, Amendment, Emoji, Event, EventBody, MessageAct, MessageState, Outcome, Pins, PinsQuery, Reaction,
+    ReactionsQuery, Reactor,
 };
-use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::name::{ClientMsgId, User};
 use tokenim_domain::role::{ContentKind, ConversationKind};
 use tokenim_domain::{Code, Error, Result, group};
 
@@ -77,7 +77,10 @@ fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Res
     let (stored_kind, stored): (String, String) = (sql::get(found, "dup_kind")?, sql::get(found, "dup_body")?);
     let says_the_same = match &amendment.act {
         MessageAct::Edit { .. } => stored.is_empty() || same_json(&stored, &body),
-        MessageAct::React { emoji, .. } => stored.contains(&serde_json::Value::from(emoji.as_str()).to_string()),
+        MessageAct::React { emoji, .. } => {
+            let said: serde_json::Value = serde_json::from_str(&stored).unwrap_or_default();
+            stored.is_empty() || said["emoji"] == emoji.as_str()
+        }
         MessageAct::Delete | MessageAct::Pin { .. } => true,
     };
     let same = sql::get::<i64>(found, "dup_type")? == event_type
@@ -204,7 +207,7 @@ async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState) -> Result<(
         MessageAct::Delete => {
             run(DELETE, vec![event.seq.into(), event.at_ms.into()]).await?;
             run(ERASE, vec![]).await?;
-            run(ERASE_EDITS, vec![row::EDITED.into()]).await?;
+            run(ERASE_WORDS, vec![row::EDITED.into(), row::REACTION.into()]).await?;
             run(DROP_REACTIONS, vec![]).await
         }
         MessageAct::Pin { on } => run(PIN, vec![on.then_some(event.seq).into()]).await,
@@ -251,19 +254,22 @@ pub(super) async fn reactions(on: &impl ConnectionTrait, query: &ReactionsQuery)
     rows.iter().map(reactor).collect()
 }
 
-/// The pinned messages, the last pinned first.
-pub(super) async fn pins(
-    on: &impl ConnectionTrait,
-    app: AppRef,
-    conversation: &Conversation,
-    viewer: Option<&User>,
-) -> Result<Vec<Event>> {
-    let first = range::first_visible(on, app, conversation, viewer).await?;
-    let values: [Value; 3] = [app.app.into(), conversation.as_str().into(), first.into()];
+/// A page of the pinned messages, the last pinned first.
+pub(super) async fn pins(on: &impl ConnectionTrait, query: &PinsQuery) -> Result<Pins> {
+    let first = range::first_visible(on, query.app, &query.conversation, query.viewer.as_ref()).await?;
+    let at = |before: i64| -> [Value; 4] {
+        [query.app.app.into(), query.conversation.as_str().into(), first.into(), before.into()]
+    };
+    let values = at(query.before).into_iter().chain([(query.bytes_max as i64).into()]);
     let rows = sql::rows(on, LIST_PINS, values).await?;
-    let mut events: Vec<Event> = rows.iter().map(|row| range::event(app, row)).collect::<Result<_>>()?;
-    range::mark_mine(on, &mut events, viewer).await?;
-    Ok(events)
+    let mut events: Vec<Event> = rows.iter().map(|row| range::event(query.app, row)).collect::<Result<_>>()?;
+    range::mark_mine(on, &mut events, query.viewer.as_ref()).await?;
+    let last = rows.last().map(|row| sql::get::<i64>(row, "pinned_seq")).transpose()?;
+    let next = match last {
+        Some(last) if sql::row(on, HAS_PINS, at(last)).await?.is_some() => Some(last),
+        _ => None,
+    };
+    Ok(Pins { events, next })
 }
 
 const EDIT: &str = "
@@ -278,8 +284,8 @@ ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET deleted_seq = excluded.
     edited_seq = NULL, edited_ms = NULL, kind = NULL, body = NULL, pinned_seq = NULL, reactions = NULL";
 const ERASE: &str =
     "UPDATE message SET body = '', about = NULL WHERE app_id = $1 AND conversation_id = $2 AND seq = $3";
-const ERASE_EDITS: &str =
-    "UPDATE message SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type = $4";
+const ERASE_WORDS: &str =
+    "UPDATE message SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type IN ($4, $5)";
 const DROP_REACTIONS: &str = "DELETE FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND target = $3";
 
 const PIN: &str = "
@@ -288,11 +294,19 @@ ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET pinned_seq = excluded.p
 const COUNT_PINS: &str = "
 SELECT count(*) AS pins FROM message_state WHERE app_id = $1 AND conversation_id = $2 AND pinned_seq IS NOT NULL";
 const LIST_PINS: &str = concat!(
-    "SELECT ",
+    "SELECT * FROM (SELECT ",
     range::columns!(),
-    " FROM message_state s JOIN message m ON m.app_id = s.app_id AND m.conversation_id = s.conversation_id AND m.seq = s.seq
-WHERE s.app_id = $1 AND s.conversation_id = $2 AND s.pinned_seq IS NOT NULL AND s.seq >= $3 ORDER BY s.pinned_seq DESC"
+    ", ",
+    range::bytes!(),
+    " AS bytes, SUM(",
+    range::bytes!(),
+    ") OVER (ORDER BY s.pinned_seq DESC) AS running
+FROM message_state s JOIN message m ON m.app_id = s.app_id AND m.conversation_id = s.conversation_id AND m.seq = s.seq
+WHERE s.app_id = $1 AND s.conversation_id = $2 AND s.pinned_seq IS NOT NULL AND s.seq >= $3 AND s.pinned_seq < $4) AS page
+WHERE running <= $5 OR running = bytes ORDER BY pinned_seq DESC"
 );
+const HAS_PINS: &str = "
+SELECT seq FROM message_state WHERE app_id = $1 AND conversation_id = $2 AND pinned_seq IS NOT NULL AND seq >= $3 AND pinned_seq < $4 LIMIT 1";
 
 const ADD_REACTION: &str = "
 INSERT INTO reaction (app_id, conversation_id, target, \"user\", emoji, seq) VALUES ($1, $2, $3, $4, $5, $6)";

@@ -1,7 +1,7 @@
 //! Reading a range of one conversation's log.
 
 use super::row;
-use crate::sql;
+use crate::sql::{self, Text};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use std::collections::BTreeMap;
 use tokenim_domain::log::{AppRef, Event, EventBody, From, Page, RangeQuery};
@@ -21,14 +21,15 @@ macro_rules! columns {
     s.pinned_seq, s.replies, s.reactions"
     };
 }
-pub(super) use columns;
 
 /// Bytes of an event that vary; reactions are written longer than they are stored.
 macro_rules! bytes {
     () => {
-        "octet_length(COALESCE(s.body, m.body)) + COALESCE(octet_length(m.about), 0) + 3 * COALESCE(octet_length(s.reactions), 0)"
+        "octet_length(COALESCE(s.body, m.body)) + COALESCE(octet_length(m.about), 0) + 5 * COALESCE(octet_length(s.reactions), 0)"
     };
 }
+
+pub(super) use {bytes, columns};
 
 /// Rows until their bytes pass the limit, but the first one always: the sum is taken by the database, so that a page of
 /// large bodies is never read into memory.
@@ -119,11 +120,12 @@ pub(super) async fn mark_mine(on: &impl ConnectionTrait, events: &mut [Event], v
         _ => None,
     });
     let (mut reacted, Some(viewer)) = (reacted.collect::<BTreeMap<_, _>>(), viewer) else { return Ok(()) };
-    let (Some((from, _)), Some((to, _))) = (reacted.first_key_value(), reacted.last_key_value()) else { return Ok(()) };
-    let (from, to) = (*from, *to);
-    let values: [Value; 5] =
-        [app.app.into(), conversation.as_str().into(), viewer.as_str().into(), from.into(), to.into()];
-    for row in &sql::rows(on, MINE, values).await? {
+    if reacted.is_empty() {
+        return Ok(());
+    }
+    let targets = serde_json::Value::from(reacted.keys().copied().collect::<Vec<_>>()).to_string();
+    let values: [Value; 4] = [app.app.into(), conversation.as_str().into(), viewer.as_str().into(), targets.into()];
+    for row in &sql::rows(on, MINE.on(on), values).await? {
         let (target, emoji): (i64, String) = (sql::get(row, "target")?, sql::get(row, "emoji")?);
         let reactions = reacted.get_mut(&target).into_iter().flat_map(|state| &mut state.reactions);
         reactions.filter(|one| one.emoji.as_str() == emoji).for_each(|one| one.mine = true);
@@ -131,9 +133,14 @@ pub(super) async fn mark_mine(on: &impl ConnectionTrait, events: &mut [Event], v
     Ok(())
 }
 
-const MINE: &str = "
+const MINE: Text = Text {
+    sqlite: "
 SELECT target, emoji FROM reaction
-WHERE app_id = $1 AND conversation_id = $2 AND \"user\" = $3 AND target >= $4 AND target <= $5";
+WHERE app_id = $1 AND conversation_id = $2 AND \"user\" = $3 AND target IN (SELECT value FROM json_each($4))",
+    postgres: "
+SELECT target, emoji FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND \"user\" = $3
+AND target = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($4::json) AS j(value)))",
+};
 
 /// What of the log the viewer may see.
 struct Bounds {

@@ -15,7 +15,7 @@ pub(super) const MESSAGE: i64 = 1;
 const MEMBER: i64 = 2;
 pub(super) const EDITED: i64 = 3;
 const DELETED: i64 = 4;
-const REACTION: i64 = 5;
+pub(super) const REACTION: i64 = 5;
 const PINNED: i64 = 6;
 const SETTINGS: i64 = 9;
 /// The `kind` of a row that is neither a message nor a change of membership.
@@ -171,6 +171,8 @@ fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
     match event_type {
         EDITED => Some(MessageAct::Edit { kind: ContentKind::find(kind)?, body: body.into_boxed_str() }),
         DELETED => Some(MessageAct::Delete),
+        // Erased with its message.
+        REACTION if body.is_empty() => Some(MessageAct::React { emoji: Emoji::trusted(""), on: kind == ON, count: 0 }),
         REACTION => {
             let said: serde_json::Value = serde_json::from_str(&body).ok()?;
             let (emoji, count) = (Emoji::trusted(said["emoji"].as_str()?), said["count"].as_i64()?);

@@ -5,7 +5,7 @@ mod govern;
 use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
-    Amendment, Joined, MemberChange, MessageAct, NewConversation, Outcome, Since, Watermark, Write,
+    Amendment, Emoji, Joined, MemberChange, MessageAct, NewConversation, Outcome, Since, Watermark, Write,
 };
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
@@ -188,7 +188,7 @@ impl Conversation {
             return Told::Refused("forbidden");
         }
         if let Some(member) = member.flatten()
-            && matches!(asked.act, MessageAct::Edit { .. } | MessageAct::React { on: true, .. })
+            && asked.act.is_speech()
         {
             if let Err(error) = group::check_speech(member.role, member.muted_until_ms, now_ms) {
                 return Told::Refused(error.code.as_str());
@@ -271,6 +271,9 @@ impl Conversation {
                 for amends in self.events.iter_mut().filter_map(|event| event.amends.as_mut()) {
                     match &mut amends.act {
                         MessageAct::Edit { body, .. } if amends.target == target => *body = "".into(),
+                        MessageAct::React { emoji, count, .. } if amends.target == target => {
+                            (*emoji, *count) = (Emoji::trusted(""), 0);
+                        }
                         _ => {}
                     }
                 }
@@ -436,6 +439,9 @@ impl Model {
             _ => MemberRole::Member,
         };
         let fresh: Vec<_> = fresh.into_iter().map(|user| (user.clone(), role(conversation, &user))).collect();
+        if actor.is_none() {
+            conversation.before.retain(|user, _| !fresh.iter().any(|(added, _)| added == user));
+        }
         conversation.join(fresh, seq);
         Told::Changed(Some(seq))
     }

@@ -369,3 +369,50 @@ async fn a_page_of_much_amended_messages_fits_a_frame() {
     }
     assert_eq!(read, (1..=after).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn pins_that_do_not_fit_a_frame_come_in_pages() {
+    let (server, mut alice, mut bob) = group().await;
+    for at in 0..6 {
+        let seq = alice.send("c1", &format!("p{at}"), &"x".repeat(60_000)).await["seq"].clone();
+        alice.ok("pin", json!({"conversation": "c1", "target": seq})).await;
+    }
+    let (mut pinned, mut page) = (Vec::new(), json!({"conversation": "c1"}));
+    loop {
+        let answer = bob.ok("pins", page.clone()).await;
+        assert!(bob.heard.last().unwrap().len() <= 256 * 1024);
+        pinned.extend(seqs(answer["items"].as_array().unwrap()));
+        match answer.get("next") {
+            Some(next) => page["page"] = next.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(pinned, [13, 11, 9, 7, 5, 3]);
+    let (rest, mut cursor, mut read) = (server.rest(), String::new(), Vec::new());
+    loop {
+        let answer = rest.get(&format!("/v1/conversations/c1/pins{cursor}")).await.ok();
+        read.extend(seqs(answer["items"].as_array().unwrap()));
+        let Some(next) = answer["next_cursor"].as_str() else { break };
+        cursor = format!("?cursor={next}");
+    }
+    assert_eq!(read, pinned);
+}
+
+#[tokio::test]
+async fn an_id_of_an_amendment_is_of_that_one_alone_and_a_users() {
+    let (server, mut alice, mut bob) = group().await;
+    let react = |emoji: &str| json!({"conversation": "c1", "target": 2, "emoji": emoji, "client_msg_id": "r1"});
+    assert_eq!(bob.ok("react", react("zz")).await["changed"], true);
+    assert_eq!(bob.ok("react", react("zz")).await["duplicate"], true);
+    for other in ["count", "emoji", "z"] {
+        assert_eq!(bob.refused("react", react(other)).await["code"], "conflict", "{other}");
+    }
+    alice.ok("delete", json!({"conversation": "c1", "target": 2})).await;
+    let log = Value::from(server.rest().log("c1").await).to_string();
+    assert!(!log.contains("zz"), "a reaction is words too: {log}");
+    assert_eq!(bob.ok("react", react("zz")).await["duplicate"], true, "a late repeat");
+    let body = json!({"kind": "text", "body": {"text": "x"}, "client_msg_id": "e1"});
+    let rest = server.rest();
+    let patched = rest.request(reqwest::Method::PATCH, "/v1/conversations/c1/messages/2").json(&body);
+    assert_eq!(crate::support::rest::answer(patched).await.refusal(), (422, "invalid_field".into()));
+}

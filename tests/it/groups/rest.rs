@@ -87,3 +87,14 @@ async fn a_block_list_is_its_users_own() {
     assert_eq!(server.rest().delete("/v1/users/alice/blocks/bob").await.ok()["changed"], true);
     bob.post("/v1/conversations/d/messages", &body).await.ok();
 }
+
+#[tokio::test]
+async fn whom_the_apps_server_adds_again_comes_without_a_past() {
+    let server = TestServer::spawn().await;
+    server.group("g", &["alice", "bob"]).await;
+    let rest = server.rest();
+    put(&rest, "/v1/conversations/g/members/bob/mute", json!({"for_s": 600})).await.ok();
+    rest.delete("/v1/conversations/g/members/bob").await.ok();
+    rest.post("/v1/conversations/g/members", &json!({"members": ["bob"]})).await.ok();
+    rest.send("g", "bob", "m1", "free to speak").await;
+}

@@ -107,6 +107,8 @@ async fn who_may_not_speak_is_not_heard_live_either() {
     server.connect("dora").await.ok("block", json!({"user": "alice"})).await;
     assert_eq!(alice.refused("send", ephemeral(direct, "e1")).await["code"], "blocked");
     assert_eq!(alice.refused("typing", json!({"conversation": direct})).await["code"], "blocked");
+    let pin = json!({"conversation": direct, "target": said});
+    assert_eq!(alice.refused("pin", pin).await["code"], "blocked");
     let edit = json!({"conversation": direct, "target": said, "kind": "text", "body": {"text": "psst"}});
     assert_eq!(alice.refused("edit", edit).await["code"], "blocked");
     assert_eq!(alice.ok("delete", json!({"conversation": direct, "target": said})).await["changed"], true);
