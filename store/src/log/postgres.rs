@@ -40,7 +40,7 @@ SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.mut
 FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY AS w(app, conversation, sender, client_msg_id, prev, reply_to, place)
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation
 LEFT JOIN LATERAL (
-    SELECT role, muted_until_ms FROM member WHERE app_id = c.app_id AND conversation_id = c.id AND \"user\" = w.sender LIMIT 1
+    SELECT role, muted_until_ms, joined_seq FROM member WHERE app_id = c.app_id AND conversation_id = c.id AND \"user\" = w.sender LIMIT 1
 ) m ON true
 LEFT JOIN LATERAL (
     SELECT app_id FROM user_block WHERE app_id = c.app_id AND other = w.sender AND \"user\" = CASE
