@@ -5,11 +5,11 @@ use crate::places::Places;
 use crate::registry::Registry;
 use crate::ticker::Seconds;
 use crate::verifier::Verifier;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokenim_domain::id::OrgId;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::id::{AppId, OrgId};
+use tokenim_domain::{Code, Error, Result};
 use tokio_util::sync::CancellationToken;
 
 /// How often a node asks what changed: a change is in force on every node a second after its commit.
@@ -89,17 +89,33 @@ impl Watch {
         for place in self.places.filter(|place| behind.holds(place.app.org)) {
             self.places.refresh(&place).await?;
         }
+        let mut anew = HashSet::new();
         for connection in self.registry.all() {
             let Some(session) = connection.session() else { continue };
             if !behind.holds(session.identity.app.org) {
                 continue;
             }
             match look_again(&self.verifier, &session).await {
-                Err(error) if ends(&error) => connection.close(error.code, error.retry_after_ms, self.seconds.now()),
+                Err(error) if ends(&error) => {
+                    let error = self.cause(error, &session, &mut anew).await?;
+                    connection.close(error.code, error.retry_after_ms, self.seconds.now());
+                }
                 other => other?,
             }
         }
         Ok(())
+    }
+
+    /// What ended a session. Keys go with their app, and were read after it: so an app whose key is revoked is read once more,
+    /// and its own end is what is told.
+    async fn cause(&self, error: Error, session: &Session, anew: &mut HashSet<AppId>) -> Result<Error> {
+        if error.code != Code::TokenRevoked {
+            return Ok(error);
+        }
+        if anew.insert(session.place.app.app) {
+            self.places.refresh(&session.place).await?;
+        }
+        Ok(session.place.admit(None).err().unwrap_or(error))
     }
 }
 

@@ -61,6 +61,8 @@ pub struct World {
 pub struct TestTerms {
     pub terms: Mutex<Terms>,
     pub standing: Mutex<Standing>,
+    /// Beside a read of the terms that began before the last change: what it still sees.
+    pub before: Mutex<Option<Terms>>,
     /// The number of the last change, and whether the store answers.
     changes: AtomicI64,
     pub is_reachable: AtomicBool,
@@ -86,7 +88,8 @@ impl TestTerms {
 
 impl TermBook for TestTerms {
     fn terms(&self, _: AppRef) -> Answer<'_, Option<Terms>> {
-        let answer = self.answer(Some(self.terms.lock().unwrap().clone()));
+        let before = self.before.lock().unwrap().take();
+        let answer = self.answer(Some(before.unwrap_or_else(|| self.terms.lock().unwrap().clone())));
         Box::pin(async move { answer })
     }
 
@@ -109,6 +112,7 @@ impl World {
         let book = Arc::new(TestTerms {
             terms: Mutex::new(terms),
             standing: Mutex::default(),
+            before: Mutex::default(),
             changes: AtomicI64::new(0),
             is_reachable: AtomicBool::new(true),
             org: app.org,

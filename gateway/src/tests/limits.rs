@@ -205,6 +205,19 @@ async fn a_revoked_key_ends_its_sessions_and_refuses_new_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_app_that_ends_between_two_looks_is_told_as_ended_and_not_its_key() {
+    let world = World::new();
+    let node = world.node();
+    let (alice, _) = arrive(&world, &node, "d1").await;
+    // The app was read before it ended, its key after: keys go with their app.
+    *world.book.before.lock().unwrap() = Some(world.book.terms.lock().unwrap().clone());
+    world.book.set_key(Standing { is_revoked: true, ..Standing::default() });
+    world.book.change(|terms| terms.access.block = Some(Block::App));
+    a_look().await;
+    assert_eq!(close_code(&alice).await, 4410);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_that_is_given_an_end_closes_its_sessions_there_unless_they_have_a_token_of_another() {
     let world = World::new();
     let node = world.node();
