@@ -1,4 +1,4 @@
-//! Who has read or received a message: counted and listed from the members' watermarks (ADR 14).
+//! Who has read or received a message: counted and listed from the members' watermarks (ADR 11).
 
 use crate::sql;
 use sea_orm::{ConnectionTrait, QueryResult};
