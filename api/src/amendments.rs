@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokenim_domain::limits::{EVENT_OVERHEAD_BYTES_MAX, PINS_MAX, REACTIONS_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
 use tokenim_domain::log::{
     Amendment, Emoji, EventBody, From, MessageAct, MessageLog, Outcome, PinsQuery, RangeQuery, ReactionsQuery, Reactor,
-    Write,
+    Write, cut_page,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -317,13 +317,11 @@ pub(crate) async fn list_reactions(
         after: query.text("cursor").map(read_cursor).transpose()?.unwrap_or(0),
         limit: limit + 1,
     };
-    answer::view(&page_of(api.store.reactions(wanted).await?, limit as usize))
+    answer::view(&page_of(api.store.reactions(wanted).await?, limit))
 }
 
-/// One reaction more than the page holds was asked for: it tells whether there is another page.
-fn page_of(mut reactors: Vec<Reactor>, limit: usize) -> ReactionPage {
-    let has_more = reactors.len() > limit;
-    reactors.truncate(limit);
+fn page_of(mut reactors: Vec<Reactor>, limit: u32) -> ReactionPage {
+    let has_more = cut_page(&mut reactors, limit);
     let next_cursor = reactors.last().filter(|_| has_more).map(|last| format!("{CURSOR_PREFIX}{}", last.seq));
     let reply = |one: &Reactor| ReactionReply {
         user: one.user.to_string(),

@@ -5,14 +5,16 @@ use crate::api::Api;
 use crate::auth::{Auth, Caller};
 use crate::conversations;
 use crate::fault::Fault;
-use crate::members::{CURSOR_PREFIX, PAGE_DEFAULT, read_cursor};
+use crate::members::{PAGE_DEFAULT, page_cursor, read_cursor};
 use crate::post::{Empty, Post};
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, put};
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use tokenim_domain::limits::MEMBERS_PAGE_MAX;
-use tokenim_domain::log::{BlockChange, Governing, GroupAct, List, ListQuery, Listed, MessageLog, Outcome, Write};
+use tokenim_domain::log::{
+    BlockChange, Governing, GroupAct, List, ListQuery, Listed, MessageLog, Outcome, Write, cut_page,
+};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
@@ -136,10 +138,8 @@ async fn page(api: &Api, caller: &Caller, request: &HttpRequest, list: List) -> 
     let after = query.text("cursor").map(read_cursor).transpose()?;
     let wanted = ListQuery { app: caller.app(), list, viewer: caller.viewer(), after, limit: limit + 1 };
     let mut listed = api.store.listed(wanted).await?;
-    // One user more than the page holds was asked for: it tells whether there is another page.
-    let has_more = listed.len() > limit as usize;
-    listed.truncate(limit as usize);
-    let next_cursor = listed.last().filter(|_| has_more).map(|last| format!("{CURSOR_PREFIX}{}", last.user));
+    let has_more = cut_page(&mut listed, limit);
+    let next_cursor = listed.last().filter(|_| has_more).map(|last| page_cursor(&last.user));
     answer::view(&ListedPage { items: listed.into_iter().map(reply).collect(), next_cursor })
 }
 

@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 use tokenim_domain::group::added_role;
 use tokenim_domain::limits::MEMBERS_PAGE_MAX;
-use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write};
+use tokenim_domain::log::{self, MemberChange, MembersQuery, MessageLog, Outcome, Write, cut_page};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, MemberRole};
 use tokenim_domain::scope::Scope;
@@ -36,7 +36,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 /// Members of a page when the call names no `limit`.
 pub(crate) const PAGE_DEFAULT: u32 = 50;
 /// What a cursor of a list of users begins with.
-pub(crate) const CURSOR_PREFIX: &str = "cur_";
+const CURSOR_PREFIX: &str = "cur_";
 
 /// Users to add.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -114,14 +114,12 @@ pub(crate) async fn list(
     let view = api.store.find_conversation(caller.app(), &conversation, viewer.as_ref()).await?;
     let view = view.ok_or_else(|| Error::new(Code::NotFound))?;
     let page = MembersQuery { app: caller.app(), conversation, viewer, after, limit: limit + 1 };
-    let page = page_of(api.store.members(page).await?, limit as usize, AsOf { epoch: view.epoch, seq: view.last_seq });
+    let page = page_of(api.store.members(page).await?, limit, AsOf { epoch: view.epoch, seq: view.last_seq });
     answer::view(&page)
 }
 
-/// One member more than the page holds was asked for: it tells whether there is another page.
-fn page_of(mut members: Vec<log::Member>, limit: usize, as_of: AsOf) -> MemberPage {
-    let has_more = members.len() > limit;
-    members.truncate(limit);
+fn page_of(mut members: Vec<log::Member>, limit: u32, as_of: AsOf) -> MemberPage {
+    let has_more = cut_page(&mut members, limit);
     let next_cursor = members.last().filter(|_| has_more).map(|last| page_cursor(&last.user));
     MemberPage { items: members.iter().map(reply).collect(), as_of, next_cursor }
 }

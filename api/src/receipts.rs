@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use tokenim_domain::Code;
 use tokenim_domain::limits::MEMBERS_PAGE_MAX;
-use tokenim_domain::log::{Acknowledged, MessageLog, ReceiptsQuery};
+use tokenim_domain::log::{Acknowledged, MessageLog, ReceiptsQuery, cut_page};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
@@ -85,9 +85,7 @@ pub(crate) async fn show(
         limit: limit + 1,
     };
     let mut receipts = api.store.receipts(asked).await?;
-    // One member more than the page holds was asked for: it tells whether there is another page.
-    let has_more = receipts.page.len() > limit as usize;
-    receipts.page.truncate(limit as usize);
+    let has_more = cut_page(&mut receipts.page, limit);
     let next_cursor = receipts.page.last().filter(|_| has_more).map(|last| page_cursor(&last.user));
     let items = receipts.page.iter().map(reply).collect();
     let (members, read, received) = (receipts.members, receipts.read, receipts.received);

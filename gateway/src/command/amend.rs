@@ -3,7 +3,7 @@
 use super::Call;
 use crate::encode;
 use std::borrow::Cow;
-use tokenim_domain::log::{Amendment, Emoji, MessageAct, MessageLog, PinsQuery, ReactionsQuery, Write};
+use tokenim_domain::log::{Amendment, Emoji, MessageAct, MessageLog, PinsQuery, ReactionsQuery, Write, cut_page};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
@@ -83,9 +83,7 @@ pub fn reactions<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let log = call.gateway.inner.log.clone();
     call.later(async move {
         let mut page = log.reactions(query).await?;
-        // One more than the page holds was asked for: it tells whether there is another page.
-        let has_more = page.len() > limit as usize;
-        page.truncate(limit as usize);
+        let has_more = cut_page(&mut page, limit);
         Ok(encode::reactions(&page, has_more))
     });
     Ok(())

@@ -4,7 +4,7 @@ use super::{Call, users};
 use crate::encode;
 use tokenim_domain::group::added_role;
 use tokenim_domain::id::uuid_v7;
-use tokenim_domain::log::{MemberChange, MembersQuery, MessageLog, NewConversation, Write};
+use tokenim_domain::log::{MemberChange, MembersQuery, MessageLog, NewConversation, Write, cut_page};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, ConversationKind};
 use tokenim_domain::token::caps::Cap;
@@ -92,9 +92,7 @@ pub fn members<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let log = call.gateway.inner.log.clone();
     call.later(async move {
         let mut page = log.members(query).await?;
-        // One more than the page holds was asked for: it tells whether there is another page.
-        let has_more = page.len() > limit as usize;
-        page.truncate(limit as usize);
+        let has_more = cut_page(&mut page, limit);
         Ok(encode::members(&page, has_more))
     });
     Ok(())

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::encode;
 use std::borrow::Cow;
-use tokenim_domain::log::{BlockChange, List, ListQuery, MessageLog, Write};
+use tokenim_domain::log::{BlockChange, List, ListQuery, MessageLog, Write, cut_page};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
@@ -44,9 +44,7 @@ fn page<L: MessageLog>(call: &Call<'_, L>, list: List, page: Option<Cow<'_, str>
     let log = call.gateway.inner.log.clone();
     call.later(async move {
         let mut page = log.listed(query).await?;
-        // One more than the page holds was asked for: it tells whether there is another page.
-        let has_more = page.len() > limit as usize;
-        page.truncate(limit as usize);
+        let has_more = cut_page(&mut page, limit);
         Ok(encode::listed(&page, has_more))
     });
     Ok(())

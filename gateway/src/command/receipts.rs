@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::encode;
-use tokenim_domain::log::{MessageLog, ReceiptsQuery};
+use tokenim_domain::log::{MessageLog, ReceiptsQuery, cut_page};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
@@ -32,9 +32,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     call.later(async move {
         let has_page = query.has.is_some();
         let mut receipts = log.receipts(query).await?;
-        // One more than the page holds was asked for: it tells whether there is another page.
-        let has_more = receipts.page.len() > limit as usize;
-        receipts.page.truncate(limit as usize);
+        let has_more = cut_page(&mut receipts.page, limit);
         Ok(encode::receipts(&receipts, has_page.then_some(has_more)))
     });
     Ok(())
