@@ -156,114 +156,71 @@ pub(crate) struct ChangedUser {
     role: Option<String>,
 }
 
-/// A message's content was replaced.
-#[derive(Debug, ToSchema)]
-#[schema(as = EditedEvent)]
-#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
-pub(crate) struct EditedSchema {
-    conversation: String,
-    /// Incarnation of the conversation's log.
-    epoch: i64,
-    /// Dense number in the conversation, from 1.
-    seq: i64,
-    /// Messages of the conversation so far.
-    msg_no: i64,
-    #[schema(format = DateTime)]
-    at: String,
-    /// Seq of the message.
-    target: i64,
-    /// Who did it; absent when the app's server did.
-    #[schema(nullable = false)]
-    actor: Option<String>,
-    /// The actor's own id of it.
-    #[schema(nullable = false)]
-    client_msg_id: Option<String>,
-    /// Content kind; absent where the message was deleted since.
-    #[schema(nullable = false)]
-    kind: Option<String>,
-    /// The new content; absent where the message was deleted since.
-    #[schema(value_type = Option<serde_json::Value>)]
-    body: (),
+/// An event that speaks of a message, with what it carries of its own.
+macro_rules! amendment {
+    ($(#[$doc:meta])* $name:ident as $schema:ident { $($own:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, ToSchema)]
+        #[schema(as = $schema)]
+        #[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+        pub(crate) struct $name {
+            conversation: String,
+            /// Incarnation of the conversation's log.
+            epoch: i64,
+            /// Dense number in the conversation, from 1.
+            seq: i64,
+            /// Messages of the conversation so far.
+            msg_no: i64,
+            #[schema(format = DateTime)]
+            at: String,
+            /// Seq of the message.
+            target: i64,
+            /// Who did it; absent when the app's server did.
+            #[schema(nullable = false)]
+            actor: Option<String>,
+            /// The actor's own id of it.
+            #[schema(nullable = false)]
+            client_msg_id: Option<String>,
+            $($own)*
+        }
+    };
 }
 
-/// A message's content was erased.
-#[derive(Debug, ToSchema)]
-#[schema(as = DeletedEvent)]
-#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
-pub(crate) struct DeletedSchema {
-    conversation: String,
-    /// Incarnation of the conversation's log.
-    epoch: i64,
-    /// Dense number in the conversation, from 1.
-    seq: i64,
-    /// Messages of the conversation so far.
-    msg_no: i64,
-    #[schema(format = DateTime)]
-    at: String,
-    /// Seq of the message.
-    target: i64,
-    /// Who did it; absent when the app's server did.
-    #[schema(nullable = false)]
-    actor: Option<String>,
-    /// The actor's own id of it.
-    #[schema(nullable = false)]
-    client_msg_id: Option<String>,
+amendment! {
+    /// A message's content was replaced.
+    EditedSchema as EditedEvent {
+        /// Content kind; absent where the message was deleted since.
+        #[schema(nullable = false)]
+        kind: Option<String>,
+        /// The new content; absent where the message was deleted since.
+        #[schema(value_type = Option<serde_json::Value>)]
+        body: (),
+    }
 }
 
-/// A user reacted to a message, or took that back.
-#[derive(Debug, ToSchema)]
-#[schema(as = ReactionEvent)]
-#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
-pub(crate) struct ReactionSchema {
-    conversation: String,
-    /// Incarnation of the conversation's log.
-    epoch: i64,
-    /// Dense number in the conversation, from 1.
-    seq: i64,
-    /// Messages of the conversation so far.
-    msg_no: i64,
-    #[schema(format = DateTime)]
-    at: String,
-    /// Seq of the message.
-    target: i64,
-    /// Who did it; absent when the app's server did.
-    #[schema(nullable = false)]
-    actor: Option<String>,
-    /// The actor's own id of it.
-    #[schema(nullable = false)]
-    client_msg_id: Option<String>,
-    /// Absent where the message was deleted since.
-    #[schema(nullable = false)]
-    emoji: Option<String>,
-    /// `added` or `removed`.
-    change: String,
-    /// Users with this reaction afterwards; absent where the message was deleted since.
-    #[schema(nullable = false)]
-    count: Option<i64>,
+amendment! {
+    /// A message's content was erased.
+    DeletedSchema as DeletedEvent {}
 }
 
-/// A message was pinned, or no more.
-#[derive(Debug, ToSchema)]
-#[schema(as = PinnedEvent)]
-#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
-pub(crate) struct PinnedSchema {
-    conversation: String,
-    /// Incarnation of the conversation's log.
-    epoch: i64,
-    /// Dense number in the conversation, from 1.
-    seq: i64,
-    /// Messages of the conversation so far.
-    msg_no: i64,
-    #[schema(format = DateTime)]
-    at: String,
-    /// Seq of the message.
-    target: i64,
-    /// Who did it; absent when the app's server did.
-    #[schema(nullable = false)]
-    actor: Option<String>,
-    /// The actor's own id of it.
-    #[schema(nullable = false)]
-    client_msg_id: Option<String>,
-    /// `added` or `removed`.
-    change: String,
+amendment! {
+    /// A user reacted to a message, or took that back.
+    ReactionSchema as ReactionEvent {
+        /// Absent where the message was deleted since.
+        #[schema(nullable = false)]
+        emoji: Option<String>,
+        /// `added` or `removed`.
+        change: String,
+        /// Users with this reaction afterwards; absent where the message was deleted since.
+        #[schema(nullable = false)]
+        count: Option<i64>,
+    }
+}
+
+amendment! {
+    /// A message was pinned, or no more.
+    PinnedSchema as PinnedEvent {
+        /// `added` or `removed`.
+        change: String,
+    }
 }
