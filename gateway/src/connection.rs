@@ -13,7 +13,6 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use outbox::Outbox;
 use state::{Phase, State};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -311,9 +310,7 @@ impl Connection {
     /// Since when it was sent what happens in a conversation.
     #[must_use]
     pub fn since(&self, conversation: &Conversation) -> Since {
-        let state = self.state();
-        let resumed = state.resumed.iter().find(|(name, _)| name == conversation);
-        resumed.map_or(Since::Time(state.since_ms), |(_, seq)| Since::Seq(*seq))
+        self.state().since(conversation)
     }
 
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
@@ -380,7 +377,10 @@ impl Connection {
             return Given::Quiet;
         }
         match to {
-            For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => return Given::Passive,
+            For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => {
+                state.withhold(chunk);
+                return Given::Passive;
+            }
             For::Passive { is_large } if state.is_open(&chunk.conversation, is_large) => return Given::Quiet,
             For::All | For::Open { .. } | For::Passive { .. } => {}
         }
@@ -451,7 +451,7 @@ impl Connection {
         state.gate = None;
         state.held = None;
         state.heads = Vec::new();
-        state.views = HashMap::new();
+        (state.views, state.withheld) = Default::default();
         (state.waiting, state.guest) = (None, None);
         state.session.take()
     }
