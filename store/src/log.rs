@@ -7,6 +7,7 @@ mod contact;
 mod create;
 mod cursor;
 mod directory;
+mod found;
 mod govern;
 mod listed;
 mod members;

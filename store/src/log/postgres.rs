@@ -8,6 +8,7 @@
 //! takes a statement's snapshot before it waits for a lock.
 
 use super::append::{Head, Key, Moved, Placed, UsageRun};
+use super::found::Found;
 use super::row;
 use crate::{fault, sql};
 use sea_orm::sea_query::{ArrayType, ValueType};
@@ -52,7 +53,7 @@ LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.se
 LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.reply_to AND y.type = 1 AND y.seq >= m.joined_seq
 ORDER BY w.place";
 
-pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<QueryResult>> {
+pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<Found>> {
     let values = [
         ids(drafts.iter().map(|d| d.app.app.0)),
         texts(drafts.iter().map(|d| d.conversation.as_str())),
@@ -61,7 +62,7 @@ pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> R
         texts(drafts.iter().map(|d| d.prev.as_ref().map_or("", ClientMsgId::as_str))),
         numbers(drafts.iter().map(|d| d.about.reply_to.unwrap_or(0))),
     ];
-    sql::rows(tx, FIND, values).await
+    sql::rows(tx, FIND, values).await?.iter().map(Found::from_row).collect()
 }
 
 /// Heads, messages and usage rows in one statement. Heads are locked in the order of their keys before they are moved.
