@@ -13,8 +13,8 @@ pub use amend::{
 pub use event::{Event, EventBody};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
 pub use query::{
-    Acknowledged, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member, MemberList, MembersQuery, Page,
-    RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
+    Acknowledged, Changed, ChangedQuery, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member, MemberList,
+    MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
 pub use write::{
@@ -127,4 +127,7 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Closes what a process before this one left open: its users were seen until it was alive last.
     fn close_seen(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Where conversations stand that changed lately, each once however many of the users are in it.
+    fn changed(&self, query: ChangedQuery) -> impl Future<Output = Result<Vec<Changed>>> + Send;
 }

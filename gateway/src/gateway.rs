@@ -15,6 +15,7 @@ use crate::presence::task::Shared;
 use crate::recent::Times;
 use crate::registry::{AppStats, Registry};
 use crate::reply;
+use crate::sweep::{self, Sweep};
 use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
 use crate::watch::Watch;
@@ -29,7 +30,7 @@ use tokenim_domain::log::{AppRef, MessageLog, Outcome, Write};
 use tokenim_domain::rng::Rng;
 use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Error, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -157,12 +158,17 @@ impl<L: MessageLog> Gateway<L> {
         let (verifier, watched) = (parts.verifier, registry.clone());
         let watch = Watch { places, verifier, registry: watched, seconds: seconds.clone() };
         let (here, halt) = (registry.clone(), stop.clone());
-        let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, stop: halt };
-        let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
+        let (bus, lost) = (Arc::new(parts.bus), Arc::new(Notify::new()));
+        let (found, behind) = sweep::channel();
+        let (log, clock, around) = (parts.log.clone(), parts.clock.clone(), registry.clone());
+        let sweep = Sweep { log, bus: bus.clone(), registry: around, clock, lost: lost.clone(), found };
+        let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, lost, stop: halt };
+        let delivery = Delivery::new(parts.log.clone(), bus, here);
         inner.vital(presence.clone().tell(registry.clone(), stop.clone()));
         inner.vital(presence.save(parts.log.clone(), stop.clone()));
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
-        inner.vital(delivery.run(committed, said));
+        inner.vital(delivery.run(committed, said, behind));
+        inner.vital(sweep.run(stop.clone()));
         inner.vital(watch.run(stop.clone()));
         inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
         Gateway { inner }
@@ -357,6 +363,12 @@ impl<L: MessageLog> Gateway<L> {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.inner.verifier
+    }
+
+    /// Stops the tasks that wait for time; those that wait for a port never hear of it again.
+    #[cfg(test)]
+    pub(crate) fn kill(&self) {
+        self.inner.stop.cancel();
     }
 
     /// Sends everybody away and stops: a `drain` push with a random wait within the window, then close 4001, then the

@@ -25,6 +25,7 @@ pub mod recent;
 mod registry;
 mod reply;
 pub mod stream;
+mod sweep;
 mod ticker;
 #[cfg(feature = "server")]
 pub mod transport;
@@ -37,5 +38,7 @@ pub use registry::AppStats;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use crate::connection::{Connection, Session};
 use crate::encoded::Form;
 use crate::limits::refused;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::AppRef;
@@ -72,7 +72,8 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     next_id: u64,
-    connections: HashMap<u64, Arc<Connection>>,
+    /// In the order of their numbers, in which each is looked at: what a node does must not hang on a random hash.
+    connections: BTreeMap<u64, Arc<Connection>>,
     slots: HashMap<(AppId, User), Weak<Slot>>,
     stats: HashMap<AppId, AppStats>,
     sweep_at: usize,
@@ -165,6 +166,15 @@ impl Registry {
     /// Every connection, for the node's tick and its drain.
     pub fn all(&self) -> Vec<Arc<Connection>> {
         self.inner().connections.values().cloned().collect()
+    }
+
+    /// The users who are connected, each once, in the order of their apps.
+    pub fn users(&self) -> Vec<(AppRef, User)> {
+        let sessions: Vec<_> = self.all().iter().filter_map(|connection| connection.session()).collect();
+        let mut users: Vec<_> = sessions.iter().map(|session| (session.slot.app, session.slot.user.clone())).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
     }
 
     /// How many sockets are open, authenticated or not.

@@ -3,6 +3,7 @@
 mod amend;
 mod append;
 mod change;
+mod changed;
 mod contact;
 mod create;
 mod cursor;
@@ -22,8 +23,9 @@ mod sqlite;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member, MemberList, MembersQuery,
-    MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
+    AppRef, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member,
+    MemberList, MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
+    ReceiptsQuery, Seen, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -144,5 +146,9 @@ impl MessageLog for Store {
 
     async fn close_seen(&self) -> Result<()> {
         presence::close(self).await
+    }
+
+    async fn changed(&self, query: ChangedQuery) -> Result<Vec<Changed>> {
+        changed::read(&self.log_readers, &query).await
     }
 }
