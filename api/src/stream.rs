@@ -3,7 +3,7 @@
 
 use crate::answer::{self, Answer};
 use crate::api::Api;
-use crate::auth::{Auth, EndUser, origin};
+use crate::auth::{Auth, EndUser, address, origin};
 use crate::fault::Fault;
 use crate::post::Envelope;
 use crate::query::Query;
@@ -40,7 +40,7 @@ async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: HttpRequest) ->
     };
     let (device, sdk) = (query.text("device").map(Into::into), query.text("sdk").map(Into::into));
     let connect = Connect { token, session, device, sdk, features: Vec::new(), heads: Some(heads) };
-    let mut stream = api.gateway.open_stream(connect, origin(request.headers())).await?;
+    let mut stream = api.gateway.open_stream(connect, address(&request), origin(request.headers())).await?;
     let events = futures_util::stream::poll_fn(move |context| {
         stream.poll_next(context).map(|event| event.map(Ok::<_, Infallible>))
     });

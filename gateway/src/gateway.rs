@@ -7,7 +7,7 @@ use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
-use crate::limits::{Addresses, Limits, refused};
+use crate::limits::{Addresses, Guest, Limits, refused};
 use crate::live::{self, Heard};
 use crate::metered::Metered;
 use crate::places::{Place, Places};
@@ -267,13 +267,16 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Counts a connection of that address until it is connected; one too many is closed, with a code a browser can read.
     pub fn admit(&self, connection: &Connection, address: Option<IpAddr>) {
-        match self.inner.addresses.admit(address, self.now_ns()) {
+        match self.guest(address) {
             Ok(guest) => connection.set_guest(guest),
-            Err(error) => {
-                self.inner.counters.refuse(error.code);
-                connection.close(error.code, error.retry_after_ms, self.inner.seconds.now());
-            }
+            Err(error) => connection.close(error.code, error.retry_after_ms, self.inner.seconds.now()),
         }
+    }
+
+    /// A place among the connections of an address that are not connected yet. Errors: `address_limit`.
+    pub(crate) fn guest(&self, address: Option<IpAddr>) -> Result<Option<Guest>> {
+        let guest = self.inner.addresses.admit(address, self.now_ns());
+        guest.inspect_err(|error| self.inner.counters.refuse(error.code))
     }
 
     /// Forgets a connection whose socket ended.
