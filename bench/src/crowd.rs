@@ -1,11 +1,14 @@
 //! Connections that send messages to conversations, and those that receive them.
 
 use crate::failure::Failure;
+use crate::report::Offer;
 use crate::schedule::Schedule;
 use crate::sender::{Sender, receive};
+use crate::stream::Address;
 use crate::tally::Tally;
 use crate::target::{Target, User};
 use crate::tasks::Tasks;
+use crate::websocket::{Connection, MESSAGE_PUSH};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +17,7 @@ const TAIL: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(1);
 /// Conversations with more members tell nobody who has not opened them (docs/PROTOCOL.md §4).
 const OPEN_ABOVE: usize = 1_024;
-/// Users that a conversation has beside those who are connected take no token, so they are only named.
+/// The run's users are new, so their messages' ids need not differ from those of an earlier run.
 const FIRST_RUN: u64 = 1;
 
 /// Who sends and who receives.
@@ -122,12 +125,18 @@ pub struct Arrivals<'a> {
 }
 
 impl Arrivals<'_> {
+    /// So many a second, all of them.
+    pub fn offer(&self, per_second: f64) -> Offer {
+        let count = self.users.len() as u64;
+        Offer { count, lasts: Duration::from_secs_f64(count as f64 / per_second) }
+    }
+
     /// Each connects at its moment, so many a second, and stays in `held`; it has come when it was told what it missed.
     ///
     /// Errors: a connection fails for another reason than a refusal.
     pub async fn come(&self, per_second: f64, tally: &Rc<Tally>, held: &mut Tasks<()>) -> Result<(), Failure> {
         let (began, before) = (Instant::now(), tally.acked.get() + tally.refusals());
-        let lasts = Duration::from_secs_f64(self.users.len() as f64 / per_second);
+        let lasts = self.offer(per_second).lasts;
         let schedule = Schedule::part(began, per_second, lasts, 0, 1);
         for (at, user) in self.users.iter().enumerate() {
             // Rounding may have made the schedule one shorter.
@@ -146,7 +155,7 @@ impl Arrivals<'_> {
 }
 
 async fn arrive(
-    address: crate::stream::Address,
+    address: Address,
     user: User,
     heads: String,
     missed: u64,
@@ -156,9 +165,8 @@ async fn arrive(
     tokio::time::sleep_until(due.into()).await;
     tally.send(due);
     let mut came = 0;
-    let mut count = |text: &str| came += u64::from(text.starts_with(crate::websocket::MESSAGE_PUSH));
-    let mut connection = match crate::websocket::Connection::open_with(&address, &user.token, &heads, &mut count).await
-    {
+    let mut count = |text: &str| came += u64::from(text.starts_with(MESSAGE_PUSH));
+    let mut connection = match Connection::open_with(&address, &user.token, &heads, &mut count).await {
         Ok(connection) => connection,
         Err(Failure { refusal: Some(refusal), .. }) => {
             tally.refuse(refusal);
@@ -168,7 +176,7 @@ async fn arrive(
     };
     while came < missed {
         let mut more = 0;
-        connection.read(|text| more += u64::from(text.starts_with(crate::websocket::MESSAGE_PUSH))).await?;
+        connection.read(|text| more += u64::from(text.starts_with(MESSAGE_PUSH))).await?;
         came += more;
     }
     tally.ack(due);

@@ -15,6 +15,8 @@ mod report;
 mod schedule;
 mod sender;
 mod server;
+#[cfg(test)]
+mod stall;
 mod stream;
 mod tally;
 mod target;

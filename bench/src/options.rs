@@ -63,7 +63,7 @@ impl Workload {
             Workload::Storm => (500, 1_000),
             Workload::Mixed => (200, 200),
             // Its rate is what it finds the server can do.
-            Workload::Overload => (0, 64),
+            Workload::Overload => (0, 1_000),
         };
         Defaults { rate, connections }
     }

@@ -7,9 +7,13 @@ use crate::tally::{Refused, Second, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 /// Share of the offered load that must have been sent.
 const SENT_SHARE_MIN: f64 = 0.99;
+/// How much longer than its schedule a stretch may take, in share and in seconds, before the server counts as behind.
+const LATE_SHARE_MAX: f64 = 0.05;
+const LATE_SECONDS_MAX: f64 = 1.0;
 
 /// The whole of a run.
 #[derive(Debug, Serialize)]
@@ -58,6 +62,8 @@ pub struct Phase {
     pub seconds: f64,
     /// How many were due; `None` in a closed loop, which takes what it can get.
     pub offered: Option<u64>,
+    /// In how many seconds they were due.
+    pub scheduled_seconds: Option<f64>,
     /// How many were sent.
     pub sent: u64,
     /// How many were accepted.
@@ -94,8 +100,8 @@ pub struct Server {
     pub cpu_us: u64,
     /// For each thing accepted.
     pub cpu_us_each: f64,
-    /// For each delivery.
-    pub cpu_us_per_delivery: f64,
+    /// For each delivery, where there are any.
+    pub cpu_us_per_delivery: Option<f64>,
     /// By thread.
     pub threads_us: BTreeMap<String, u64>,
     /// Writes in each batch that was committed.
@@ -112,6 +118,23 @@ pub struct Server {
     pub bytes_per_connection: Option<f64>,
 }
 
+/// What is due, and in what time.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// How many.
+    pub count: u64,
+    /// In what time.
+    pub lasts: Duration,
+}
+
+impl Offer {
+    /// So many a second for so long.
+    #[must_use]
+    pub fn at(per_second: f64, lasts: Duration) -> Self {
+        Offer { count: (per_second * lasts.as_secs_f64()).round() as u64, lasts }
+    }
+}
+
 /// Whether refusals make a run invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusals {
@@ -124,12 +147,13 @@ pub enum Refusals {
 impl Phase {
     /// What a tally holds.
     #[must_use]
-    pub fn of(name: &'static str, unit: &'static str, offered: Option<u64>, seconds: f64, tally: &Tally) -> Self {
+    pub fn of(name: &'static str, unit: &'static str, offer: Option<Offer>, seconds: f64, tally: &Tally) -> Self {
         Phase {
             name,
             unit,
             seconds,
-            offered,
+            offered: offer.map(|offer| offer.count),
+            scheduled_seconds: offer.map(|offer| offer.lasts.as_secs_f64()),
             sent: tally.sent.get(),
             accepted: tally.acked.get(),
             accepted_per_s: tally.acked.get() as f64 / seconds.max(f64::EPSILON),
@@ -159,6 +183,13 @@ impl Phase {
         if self.delivered != self.deliveries_due {
             faults.push(format!("{name}: {} deliveries came, {} were due", self.delivered, self.deliveries_due));
         }
+        if self.refusals == Refusals::Fail
+            && let Some(scheduled) = self.scheduled_seconds
+            && self.seconds > scheduled * (1.0 + LATE_SHARE_MAX) + LATE_SECONDS_MAX
+        {
+            let took = self.seconds;
+            faults.push(format!("{name}: {scheduled:.1} s of load took {took:.1} s: the server does not keep up"));
+        }
         if self.refusals == Refusals::Fail {
             let refused = self.refused.iter();
             faults.extend(
@@ -176,7 +207,7 @@ impl Server {
         Server {
             cpu_us: cost.server_us,
             cpu_us_each: cost.server_us as f64 / accepted.max(1) as f64,
-            cpu_us_per_delivery: cost.server_us as f64 / delivered.max(1) as f64,
+            cpu_us_per_delivery: (delivered > 0).then(|| cost.server_us as f64 / delivered as f64),
             threads_us: cost.threads_us,
             writes_per_commit: cost.writes_per_commit,
             generator_cores: cost.client_us as f64 / cost.seconds / 1e6,
@@ -247,8 +278,10 @@ impl fmt::Display for Quantiles {
 impl fmt::Display for Server {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |kb: u64| kb as f64 / 1024.0;
-        let mut line =
-            format!("  server CPU {:.1} µs each, {:.2} µs a delivery", self.cpu_us_each, self.cpu_us_per_delivery);
+        let mut line = format!("  server CPU {:.1} µs each", self.cpu_us_each);
+        if let Some(us) = self.cpu_us_per_delivery {
+            write!(line, ", {us:.2} µs a delivery")?;
+        }
         if let Some(writes) = self.writes_per_commit {
             write!(line, "; {writes:.1} writes a commit")?;
         }

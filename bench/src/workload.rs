@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::options::{Options, Workload};
 use crate::progress;
-use crate::report::{Phase, Server};
+use crate::report::{Offer, Phase, Server};
 use crate::tally::Tally;
 use crate::target::Target;
 use std::collections::BTreeMap;
@@ -63,16 +63,11 @@ impl Run {
         self.options.in_flight as usize
     }
 
-    /// How many things are due.
-    fn offered(&self, per_second: f64, lasts: Duration) -> u64 {
-        (per_second * lasts.as_secs_f64()).round() as u64
-    }
-
     /// Measures a stretch: what its tally counts and what the server spent meanwhile.
     async fn measure(
         &self,
         (name, unit): (&'static str, &'static str),
-        offered: Option<u64>,
+        offer: Option<Offer>,
         tally: &Rc<Tally>,
         work: impl Future<Output = Result<(), Failure>>,
     ) -> Result<Phase, Failure> {
@@ -82,7 +77,7 @@ impl Run {
         let by_second = progress::watched(name, std::slice::from_ref(tally), work).await?;
         let seconds = began.elapsed().as_secs_f64();
         let server = metered.stop(self, tally.acked.get(), tally.delivered.get()).await?;
-        Ok(Phase { by_second, server, ..Phase::of(name, unit, offered, seconds, tally) })
+        Ok(Phase { by_second, server, ..Phase::of(name, unit, offer, seconds, tally) })
     }
 
     async fn meter(&self) -> Result<Metered, Failure> {

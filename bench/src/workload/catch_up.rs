@@ -20,9 +20,9 @@ pub async fn run(run: &Run) -> Result<Found, Failure> {
     let heads = missed(&run.target, &users, conversations).await?;
     let each = (conversations * MISSED) as u64;
     let arrivals = Arrivals { target: &run.target, users: &users, heads, missed: each };
-    let (tally, mut held) = (Tally::new(), Tasks::default());
-    let work = async { arrivals.come(run.options.rate(), &tally, &mut held).await };
-    let mut phase = run.measure(("catch-up", "connect"), Some(count as u64), &tally, work).await?;
+    let (rate, tally, mut held) = (run.options.rate(), Tally::new(), Tasks::default());
+    let work = async { arrivals.come(rate, &tally, &mut held).await };
+    let mut phase = run.measure(("catch-up", "connect"), Some(arrivals.offer(rate)), &tally, work).await?;
     phase.deliveries_due = phase.accepted * each;
     Ok(vec![phase].into())
 }

@@ -4,7 +4,7 @@ use super::{Found, Run, WARM_UP};
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::progress::tell;
-use crate::report::Phase;
+use crate::report::{Offer, Phase};
 
 /// Runs it.
 pub async fn run(run: &Run) -> Result<Found, Failure> {
@@ -19,8 +19,8 @@ pub async fn steady(run: &Run, name: &'static str, crowd: &mut Crowd, rate: f64)
     crowd.tally.recording.set(true);
     crowd.send(rate, WARM_UP, run.in_flight()).await?;
     let (tally, lasts) = (crowd.tally.clone(), run.options.lasts());
-    let offered = Some(run.offered(rate, lasts));
-    let mut phase = run.measure((name, "message"), offered, &tally, crowd.send(rate, lasts, run.in_flight())).await?;
+    let offer = Some(Offer::at(rate, lasts));
+    let mut phase = run.measure((name, "message"), offer, &tally, crowd.send(rate, lasts, run.in_flight())).await?;
     phase.deliveries_due = crowd.due();
     Ok(phase)
 }

@@ -21,15 +21,15 @@ pub async fn run(run: &Run) -> Result<Found, Failure> {
     drop(run.target.connect(&users[..GUESTS.min(count)]).await?);
     tokio::time::sleep(SETTLE).await;
     let arrivals = Arrivals { target: &run.target, users: &users, heads: String::new(), missed: 0 };
-    let (tally, mut held) = (Tally::new(), Tasks::default());
-    let work = async {
-        arrivals.come(run.options.rate(), &tally, &mut held).await?;
-        tokio::time::sleep(run.options.lasts().max(SETTLE)).await;
-        // Those that were closed meanwhile have ended with a failure.
-        held.ended().map(drop)
-    };
-    let mut phase = run.measure(("idle", "connect"), Some(count as u64), &tally, work).await?;
-    if let Some(server) = &mut phase.server {
+    let (rate, tally, mut held) = (run.options.rate(), Tally::new(), Tasks::default());
+    let work = arrivals.come(rate, &tally, &mut held);
+    let mut phase = run.measure(("idle", "connect"), Some(arrivals.offer(rate)), &tally, work).await?;
+    tell(&format!("idle: holding them for {} s", run.options.seconds));
+    tokio::time::sleep(run.options.lasts()).await;
+    // Those that were closed meanwhile have ended with a failure.
+    held.ended()?;
+    if let (Some(server), Some(watched)) = (&mut phase.server, &run.target.watched) {
+        server.memory_after = watched.memory()?;
         let more = server.memory_after.rss_kb as f64 - server.memory_before.rss_kb as f64;
         server.bytes_per_connection = Some(more * 1024.0 / phase.accepted.max(1) as f64);
     }

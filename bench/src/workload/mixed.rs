@@ -4,7 +4,7 @@ use super::{Found, Run, WARM_UP, catch_up::missed};
 use crate::crowd::{Arrivals, Crowd};
 use crate::failure::Failure;
 use crate::progress::{self, tell};
-use crate::report::Phase;
+use crate::report::{Offer, Phase};
 use crate::tally::Tally;
 use crate::tasks::Tasks;
 use std::time::Instant;
@@ -48,14 +48,14 @@ pub async fn run(run: &Run) -> Result<Found, Failure> {
     };
     progress::watched("mixed", &tallies, work).await?;
     let seconds = began.elapsed().as_secs_f64();
-    let phase = |name, unit, offered, tally: &Tally, due| Phase {
+    let phase = |name, unit, offer, tally: &Tally, due| Phase {
         deliveries_due: due,
-        ..Phase::of(name, unit, Some(offered), seconds, tally)
+        ..Phase::of(name, unit, Some(offer), seconds, tally)
     };
     let mut phases = vec![
-        phase("pairs", "message", run.offered(pairs_rate, lasts), &pairs.tally, pairs.due()),
-        phase("group", "message", run.offered(group_rate, lasts), &group.tally, group.due()),
-        phase("coming back", "connect", coming as u64, &back, back.acked.get() * each),
+        phase("pairs", "message", Offer::at(pairs_rate, lasts), &pairs.tally, pairs.due()),
+        phase("group", "message", Offer::at(group_rate, lasts), &group.tally, group.due()),
+        phase("coming back", "connect", Offer { count: coming as u64, lasts }, &back, back.acked.get() * each),
     ];
     let (accepted, delivered) =
         phases.iter().fold((0, 0), |(accepted, delivered), one| (accepted + one.accepted, delivered + one.delivered));

@@ -4,13 +4,14 @@ use super::{Found, Run};
 use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::progress::tell;
-use crate::report::{Phase, Refusals};
+use crate::report::{Offer, Phase, Refusals};
 use crate::tally::Second;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Messages of each sender in flight while the peak is looked for.
-const PEAK_IN_FLIGHT: usize = 16;
+/// Messages of each sender in flight while the peak is looked for: one, so that they are as scattered over conversations as those
+/// that are sent by the clock. More of one conversation in a batch would cost less.
+const PEAK_IN_FLIGHT: usize = 1;
 /// How long the peak, and the calm before, are measured at most.
 const CALM_MAX: Duration = Duration::from_secs(5);
 /// How long the server has to become what it was.
@@ -47,8 +48,8 @@ async fn steady(
     rate: f64,
     lasts: Duration,
 ) -> Result<Phase, Failure> {
-    let (tally, offered) = (crowd.tally.clone(), Some(run.offered(rate, lasts)));
-    let mut phase = run.measure((name, "message"), offered, &tally, crowd.send(rate, lasts, run.in_flight())).await?;
+    let (tally, offer) = (crowd.tally.clone(), Some(Offer::at(rate, lasts)));
+    let mut phase = run.measure((name, "message"), offer, &tally, crowd.send(rate, lasts, run.in_flight())).await?;
     phase.deliveries_due = crowd.due();
     Ok(phase)
 }

@@ -14,11 +14,11 @@ pub async fn run(run: &Run) -> Result<Found, Failure> {
     let users = run.target.users(count).await?;
     let open = run.target.connect(&users).await?;
     let arrivals = Arrivals { target: &run.target, users: &users, heads: String::new(), missed: 0 };
-    let (tally, mut held) = (Tally::new(), Tasks::default());
+    let (rate, tally, mut held) = (run.options.rate(), Tally::new(), Tasks::default());
     let work = async {
         drop(open);
-        arrivals.come(run.options.rate(), &tally, &mut held).await?;
+        arrivals.come(rate, &tally, &mut held).await?;
         held.ended().map(drop)
     };
-    Ok(vec![run.measure(("storm", "connect"), Some(count as u64), &tally, work).await?].into())
+    Ok(vec![run.measure(("storm", "connect"), Some(arrivals.offer(rate)), &tally, work).await?].into())
 }
