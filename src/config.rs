@@ -298,6 +298,12 @@ fn content(origin: &str, message: &str) -> Fault {
     Fault::Content { origin: origin.to_owned(), message: message.to_owned() }
 }
 
+/// The server key of the app that `tokenim bench` loads.
+#[expect(clippy::disallowed_methods, reason = "read beside the configuration: a key is no setting of the server")]
+pub fn bench_key() -> Option<String> {
+    std::env::var("TOKENIM_BENCH_KEY").ok()
+}
+
 /// Which bug the test battery seeds; only builds with the feature know the variable.
 #[cfg(feature = "sabotage")]
 #[expect(clippy::disallowed_methods, reason = "read beside the configuration, by test builds only")]
