@@ -32,14 +32,15 @@ pub(crate) fn resources() -> [Resource; 2] {
 
 /// Opens a stream; its first event is the reply of `connect`.
 async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: HttpRequest) -> Answer {
-    let query = Query::read(&request, &["device", "sdk"])?;
+    let query = Query::read(&request, &["device", "sdk", "platform"])?;
     let heads = heads(&request)?;
     let (token, session) = match user.0.credential.as_str() {
         text if session::is_session(text) => (None, Some(text.into())),
         text => (Some(text.into()), None),
     };
-    let (device, sdk) = (query.text("device").map(Into::into), query.text("sdk").map(Into::into));
-    let connect = Connect { token, session, device, sdk, features: Vec::new(), heads: Some(heads) };
+    let of = |field| query.text(field).map(Into::into);
+    let (device, sdk, platform) = (of("device"), of("sdk"), of("platform"));
+    let connect = Connect { token, session, device, platform, sdk, features: Vec::new(), heads: Some(heads) };
     let mut stream = api.gateway.open_stream(connect, address(&request), origin(request.headers())).await?;
     let events = futures_util::stream::poll_fn(move |context| {
         stream.poll_next(context).map(|event| event.map(Ok::<_, Infallible>))

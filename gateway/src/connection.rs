@@ -52,6 +52,8 @@ pub struct Session {
     pub place: Arc<Place>,
     /// The client's library, as `connect` told it.
     pub library: Option<Box<str>>,
+    /// What the client runs on, as `connect` told it.
+    pub platform: Option<Box<str>>,
 }
 
 impl Session {
@@ -63,16 +65,17 @@ impl Session {
         slot: Arc<Slot>,
         place: Arc<Place>,
         library: Option<Box<str>>,
+        platform: Option<Box<str>>,
     ) -> Arc<Self> {
         let key_ends_ms = AtomicI64::new(identity.key_ends_ms.unwrap_or(i64::MAX));
-        Arc::new(Session { identity, key_ends_ms, device, slot, place, library })
+        Arc::new(Session { identity, key_ends_ms, device, slot, place, library, platform })
     }
 
     /// The same connection under a newer token.
     #[must_use]
     pub fn renewed(&self, identity: Identity) -> Arc<Self> {
         let (slot, place) = (self.slot.clone(), self.place.clone());
-        Self::new(identity, self.device.clone(), slot, place, self.library.clone())
+        Self::new(identity, self.device.clone(), slot, place, self.library.clone(), self.platform.clone())
     }
 
     /// Notes when its signing key ends; `None` = never.
@@ -186,6 +189,12 @@ impl Connection {
     pub fn session(&self) -> Option<Arc<Session>> {
         let state = self.state();
         matches!(state.phase, Phase::Ready).then(|| state.session.clone()).flatten()
+    }
+
+    /// The session of a connection that is registered and not on its way out, its backlog still to come or not.
+    pub(crate) fn registered(&self) -> Option<Arc<Session>> {
+        let state = self.state();
+        matches!(state.phase, Phase::Attaching | Phase::Ready).then(|| state.session.clone()).flatten()
     }
 
     /// Whether nothing may be read from it any more.

@@ -93,8 +93,7 @@ impl Run<'_> {
         }
         let first = stored?;
         // Of a deleted message the content is gone, so there is nothing left to compare.
-        let same =
-            first.body.is_empty() || (first.kind == draft.kind.as_str() && same_json(&first.body, &draft.body));
+        let same = first.body.is_empty() || (first.kind == draft.kind.as_str() && same_json(&first.body, &draft.body));
         if first.event_type != super::row::MESSAGE || !same {
             return Some(Err(conflict()));
         }
