@@ -158,43 +158,53 @@ def floors(ledger, cursor, move):
     return [min(max(at, cursor, move.seq - EVENTS_MAX), move.seq) for at in (low, high)]
 
 
-def step(ledger, user, states, move):
-    """Where cursors stand after a move, each with its bounds."""
-    after = {}
-    for cursor, (least, most) in states.items():
-        to = cursor
-        if move.seq > cursor:
-            low, high = floors(ledger, cursor, move)
-            to, least, most = move.seq, least + ledger.received(user, high, move.seq), most + ledger.received(user, low, move.seq)
-        merge(after, to, least, most)
-    return after
+class Replay:
+    """Where the cursor of one user's device may stand: {seq: (least, most) units counted on the way}. `pins` says for some
+    places how many it was, as the rows that end there have it: other ways to them did not happen."""
 
+    def __init__(self, ledger, user, pins=None):
+        self.ledger, self.user, self.pins, self.states = ledger, user, pins or {}, {0: (0, 0)}
 
-def merge(states, cursor, least, most):
-    known = states.get(cursor, (least, most))
-    states[cursor] = min(known[0], least), max(known[1], most)
+    def step(self, states, move):
+        """Where cursors stand after a move."""
+        after = {}
+        for cursor, (least, most) in states.items():
+            to = cursor
+            if move.seq > cursor:
+                low, high = floors(self.ledger, cursor, move)
+                to, received = move.seq, self.ledger.received
+                least, most = least + received(self.user, high, to), most + received(self.user, low, to)
+            self.add(after, to, least, most)
+        return after
 
+    def add(self, states, cursor, least, most):
+        if cursor in self.pins:
+            if not least <= self.pins[cursor] <= most:
+                return
+            least = most = self.pins[cursor]
+        known = states.get(cursor, (least, most))
+        states[cursor] = min(known[0], least), max(known[1], most)
 
-def settle(ledger, user, states, open_moves):
-    """Adds where cursors stand if any of the open moves happened."""
-    for move in open_moves:
-        for cursor, bounds in step(ledger, user, states, move).items():
-            merge(states, cursor, *bounds)
-    return states
+    def settle(self, open_moves):
+        """Where cursors stand if any of the open moves happened, or none."""
+        states = dict(self.states)
+        for move in open_moves:
+            for cursor, (least, most) in self.step(states, move).items():
+                self.add(states, cursor, least, most)
+        return states
 
-
-def replay(ledger, user, moves, begun=FOREVER, ended=FOREVER, states=None):
-    """All places and bounds of a cursor, as a reading saw it that began and ended at these times."""
-    states, still_open = states or {0: (0, 0)}, []
-    for move in moves:
-        if not 0 < move.seq < len(ledger.total) or move.said > ended:
-            continue
-        if move.answered >= begun:
-            still_open.append(move)
-            continue
-        states = step(ledger, user, settle(ledger, user, dict(states), still_open), move)
-        still_open = [other for other in still_open if other.seq > move.seq]
-    return settle(ledger, user, dict(states), still_open)
+    def run(self, moves, begun=FOREVER, ended=FOREVER):
+        """Takes the moves as a reading saw them that began and ended at these times."""
+        still_open = []
+        for move in moves:
+            if not 0 < move.seq < len(self.ledger.total) or move.said > ended:
+                continue
+            if move.answered >= begun:
+                still_open.append(move)
+                continue
+            self.states = self.step(self.settle(still_open), move)
+            still_open = [other for other in still_open if other.seq > move.seq]
+        self.states = self.settle(still_open)
 
 
 class Recount:
@@ -202,24 +212,24 @@ class Recount:
 
     def __init__(self, history):
         self.history, self.words, self.ledgers = history, Words(history), {}
-        self.last = {lane: self.lane(lane, FOREVER, FOREVER) for lane in self.words.moves}
+        self.last = {lane: self.lane(lane) for lane in self.words.moves}
 
     def ledger(self, conv):
         if conv not in self.ledgers:
             self.ledgers[conv] = Ledger(self.history.final[conv])
         return self.ledgers[conv]
 
-    def lane(self, lane, begun, ended):
-        (device, conv), restore = lane, self.history.restore
+    def lane(self, lane, begun=FOREVER, ended=FOREVER, pins=None):
+        (device, conv), restore, moves = lane, self.history.restore, self.words.moves.get(lane, [])
         if conv not in self.history.final:
             return {0: (0, 0)}
-        moves, user, ledger = self.words.moves[lane], self.history.run["devices"].get(device), self.ledger(conv)
-        states = None
+        replay = Replay(self.ledger(conv), self.history.run["devices"].get(device), pins)
         if restore is not None:
             parted = self.words.parted.get(lane, len(moves))
-            past = [move for move in moves[:parted] if move.seq <= self.history.cuts[conv]]
-            states, moves = replay(ledger, user, past, restore["begun"], restore["ended"]), moves[parted:]
-        return replay(ledger, user, moves, begun, ended, states)
+            replay.run([move for move in moves[:parted] if move.seq <= self.history.cuts[conv]], restore["begun"], restore["ended"])
+            moves = moves[parted:]
+        replay.run(moves, begun, ended)
+        return replay.states
 
     def at(self, reading):
         """Places and bounds of every lane at a reading of usage; one that names no time is of the end."""
@@ -273,7 +283,7 @@ def check_rows(history, recount, out):
             continue
         check_lane(recount.ledger(lane[1]), user, lane, sorted(rows.get(lane, ()), key=lambda row: row["from"]), cursors.get(lane, []), out)
     for lane in sorted({*recount.last, *rows}, key=str):
-        check_counted(lane, recount.last.get(lane, {0: (0, 0)}), rows.get(lane, ()), cursors.get(lane, [(0, 0)]), out)
+        check_words(recount, lane, sorted(rows.get(lane, ()), key=lambda row: row["from"]), cursors.get(lane, [(0, 0)])[0][0], out)
     if history.usage:
         said = delivered(history, history.usage[-1])
         for hour in sorted({*hours, *said}):
@@ -305,12 +315,17 @@ def check_lane(ledger, user, lane, rows, cursors, out):
         out.add("C13", f"{lane[0]} in {lane[1]}: cursors {cursors}, its rows end at {(seq, cum)}")
 
 
-def check_counted(lane, states, rows, cursors, out):
-    """What one device was counted lies within what it said, and its cursor stands where a word of it may have put it."""
-    counted, stands = sum(row["units"] for row in rows), cursors[0][0]
-    if stands not in states:
-        out.add("C13", f"{lane[0]} in {lane[1]}: cursor at {stands}, by its words at {sorted(states)[-5:]}")
+def check_words(recount, lane, rows, stands, out):
+    """What one device was counted follows from its words, row by row, and its cursor stands where they put it."""
+    pins, counted = {0: 0}, 0
+    for row in rows:
+        counted += row["units"]
+        pins[row["to"]] = counted
+    if stands in recount.lane(lane, pins=pins):
         return
-    least, most = states[stands]
-    if not least <= counted <= most:
-        out.add("C13", f"{lane[0]} in {lane[1]}: {counted} units delivered up to {stands}, the recount is {least} to {most}")
+    states = recount.last.get(lane, {0: (0, 0)})
+    least, most = states.get(stands, (None, None))
+    if least is None:
+        out.add("C13", f"{lane[0]} in {lane[1]}: cursor at {stands}, by its words at {sorted(states)[-5:]}")
+    else:
+        out.add("C13", f"{lane[0]} in {lane[1]}: {counted} units delivered up to {stands}, which its words do not explain; in all {least} to {most}")

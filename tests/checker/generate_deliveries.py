@@ -162,8 +162,10 @@ class Devices:
                     self.ack(device, at, out)
                 if rng.random() < 0.03:
                     self.session = None
-        self.taken[device] = len(out) - sum(1 for r in out if self.hidden(r))
-        return [r for r in out if not self.hidden(r)]
+        if self.withheld:
+            out = [r for r in out if not self.hidden(r)]
+        self.taken[device] = len(out)
+        return out
 
     def hidden(self, r):
         """Whether it was withheld from a passive connection."""
