@@ -14,3 +14,6 @@ pub mod strict;
 pub mod time;
 
 pub use code::Code;
+
+#[cfg(test)]
+mod vectors;
