@@ -83,7 +83,9 @@ pub fn read(text: &str) -> Result<Incoming<'_>, Malformed> {
     })?;
     let fail = |cause, message: String| Malformed { id: raw.id, cause, message };
     if let Err(error) = strict::check(text, HEADS_KEYS_MAX) {
-        return Err(fail(Cause::TooComplex, error.to_string()));
+        // What the parser refuses is no JSON, like a number beyond all; what the walk refuses is too much.
+        let cause = if error.is_data() { Cause::TooComplex } else { Cause::NoJson };
+        return Err(fail(cause, error.to_string()));
     }
     let mut keys = raw.keys;
     let (Some((name, body)), None) = (keys.pop(), keys.pop()) else {
