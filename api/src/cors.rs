@@ -1,8 +1,7 @@
 //! Calls from web pages of another origin (the Fetch standard's CORS): for user and session tokens, from origins the app
 //! takes, never with cookies; a secret key hears nothing of it.
 
-use crate::routes::{Who, routes};
-use crate::stream;
+use crate::routes::{RouteSpec, Who, routes, session_routes};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -33,9 +32,9 @@ pub(crate) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
     let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     let origin = request.headers().get(header::ORIGIN).filter(|_| request.method() == Method::OPTIONS)?;
     let path = request.match_pattern()?;
-    let of_users = routes().filter(|spec| spec.path == path && matches!(spec.who, Who::KeyOrUser(_)));
-    let streams = stream::PATHS.iter().filter(|(known, _)| *known == path).map(|(_, verb)| verb.method());
-    let methods: Vec<_> = of_users.map(|spec| spec.verb.method()).chain(streams).collect();
+    let is_of_users = |spec: &RouteSpec| matches!(spec.who, Who::KeyOrUser(_) | Who::User);
+    let asked_here = routes().chain(session_routes()).filter(|spec| spec.path == path && is_of_users(spec));
+    let methods: Vec<_> = asked_here.map(|spec| spec.verb.method()).collect();
     if !methods.iter().any(|method| method.as_str().as_bytes() == asked.as_bytes()) {
         return None;
     }

@@ -15,8 +15,6 @@ use utoipa::ToSchema;
 #[derive(Debug)]
 pub(crate) struct Fault {
     error: Error,
-    /// The field at fault, where its name is known only at run time.
-    param: Option<String>,
     /// Methods the path has, for a 405 (RFC 9110 §15.5.6).
     allow: Option<String>,
 }
@@ -82,7 +80,11 @@ pub(crate) struct ErrorDetail<'a> {
 impl Fault {
     /// A request whose text, not its meaning, is wrong.
     pub(crate) fn malformed(message: impl Into<std::borrow::Cow<'static, str>>, param: Option<String>) -> Self {
-        Fault { param, ..Fault::from(Error::new(Code::InvalidRequest).says(message)) }
+        let error = Error::new(Code::InvalidRequest).says(message);
+        match param {
+            Some(param) => error.at_path(param).into(),
+            None => error.into(),
+        }
     }
 
     /// The path exists, but not with this method.
@@ -91,8 +93,8 @@ impl Fault {
     }
 
     /// The same fault of a named field.
-    pub(crate) fn at(self, param: impl Into<String>) -> Self {
-        Fault { param: Some(param.into()), ..self }
+    pub(crate) fn at(self, param: impl Into<Box<str>>) -> Self {
+        Fault { error: self.error.at_path(param), ..self }
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -141,7 +143,7 @@ impl Fault {
         let detail = ErrorDetail {
             code: code.as_str(),
             message: &self.error.message,
-            param: self.param.as_deref().or(self.error.param),
+            param: self.error.field(),
             retryable: code.row().retryable,
             retry_after_ms: self.error.retry_after_ms,
             meter: facts.meter,
@@ -182,7 +184,7 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        Fault { error, param: None, allow: None }
+        Fault { error, allow: None }
     }
 }
 

@@ -35,4 +35,4 @@ mod tests;
 
 pub use api::Api;
 pub use openapi::document;
-pub use routes::{RouteSpec, Verb, Who, configure, routes};
+pub use routes::{RouteSpec, Verb, Who, configure, routes, session_routes};

@@ -6,11 +6,11 @@ use crate::manage::{
     self, announcements, apps, audit, invitations, keys, management_keys, orgs, plans, service, signing_keys, transfer,
 };
 use crate::query::Query;
-use crate::routes::{RouteSpec, Verb, Who, get, routes};
+use crate::routes::{RouteSpec, Verb, Who, get, routes, session_routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, presence, receipts, stats, tokens, usage,
+    conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +129,9 @@ const USER_TOKEN: &str = "user_token";
         listed::bans,
         listed::blocks,
         listed::block,
-        listed::unblock
+        listed::unblock,
+        stream::open,
+        stream::command
     ),
     components(schemas(ErrorReply))
 )]
@@ -142,7 +144,7 @@ pub fn document(origin: &str) -> OpenApi {
     document.external_docs = Some(ExternalDocs::new(format!("{origin}/docs")));
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let may_be_empty = schemas_without_required(&document);
-    for spec in routes() {
+    for spec in routes().chain(session_routes()) {
         if let Some(operation) = document.paths.paths.get_mut(spec.path).and_then(|item| operation_mut(item, spec.verb))
         {
             complete(operation, spec);
@@ -230,6 +232,7 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
         Who::KeyOrUser(_) => vec![need(SERVER_KEY), need(USER_TOKEN)],
         Who::ManagementKey(_) => vec![need(MANAGEMENT_KEY), need(OPERATOR_KEY)],
         Who::OperatorKey => vec![need(OPERATOR_KEY)],
+        Who::User => vec![need(USER_TOKEN)],
     });
     let parameters = operation.parameters.get_or_insert_default();
     if matches!(spec.who, Who::ManagementKey(_)) && !spec.path.contains("{org}") {
@@ -307,6 +310,7 @@ fn errors(spec: &RouteSpec) -> BTreeMap<u16, Vec<Code>> {
         Who::ServerKey(_) | Who::KeyOrUser(_) => {
             codes.extend([Code::ScopeMissing, Code::OrgSuspended, Code::AppSuspended, Code::OriginNotAllowed]);
         }
+        Who::User => codes.extend([Code::OrgSuspended, Code::AppSuspended, Code::OriginNotAllowed]),
         Who::Public | Who::OperatorKey => {}
     }
     if spec.is_idempotent() {
@@ -327,6 +331,8 @@ fn refusal(codes: &[Code]) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorReply"))).build();
     ResponseBuilder::new().description(lines.join("\n\n")).content("application/json", content).build()
 }
+
+pub(crate) mod session;
 
 #[cfg(test)]
 mod tests;

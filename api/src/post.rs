@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokenim_domain::secret::sha256;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{FRAME_BYTES_MAX, JSON_KEYS_MAX};
-use tokenim_protocol::strict;
+use tokenim_protocol::{fields, strict};
 use utoipa::ToSchema;
 
 /// Bytes of a request body.
@@ -161,19 +161,7 @@ fn parse<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, Fault> {
         return Err(Fault::malformed("the request body must be a JSON object", None));
     }
     strict::check(text, JSON_KEYS_MAX).map_err(|error| Fault::malformed(format!("malformed JSON: {error}"), None))?;
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.into_inner().to_string();
-        // Where in the text is of no use to whoever let a program write it; it comes last, behind what the text says.
-        let message = message.rsplit_once(" at line ").map_or(&*message, |(said, _)| said).to_owned();
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        let param = match (path.as_str(), missing) {
-            (".", missing) => missing.map(str::to_owned),
-            (_, Some(missing)) => Some(format!("{path}.{missing}")),
-            (_, None) => Some(path),
-        };
-        Fault::malformed(message, param)
-    })
+    fields::read(text).map_err(|misfit| Fault::malformed(misfit.message, misfit.param))
 }
 
 #[cfg(test)]

@@ -51,6 +51,12 @@ pub fn routes() -> impl Iterator<Item = &'static RouteSpec> {
     ROOMS.iter().copied().flatten()
 }
 
+/// The routes of the session over HTTP. They are no calls of REST: what they carry are the envelopes of the socket, so they are
+/// neither counted nor repeated as calls are.
+pub fn session_routes() -> impl Iterator<Item = &'static RouteSpec> {
+    stream::ROUTES.iter()
+}
+
 /// How a route is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -75,6 +81,8 @@ pub enum Who {
     ServerKey(Scope),
     /// The same, or a user with a user or session token, within that user's rights.
     KeyOrUser(Scope),
+    /// A user, with a user or session token.
+    User,
     /// A management key of the org, in a role that may do this; or an operator's key.
     ManagementKey(Action),
     /// An operator's key.
@@ -133,7 +141,7 @@ impl RouteSpec {
 
     /// Whether it takes an `Idempotency-Key`: keys are kept by credential.
     pub(crate) fn is_idempotent(&self) -> bool {
-        self.verb.has_body() && self.who != Who::Public
+        self.verb.has_body() && !matches!(self.who, Who::Public | Who::User)
     }
 }
 
@@ -176,8 +184,8 @@ pub fn configure(api: &Api) -> impl Fn(&mut web::ServiceConfig) + Clone + use<> 
         for path in paths() {
             scope = scope.service(resource(path));
         }
-        for resource in stream::resources() {
-            scope = scope.service(resource);
+        for spec in session_routes() {
+            scope = scope.service(only(spec.path, vec![(spec.verb, (spec.handler)())]));
         }
         config.service(scope.default_service(web::to(not_found)).wrap(from_fn(rim::rim)));
     }
@@ -195,7 +203,7 @@ fn resource(path: &'static str) -> Resource {
 }
 
 /// A path that is asked in these ways and in no other.
-pub(crate) fn only(path: &'static str, ways: Vec<(Verb, Route)>) -> Resource {
+fn only(path: &'static str, ways: Vec<(Verb, Route)>) -> Resource {
     let allow: Vec<_> = ways.iter().map(|(verb, _)| verb.method().to_string()).collect();
     let allow = allow.join(", ");
     let mut resource = web::resource(path.strip_prefix(BASE).unwrap_or(path));

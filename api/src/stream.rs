@@ -5,33 +5,44 @@ use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, EndUser, address, origin};
 use crate::fault::Fault;
-use crate::post::Envelope;
+use crate::openapi::session::{Envelope, EnvelopeReply, StreamEvent};
+use crate::post;
 use crate::query::Query;
-use crate::routes::{self, Verb};
+use crate::routes::{self, RouteSpec, Who};
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use std::convert::Infallible;
-use tokenim_domain::Error;
 use tokenim_domain::name::Device;
 use tokenim_domain::token::session;
+use tokenim_domain::{Code, Error};
 use tokenim_gateway::events;
 use tokenim_protocol::command::{Connect, Heads};
 
-/// The paths, and how each is asked.
-pub(crate) const PATHS: [(&str, Verb); 2] = [("/v1/stream", Verb::Get), ("/v1/commands", Verb::Post)];
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    routes::get("/v1/stream", "openStream", Who::User, || web::to(open))
+        .refuses(&[Code::ConnectionLimit, Code::LimitReached]),
+    routes::post("/v1/commands", "sendCommand", Who::User, || web::to(command)).refuses(&[
+        Code::StreamEnded,
+        Code::OutcomeUnknown,
+        Code::Silent,
+    ]),
+];
 /// Where the client stands, as `heads` of `connect`.
 pub(crate) const HEADS: &str = "tokenim-heads";
 /// The id of the last event the client saw.
 pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
 
-/// What serves the paths.
-pub(crate) fn resources() -> [Resource; 2] {
-    let [(stream, get), (commands, post)] = PATHS;
-    [routes::only(stream, vec![(get, web::to(open))]), routes::only(commands, vec![(post, web::to(command))])]
-}
-
 /// Opens a stream; its first event is the reply of `connect`.
-async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: HttpRequest) -> Answer {
+#[utoipa::path(get, path = "/v1/stream",
+    params(
+        ("device" = Option<String>, Query, description = "Name of the device, an id; where it is absent and the token names none, one is made."),
+        ("platform" = Option<String>, Query, description = "What the client runs on, like `web` or `ios`."),
+        ("sdk" = Option<String>, Query, description = "Name and version of the library."),
+        ("Tokenim-Heads" = Option<String>, Header, description = "`heads` of `connect`, as JSON: where the client stands."),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event; it resumes that conversation where `Tokenim-Heads` does not name it."),
+    ),
+    responses((status = 200, body = StreamEvent, content_type = "text/event-stream", description = "Server-sent events until one side ends it. The data of each is one envelope: first the reply of `connect` with `id` 0, then pushes, at the end `event: close`.")))]
+pub(crate) async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: HttpRequest) -> Answer {
     let query = Query::read(&request, &["device", "sdk", "platform"])?;
     let heads = heads(&request)?;
     let (token, session) = match user.0.credential.as_str() {
@@ -69,7 +80,11 @@ fn heads(request: &HttpRequest) -> Result<Heads<'_>, Fault> {
 }
 
 /// Does what one envelope says; the answer is its reply.
-async fn command(api: web::Data<Api>, request: HttpRequest, envelope: Envelope<EndUser>) -> Answer {
+#[utoipa::path(post, path = "/v1/commands",
+    params(("device" = Option<String>, Query, description = "Device of the stream, where the token names none.")),
+    request_body = Envelope,
+    responses((status = 200, body = EnvelopeReply, description = "The reply, an error of the command too; `{}` to a pong.")))]
+pub(crate) async fn command(api: web::Data<Api>, request: HttpRequest, envelope: post::Envelope<EndUser>) -> Answer {
     let query = Query::read(&request, &["device"])?;
     let identity = &envelope.caller.identity;
     let named = query.text("device").map(Device::parse).transpose()?;

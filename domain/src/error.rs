@@ -17,6 +17,8 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// The field at fault.
     pub param: Option<&'static str>,
+    /// The same where it is known only at run time: a path like `members[2]`; it goes before `param`.
+    path: Option<Box<str>>,
     /// How long to wait before a repeat, in milliseconds.
     pub retry_after_ms: Option<u64>,
     /// Which limit it was, where it was one.
@@ -29,7 +31,7 @@ impl Error {
     #[must_use]
     pub fn new(code: Code) -> Self {
         let message = Cow::Borrowed(code.row().meaning);
-        Error { code, message, param: None, retry_after_ms: None, facts: None, source: None }
+        Error { code, message, param: None, path: None, retry_after_ms: None, facts: None, source: None }
     }
 
     /// A value that has the right type but is not allowed.
@@ -58,11 +60,25 @@ impl Error {
         self
     }
 
+    /// The same error at a field whose name is known only at run time.
+    #[must_use]
+    pub fn at_path(mut self, path: impl Into<Box<str>>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The field at fault.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        self.path.as_deref().or(self.param)
+    }
+
     /// What the error says in public, to tell it to several; the source stays with the one that is logged.
     #[must_use]
     pub fn public_copy(&self) -> Self {
         Error {
             param: self.param,
+            path: self.path.clone(),
             retry_after_ms: self.retry_after_ms,
             facts: self.facts.clone(),
             ..Error::new(self.code).says(self.message.clone())

@@ -59,10 +59,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_is_each_started_5_kib() {
-        let cases = [(0, 1), (1, 1), (5_120, 1), (5_121, 2), (10_240, 2), (10_241, 3), (65_536, 13)];
-        for (bytes, expected) in cases {
-            assert_eq!(units(bytes), expected, "{bytes}");
+    fn units_are_those_of_the_golden_vectors() {
+        let file: serde_json::Value = serde_json::from_str(include_str!("../../protocol/vectors/units.json")).unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            assert_eq!(units(case["input"].as_u64().unwrap() as usize), case["expected"], "{}", case["name"]);
         }
     }
 }

@@ -31,7 +31,7 @@ use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::limits::MEMBERS_PER_COMMAND_MAX;
-use tokenim_protocol::{envelope, reply::ok};
+use tokenim_protocol::{fields, reply::ok};
 
 /// One command of an authenticated connection.
 #[derive(Debug)]
@@ -116,7 +116,13 @@ impl<'a, L: MessageLog> Call<'a, L> {
 }
 
 fn fields<'a, T: Deserialize<'a>>(body: &'a RawValue) -> Result<T> {
-    envelope::fields(body).map_err(|message| Error::new(Code::InvalidRequest).says(message))
+    fields::read(body.get()).map_err(|misfit| {
+        let error = Error::new(Code::InvalidRequest).says(misfit.message);
+        match misfit.param {
+            Some(param) => error.at_path(param),
+            None => error,
+        }
+    })
 }
 
 /// Logs an error once, where it is handled: ours loudly, the client's quietly.

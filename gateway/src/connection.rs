@@ -20,7 +20,9 @@ use tokenim_domain::log::Since;
 use tokenim_domain::name::{Conversation, Device};
 use tokenim_domain::token::Identity;
 use tokenim_domain::{Code, Error};
+use tokenim_protocol::envelope::{Cause, Malformed};
 use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, TOKEN_LEEWAY_SECONDS};
+use tokenim_protocol::reply::close_reason;
 use tokio::sync::oneshot;
 
 /// A client's connection.
@@ -440,6 +442,12 @@ impl Connection {
     /// Closes after what is queued; the first code stands.
     pub fn close(&self, code: Code, retry_after_ms: Option<u64>, now: u32) {
         self.state().close(code, retry_after_ms, now);
+        self.wake();
+    }
+
+    /// Closes for a message that was no envelope.
+    pub fn close_malformed(&self, cause: Cause, now: u32) {
+        self.state().finish(Malformed::CODE, &close_reason(Malformed::CODE, Some(cause), None), now);
         self.wake();
     }
 

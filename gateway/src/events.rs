@@ -94,6 +94,16 @@ mod tests {
     }
 
     #[test]
+    fn ids_say_what_the_golden_vectors_say() {
+        let file = include_str!("../../protocol/vectors/last_event_id.json");
+        let file: serde_json::Value = serde_json::from_str(file).unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            let is = head(case["input"].as_str().unwrap()).ok().map(|(name, (epoch, seq))| (name, epoch, seq));
+            assert_eq!(serde_json::json!(is), case["expected"], "{}", case["name"]);
+        }
+    }
+
+    #[test]
     fn a_body_with_line_breaks_stays_one_event() {
         assert_eq!(encode("{\r\n1}"), "data: {\ndata: \ndata: 1}\n\n");
     }

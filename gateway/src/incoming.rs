@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokenim_domain::log::MessageLog;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::command::Command;
-use tokenim_protocol::envelope::{self, Incoming, Malformed};
+use tokenim_protocol::envelope::{self, Cause, Incoming, Malformed};
 use tokenim_protocol::msgpack::{self, Decoded};
 
 /// A client's message, as its subprotocol has it.
@@ -60,33 +60,33 @@ impl From<Message<'_>> for Held {
 impl<L: MessageLog> Gateway<L> {
     /// Handles one message of a connection. Replies are queued; the caller flushes the socket afterwards.
     ///
-    /// Errors: the code to close with, for an envelope that can't even be answered.
-    pub fn receive(&self, connection: &Arc<Connection>, message: Message<'_>) -> Result<(), Code> {
+    /// Errors: the cause to close with, for an envelope that can't even be answered.
+    pub fn receive(&self, connection: &Arc<Connection>, message: Message<'_>) -> Result<(), Cause> {
         if connection.hold(message) { Ok(()) } else { self.handle(connection, message) }
     }
 
     /// Handles what came while the connection tried to attach, in order.
     pub(crate) fn receive_held(&self, connection: &Arc<Connection>, attach: u32) {
         while let Some(held) = connection.next_held(attach) {
-            if let Err(code) = self.handle(connection, held.message()) {
-                self.close(connection, code);
+            if let Err(cause) = self.handle(connection, held.message()) {
+                connection.close_malformed(cause, self.now_seconds());
             }
         }
         connection.wake();
     }
 
-    fn handle(&self, connection: &Arc<Connection>, message: Message<'_>) -> Result<(), Code> {
+    fn handle(&self, connection: &Arc<Connection>, message: Message<'_>) -> Result<(), Cause> {
         match message {
             Message::Json(text) => self.envelope(connection, text, None),
             Message::MessagePack(bytes) => {
-                let Decoded { json, flaw } = msgpack::decode(bytes).map_err(|_| Malformed::CODE)?;
+                let Decoded { json, flaw } = msgpack::decode(bytes).map_err(|_| Cause::NoMessagePack)?;
                 self.envelope(connection, &json, flaw)
             }
         }
     }
 
     /// Handles an envelope; a flaw is what it held and JSON can't say.
-    fn envelope(&self, connection: &Arc<Connection>, text: &str, flaw: Option<&str>) -> Result<(), Code> {
+    fn envelope(&self, connection: &Arc<Connection>, text: &str, flaw: Option<&str>) -> Result<(), Cause> {
         let taken = self.take_turn_of_connection(connection, text.len());
         let envelope = envelope::read(text);
         if let Ok(Incoming::Command { id, .. }) | Err(Malformed { id: Some(id), .. }) = &envelope
@@ -105,11 +105,11 @@ impl<L: MessageLog> Gateway<L> {
                 self.malformed(connection, id, flaw.to_owned());
                 Ok(())
             }
-            (Err(Malformed { id: Some(id), message }), _) => {
+            (Err(Malformed { id: Some(id), message, .. }), _) => {
                 self.malformed(connection, id, message);
                 Ok(())
             }
-            (Err(Malformed { id: None, .. }), _) => Err(Malformed::CODE),
+            (Err(Malformed { id: None, cause, .. }), _) => Err(cause),
         }
     }
 

@@ -29,7 +29,7 @@ pub fn outcome(id: u64, outcome: &Outcome) -> String {
 pub fn error(id: u64, error: &Error) -> String {
     let detail = Detail {
         message: &error.message,
-        param: error.param,
+        param: error.field(),
         retry_after_ms: error.retry_after_ms,
         facts: error.facts.as_deref(),
     };

@@ -92,12 +92,12 @@ impl<L: MessageLog> Gateway<L> {
         let id = match envelope::read(text) {
             Ok(Incoming::Pong) => return Ok("{}".to_owned()),
             Ok(Incoming::Command { id, .. }) | Err(Malformed { id: Some(id), .. }) => id,
-            Err(Malformed { id: None, message }) => return Err(Error::new(Malformed::CODE).says(message)),
+            Err(Malformed { id: None, message, .. }) => return Err(Error::new(Malformed::CODE).says(message)),
         };
         let answer = connection
             .expect_answer(id)
             .ok_or_else(|| Error::new(Code::InvalidRequest).says("a command with this `id` is not answered yet"))?;
-        self.receive(&connection, Message::Json(text)).map_err(Error::new)?;
+        self.receive(&connection, Message::Json(text)).map_err(|_| Error::new(Malformed::CODE))?;
         answer.await.map_err(|_| Code::OutcomeUnknown.into())
     }
 

@@ -3,7 +3,7 @@
 use crate::limits::HEADS_KEYS_MAX;
 use crate::{Code, strict};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -29,8 +29,42 @@ pub enum Incoming<'a> {
 pub struct Malformed {
     /// The id to answer, where one could be read.
     pub id: Option<u64>,
+    /// What is wrong, in a word for programs.
+    pub cause: Cause,
     /// What is wrong, for the developer.
     pub message: String,
+}
+
+/// Why a message is no envelope. A close with 4400 `invalid_request` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The text is no JSON.
+    NoJson,
+    /// The bytes are no MessagePack, or are nested too deeply.
+    NoMessagePack,
+    /// It is no object.
+    NoObject,
+    /// It has no `id`, or one that is no positive integer.
+    NoId,
+    /// It has too many levels or keys, or a key twice.
+    TooComplex,
+    /// It carries no command, or more than one.
+    NotOneCommand,
+}
+
+impl Cause {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::NoJson => "no_json",
+            Cause::NoMessagePack => "no_messagepack",
+            Cause::NoObject => "no_object",
+            Cause::NoId => "no_id",
+            Cause::TooComplex => "too_complex",
+            Cause::NotOneCommand => "not_one_command",
+        }
+    }
 }
 
 impl Malformed {
@@ -43,25 +77,30 @@ impl Malformed {
 /// Shapes: JSON of at most [`crate::limits::FRAME_BYTES_MAX`] bytes; nesting and keys as [`strict::check`] allows.
 /// Errors: [`Malformed`], with the id wherever the text still shows one.
 pub fn read(text: &str) -> Result<Incoming<'_>, Malformed> {
-    let raw: Raw<'_> =
-        serde_json::from_str(text).map_err(|error| Malformed { id: None, message: error.to_string() })?;
-    let fail = |message: &str| Malformed { id: raw.id, message: message.to_owned() };
+    let raw: Raw<'_> = serde_json::from_str(text).map_err(|error| {
+        let cause = if error.is_data() { Cause::NoObject } else { Cause::NoJson };
+        Malformed { id: None, cause, message: error.to_string() }
+    })?;
+    let fail = |cause, message: String| Malformed { id: raw.id, cause, message };
     if let Err(error) = strict::check(text, HEADS_KEYS_MAX) {
-        return Err(fail(&error.to_string()));
+        // What the parser refuses is no JSON, like a number beyond all; what the walk refuses is too much.
+        let cause = if error.is_data() { Cause::TooComplex } else { Cause::NoJson };
+        return Err(fail(cause, error.to_string()));
     }
     let mut keys = raw.keys;
     let (Some((name, body)), None) = (keys.pop(), keys.pop()) else {
-        return Err(fail("an envelope carries an `id` and exactly one command"));
+        return Err(fail(Cause::NotOneCommand, "an envelope carries an `id` and exactly one command".to_owned()));
     };
     match (raw.id, name.as_ref()) {
         (None, "pong") => Ok(Incoming::Pong),
-        (Some(id), _) if id > 0 => Ok(Incoming::Command { id, name, body }),
-        _ => Err(Malformed { id: None, message: "`id` must be a positive integer".to_owned() }),
+        (Some(id), _) => Ok(Incoming::Command { id, name, body }),
+        (None, _) => Err(fail(Cause::NoId, "`id` must be a positive integer".to_owned())),
     }
 }
 
 /// The envelope's parts before they are judged.
 struct Raw<'a> {
+    /// None where it is absent or no positive integer.
     id: Option<u64>,
     keys: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
@@ -86,8 +125,7 @@ impl<'de> Visitor<'de> for RawVisitor {
         while let Some(key) = map.next_key::<Key<'de>>()? {
             let value: &'de RawValue = map.next_value()?;
             if key.0 == "id" {
-                let id = value.get().parse().map_err(|_| A::Error::custom("`id` must be a positive integer"))?;
-                raw.id = Some(id);
+                raw.id = value.get().parse().ok().filter(|id| *id > 0);
             } else if raw.keys.len() < 2 {
                 raw.keys.push((key.0, value));
             }
@@ -99,13 +137,6 @@ impl<'de> Visitor<'de> for RawVisitor {
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Reads a command's fields. Unknown fields are ignored, so that newer clients can speak to older servers.
-///
-/// Errors: a sentence naming the field, for `invalid_request`.
-pub fn fields<'a, T: Deserialize<'a>>(body: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(body.get()).map_err(|error| error.to_string())
-}
 
 #[cfg(test)]
 mod tests {

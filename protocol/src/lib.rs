@@ -4,6 +4,7 @@ pub mod code;
 pub mod command;
 pub mod envelope;
 pub mod event;
+pub mod fields;
 pub mod grammar;
 pub mod limits;
 pub mod live;
@@ -13,3 +14,6 @@ pub mod strict;
 pub mod time;
 
 pub use code::Code;
+
+#[cfg(test)]
+mod vectors;

@@ -1,5 +1,6 @@
 //! Writing what the server sends: replies, errors, unsequenced pushes and close reasons.
 
+use crate::envelope::Cause;
 use crate::limits::CLOSE_REASON_BYTES_MAX;
 use crate::{Code, time};
 use std::fmt::Write;
@@ -184,10 +185,13 @@ pub fn ping<'a>(heads: impl Iterator<Item = (&'a str, i64, i64)>, more: bool) ->
     out
 }
 
-/// The JSON of a close frame, at most 123 bytes.
+/// The JSON of a close frame, at most 123 bytes. Of a message that was no envelope it tells the cause.
 #[must_use]
-pub fn close_reason(code: Code, retry_after_ms: Option<u64>) -> String {
+pub fn close_reason(code: Code, cause: Option<Cause>, retry_after_ms: Option<u64>) -> String {
     let mut out = format!("{{\"code\":\"{}\"", code.as_str());
+    if let Some(cause) = cause {
+        out.raw(",\"cause\":").quoted(cause.as_str());
+    }
     if let Some(wait) = retry_after_ms {
         out.push_str(&format!(",\"retry_after_ms\":{wait}"));
     }
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     fn every_close_reason_fits_a_control_frame() {
         for code in Code::ALL {
-            assert!(close_reason(*code, Some(120_000)).len() <= CLOSE_REASON_BYTES_MAX);
+            assert!(close_reason(*code, Some(Cause::NotOneCommand), Some(120_000)).len() <= CLOSE_REASON_BYTES_MAX);
         }
     }
 

@@ -14,6 +14,8 @@ FRAME_BYTES_MAX = 64 * 1024
 UNAUTHENTICATED_BYTES_MAX = 24 * 1024
 RSS_GROWTH_MAX = 64 * 1024 * 1024
 SILENT_SECONDS = (3.5, 9.0)
+# The deadlines are 5 s; a machine under load tells them late.
+LORIS_SECONDS, SECONDS_OF_A_PING = 20, 5
 
 
 class Bystander:
@@ -253,6 +255,46 @@ def test_a_silent_tcp_connection_is_closed(server):
         raw.settimeout(15)
         while raw.recv(4096):
             pass
+
+
+def test_sockets_that_come_a_byte_at_a_time_end_in_time_and_nobody_waits_for_them(server, bystander):
+    """100 requests for a handshake and 100 first messages, each a byte every 200 ms, beside a conversation that goes on."""
+    head = b"GET /v1/connect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + b"X-Slow: " + b"x" * 200
+    message = frame(TEXT, b'{"id":1,"connect":{"token":"' + b"x" * 200)
+    slow = [(Wire(server.port, upgrade=False), head) for _ in range(100)] + [(Wire(server.port), message) for _ in range(100)]
+    begun, ended = time.monotonic(), {}
+    try:
+        for at in range(len(message)):
+            for number, (raw, data) in enumerate(slow):
+                if number not in ended and gone_after(raw.socket, data[at:at + 1]):
+                    ended[number] = time.monotonic() - begun
+            if len(ended) == len(slow):
+                break
+            asked = time.monotonic()
+            bystander.alice.call("ping", {})
+            assert time.monotonic() - asked < SECONDS_OF_A_PING, "somebody else waits"
+            time.sleep(0.2)
+    finally:
+        for raw, _ in slow:
+            raw.socket.close()
+    assert len(ended) == len(slow), f"{len(slow) - len(ended)} of them are still open"
+    assert max(ended.values()) < LORIS_SECONDS, max(ended.values())
+
+
+def gone_after(raw, byte):
+    """Sends a byte; whether the other end has ended the connection, after whatever it said."""
+    try:
+        raw.send(byte)
+        raw.setblocking(False)
+        while data := raw.recv(4096):
+            del data
+        return True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        raw.settimeout(10)
 
 
 def test_commands_before_connect_are_refused(server):

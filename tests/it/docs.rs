@@ -1,5 +1,6 @@
 //! Documents that must say what the code does.
 
+mod protocol;
 mod served;
 
 use std::fs;

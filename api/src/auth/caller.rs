@@ -105,7 +105,7 @@ fn wrong_kind() -> Error {
 fn in_scope(key: ApiKey, request: &HttpRequest) -> Result<ApiKey> {
     match routes::spec(request).map(|spec| spec.who) {
         Some(Who::ServerKey(scope) | Who::KeyOrUser(scope)) => key.scopes.allow(scope).map(|()| key),
-        Some(Who::Public | Who::ManagementKey(_) | Who::OperatorKey) | None => {
+        Some(Who::Public | Who::User | Who::ManagementKey(_) | Who::OperatorKey) | None => {
             Err(Error::internal("a route that takes a server key and names no scope"))
         }
     }

@@ -57,7 +57,7 @@ impl Authority for Manager {
         let acting = Acting { org, right, actor };
         match routes::spec(request).map(|spec| spec.who) {
             Some(Who::ManagementKey(action)) => acting.allow(action)?,
-            Some(Who::Public | Who::ServerKey(_) | Who::KeyOrUser(_) | Who::OperatorKey) | None => {
+            Some(Who::Public | Who::User | Who::ServerKey(_) | Who::KeyOrUser(_) | Who::OperatorKey) | None => {
                 return Err(Error::internal("a route that takes a management key and names no action"));
             }
         }

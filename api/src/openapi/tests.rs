@@ -11,6 +11,19 @@ fn json() -> Value {
     serde_json::from_str(&document(ORIGIN).to_json().unwrap()).unwrap()
 }
 
+/// The content type of a success.
+fn form(path: &str) -> &'static str {
+    if path == "/v1/stream" { "text/event-stream" } else { "application/json" }
+}
+
+#[test]
+fn an_envelope_names_every_command() {
+    let json = json();
+    let properties = json["components"]["schemas"]["Envelope"]["oneOf"][0]["properties"].as_object().unwrap();
+    let commands: BTreeSet<_> = tokenim_protocol::command::Command::ALL.iter().map(|one| one.name()).collect();
+    assert_eq!(properties.keys().map(String::as_str).filter(|name| *name != "id").collect::<BTreeSet<_>>(), commands);
+}
+
 fn operations(json: &Value) -> Vec<(String, String, &Value)> {
     let paths = json["paths"].as_object().unwrap();
     let of_path = |(path, item): (&String, &'_ Value)| -> Vec<(String, String)> {
@@ -32,8 +45,10 @@ fn the_document_has_exactly_the_routes() {
     assert_eq!(json["openapi"], "3.1.0");
     assert_eq!(json["externalDocs"]["url"], "https://chat.example/docs");
     let documented: BTreeSet<_> = operations(&json).into_iter().map(|(path, verb, _)| (path, verb)).collect();
-    let served: BTreeSet<_> =
-        routes().map(|spec| (spec.path.to_owned(), spec.verb.method().to_string().to_lowercase())).collect();
+    let served: BTreeSet<_> = routes()
+        .chain(session_routes())
+        .map(|spec| (spec.path.to_owned(), spec.verb.method().to_string().to_lowercase()))
+        .collect();
     assert_eq!(documented, served);
 }
 
@@ -42,8 +57,10 @@ fn every_operation_has_its_name_security_errors_and_path_parameters() {
     let json = json();
     let mut names = BTreeSet::new();
     for (path, verb, operation) in operations(&json) {
-        let spec =
-            routes().find(|spec| spec.path == path && spec.verb.method().to_string().to_lowercase() == verb).unwrap();
+        let spec = routes()
+            .chain(session_routes())
+            .find(|spec| spec.path == path && spec.verb.method().to_string().to_lowercase() == verb)
+            .unwrap();
         assert_eq!(operation["operationId"], spec.operation);
         assert!(names.insert(spec.operation), "{} is used twice", spec.operation);
         let schemes: Vec<_> = operation["security"]
@@ -58,10 +75,11 @@ fn every_operation_has_its_name_security_errors_and_path_parameters() {
             Who::KeyOrUser(_) => &["server_key", "user_token"],
             Who::ManagementKey(_) => &["management_key", "operator_key"],
             Who::OperatorKey => &["operator_key"],
+            Who::User => &["user_token"],
         };
         assert_eq!(schemes, expected, "{path}");
         let responses = operation["responses"].as_object().unwrap();
-        assert!(responses["200"]["content"]["application/json"]["schema"].is_object(), "{verb} {path}");
+        assert!(responses["200"]["content"][form(&path)]["schema"].is_object(), "{verb} {path}");
         for (_, response) in responses.iter().filter(|(status, _)| *status != "200") {
             assert_eq!(
                 response["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ErrorReply",

@@ -36,7 +36,7 @@ async fn every_cell_of_the_table_of_roles() {
             let may = match spec.who {
                 Who::Public => true,
                 Who::ManagementKey(action) => role.may(action),
-                Who::ServerKey(_) | Who::KeyOrUser(_) | Who::OperatorKey => false,
+                Who::User | Who::ServerKey(_) | Who::KeyOrUser(_) | Who::OperatorKey => false,
             };
             let expected = if may { 200 } else { 403 };
             assert_eq!(answer.status, expected, "{role:?} {:?} {} {:?}", spec.verb, spec.path, answer.json);

@@ -226,12 +226,17 @@ impl State {
     }
 
     pub(super) fn close(&mut self, code: Code, retry_after_ms: Option<u64>, now: u32) {
+        self.finish(code, &reply::close_reason(code, None, retry_after_ms), now);
+    }
+
+    /// Closes with that reason; the first one stands.
+    pub(super) fn finish(&mut self, code: Code, reason: &str, now: u32) {
         if matches!(self.phase, Phase::Closing { .. } | Phase::Gone) {
             return;
         }
         self.phase = Phase::Closing { since: now };
         self.gate = None;
         self.held = None;
-        self.outbox.finish(self.form.close(code.row().close, &reply::close_reason(code, retry_after_ms)));
+        self.outbox.finish(self.form.close(code.row().close, reason));
     }
 }

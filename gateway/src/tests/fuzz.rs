@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokenim_domain::token;
 use tokenim_protocol::command::{Connect, ConversationCreate, Send, Sync};
 use tokenim_protocol::limits::FRAME_BYTES_MAX;
-use tokenim_protocol::{Code, envelope, msgpack};
+use tokenim_protocol::{Code, envelope, fields, msgpack};
 
 /// Rounds of each target, where the environment asks for no other number.
 const ROUNDS: u64 = 3_000;
@@ -90,10 +90,10 @@ fn envelopes_are_read_or_refused() {
         let Ok(text) = std::str::from_utf8(input) else { return };
         if let Ok(envelope::Incoming::Command { id, body, .. }) = envelope::read(text) {
             assert!(id > 0 && serde_json::from_str::<&RawValue>(body.get()).is_ok());
-            let _ = envelope::fields::<Send<'_>>(body);
-            let _ = envelope::fields::<Connect<'_>>(body);
-            let _ = envelope::fields::<Sync<'_>>(body);
-            let _ = envelope::fields::<ConversationCreate<'_>>(body);
+            let _ = fields::read::<Send<'_>>(body.get());
+            let _ = fields::read::<Connect<'_>>(body.get());
+            let _ = fields::read::<Sync<'_>>(body.get());
+            let _ = fields::read::<ConversationCreate<'_>>(body.get());
         }
     });
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokenim_domain::Code;
 use tokenim_domain::log::MessageLog;
+use tokenim_protocol::envelope::Malformed;
 use tokenim_protocol::limits::UNAUTHENTICATED_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -205,7 +206,10 @@ impl Socket {
             if early {
                 count_early(early_messages, message.len())?;
             }
-            gateway.receive(connection, message)
+            gateway.receive(connection, message).map_err(|cause| {
+                connection.close_malformed(cause, gateway.now_seconds());
+                Malformed::CODE
+            })
         };
         self.decoder.feed(bytes, |received| match received {
             _ if connection.is_closing() => Ok(()),

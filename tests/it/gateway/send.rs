@@ -157,8 +157,8 @@ async fn what_is_no_message_is_refused_with_its_code() {
         (with("prev", json!("é")), "invalid_field", json!("prev")),
         (with("reply_to", json!(3)), "not_found", json!("reply_to")),
         (with("mentions", json!(["b b"])), "invalid_field", json!("mentions")),
-        (with("silent", json!("yes")), "invalid_request", json!(null)),
-        (json!({"conversation": "c1"}), "invalid_request", json!(null)),
+        (with("silent", json!("yes")), "invalid_request", json!("silent")),
+        (json!({"conversation": "c1"}), "invalid_request", json!("client_msg_id")),
     ] {
         let error = alice.refused("send", fields.clone()).await;
         assert_eq!(

@@ -38,6 +38,7 @@ async fn an_envelope_without_a_usable_id_closes_4400() {
         wire.send(&text(envelope)).await;
         let close = wire.closed().await;
         assert_eq!((close.code, close.why().as_str()), (4400, "invalid_request"), "{envelope:.60}");
+        assert!(close.reason.contains("\"cause\":\"no"), "{envelope:.60}: {}", close.reason);
         assert!(close.replies.is_empty());
     }
     bystanders.are_well().await;

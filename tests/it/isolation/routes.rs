@@ -1,10 +1,10 @@
 //! Every REST route, with ids of another org.
 
 use super::{Ids, Orgs, assert_clean, masked};
-use crate::support::Rest;
 use crate::support::rest::{Answer, answer};
+use crate::support::{Rest, within};
 use serde_json::{Value, json};
-use tokenim_api::{RouteSpec, Verb, routes};
+use tokenim_api::{RouteSpec, Verb, routes, session_routes};
 
 /// Requests of a route that name something by these ids. A route without a line here fails the test.
 fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
@@ -263,6 +263,76 @@ async fn every_route_answers_a_foreign_id_like_one_of_nothing() {
                 let one = comparable(&ask(&rest, route, foreign).await, &orgs.foreign);
                 let two = comparable(&ask(&rest, route, nothing).await, &orgs.nothing);
                 assert_eq!(one, two, "{:?} {} {foreign:?}", route.verb, route.path);
+            }
+        }
+    }
+    orgs.assert_unchanged().await;
+}
+
+/// Requests of the session over HTTP: path, the header `Tokenim-Heads`, and body.
+fn session_cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Value, Option<Value>)> {
+    let Ids { conversation, own, user, client_msg_id, .. } = ids;
+    let heads = json!({conversation: [1, 1], own: [1, 1]});
+    match (route.verb, route.path) {
+        (Verb::Get, "/v1/stream") => vec![
+            ("/v1/stream?device=d1".to_owned(), heads.clone(), None),
+            (format!("/v1/stream?device={client_msg_id}"), heads, None),
+        ],
+        (Verb::Post, "/v1/commands") => {
+            let command = |fields: Value| Some(json!({"id": 1, "history": fields}));
+            vec![
+                ("/v1/commands?device=d1".to_owned(), json!({}), command(json!({"conversation": conversation}))),
+                ("/v1/commands?device=d1".to_owned(), json!({}), Some(json!({"id": 2, "block": {"user": user}}))),
+                (format!("/v1/commands?device={client_msg_id}"), json!({}), command(json!({"conversation": own}))),
+            ]
+        }
+        (verb, path) => panic!("{verb:?} {path} has no case in this table"),
+    }
+}
+
+/// Status, and the first event or the whole answer; the stream, so that it stays open.
+async fn ask_session(
+    rest: &Rest,
+    route: &RouteSpec,
+    case: (String, Value, Option<Value>),
+) -> (String, String, reqwest::Response) {
+    let (path, heads, body) = case;
+    let mut request = rest.request(route.verb.method().as_str().parse().unwrap(), &path);
+    request = request.header("tokenim-heads", heads.to_string());
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let mut answer = within(request.send()).await.unwrap();
+    let (status, mut text) = (answer.status().to_string(), String::new());
+    while !text.contains("\n\n") {
+        match within(answer.chunk()).await.unwrap() {
+            Some(bytes) => text.push_str(std::str::from_utf8(&bytes).unwrap()),
+            None => break,
+        }
+    }
+    assert_clean(&text);
+    (status, text.trim_start_matches("data: ").to_owned(), answer)
+}
+
+#[tokio::test]
+async fn the_session_over_http_answers_a_foreign_id_like_one_of_nothing() {
+    let orgs = Orgs::new().await;
+    for credential in [&orgs.server.founded.key, &orgs.server.token("alice")] {
+        let rest = orgs.server.rest_as(credential);
+        let mut streams = Vec::new();
+        for route in session_routes() {
+            let [foreign, nothing] = orgs.both().map(|ids| session_cases(route, ids));
+            for (foreign, nothing) in foreign.into_iter().zip(nothing) {
+                let (one, told, first) = ask_session(&rest, route, foreign).await;
+                let (two, said, second) = ask_session(&rest, route, nothing).await;
+                assert_eq!(
+                    (one, masked(&told, &orgs.foreign)),
+                    (two, masked(&said, &orgs.nothing)),
+                    "{:?} {}",
+                    route.verb,
+                    route.path
+                );
+                streams.extend([first, second]);
             }
         }
     }
