@@ -56,6 +56,7 @@ fn pushes() -> Vec<String> {
             "deleted",
             "drain",
             "edited",
+            "ended",
             "ephemeral",
             "head",
             "join_request",
@@ -68,6 +69,7 @@ fn pushes() -> Vec<String> {
             "reaction",
             "receipt",
             "resync",
+            "stream",
             "typing"
         ],
         "the reading of protocol/src is out of date"
