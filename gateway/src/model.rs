@@ -145,11 +145,14 @@ fn amend(state: &mut HashMap<(AppId, Conversation), Log>, amendment: Amendment) 
         return Err(Code::NotFound.into());
     }
     if let MessageAct::End { last, body, .. } = &mut act {
-        let (held, _) = log.live.remove(&target).ok_or(Code::NotLive)?;
-        let text = held + &std::mem::take(last).text;
+        let (held, _) = log.live.get(&target).ok_or(Code::NotLive)?;
+        let text = held.clone() + &std::mem::take(last).text;
         *body = live::body(&live::escape(&text));
     }
     allowance.take(act.units())?;
+    if matches!(act, MessageAct::End { .. } | MessageAct::Delete) {
+        log.live.remove(&target);
+    }
     let event = push(log, app, &conversation, EventBody::Amended { target, actor, client_msg_id, act });
     Ok(Amended { seq: Some(event.seq), billed: event.body.units(), duplicate: false, event: Some(event) })
 }
