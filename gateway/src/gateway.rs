@@ -170,8 +170,10 @@ impl<L: MessageLog> Gateway<L> {
         inner.vital(delivery.run(committed, said, behind));
         inner.vital(sweep.run(stop.clone()));
         inner.vital(watch.run(stop.clone()));
-        inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
-        Gateway { inner }
+        inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop.clone()));
+        let gateway = Gateway { inner };
+        gateway.inner.vital(gateway.clone().end_idle(stop));
+        gateway
     }
 
     /// Commits one write through the batcher, as sockets do.

@@ -113,6 +113,10 @@ fn fit(command: Command, text: &str) -> Result<(), Misfit> {
         Command::PresenceWatch | Command::PresenceGet => form::<command::Users<'_>>(text),
         Command::Receipts => form::<command::Receipts<'_>>(text),
         Command::Open | Command::Passive => form::<command::View<'_>>(text),
+        Command::StreamBegin => form::<command::StreamBegin<'_>>(text),
+        Command::StreamAppend => form::<command::StreamAppend<'_>>(text),
+        Command::StreamEnd => form::<command::StreamEnd<'_>>(text),
+        Command::StreamGet => form::<command::StreamGet<'_>>(text),
     }
 }
 

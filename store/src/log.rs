@@ -11,6 +11,7 @@ mod directory;
 mod found;
 mod govern;
 mod listed;
+mod live;
 mod members;
 mod postgres;
 mod presence;
@@ -23,9 +24,9 @@ mod sqlite;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member,
-    MemberList, MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
-    ReceiptsQuery, Seen, Write,
+    AppRef, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, Idle, ListQuery, Listed, LiveText,
+    Member, MemberList, MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
+    ReceiptsQuery, Seen, TextQuery, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -150,5 +151,13 @@ impl MessageLog for Store {
 
     async fn changed(&self, query: ChangedQuery) -> Result<Vec<Changed>> {
         changed::read(&self.log_readers, &query).await
+    }
+
+    async fn live_text(&self, query: TextQuery) -> Result<LiveText> {
+        live::text(&self.log_readers, &query).await
+    }
+
+    async fn idle(&self, after_ms: i64, up_to_ms: i64, limit: u32) -> Result<Vec<Idle>> {
+        live::idle(&self.log_readers, after_ms, up_to_ms, limit).await
     }
 }

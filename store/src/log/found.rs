@@ -49,6 +49,8 @@ pub(super) struct First {
     pub(super) kind: String,
     pub(super) body: String,
     pub(super) units: i64,
+    /// What it is about, as JSON.
+    pub(super) about: Option<String>,
 }
 
 impl Log {
@@ -105,6 +107,7 @@ impl First {
             kind: sql::get(row, "kind")?,
             body: sql::get(row, "body")?,
             units: sql::get(row, "units")?,
+            about: sql::get(row, "about")?,
         })
     }
 }

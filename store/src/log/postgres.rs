@@ -36,7 +36,7 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, keys: &BTreeSet<Key>) -> Res
 /// Each is looked up by all of its key: as plain joins, without statistics, the planner may read a whole conversation's.
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
-    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units,
+    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.about, d.units,
     y.seq IS NOT NULL AS reply_stored
 FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY AS w(app, conversation, sender, client_msg_id, prev, reply_to, place)
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation
@@ -49,7 +49,7 @@ LEFT JOIN LATERAL (
         ELSE substr(c.pair, 1, length(c.pair) - length(w.sender) - 1) END LIMIT 1
 ) b ON true
 LEFT JOIN LATERAL (
-    SELECT seq, epoch, type, id, at_ms, kind, body, units FROM message
+    SELECT seq, epoch, type, id, at_ms, kind, body, about, units FROM message
     WHERE app_id = c.app_id AND conversation_id = c.id AND sender = w.sender AND client_msg_id = w.client_msg_id LIMIT 1
 ) d ON true
 LEFT JOIN LATERAL (

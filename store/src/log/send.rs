@@ -7,23 +7,24 @@ use crate::{fault, sql};
 use sea_orm::DbBackend;
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
+use tokenim_domain::limits::LIVE_MESSAGES_MAX;
 use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
-use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result, group};
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
 
-/// Stores what may be stored of the drafts.
+/// Stores what may be stored of the drafts; `has_room` says whether live ones may be begun.
 ///
 /// The order of checks is the protocol's (docs/PROTOCOL.md §4): a repeat is answered before anything can refuse it.
-pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Result<Outcome>>> {
+pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>, has_room: bool) -> Result<Vec<Result<Outcome>>> {
     let found = match batch.engine() {
         DbBackend::Postgres => postgres::find_sends(&batch.tx, &drafts).await?,
         _ => sqlite::find_sends(&batch.tx, &drafts).await?,
     };
-    let mut run = Run { batch, heads: HashMap::new(), placed: Vec::with_capacity(drafts.len()), new: HashMap::new() };
+    let placed = Vec::with_capacity(drafts.len());
+    let mut run = Run { batch, has_room, heads: HashMap::new(), placed, new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
     for (draft, found) in drafts.into_iter().zip(found) {
         outcomes.push(run.one(draft, found)?.map(Outcome::Sent));
@@ -51,6 +52,8 @@ ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET replies = message_state
 
 struct Run<'a> {
     batch: &'a Batch<'a>,
+    /// Whether live messages may be begun.
+    has_room: bool,
     heads: HashMap<Key, Head>,
     placed: Vec<Placed>,
     /// Messages of this very batch, which the look-up could not see.
@@ -61,7 +64,7 @@ impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
     fn one(&mut self, draft: Draft, found: Found) -> Result<Result<Sent>> {
         let Some(head) = found.head else { return Ok(Err(Code::NotFound.into())) };
-        if let Some(first) = self.first_result(&draft, found.first) {
+        if let Some(first) = self.first_result(&draft, found.first)? {
             return Ok(first);
         }
         let Some(role) = found.role else { return Ok(Err(Code::NotFound.into())) };
@@ -79,26 +82,45 @@ impl Run<'_> {
             let wrong = "`reply_to` is the seq of no message here";
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
         }
-        if let Err(code) = self.batch.take(&draft.allowance, units(draft.body.len())) {
-            return Ok(Err(code.into()));
+        if let Err(error) = self.take(&draft) {
+            return Ok(Err(error));
         }
         let key = (draft.app.app, draft.conversation.clone());
         let head = self.heads.entry(key).or_insert_with(|| head.begin());
         Ok(Ok(place(self.batch, head, &mut self.placed, &mut self.new, draft)))
     }
 
-    fn first_result(&self, draft: &Draft, stored: Option<First>) -> Option<Result<Sent>> {
-        if let Some(at) = self.new.get(&once(draft)) {
-            return Some(repeat_of(&self.placed[*at], draft));
+    /// Takes what it counts. A live message counts when it ends, but is not begun where nothing is left.
+    fn take(&self, draft: &Draft) -> Result<()> {
+        if !draft.about.live {
+            return Ok(self.batch.take(&draft.allowance, draft.units())?);
         }
-        let first = stored?;
+        if !self.has_room {
+            let wrong = format!("a conversation has at most {LIVE_MESSAGES_MAX} live messages at a time; end one");
+            return Err(Error::new(Code::LimitReached).says(wrong));
+        }
+        draft.allowance.take(1)?;
+        draft.allowance.give_back(1);
+        Ok(())
+    }
+
+    /// The outer result is the database's.
+    fn first_result(&self, draft: &Draft, stored: Option<First>) -> Result<Option<Result<Sent>>> {
+        if let Some(at) = self.new.get(&once(draft)) {
+            return Ok(Some(repeat_of(&self.placed[*at], draft)));
+        }
+        let Some(first) = stored else { return Ok(None) };
         // Of a deleted message the content is gone, so there is nothing left to compare.
-        let same = first.body.is_empty() || (first.kind == draft.kind.as_str() && same_json(&first.body, &draft.body));
+        let is_live = super::row::about_of(None, first.about.as_deref())?.live;
+        let same = first.body.is_empty()
+            || (first.kind == draft.kind.as_str()
+                && is_live == draft.about.live
+                && same_json(&first.body, &draft.body));
         if first.event_type != super::row::MESSAGE || !same {
-            return Some(Err(conflict()));
+            return Ok(Some(Err(conflict())));
         }
         let First { seq, epoch, at_ms, units: billed, .. } = first;
-        Some(Ok(Sent { id: MessageId(first.id), seq, epoch, at_ms, billed, event: None }))
+        Ok(Some(Ok(Sent { id: MessageId(first.id), seq, epoch, at_ms, billed, event: None })))
     }
 
     /// Whether a draft has no predecessor, or one of this very batch.
@@ -143,8 +165,8 @@ fn place(
 }
 
 fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
-    let EventBody::Message { kind, body, .. } = &first.event.body else { return Err(conflict()) };
-    if *kind != draft.kind || !same_json(body, &draft.body) {
+    let EventBody::Message { kind, body, about, .. } = &first.event.body else { return Err(conflict()) };
+    if *kind != draft.kind || about.live != draft.about.live || !same_json(body, &draft.body) {
         return Err(conflict());
     }
     let event = &first.event;

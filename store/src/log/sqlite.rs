@@ -25,7 +25,8 @@ const FIND: &str = "
 SELECT json_group_array(json_array(
     json(CASE WHEN c.id IS NULL THEN 'null' ELSE json_array(c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum) END),
     m.role, m.muted_until_ms, b.app_id IS NOT NULL, p.seq IS NOT NULL, y.seq IS NOT NULL,
-    json(CASE WHEN d.seq IS NULL THEN 'null' ELSE json_array(d.seq, d.epoch, d.type, hex(d.id), d.at_ms, d.kind, d.body, d.units) END)
+    json(CASE WHEN d.seq IS NULL THEN 'null' ELSE json_array(
+        d.seq, d.epoch, d.type, hex(d.id), d.at_ms, d.kind, d.body, d.units, d.about) END)
 ) ORDER BY w.key) AS found
 FROM json_each($1) w
 LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
