@@ -9,7 +9,7 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
 use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
-use tokenim_domain::{Code, Error, Result, group};
+use tokenim_domain::{Code, Error, Result, group, sabotage};
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
@@ -60,7 +60,7 @@ impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
     fn one(&mut self, draft: Draft, row: &QueryResult) -> Result<Result<Sent>> {
         let Some(epoch) = sql::get::<Option<i64>>(row, "epoch")? else { return Ok(Err(Code::NotFound.into())) };
-        if let Some(first) = self.first_result(&draft, row)? {
+        if let Some(first) = self.first_result(&draft, row)?.filter(|_| !sabotage::is("no_dedup")) {
             return Ok(first);
         }
         let Some(role) = sql::get::<Option<String>>(row, "role")? else { return Ok(Err(Code::NotFound.into())) };
@@ -102,6 +102,7 @@ impl Run<'_> {
         }
         let (id, epoch) = (sql::get(row, "id")?, sql::get(row, "dup_epoch")?);
         let (at_ms, billed) = (sql::get(row, "at_ms")?, sql::get(row, "units")?);
+        let seq = if sabotage::is("repeat_has_new_seq") { sql::get::<i64>(row, "last_seq")? + 1 } else { seq };
         Ok(Some(Ok(Sent { id, seq, epoch, at_ms, billed, event: None })))
     }
 

@@ -7,10 +7,10 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use tokenim_domain::Result;
 use tokenim_domain::log::{Draft, Watermark};
 use tokenim_domain::meter::RULE_VERSION;
 use tokenim_domain::name::ClientMsgId;
+use tokenim_domain::{Result, sabotage};
 use uuid::Uuid;
 
 /// Rows of one INSERT; the text of a statement varies with its size, so only these sizes are prepared.
@@ -46,6 +46,9 @@ pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> R
             d.about.reply_to
         ])
     }));
+    if sabotage::is("no_app_in_repeats") {
+        return sql::rows(tx, &FIND.replace("d.app_id = c.app_id AND ", ""), [wanted.into()]).await;
+    }
     sql::rows(tx, FIND, [wanted.into()]).await
 }
 
@@ -65,9 +68,10 @@ pub(super) async fn write(
             sql::run(tx, insert_text(chunk), values).await.map_err(fault::query)?;
         }
     }
-    sql::run(tx, INSERT_USAGE, [list(runs.iter().map(usage)).into()]).await.map_err(fault::query)?;
-    let moved =
-        heads.iter().map(|((app, id), h)| json!([hex(app.0), id.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum]));
+    let runs = runs.iter().filter(|run| !(sabotage::is("usage_lost") && run.from == 3));
+    sql::run(tx, INSERT_USAGE, [list(runs.map(usage)).into()]).await.map_err(fault::query)?;
+    let heads = heads.iter().filter(|_| !sabotage::is("head_stays"));
+    let moved = heads.map(|((app, id), h)| json!([hex(app.0), id.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum]));
     sql::run(tx, MOVE_HEADS, [list(moved).into()]).await.map(drop).map_err(fault::query)
 }
 
