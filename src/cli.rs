@@ -153,6 +153,8 @@ fn explain(error: &tokenim_domain::Error) -> String {
 ///
 /// Errors: what to print before exiting with its code.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
+    #[cfg(feature = "sabotage")]
+    tokenim_domain::sabotage::choose(&crate::config::sabotage().unwrap_or_default())?;
     let mut config = Config::load(cli.common.config.as_deref())?;
     if let Some(data) = cli.common.data {
         config.data.dir = data;
@@ -229,8 +231,5 @@ fn durability() -> Durability {
 /// The durability test runs once against a store that forgets to flush, to see the test fail.
 #[cfg(feature = "sabotage")]
 fn durability() -> Durability {
-    match crate::config::sabotage().as_deref() {
-        Some("synchronous_off") => Durability::Off,
-        _ => Durability::Full,
-    }
+    if tokenim_domain::sabotage::is("synchronous_off") { Durability::Off } else { Durability::Full }
 }

@@ -20,6 +20,7 @@ pub mod origin;
 pub mod plan;
 pub mod rng;
 pub mod role;
+pub mod sabotage;
 pub mod scope;
 pub mod secret;
 pub mod standing;

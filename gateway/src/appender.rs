@@ -12,7 +12,7 @@ use tokenim_domain::log::{
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::{Code, Error, Result, sabotage};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -161,6 +161,9 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
         bytes += write_bytes(&job.write);
         batch.push(job);
     }
+    if sabotage::is("batch_reordered") {
+        batch.reverse();
+    }
     batch
 }
 
@@ -180,6 +183,7 @@ async fn commit<L: MessageLog>(log: &L, clock: &dyn Clock, mut batch: Vec<Job>) 
             touched.sort_unstable();
             touched.dedup();
             unknown = touched;
+            let error = if sabotage::is("lost_answer_told_as_failure") { Code::Unavailable.into() } else { error };
             refuse_all(origins, &error)
         }
     };

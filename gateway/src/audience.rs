@@ -5,11 +5,11 @@ use crate::registry::{Registry, Slot};
 use lru::LruCache;
 use std::collections::HashSet;
 use std::sync::Arc;
-use tokenim_domain::Result;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::{AppRef, Event, EventBody, MemberList, MessageLog};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
+use tokenim_domain::{Result, sabotage};
 use tokenim_protocol::limits::ACTIVE_MEMBERS_MAX;
 
 /// Conversations whose members are remembered.
@@ -157,7 +157,7 @@ impl Audiences {
             return;
         }
         let looked_at = if audience.is_large() { audience.members.len() } else { 0 };
-        for (user, _) in users {
+        for (user, _) in users.iter().filter(|_| !sabotage::is("joins_unseen")) {
             audience.members.push((registry.slot(event.app, user), event.seq));
         }
         self.members += users.len();
@@ -168,7 +168,7 @@ impl Audiences {
     pub fn leave(&mut self, event: &Event) {
         let EventBody::Member { change: Change::Removed | Change::Banned, users, .. } = &event.body else { return };
         let Some(audience) = self.known.get_mut(&(event.app.app, event.conversation.clone())) else { return };
-        if event.seq <= audience.as_of {
+        if event.seq <= audience.as_of || sabotage::is("members_stay_after_leaving") {
             return;
         }
         let gone: HashSet<&User> = users.iter().map(|(user, _)| user).collect();

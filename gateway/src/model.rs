@@ -103,6 +103,14 @@ impl ModelLog {
         }
     }
 
+    /// What a reading found, on its way back: by then it may be out of date.
+    async fn answer<T>(&self, found: T) -> T {
+        if let Some(weather) = &self.weather {
+            weather.travel().await;
+        }
+        found
+    }
+
     fn now_ms(&self) -> i64 {
         self.weather.as_ref().map_or(0, |weather| weather.clock.now_ms())
     }
@@ -356,41 +364,53 @@ impl MessageLog for ModelLog {
     async fn read_range(&self, query: RangeQuery) -> Result<Page> {
         self.reach().await?;
         let _permit = self.reads.acquire().await.map_err(Error::internal)?;
-        let state = self.state.lock().unwrap();
-        let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
-        let first = match &query.viewer {
-            Some(viewer) => log.members.get(viewer).ok_or(Code::NotFound)?.joined,
-            None => 1,
+        let found = || -> Result<Page> {
+            let state = self.state.lock().unwrap();
+            let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
+            let first = match &query.viewer {
+                Some(viewer) => log.members.get(viewer).ok_or(Code::NotFound)?.joined,
+                None => 1,
+            };
+            let From::After(above) = query.from else { unreachable!("the core pages forwards") };
+            let events = log.events.iter().filter(|event| event.seq > above && event.seq >= first);
+            let events = events.take(query.limit as usize).cloned().collect();
+            Ok(Page { events, head: log.events.len() as i64, epoch: 1, first })
         };
-        let From::After(above) = query.from else { unreachable!("the core pages forwards") };
-        let events = log.events.iter().filter(|event| event.seq > above && event.seq >= first);
-        let events = events.take(query.limit as usize).cloned().collect();
-        Ok(Page { events, head: log.events.len() as i64, epoch: 1, first })
+        self.answer(found()).await
     }
 
     async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
         self.reach().await?;
-        let state = self.state.lock().unwrap();
-        Ok(of.iter().filter_map(|name| entry(name, state.get(&(app.app, name.clone()))?, &user)).collect())
+        let found = || -> Result<Vec<Entry>> {
+            let state = self.state.lock().unwrap();
+            Ok(of.iter().filter_map(|name| entry(name, state.get(&(app.app, name.clone()))?, &user)).collect())
+        };
+        self.answer(found()).await
     }
 
     async fn directory(&self, app: AppRef, user: User, _: Option<DirectoryCursor>, limit: usize) -> Result<Vec<Entry>> {
         self.reach().await?;
-        let state = self.state.lock().unwrap();
-        let mine = state.iter().filter(|((of, _), _)| *of == app.app);
-        Ok(mine.filter_map(|((_, name), log)| entry(name, log, &user)).take(limit).collect())
+        let found = || -> Result<Vec<Entry>> {
+            let state = self.state.lock().unwrap();
+            let mine = state.iter().filter(|((of, _), _)| *of == app.app);
+            Ok(mine.filter_map(|((_, name), log)| entry(name, log, &user)).take(limit).collect())
+        };
+        self.answer(found()).await
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
         self.reach().await?;
         fail(&self.failing_lists)?;
-        let state = self.state.lock().unwrap();
-        let list = |(app, name): (AppRef, Conversation)| {
-            let log = state.get(&(app.app, name)).cloned().unwrap_or_default();
-            let members = log.members.values().map(|member| (member.user.clone(), member.joined)).collect();
-            MemberList { as_of: log.events.len() as i64, members }
+        let found = || -> Result<Vec<MemberList>> {
+            let state = self.state.lock().unwrap();
+            let list = |(app, name): (AppRef, Conversation)| {
+                let log = state.get(&(app.app, name)).cloned().unwrap_or_default();
+                let members = log.members.values().map(|member| (member.user.clone(), member.joined)).collect();
+                MemberList { as_of: log.events.len() as i64, members }
+            };
+            Ok(of.into_iter().map(list).collect())
         };
-        Ok(of.into_iter().map(list).collect())
+        self.answer(found()).await
     }
 
     async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
@@ -464,17 +484,20 @@ impl MessageLog for ModelLog {
 
     async fn changed(&self, query: ChangedQuery) -> Result<Vec<Changed>> {
         self.reach().await?;
-        let state = self.state.lock().unwrap();
-        let theirs = |log: &Log| query.users.iter().any(|user| log.members.contains_key(user));
-        let of = state.iter().filter(|((app, _), log)| *app == query.app.app && theirs(log));
-        let mut changed: Vec<_> = of
-            .filter_map(|((_, name), log)| log.events.last().map(|last| (name, last)))
-            .map(|(name, last)| Changed { conversation: name.clone(), seq: last.seq, last_ms: last.at_ms })
-            .filter(|one| (one.last_ms, &one.conversation) > (query.after.last_ms, &query.after.conversation))
-            .collect();
-        changed.sort_by_key(|one| (one.last_ms, one.conversation.clone()));
-        changed.truncate(query.limit);
-        Ok(changed)
+        let found = || -> Result<Vec<Changed>> {
+            let state = self.state.lock().unwrap();
+            let theirs = |log: &Log| query.users.iter().any(|user| log.members.contains_key(user));
+            let of = state.iter().filter(|((app, _), log)| *app == query.app.app && theirs(log));
+            let mut changed: Vec<_> = of
+                .filter_map(|((_, name), log)| log.events.last().map(|last| (name, last)))
+                .map(|(name, last)| Changed { conversation: name.clone(), seq: last.seq, last_ms: last.at_ms })
+                .filter(|one| (one.last_ms, &one.conversation) > (query.after.last_ms, &query.after.conversation))
+                .collect();
+            changed.sort_by_key(|one| (one.last_ms, one.conversation.clone()));
+            changed.truncate(query.limit);
+            Ok(changed)
+        };
+        self.answer(found()).await
     }
 
     async fn live_text(&self, query: TextQuery) -> Result<LiveText> {

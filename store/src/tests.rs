@@ -7,6 +7,7 @@ mod append;
 mod audit;
 mod catalogue;
 mod change;
+mod changed;
 mod console;
 mod create;
 mod deliveries;
@@ -33,6 +34,8 @@ mod random;
 mod range;
 mod repeat;
 mod restore;
+#[cfg(feature = "sabotage")]
+mod sabotaged;
 mod schema;
 mod usage;
 mod watermark;

@@ -8,7 +8,7 @@ use tokenim_domain::log::{Entry, From, MessageLog, RangeQuery};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::Identity;
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Result};
+use tokenim_domain::{Code, Result, sabotage};
 use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX};
 use tokenim_protocol::reply::Json;
 
@@ -127,7 +127,7 @@ impl Recovery {
                 conversation: entry.conversation.clone(),
                 viewer: Some(identity.user.clone()),
                 thread: None,
-                from: From::After(above),
+                from: From::After(above + i64::from(sabotage::is("backlog_skips_first"))),
                 limit: BACKLOG_EVENTS_MAX,
                 bytes_max: *budget,
             };

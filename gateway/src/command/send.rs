@@ -6,7 +6,7 @@ use tokenim_domain::log::{About, Draft, Mentions, MessageLog, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Error, Result, content};
+use tokenim_domain::{Code, Error, Result, content, sabotage};
 use tokenim_protocol::command::{Mentions as Mentioned, Send};
 
 /// Checks a message and queues it; the ack comes after its commit.
@@ -27,6 +27,9 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         call.gateway.take_turn_of_user(&call.session)?;
         call.gateway.take_turn(Some(&call.session.place))?;
         return call.say(conversation, What::Message { client_msg_id, kind, body: send.body.get().into() });
+    }
+    if sabotage::is("ack_before_commit") {
+        call.answer("{\"seq\":1}");
     }
     call.write(Write::Send(Draft {
         app: call.session.identity.app,

@@ -4,8 +4,8 @@ use super::Chunk;
 use crate::encoded::Form;
 use bytes::Bytes;
 use std::collections::VecDeque;
-use tokenim_domain::Code;
 use tokenim_domain::name::Conversation;
+use tokenim_domain::{Code, sabotage};
 use tokenim_protocol::reply;
 
 /// Bytes of live events that may be queued; replies are bounded by the open commands instead.
@@ -180,7 +180,10 @@ impl Outbox {
         }
         let form = self.form;
         let resync = |name: Conversation| form.encode(&reply::resync(name.as_str(), Code::SlowConsumer));
-        lost.into_iter().map(resync).try_for_each(|frame| self.reply(frame))
+        lost.into_iter()
+            .filter(|_| !sabotage::is("overflow_untold"))
+            .map(resync)
+            .try_for_each(|frame| self.reply(frame))
     }
 }
 

@@ -35,6 +35,11 @@ pub fn check(world: &World, conversations: &[&str], devices: &[Device]) -> Vec<S
             records.sendings.iter().filter(|sending| sending.org == *org && sending.conversation == *name),
         );
     }
+    for (life, device, name, seq) in &records.skipped {
+        if records.committed.contains(&(*life, device.org, name.clone(), *seq)) {
+            found.push(format!("C9: {device} was not told of {name}/{seq}, which its node committed"));
+        }
+    }
     told(&mut found, &logs, &records);
     applied(&mut found, &logs, &records, devices);
     found

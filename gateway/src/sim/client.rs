@@ -2,7 +2,7 @@
 
 use super::history::{Device, End, Sending, Told};
 use super::random::Random;
-use super::view::View;
+use super::view::{View, names};
 use super::world::{Life, NODES, World};
 use crate::connection::Connection;
 use crate::encoded::Form;
@@ -10,7 +10,7 @@ use crate::incoming::Message;
 use crate::tests::client::frames;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,6 +87,14 @@ struct Link {
     asked: BTreeMap<u64, Asked>,
     is_ready: bool,
     is_syncing: bool,
+    /// By conversation: the sends that were acked, by the number of their command, and their seqs.
+    lanes: BTreeMap<String, Vec<(u64, i64)>>,
+    /// By conversation: the last live push.
+    live: BTreeMap<String, i64>,
+    /// By conversation: the seq its backlog reached.
+    backlog: BTreeMap<String, i64>,
+    /// What acks told.
+    acked: BTreeSet<(String, i64)>,
 }
 
 impl Link {
@@ -185,7 +193,18 @@ impl Client {
     async fn session(&mut self, life: Life) {
         let connection = life.gateway.accept(Form::Json);
         let (asked, killed, orders) = (BTreeMap::new(), life.weather.killed.clone(), self.orders.clone());
-        let mut link = Link { life, connection, next_id: 0, asked, is_ready: false, is_syncing: false };
+        let mut link = Link {
+            life,
+            connection,
+            next_id: 0,
+            asked,
+            is_ready: false,
+            is_syncing: false,
+            lanes: BTreeMap::new(),
+            live: BTreeMap::new(),
+            backlog: BTreeMap::new(),
+            acked: BTreeSet::new(),
+        };
         let heads: BTreeMap<_, _> =
             self.views.iter().filter(|(_, view)| view.is_known).map(|(name, view)| (name, (1, view.last))).collect();
         let token = self.world.token(self.device.org, &self.device.user);
@@ -407,10 +426,10 @@ impl Client {
             }
             let mut message: Value = serde_json::from_str(text).expect("JSON");
             match message["id"].as_u64() {
-                Some(id) => {
-                    let asked = link.asked.remove(&id).expect("an answer to a question");
-                    self.answer(link, asked, &mut message);
-                }
+                Some(id) => match link.asked.remove(&id) {
+                    Some(asked) => self.answer(link, id, asked, &mut message),
+                    None => self.world.history.find(format!("{} was answered {id} twice", self.device)),
+                },
                 None => self.push(link, message["push"].take()),
             }
         }
@@ -434,21 +453,44 @@ impl Client {
                     }
                 }
             }
-            "resync" => self.fetch(link, &name),
+            "resync" => {
+                link.live.remove(&name);
+                link.backlog.remove(&name);
+                self.fetch(link, &name);
+            }
             "message" | "edited" | "deleted" | "member" | "conversation" => {
                 let Some(seq) = push["seq"].as_i64() else { return };
-                if let Some(view) = self.views.get_mut(&name)
-                    && let Some((next, last)) = view.owed
-                {
-                    if seq != next {
+                match self.views.get_mut(&name).and_then(|view| view.pay(seq)) {
+                    Some(next) if next != seq => {
                         self.world.history.find(format!("C9: {} was owed {name}/{next} and given {seq}", self.device));
                     }
-                    view.owed = (seq < last).then_some((seq + 1, last));
+                    Some(_) => {}
+                    None => self.miss_nothing(link, &name, seq, &push),
                 }
                 self.take(link, &name, seq, push);
             }
             _ => {}
         }
+    }
+
+    /// Between two live pushes of a connection nothing is left out without a word, but for what its acks tell.
+    fn miss_nothing(&self, link: &mut Link, name: &str, seq: i64, push: &Value) {
+        if names(push, &self.device.user, &["added", "created"]) {
+            link.live.remove(name);
+            link.backlog.remove(name);
+        }
+        let missed = |from: i64| (from + 1..seq).filter(|missed| !link.acked.contains(&(name.to_owned(), *missed)));
+        let history = &self.world.history;
+        if let Some(backlog) = link.backlog.remove(name) {
+            let skipped =
+                missed(backlog).map(|missed| (link.life.number, self.device.clone(), name.to_owned(), missed));
+            history.records().skipped.extend(skipped);
+        }
+        let last = link.live.entry(name.to_owned()).or_insert(seq - 1);
+        if let Some(missed) = missed(*last).next() {
+            history.find(format!("C9: {} was not told of {name}/{missed}, but of {seq}", self.device));
+        }
+        *last = seq.max(*last);
     }
 
     /// Takes an event that a push or a page told.
@@ -477,7 +519,7 @@ impl Client {
         }
     }
 
-    fn answer(&mut self, link: &mut Link, asked: Asked, message: &mut Value) {
+    fn answer(&mut self, link: &mut Link, id: u64, asked: Asked, message: &mut Value) {
         let code = message["error"]["code"].as_str().map(str::to_owned);
         let ok = message["ok"].take();
         match (asked, code) {
@@ -497,7 +539,10 @@ impl Client {
                 view.is_fetching = false;
                 if code == "not_found" { view.end() } else { view.gap_ms = Some(now + 200) }
             }
-            (Asked::Send(id), code) => self.sent(link, &id, code, &ok),
+            (Asked::Send(name), code) => {
+                self.keep_lane(link, id, &name, &ok);
+                self.sent(link, &name, code, &ok);
+            }
             (Asked::Amend(name), None) => {
                 if let Some(seq) = ok["seq"].as_i64().filter(|_| ok["changed"] == true) {
                     self.told_by_ack(link, &name, seq);
@@ -508,6 +553,7 @@ impl Client {
     }
 
     fn told_by_ack(&mut self, link: &mut Link, name: &str, seq: i64) {
+        link.acked.insert((name.to_owned(), seq));
         let told = Told { device: self.device.clone(), conversation: name.to_owned(), seq, what: None };
         self.world.history.records().told.push(told);
         self.hold(link, name, seq, Value::Null);
@@ -524,6 +570,7 @@ impl Client {
                 "recovered" => {
                     view.begin(first, 0);
                     view.owed = (view.last < head).then_some((view.last + 1, head));
+                    link.backlog.insert(name, head.max(view.last));
                 }
                 "not_member" => view.end(),
                 "too_far" => self.fetch(link, &name),
@@ -576,6 +623,19 @@ impl Client {
         if view.is_known && view.last < head {
             self.fetch(link, name);
         }
+    }
+
+    /// What one connection sends to one conversation commits in the order it was sent.
+    fn keep_lane(&self, link: &mut Link, id: u64, name: &str, ok: &Value) {
+        let Some(op) = self.ops.iter().find(|op| op.id == name) else { return };
+        let Some(seq) = ok["seq"].as_i64().filter(|_| ok["duplicate"] == false) else { return };
+        let lane = link.lanes.entry(op.conversation.clone()).or_default();
+        if lane.iter().any(|(other, at)| (*other < id) != (*at < seq)) {
+            self.world.history.find(format!("lane: {} sent {name} in another order than {seq}", self.device));
+        }
+        lane.push((id, seq));
+        let committed = (link.life.number, self.device.org, op.conversation.clone(), seq);
+        self.world.history.records().committed.insert(committed);
     }
 
     fn sent(&mut self, link: &mut Link, id: &str, code: Option<String>, ok: &Value) {

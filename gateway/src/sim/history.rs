@@ -1,5 +1,6 @@
 //! What happened in a run: a trace to the byte, and the records that the checker reads.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
@@ -57,6 +58,10 @@ pub struct Records {
     /// What applications were given, in order.
     pub applied: Vec<(Device, String, i64)>,
     pub online: Vec<Device>,
+    /// What a node committed: its life, org, conversation and seq.
+    pub committed: BTreeSet<(u64, usize, String, i64)>,
+    /// What a device was not told between its backlog and the first live push: the node's life, conversation and seq.
+    pub skipped: Vec<(u64, Device, String, i64)>,
     /// What a client saw that may not be.
     pub findings: Vec<String>,
 }

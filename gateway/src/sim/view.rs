@@ -52,6 +52,13 @@ impl View {
         *self = View { last: self.last, ..View::default() };
     }
 
+    /// Takes a push for the next one that is owed, which is returned.
+    pub fn pay(&mut self, seq: i64) -> Option<i64> {
+        let (next, last) = self.owed?;
+        self.owed = (seq < last).then_some((seq + 1, last));
+        Some(next)
+    }
+
     /// Applies what is contiguous.
     pub fn go_on(&mut self, user: &str, now: u64) -> Vec<i64> {
         let mut applied = Vec::new();
@@ -74,7 +81,7 @@ impl View {
 }
 
 /// Whether it is a change of membership of this kind that names the user.
-fn names(event: &Value, user: &str, changes: &[&str]) -> bool {
+pub fn names(event: &Value, user: &str, changes: &[&str]) -> bool {
     event["type"] == "member"
         && changes.iter().any(|change| event["change"] == *change)
         && event["users"].as_array().is_some_and(|users| users.iter().any(|one| one["user"] == user))

@@ -65,6 +65,8 @@ impl TermBook for NoTerms {
 /// A node's life.
 #[derive(Clone)]
 pub struct Life {
+    /// Lives are numbered in the order they begin.
+    pub number: u64,
     pub gateway: Gateway<ModelLog>,
     pub weather: Arc<Weather>,
 }
@@ -150,7 +152,7 @@ impl World {
             rng: Arc::new(SeededRng::new(Random::new(self.seed, 200 + life))),
             limits: NodeLimits::default(),
         });
-        self.nodes.lock().unwrap()[place] = Some(Life { gateway, weather });
+        self.nodes.lock().unwrap()[place] = Some(Life { number: life, gateway, weather });
     }
 
     /// Ends a node's life without a word: what it was about to do is never done.

@@ -11,7 +11,7 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{AppRef, Commit, Credential, Event, EventBody, MessageAct, Outcome, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::{Code, Error, Result, sabotage};
 
 /// Attempts on PostgreSQL to commit a batch that met another node's: the first without locks, the others with them.
 const ATTEMPTS_MAX: u32 = 5;
@@ -241,7 +241,8 @@ impl Batch<'_> {
         body: EventBody,
         credential: Option<Credential>,
     ) -> Placed {
-        head.seq += 1;
+        head.seq += 1 + i64::from(sabotage::is("seq_gap") && head.seq == 3);
+        head.seq -= i64::from(sabotage::is("seq_used_twice") && head.seq == 3);
         head.msg_no += i64::from(body.is_message());
         head.last_ms = head.last_ms.max(self.now_ms);
         head.units_cum += body.units();
@@ -301,6 +302,7 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
         });
         open.insert(key, at);
         let run = &mut runs[at];
+        let units = if sabotage::is("usage_doubled") { 2 * units } else { units };
         (run.last, run.units, run.bytes) = (p, run.units + units, run.bytes + bytes as i64);
         run.messages += i64::from(p.event.body.is_message());
     }

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use tokenim_domain::log::{Draft, Watermark};
 use tokenim_domain::meter::RULE_VERSION;
 use tokenim_domain::name::ClientMsgId;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Error, Result, sabotage};
 use uuid::Uuid;
 
 /// Rows of one INSERT; the text of a statement varies with its size, so only these sizes are prepared.
@@ -49,7 +49,11 @@ pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> R
             d.about.reply_to
         ])
     }));
-    let row = sql::row(tx, FIND, [wanted.into()]).await?;
+    let row = if sabotage::is("no_app_in_repeats") {
+        sql::row(tx, &FIND.replace("d.app_id = c.app_id AND ", ""), [wanted.into()]).await?
+    } else {
+        sql::row(tx, FIND, [wanted.into()]).await?
+    };
     let row = row.ok_or_else(|| Error::internal("an aggregate has one row"))?;
     Found::list(&sql::get::<String>(&row, "found")?)
 }
@@ -70,9 +74,10 @@ pub(super) async fn write(
             sql::run(tx, insert_text(chunk), values).await.map_err(fault::query)?;
         }
     }
-    let moved =
-        heads.iter().map(|((app, id), h)| json!([hex(app.0), id.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum]));
-    let values = [list(runs.iter().map(usage)).into(), list(moved).into()];
+    let runs = runs.iter().filter(|run| !(sabotage::is("usage_lost") && run.from == 3));
+    let heads = heads.iter().filter(|_| !sabotage::is("head_stays"));
+    let moved = heads.map(|((app, id), h)| json!([hex(app.0), id.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum]));
+    let values = [list(runs.map(usage)).into(), list(moved).into()];
     sql::run(tx, INSERT_USAGE_MOVE_HEADS, values).await.map(drop).map_err(fault::query)
 }
 

@@ -81,7 +81,7 @@ async fn the_same_names_in_two_apps_are_two_conversations() {
 }
 
 #[tokio::test]
-async fn a_repeated_id_of_another_app_is_no_repeat() {
+pub async fn a_repeated_id_of_another_app_is_no_repeat() {
     let (world, other) = two_orgs().await;
     world.commit_one(Write::Create(new_group(other.app, "c1", &["alice"]))).await.unwrap();
     let first = world.send("c1", "alice", "m1").await;

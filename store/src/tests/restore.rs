@@ -143,7 +143,7 @@ async fn without_its_key_a_backup_is_not_restored() {
 }
 
 #[tokio::test]
-async fn a_restore_begins_an_epoch_each_time() {
+pub async fn a_restore_begins_an_epoch_each_time() {
     let world = World::on_file_with_group().await;
     world.send("c1", "alice", "m1").await;
     let place = Place::new();

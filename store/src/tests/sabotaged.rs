@@ -1,0 +1,34 @@
+//! Seeded bugs of the store: each of them makes one of its tests fail.
+
+use super::{isolation, random, restore};
+use proptest::test_runner::Config;
+use std::panic::catch_unwind;
+use tokenim_domain::sabotage::{self, BUGS, Instrument};
+
+/// Cases that a bug has to show itself in.
+const CASES: u32 = 256;
+
+fn model() {
+    random::compare_with_the_model(Config { cases: CASES, max_shrink_iters: 0, ..Config::default() });
+}
+
+#[test]
+fn every_seeded_bug_of_the_store_is_found() {
+    let tests: [(&str, fn()); 3] = [
+        ("the model", model),
+        ("a repeated id of another app", isolation::a_repeated_id_of_another_app_is_no_repeat),
+        ("an epoch each time", restore::a_restore_begins_an_epoch_each_time),
+    ];
+    let finder = || tests.iter().find(|(_, test)| catch_unwind(test).is_err()).map(|(name, _)| *name);
+    assert_eq!(finder(), None, "without a bug nothing is found");
+    let mut unfound = Vec::new();
+    for (bug, _) in BUGS.iter().filter(|(_, instrument)| *instrument == Instrument::Store) {
+        sabotage::choose(bug).unwrap();
+        match finder() {
+            Some(test) => println!("{bug}: {test}"),
+            None => unfound.push(*bug),
+        }
+    }
+    sabotage::choose("").unwrap();
+    assert!(unfound.is_empty(), "nothing finds {unfound:?}");
+}
