@@ -120,6 +120,13 @@ impl Connection {
         }
     }
 
+    /// Answers pings, and nothing else, until the server closes. Errors: it did.
+    pub async fn hold(mut self) -> Result<(), Failure> {
+        loop {
+            self.read(|_| ()).await?;
+        }
+    }
+
     /// Queues a text frame, masked.
     pub fn queue(&mut self, text: &str) {
         self.out.push(TEXT);
