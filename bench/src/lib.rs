@@ -3,6 +3,7 @@
 //! One thread makes all the load, so that the machine's other cores are the server's. The loops are open: what is due is
 //! decided beforehand, and a latency counts from that moment, so that a server which stalls can't hide it.
 
+mod arrivals;
 mod crowd;
 mod failure;
 mod histogram;

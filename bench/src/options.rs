@@ -78,7 +78,7 @@ pub struct Options {
     /// The server: https://chat.example.com. It is loaded for real; use an app of its own.
     #[arg(long, value_name = "URL", required_unless_present = "local", conflicts_with = "local")]
     pub url: Option<String>,
-    /// File with a server key of the app to load (scopes: tokens, conversations, messages); without, TOKENIM_BENCH_KEY holds the key.
+    /// File with a server key of the app to load (scopes tokens:create, conversations:write, members:write, messages:write); without, TOKENIM_BENCH_KEY holds the key.
     #[arg(long, value_name = "FILE", conflicts_with = "local")]
     pub key: Option<PathBuf>,
     /// Start a server of this binary on a temporary folder, without its limits, and load that.

@@ -44,6 +44,8 @@ pub struct Connection {
     partial: Vec<u8>,
     /// Frames to be written.
     out: Vec<u8>,
+    /// Commands of [`Connection::ask`].
+    asked: u64,
 }
 
 impl Connection {
@@ -79,7 +81,7 @@ impl Connection {
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
         let rest = handshake_answer(&mut stream).await?;
-        let mut connection = Connection { stream, partial: rest, out: Vec::new() };
+        let mut connection = Connection { stream, partial: rest, out: Vec::new(), asked: 0 };
         let heads = if heads.is_empty() { String::new() } else { format!(",\"heads\":{heads}") };
         connection.queue(&format!("{{\"id\":1,\"connect\":{{\"token\":\"{token}\",\"sdk\":\"bench/1\"{heads}}}}}"));
         let mut answer = None;
@@ -98,9 +100,11 @@ impl Connection {
         Err(Failure::refused(format!("connect was answered {answer}"), refusal))
     }
 
-    /// Sends a command whose id is 2, on a connection that sends nothing else, and waits for its ok. Errors: any other reply.
+    /// Sends a command, on a connection with no sender, and waits for its ok. Errors: any other reply.
     pub async fn ask(&mut self, command: &str) -> Result<(), Failure> {
-        self.queue(&format!("{{\"id\":2,{command}}}"));
+        self.asked += 1;
+        let id = self.asked + 1;
+        self.queue(&format!("{{\"id\":{id},{command}}}"));
         let mut answer = None;
         while answer.is_none() {
             let taken = |text: &str| {
@@ -111,8 +115,15 @@ impl Connection {
             self.read(taken).await?;
         }
         match answer.unwrap_or_default() {
-            ok if ok.starts_with("{\"id\":2,\"ok\"") => Ok(()),
+            ok if ok.starts_with(&format!("{{\"id\":{id},\"ok\"")) => Ok(()),
             other => Err(Failure::new(format!("{command} was answered {other}"))),
+        }
+    }
+
+    /// Answers pings, and nothing else, until the server closes. Errors: it did.
+    pub async fn hold(mut self) -> Result<(), Failure> {
+        loop {
+            self.read(|_| ()).await?;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Users who come back and get what they missed, in many conversations each.
 
 use super::{Found, Run};
-use crate::crowd::Arrivals;
+use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::progress::tell;
 use crate::sender::BODY;

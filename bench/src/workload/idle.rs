@@ -1,7 +1,7 @@
 //! Connections that say nothing: how fast they come in, and the memory of each.
 
 use super::{Found, Run};
-use crate::crowd::Arrivals;
+use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::progress::tell;
 use crate::tally::Tally;

@@ -1,7 +1,8 @@
 //! Pairs, a group and users who come back to what they missed, all at the same time.
 
 use super::{Found, Run, WARM_UP, catch_up::missed};
-use crate::crowd::{Arrivals, Crowd};
+use crate::arrivals::Arrivals;
+use crate::crowd::Crowd;
 use crate::failure::Failure;
 use crate::progress::{self, tell};
 use crate::report::{Offer, Phase};

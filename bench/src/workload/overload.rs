@@ -57,7 +57,10 @@ async fn steady(
 fn conclude(peak: &Phase, before: &Phase, over: &Phase, after: &Phase) -> BTreeMap<&'static str, f64> {
     let without: u64 = over.refused.values().map(|refused| refused.without_retry_after).sum();
     let mut findings = BTreeMap::from([
-        ("offered, times the peak", over.sent as f64 / over.seconds / peak.accepted_per_s),
+        (
+            "offered, times the peak",
+            over.sent as f64 / over.scheduled_seconds.unwrap_or(over.seconds) / peak.accepted_per_s,
+        ),
         ("goodput, share of the peak", over.accepted_per_s / peak.accepted_per_s),
         ("refusals without retry_after_ms", without as f64),
     ]);

@@ -1,7 +1,7 @@
 //! Every connection is cut at once, and all come back, as after a node or a network that failed.
 
 use super::{Found, Run};
-use crate::crowd::Arrivals;
+use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::progress::tell;
 use crate::tally::Tally;

@@ -154,6 +154,11 @@ impl TestServer {
         process.child.wait().unwrap();
     }
 
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().child.id()
+    }
+
     /// Asks the process to end.
     pub fn terminate(&self) {
         self.signal("TERM");
@@ -161,7 +166,7 @@ impl TestServer {
 
     /// Sends the process a signal.
     pub fn signal(&self, name: &str) {
-        let pid = self.process.as_ref().unwrap().child.id();
+        let pid = self.pid();
         run(Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")));
     }
 

@@ -1,13 +1,16 @@
 //! Durable messages per second over many 1:1 conversations, and what a bare writer of the same schema does in between.
 
 use crate::floor::append::{self, Floor, Schema};
+use crate::floor::relay::Relay;
 use crate::folder::{self, Common};
 use crate::report::{Failure, Spread, say, say_json, spread};
 use crate::token;
 use clap::Args;
 use serde_json::json;
-use std::time::Duration;
-use tokenim_bench::{Connection, Cost, Keys, Meter, Rest, Sender, Server, Tally, receive};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokenim_bench::{Address, Connection, Cost, Keys, Meter, Rest, Sender, Server, Tally, process, receive};
 use tokio::task::JoinSet;
 
 /// Load before the measured stretch, so that caches are warm and batches have found their size.
@@ -68,6 +71,8 @@ impl Stretch {
 /// One turn of everybody.
 struct Round {
     server: Stretch,
+    /// A relay that stores nothing, under the same clients; where the server delivers.
+    relay: Option<Stretch>,
     whole: append::Run,
     /// The whole schema in batches of the size the server's had on average.
     same_batch: append::Run,
@@ -100,9 +105,11 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         for _ in 0..flags.rounds {
             number += 1;
             let server = stretch(&load, &flags, *in_flight, number).await?;
+            let relay = if flags.deliver { Some(relayed(&flags, *in_flight).await?) } else { None };
             let batch = (server.batch().round() as usize).max(1);
             let round = Round {
                 server,
+                relay,
                 whole: whole.run(*in_flight, seconds)?,
                 same_batch: whole.run(batch, seconds / 2)?,
                 messages: messages.run(*in_flight, seconds / 2)?,
@@ -127,40 +134,98 @@ async fn create(server: &Server, keys: &Keys, count: usize) -> Result<Vec<String
     Ok(conversations)
 }
 
-async fn stretch(load: &Load, flags: &Flags, in_flight: usize, number: u64) -> Result<Stretch, Failure> {
-    let tally = Tally::new();
-    let (mut senders, mut readers) = (JoinSet::new(), JoinSet::new());
-    for (pair, conversation) in load.conversations.iter().enumerate() {
-        let open = async |name: &str| {
-            let token = token::sign(&load.keys, &format!("{name}-{pair}"))?;
-            Ok::<_, Failure>(Connection::open(&load.server.address, &token, "").await?)
-        };
-        if flags.deliver {
-            readers.spawn_local(receive(open("reader").await?, pair as u64, tally.clone()));
+/// The clients of a stretch.
+struct Clients {
+    tally: Rc<Tally>,
+    senders: JoinSet<Result<(), Failure>>,
+    readers: JoinSet<Result<(), Failure>>,
+}
+
+impl Clients {
+    /// Connects a sender, and perhaps a reader, for each conversation; the senders begin at once.
+    async fn connect(
+        address: &Address,
+        token: impl Fn(&str) -> Result<String, Failure>,
+        conversations: &[String],
+        flags: &Flags,
+        in_flight: usize,
+        number: u64,
+    ) -> Result<Self, Failure> {
+        let tally = Tally::new();
+        let (mut senders, mut readers) = (JoinSet::new(), JoinSet::new());
+        for (pair, conversation) in conversations.iter().enumerate() {
+            if flags.deliver {
+                let reader = Connection::open(address, &token(&format!("reader-{pair}"))?, "").await?;
+                let tally = tally.clone();
+                readers.spawn_local(async move { Ok(receive(reader, pair as u64, tally).await?) });
+            }
+            let window = in_flight / conversations.len() + usize::from(pair < in_flight % conversations.len());
+            let sender = Connection::open(address, &token(&format!("sender-{pair}"))?, "").await?;
+            let mut sender = Sender::new(sender, conversation, number << 16 | pair as u64, tally.clone());
+            senders.spawn_local(async move { Ok(sender.keep_in_flight(window).await?) });
         }
-        let window = in_flight / load.conversations.len() + usize::from(pair < in_flight % load.conversations.len());
-        let run = number << 16 | pair as u64;
-        let mut sender = Sender::new(open("sender").await?, conversation, run, tally.clone());
-        senders.spawn_local(async move { sender.keep_in_flight(window).await });
+        tokio::time::sleep(WARM_UP).await;
+        Ok(Clients { tally, senders, readers })
     }
-    tokio::time::sleep(WARM_UP).await;
+
+    /// Counts for so long.
+    async fn record(&self, seconds: u64) {
+        self.tally.recording.set(true);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.tally.recording.set(false);
+    }
+
+    async fn stop(mut self) -> Result<Rc<Tally>, Failure> {
+        self.tally.stopping.set(true);
+        while let Some(ended) = self.senders.join_next().await {
+            ended.map_err(|error| Failure::new(error.to_string()))??;
+        }
+        drop(self.readers);
+        Ok(self.tally)
+    }
+}
+
+impl Stretch {
+    fn of(tally: &Tally, cost: Cost) -> Self {
+        let latency = tally.ack_latency.borrow();
+        Stretch {
+            acked: tally.acked.get(),
+            delivered: tally.delivered.get(),
+            p50_ms: latency.quantile_ms(0.5),
+            p99_ms: latency.quantile_ms(0.99),
+            cost,
+        }
+    }
+}
+
+async fn stretch(load: &Load, flags: &Flags, in_flight: usize, number: u64) -> Result<Stretch, Failure> {
+    let (address, token) = (&load.server.address, |user: &str| token::sign(&load.keys, user));
+    let clients = Clients::connect(address, token, &load.conversations, flags, in_flight, number).await?;
     let meter = Meter::start(&load.server.watched).await?;
-    tally.recording.set(true);
-    tokio::time::sleep(Duration::from_secs(flags.seconds)).await;
-    tally.recording.set(false);
+    clients.record(flags.seconds).await;
     let cost = meter.stop(&load.server.watched).await?;
-    tally.stopping.set(true);
-    while let Some(ended) = senders.join_next().await {
-        ended.map_err(|error| Failure::new(error.to_string()))??;
-    }
-    let latency = tally.ack_latency.borrow();
-    Ok(Stretch {
-        acked: tally.acked.get(),
-        delivered: tally.delivered.get(),
-        p50_ms: latency.quantile_ms(0.5),
-        p99_ms: latency.quantile_ms(0.99),
-        cost,
-    })
+    Ok(Stretch::of(&*clients.stop().await?, cost))
+}
+
+/// The same clients on a relay, for half as long.
+async fn relayed(flags: &Flags, in_flight: usize) -> Result<Stretch, Failure> {
+    let relay = Relay::start()?;
+    let pairs: Vec<_> = (0..flags.conversations).map(|pair| format!("conv_{pair:026}")).collect();
+    let address = Address::new(relay.address, None);
+    let clients = Clients::connect(&address, |user| Ok(user.to_owned()), &pairs, flags, in_flight, 0).await?;
+    let (began, before, machine) = (Instant::now(), relay.cpu_us()?, process::machine_ticks()?);
+    clients.record(flags.seconds.div_ceil(2)).await;
+    let (server_us, seconds) = (relay.cpu_us()? - before, began.elapsed().as_secs_f64());
+    let busy = process::machine_ticks()?;
+    let cost = Cost {
+        seconds,
+        server_us,
+        client_us: 0,
+        threads_us: BTreeMap::new(),
+        writes_per_commit: None,
+        others_share: (busy.0 - machine.0) as f64 / (busy.1 - machine.1).max(1) as f64,
+    };
+    Ok(Stretch::of(&*clients.stop().await?, cost))
 }
 
 fn say_round(in_flight: usize, number: u64, round: &Round) {
@@ -174,6 +239,14 @@ fn say_round(in_flight: usize, number: u64, round: &Round) {
         cost.client_us as f64 / cost.seconds / 1e4,
         cost.others_share * 100.0,
     ));
+    if let Some(relay) = &round.relay {
+        say(&format!(
+            "  floor, relay and ack without a store: {:.0}/s, {:.1} µs CPU each, {} delivered",
+            relay.rate(),
+            relay.cpu_us(),
+            relay.delivered
+        ));
+    }
     for (name, run) in [
         ("whole schema", &round.whole),
         ("whole schema, the server's batch", &round.same_batch),
@@ -199,6 +272,9 @@ fn conclude(in_flight: usize, deliver: bool, rounds: &[Round]) {
     let (cpu, floor_cpu) = (of(|round| round.server.cpu_us()), of(|round| cpu_us(&round.whole)));
     let batch = of(|round| round.server.batch());
     let others = of(|round| round.server.cost.others_share);
+    let relays = || rounds.iter().filter_map(|round| Some((&round.server, round.relay.as_ref()?)));
+    let relay_cpu = spread(relays().map(|(_, relay)| relay.cpu_us()));
+    let ratio_relay = spread(relays().map(|(server, relay)| server.cpu_us() / relay.cpu_us()));
     say(&format!("durable {in_flight} in flight, {} turns (closed loop):", rounds.len()));
     say(&format!(
         "  server {rates} messages/s, ack p50 {p50} ms, p99 {p99} ms, {cpu} µs CPU each, {batch} writes a commit"
@@ -206,11 +282,14 @@ fn conclude(in_flight: usize, deliver: bool, rounds: &[Round]) {
     say(&format!(
         "  ratio to the bare writer, whole schema {ratio} · the server's batch {ratio_same} · messages only {ratio_messages}; the writer's CPU {floor_cpu} µs each"
     ));
+    if deliver {
+        say(&format!("  the relay's CPU {relay_cpu} µs each, the server's {ratio_relay} times that"));
+    }
     say_json(&json!({
         "load": "durable", "in_flight": in_flight, "deliver": deliver, "turns": rounds.len(), "loop": "closed",
         "server_per_s": rates, "ack_p50_ms": p50, "ack_p99_ms": p99, "server_cpu_us": cpu, "writes_per_commit": batch,
         "floor_whole_per_s": of(|round| rate(&round.whole)), "floor_same_batch_per_s": of(|round| rate(&round.same_batch)),
         "floor_messages_per_s": of(|round| rate(&round.messages)), "floor_cpu_us": floor_cpu,
-        "ratio_whole": ratio, "ratio_same_batch": ratio_same, "ratio_messages": ratio_messages, "others_share": others,
+        "ratio_whole": ratio, "ratio_same_batch": ratio_same, "ratio_messages": ratio_messages, "relay_cpu_us": relay_cpu, "ratio_relay_cpu": ratio_relay, "others_share": others,
     }));
 }

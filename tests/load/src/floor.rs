@@ -2,3 +2,5 @@
 
 pub mod append;
 pub mod fanout;
+pub mod relay;
+pub mod stored;

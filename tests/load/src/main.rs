@@ -6,6 +6,7 @@ mod durable;
 mod floor;
 mod folder;
 mod group;
+mod history;
 mod idle;
 mod report;
 mod tls;
@@ -30,6 +31,8 @@ enum Command {
     Idle(idle::Flags),
     /// Durable messages per second, next to a bare SQLite writer of the same schema.
     Durable(durable::Flags),
+    /// The last messages and the directory from a large database, next to bare queries.
+    History(history::Flags),
     /// Server CPU per delivery of a large group, next to bare writes to as many sockets.
     Group(group::Flags),
 }
@@ -38,6 +41,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Idle(flags) => idle::run(flags).await,
         Command::Durable(flags) => durable::run(flags).await,
+        Command::History(flags) => history::run(flags).await,
         Command::Group(flags) => group::run(flags).await,
     }
 }
