@@ -224,7 +224,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     caller.allow(conversation.as_str(), Cap::Send)?;
     let kind = content::check(&new.kind, new.body.get())?;
     let mentions = mentions(new.mentions)?;
-    let about = About { reply_to: new.reply_to, mentions, silent: new.silent, live: false };
+    let about = About { reply_to: new.reply_to, mentions, silent: new.silent, ..About::default() };
     Ok(Draft {
         app: caller.app(),
         conversation,

@@ -156,7 +156,13 @@ fn draft(caller: &Caller, path: &str, new: NewStream) -> Result<Draft, Fault> {
         prev: None,
         kind: content::check(new.kind.as_deref().unwrap_or(ContentKind::Text.as_str()), &body)?,
         body,
-        about: About { reply_to: new.reply_to, mentions: mentions(new.mentions)?, silent: new.silent, live: true },
+        about: About {
+            reply_to: new.reply_to,
+            mentions: mentions(new.mentions)?,
+            silent: new.silent,
+            live: true,
+            ..About::default()
+        },
         credential: caller.credential(),
         allowance: Allowance::default(),
     })

@@ -183,6 +183,11 @@ impl<L: MessageLog> Gateway<L> {
             Command::StreamAppend => command::stream::append(&call),
             Command::StreamEnd => command::stream::end(&call),
             Command::StreamGet => command::stream::get(&call),
+            Command::ChunkBegin => command::chunk::begin(&call),
+            Command::ChunkPut => command::chunk::put(&call),
+            Command::ChunkCommit => command::chunk::commit(&call),
+            Command::ChunkAbort => command::chunk::abort(&call),
+            Command::BodyGet => command::chunk::body(&call),
         }
     }
 }

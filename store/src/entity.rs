@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod invitation;
 pub mod job;
 pub mod join_request;
+pub mod large_body;
 pub mod live_message;
 pub mod live_piece;
 pub mod mail_link;
@@ -42,6 +43,7 @@ pub mod reaction;
 pub mod recovery_code;
 pub mod signing_key;
 pub mod subscription;
+pub mod upload;
 pub mod usage_append;
 pub mod usage_bucket;
 pub mod usage_receive;
@@ -50,6 +52,6 @@ pub mod user_block;
 mod prelude {
     pub use sea_orm::entity::prelude::*;
     pub use tokenim_domain::id::{
-        AccountId, AnnouncementId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId,
+        AccountId, AnnouncementId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId, UploadId,
     };
 }

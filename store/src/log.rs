@@ -21,12 +21,13 @@ mod row;
 mod send;
 mod speech;
 mod sqlite;
+pub(crate) mod upload;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, Idle, ListQuery, Listed, LiveText,
-    Member, MemberList, MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
-    ReceiptsQuery, Seen, TextQuery, Write,
+    AppRef, BodyPart, BodyQuery, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, Idle,
+    ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, NewUpload, Page, Pins, PinsQuery,
+    RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Sealed, Seen, TextQuery, Upload, UploadRef, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -159,5 +160,29 @@ impl MessageLog for Store {
 
     async fn idle(&self, after_ms: i64, up_to_ms: i64, limit: u32) -> Result<Vec<Idle>> {
         live::idle(&self.log_readers, after_ms, up_to_ms, limit).await
+    }
+
+    async fn begin_upload(&self, new: NewUpload) -> Result<Upload> {
+        upload::begin(self, &new).await
+    }
+
+    async fn find_upload(&self, at: UploadRef) -> Result<Upload> {
+        upload::find(self, &at).await
+    }
+
+    async fn put_chunk(&self, at: UploadRef, index: i64, data: Vec<u8>) -> Result<()> {
+        upload::put(self, &at, index, data).await
+    }
+
+    async fn seal_upload(&self, at: UploadRef) -> Result<Sealed> {
+        upload::seal(self, &at).await
+    }
+
+    async fn drop_upload(&self, at: UploadRef) -> Result<()> {
+        upload::give_up(self, &at).await
+    }
+
+    async fn read_body(&self, query: BodyQuery) -> Result<BodyPart> {
+        upload::read_body(self, &query).await
     }
 }

@@ -37,6 +37,7 @@ mod restore;
 #[cfg(feature = "sabotage")]
 mod sabotaged;
 mod schema;
+mod uploads;
 mod usage;
 mod watermark;
 mod world;

@@ -6,6 +6,7 @@ mod announcements;
 mod api;
 mod backup;
 mod bench;
+mod bodies;
 mod cli;
 mod docs;
 mod gateway;

@@ -1,6 +1,6 @@
 //! What happens to a message after it was stored: edits, deletion, reactions, pins, the end of a live one. Each is a sequenced event of its own.
 
-use super::{AppRef, Credential, Event, Piece};
+use super::{AppRef, Credential, Event, Large, Piece};
 use crate::error::{Error, Result};
 use crate::meter::units;
 use crate::name::{ClientMsgId, Conversation, User};
@@ -21,6 +21,16 @@ pub struct About {
     pub silent: bool,
     /// Whether it was begun as a live message: its content came later, and its end counts it.
     pub live: bool,
+    /// Its content, where that came in chunks: its `body` is empty then.
+    pub large: Option<Large>,
+}
+
+impl About {
+    /// Bytes of the content of a message with this body.
+    #[must_use]
+    pub fn content_bytes(&self, body: &str) -> usize {
+        self.large.map_or(body.len(), |large| usize::try_from(large.bytes).unwrap_or(usize::MAX))
+    }
 }
 
 /// Whom a message speaks to.

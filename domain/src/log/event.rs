@@ -89,7 +89,7 @@ impl EventBody {
     pub fn units(&self) -> i64 {
         match self {
             EventBody::Message { about: About { live: true, .. }, .. } => 0,
-            EventBody::Message { body, .. } => units(body.len()),
+            EventBody::Message { body, about, .. } => units(about.content_bytes(body)),
             EventBody::Amended { act, .. } => act.units(),
             EventBody::Member { .. } | EventBody::Settings { .. } => 0,
         }

@@ -110,7 +110,7 @@ impl Draft {
     /// Message units it counts: of a live message its end does.
     #[must_use]
     pub fn units(&self) -> i64 {
-        if self.about.live { 0 } else { units(self.body.len()) }
+        if self.about.live { 0 } else { units(self.about.content_bytes(&self.body)) }
     }
 }
 

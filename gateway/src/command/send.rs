@@ -39,7 +39,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         prev,
         kind,
         body: send.body.get().into(),
-        about: About { reply_to: send.reply_to, mentions: mentions(&send.mentions)?, silent: send.silent, live: false },
+        about: about(send.reply_to, &send.mentions, send.silent)?,
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))
@@ -52,6 +52,11 @@ pub(super) fn mentions(named: &Option<Mentioned<'_>>) -> Result<Option<Mentions>
         Some(Mentioned::Everyone(_)) => Ok(Some(Mentions::Everyone)),
         Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(AsRef::as_ref)),
     }
+}
+
+/// What a message says beside its content. Errors: `invalid_field`, `limit_reached` at `mentions`.
+pub(super) fn about(reply_to: Option<i64>, named: &Option<Mentioned<'_>>, silent: bool) -> Result<About> {
+    Ok(About { reply_to, mentions: mentions(named)?, silent, ..About::default() })
 }
 
 /// A field that changes what a message means is refused rather than dropped without a word.

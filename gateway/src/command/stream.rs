@@ -32,6 +32,7 @@ pub fn begin<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
             mentions: mentions(&fields.mentions)?,
             silent: fields.silent,
             live: true,
+            ..About::default()
         },
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),

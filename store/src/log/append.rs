@@ -288,10 +288,8 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
         let units = p.event.body.units();
         let bytes = match &p.event.body {
             EventBody::Message { about, .. } if about.live => 0,
-            EventBody::Message { body, .. }
-            | EventBody::Amended { act: MessageAct::Edit { body, .. } | MessageAct::End { body, .. }, .. } => {
-                body.len()
-            }
+            EventBody::Message { body, about, .. } => about.content_bytes(body),
+            EventBody::Amended { act: MessageAct::Edit { body, .. } | MessageAct::End { body, .. }, .. } => body.len(),
             EventBody::Amended { .. } | EventBody::Member { .. } | EventBody::Settings { .. } => 0,
         };
         let key = (p.event.app.app, &p.event.conversation);

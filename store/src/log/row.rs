@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::id::MessageId;
 use tokenim_domain::log::{
-    About, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageAct, MessageState, Piece, Reaction,
+    About, AppRef, Digest, Emoji, Event, EventBody, Large, Mark, Mentions, MessageAct, MessageState, Piece, Reaction,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
@@ -194,7 +194,7 @@ fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
 /// What a message says beside its content and whom it replies to, which has a column of its own.
 fn about_json(about: &About) -> Option<String> {
     let mentions = match &about.mentions {
-        None if !about.silent && !about.live => return None,
+        None if !about.silent && !about.live && about.large.is_none() => return None,
         None => serde_json::Value::Null,
         Some(Mentions::Everyone) => json!("*"),
         Some(Mentions::Users(users)) => json!(users.iter().map(User::as_str).collect::<Vec<_>>()),
@@ -202,6 +202,9 @@ fn about_json(about: &About) -> Option<String> {
     let mut said = json!({"mentions": mentions, "silent": about.silent});
     if about.live {
         said["live"] = true.into();
+    }
+    if let Some(large) = &about.large {
+        said["large"] = json!([large.upload.to_string(), large.bytes, large.sha256.to_string()]);
     }
     Some(said.to_string())
 }
@@ -216,7 +219,16 @@ pub(super) fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<Abou
         }
         _ => None,
     };
-    Ok(About { reply_to, mentions, silent: said["silent"] == true, live: said["live"] == true })
+    let large = match &said["large"] {
+        Json::Null => None,
+        large => Some(large_of(large).ok_or_else(unreadable)?),
+    };
+    Ok(About { reply_to, mentions, silent: said["silent"] == true, live: said["live"] == true, large })
+}
+
+fn large_of(said: &Json) -> Option<Large> {
+    let (upload, sha256) = (said[0].as_str()?.parse().ok()?, Digest::parse(said[2].as_str()?).ok()?);
+    Some(Large { upload, bytes: said[1].as_i64()?, sha256 })
 }
 
 /// What became of the message of a row; `None` = nothing. The row holds the columns of a message's state.

@@ -2,7 +2,7 @@
 
 use super::append::{Batch, Head, Key, Placed};
 use super::found::{First, Found};
-use super::{postgres, sqlite};
+use super::{postgres, sqlite, upload};
 use crate::{fault, sql};
 use sea_orm::DbBackend;
 use std::collections::HashMap;
@@ -27,11 +27,12 @@ pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>, has_room: bool) 
     let mut run = Run { batch, has_room, heads: HashMap::new(), placed, new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
     for (draft, found) in drafts.into_iter().zip(found) {
-        outcomes.push(run.one(draft, found)?.map(Outcome::Sent));
+        outcomes.push(run.one(draft, found).await?.map(Outcome::Sent));
     }
     if !run.placed.is_empty() {
         batch.write(&run.placed, &run.heads).await?;
         count_replies(batch, &run.placed).await?;
+        upload::keep(batch, &run.placed).await?;
     }
     Ok(outcomes)
 }
@@ -62,7 +63,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
-    fn one(&mut self, draft: Draft, found: Found) -> Result<Result<Sent>> {
+    async fn one(&mut self, draft: Draft, found: Found) -> Result<Result<Sent>> {
         let Some(head) = found.head else { return Ok(Err(Code::NotFound.into())) };
         if let Some(first) = self.first_result(&draft, found.first)?.filter(|_| !sabotage::is("no_dedup")) {
             return Ok(first);
@@ -81,6 +82,11 @@ impl Run<'_> {
         if draft.about.reply_to.is_some() && !found.is_reply_stored {
             let wrong = "`reply_to` is the seq of no message here";
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
+        }
+        if let Some(large) = &draft.about.large
+            && !upload::is_open(&self.batch.tx, draft.app, large).await?
+        {
+            return Ok(Err(upload::gone()));
         }
         if let Err(error) = self.take(&draft) {
             return Ok(Err(error));
@@ -110,12 +116,10 @@ impl Run<'_> {
             return Ok(Some(repeat_of(&self.placed[*at], draft)));
         }
         let Some(first) = stored else { return Ok(None) };
+        let about = super::row::about_of(None, first.about.as_deref())?;
         // Of a deleted message the content is gone, so there is nothing left to compare.
-        let is_live = super::row::about_of(None, first.about.as_deref())?.live;
-        let same = first.body.is_empty()
-            || (first.kind == draft.kind.as_str()
-                && is_live == draft.about.live
-                && same_json(&first.body, &draft.body));
+        let is_gone = first.body.is_empty() && about.large.is_none();
+        let same = is_gone || (first.kind == draft.kind.as_str() && same_content((&first.body, &about), draft));
         if first.event_type != super::row::MESSAGE || !same {
             return Ok(Some(Err(conflict())));
         }
@@ -167,7 +171,7 @@ fn place(
 
 fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
     let EventBody::Message { kind, body, about, .. } = &first.event.body else { return Err(conflict()) };
-    if *kind != draft.kind || about.live != draft.about.live || !same_json(body, &draft.body) {
+    if *kind != draft.kind || !same_content((body, about), draft) {
         return Err(conflict());
     }
     let event = &first.event;
@@ -187,6 +191,16 @@ fn once(draft: &Draft) -> Once {
 
 pub(super) fn conflict() -> Error {
     Error::new(Code::Conflict).says("this client_msg_id was used for something else")
+}
+
+/// Whether a draft says what is stored: large bodies by their digests, others as JSON.
+fn same_content((body, about): (&str, &About), draft: &Draft) -> bool {
+    match (&about.large, &draft.about.large) {
+        _ if about.live != draft.about.live => false,
+        (Some(stored), Some(new)) => stored.sha256 == new.sha256,
+        (None, None) => same_json(body, &draft.body),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// Equal as JSON: a library that writes keys in another order on its retry still repeats the same message.
