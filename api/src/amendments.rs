@@ -133,12 +133,12 @@ pub(crate) struct PinListSchema {
 }
 
 /// A message's place as paths name it.
-struct Place {
-    conversation: Conversation,
-    seq: i64,
+pub(crate) struct Place {
+    pub(crate) conversation: Conversation,
+    pub(crate) seq: i64,
 }
 
-fn place((conversation, seq): &(String, String)) -> Result<Place, Fault> {
+pub(crate) fn place((conversation, seq): &(String, String)) -> Result<Place, Fault> {
     let seq = seq.parse().ok().filter(|seq| *seq > 0);
     let seq = seq.ok_or_else(|| Error::new(Code::NotFound).says("the path names no seq"))?;
     Ok(Place { conversation: Conversation::parse(conversation)?, seq })
@@ -189,10 +189,7 @@ pub(crate) async fn edit(
         let client_msg_id = body.client_msg_id.as_deref().map(ClientMsgId::parse).transpose()?;
         let act = MessageAct::Edit { kind, body: body.body.get().into() };
         let amendment = amendment(&caller, place(&path)?, body.user.as_deref(), act, Cap::Send)?;
-        if client_msg_id.is_some() && amendment.actor.is_none() {
-            let wrong = "`client_msg_id` is a user's; without `user` take an Idempotency-Key";
-            return Err(Error::invalid("client_msg_id", wrong).into());
-        }
+        check_id(client_msg_id.as_ref(), &amendment)?;
         commit(&api, Amendment { client_msg_id, ..amendment }).await
     })
     .await
@@ -249,7 +246,22 @@ pub(crate) async fn pin(api: web::Data<Api>, path: web::Path<(String, String)>, 
     .await
 }
 
-fn amendment(caller: &Caller, place: Place, user: Option<&str>, act: MessageAct, cap: Cap) -> Result<Amendment, Fault> {
+/// Ids are a user's. Errors: `invalid_field`.
+pub(crate) fn check_id(id: Option<&ClientMsgId>, amendment: &Amendment) -> Result<(), Fault> {
+    if id.is_some() && amendment.actor.is_none() {
+        let wrong = "`client_msg_id` is a user's; without `user` take an Idempotency-Key";
+        return Err(Error::invalid("client_msg_id", wrong).into());
+    }
+    Ok(())
+}
+
+pub(crate) fn amendment(
+    caller: &Caller,
+    place: Place,
+    user: Option<&str>,
+    act: MessageAct,
+    cap: Cap,
+) -> Result<Amendment, Fault> {
     caller.allow(place.conversation.as_str(), cap)?;
     Ok(Amendment {
         app: caller.app(),
@@ -265,7 +277,7 @@ fn amendment(caller: &Caller, place: Place, user: Option<&str>, act: MessageAct,
 }
 
 /// In whose name it is done; `None` = as the app itself, which a server key may.
-fn actor(caller: &Caller, named: Option<&str>) -> Result<Option<User>, Fault> {
+pub(crate) fn actor(caller: &Caller, named: Option<&str>) -> Result<Option<User>, Fault> {
     let named = named.map(|name| User::parse(name).map_err(|error| Fault::from(error).at("user"))).transpose()?;
     match (caller.viewer(), named) {
         (None, named) => Ok(named),
@@ -276,7 +288,7 @@ fn actor(caller: &Caller, named: Option<&str>) -> Result<Option<User>, Fault> {
     }
 }
 
-async fn commit(api: &Api, amendment: Amendment) -> Result<String, Fault> {
+pub(crate) async fn commit(api: &Api, amendment: Amendment) -> Result<String, Fault> {
     match api.gateway.write(Write::Amend(amendment)).await? {
         Outcome::Amended(amended) => answer::json(&AmendedReply {
             changed: amended.event.is_some(),

@@ -20,6 +20,8 @@ pub(crate) enum EventSchema {
     Reaction(ReactionSchema),
     /// A message was pinned, or no more.
     Pinned(PinnedSchema),
+    /// A live message is whole.
+    Ended(EndedSchema),
     /// Settings became others.
     Conversation(SettingsSchema),
 }
@@ -44,7 +46,7 @@ pub(crate) struct MessageSchema {
     client_msg_id: String,
     /// `text`, `json` or `file`.
     kind: String,
-    /// The content, to the byte as it was sent or last edited; absent where it was deleted.
+    /// The content, to the byte as it was sent, ended or last edited; absent where it was deleted.
     #[schema(value_type = Option<serde_json::Value>)]
     body: (),
     /// Seq of the message it replies to.
@@ -56,6 +58,12 @@ pub(crate) struct MessageSchema {
     /// Asks for no attention.
     #[schema(nullable = false)]
     silent: Option<bool>,
+    /// True while it grows: `body` is what it began with.
+    #[schema(nullable = false)]
+    live: Option<bool>,
+    /// Its end, of one that was live.
+    #[schema(nullable = false)]
+    ended: Option<MarkSchema>,
     /// Its last edit.
     #[schema(nullable = false)]
     edited: Option<MarkSchema>,
@@ -193,6 +201,18 @@ amendment! {
         #[schema(nullable = false)]
         kind: Option<String>,
         /// The new content; absent where the message was deleted since.
+        #[schema(value_type = Option<serde_json::Value>)]
+        body: (),
+    }
+}
+
+amendment! {
+    /// A live message is whole; the server ends one that nobody goes on with.
+    EndedSchema as EndedEvent {
+        /// Content kind; absent where the message was deleted since.
+        #[schema(nullable = false)]
+        kind: Option<String>,
+        /// The whole content; absent where the message was deleted since.
         #[schema(value_type = Option<serde_json::Value>)]
         body: (),
     }

@@ -71,6 +71,10 @@ pub(crate) struct ErrorDetail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime)]
     until: Option<String>,
+    /// Of a live message: bytes of text in UTF-8 that it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    offset: Option<i64>,
     /// Finds this request in our logs; also in the header `x-request-id`.
     request_id: &'a str,
     /// Where the code is explained: a page of this server.
@@ -153,6 +157,7 @@ impl Fault {
             resets_at: facts.resets_at_ms.map(rfc3339),
             reason: facts.reason.as_deref(),
             until: facts.until_ms.map(rfc3339),
+            offset: facts.offset,
             request_id,
             doc: format!("{doc}#{}", code.as_str()),
         };
@@ -263,6 +268,7 @@ mod tests {
             resets_at_ms: Some(1_790_001_000_123),
             reason: Some("a \"b\"".into()),
             until_ms: Some(1_790_001_000_124),
+            offset: Some(5),
         };
         for facts in [full, Facts::default()] {
             let detail = Detail { message: "no", param: None, retry_after_ms: Some(1_500), facts: Some(&facts) };

@@ -27,6 +27,7 @@ mod rim;
 mod routes;
 mod stats;
 mod stream;
+mod streams;
 mod tokens;
 mod usage;
 

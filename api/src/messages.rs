@@ -187,17 +187,20 @@ fn page_json(from: From, page: &Page) -> String {
 #[utoipa::path(post, path = "/v1/conversations/{id}/messages", params(("id" = String, Path, description = "Id of the conversation.")), request_body = NewMessage, responses((status = 200, body = SentReply, description = "The message is stored, by this request or an earlier one.")))]
 pub(crate) async fn send(api: web::Data<Api>, path: web::Path<String>, post: Post<Caller, NewMessage>) -> Answer {
     let path = path.into_inner();
-    post.once(&api, move |api, job| deliver(api, path, job)).await
+    post.once(&api, move |api, Job { caller, body, .. }| async move {
+        let draft = draft(&caller, &path, body)?;
+        deliver(&api, &caller, draft).await
+    })
+    .await
 }
 
-async fn deliver(api: web::Data<Api>, path: String, job: Job<Caller, NewMessage>) -> Result<String, Fault> {
-    let Job { caller, body, .. } = job;
-    let draft = draft(&caller, &path, body)?;
+/// Stores a message and tells its place.
+pub(crate) async fn deliver(api: &Api, caller: &Caller, draft: Draft) -> Result<String, Fault> {
     let conversation = draft.conversation.clone();
     match api.gateway.write(Write::Send(draft)).await {
         Ok(Outcome::Sent(sent)) => answer::json(&reply(&sent)),
         Ok(_) => Err(conversations::unexpected()),
-        Err(error) if error.code == Code::NotFound => Err(explain(&api, &caller, conversation, error).await),
+        Err(error) if error.code == Code::NotFound => Err(explain(api, caller, conversation, error).await),
         Err(error) => Err(error.into()),
     }
 }
@@ -220,12 +223,8 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     let conversation = Conversation::parse(path)?;
     caller.allow(conversation.as_str(), Cap::Send)?;
     let kind = content::check(&new.kind, new.body.get())?;
-    let mentions = match new.mentions {
-        None => None,
-        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
-        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(String::as_str))?,
-    };
-    let about = About { reply_to: new.reply_to, mentions, silent: new.silent };
+    let mentions = mentions(new.mentions)?;
+    let about = About { reply_to: new.reply_to, mentions, silent: new.silent, live: false };
     Ok(Draft {
         app: caller.app(),
         conversation,
@@ -237,6 +236,15 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         about,
         credential: caller.credential(),
         allowance: Allowance::default(),
+    })
+}
+
+/// Whom a message speaks to. Errors: `invalid_field`, `limit_reached`.
+pub(crate) fn mentions(named: Option<Mentioned>) -> Result<Option<Mentions>, Fault> {
+    Ok(match named {
+        None => None,
+        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
+        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(String::as_str))?,
     })
 }
 

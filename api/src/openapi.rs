@@ -10,7 +10,7 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes, session_routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, tokens, usage,
+    conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, streams, tokens, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,10 @@ const USER_TOKEN: &str = "user_token";
         amendments::react,
         amendments::pin,
         amendments::list_pins,
+        streams::begin,
+        streams::show,
+        streams::append,
+        streams::end,
         live::typing,
         live::ephemeral,
         presence::show,

@@ -21,6 +21,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::conversations::ROUTES,
     crate::messages::ROUTES,
     crate::amendments::ROUTES,
+    crate::streams::ROUTES,
     crate::members::ROUTES,
     crate::groups::ROUTES,
     crate::listed::ROUTES,

@@ -2,6 +2,7 @@
 
 mod amend;
 mod event;
+pub mod live;
 mod outcome;
 mod query;
 mod write;
@@ -11,6 +12,7 @@ pub use amend::{
     ReactionsQuery, Reactor,
 };
 pub use event::{Event, EventBody};
+pub use live::{Delta, Grown, Growth, Idle, LiveText, Piece, TextQuery};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
 pub use query::{
     Acknowledged, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member, MemberList, MembersQuery, Page,
@@ -127,4 +129,14 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Closes what a process before this one left open: its users were seen until it was alive last.
     fn close_seen(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// The text of a live message, or of one that was live.
+    ///
+    /// Errors: `not_found` as for [`MessageLog::read_range`], and for no such message or a deleted one; `not_live` for a message
+    /// that never was; `stream_offset`, `invalid_field` for an offset at which there is nothing.
+    fn live_text(&self, query: TextQuery) -> impl Future<Output = Result<LiveText>> + Send;
+
+    /// Live messages of all apps that grew last after one time and up to another, the longest idle first; times are
+    /// milliseconds since 1970.
+    fn idle(&self, after_ms: i64, up_to_ms: i64, limit: u32) -> impl Future<Output = Result<Vec<Idle>>> + Send;
 }

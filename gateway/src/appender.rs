@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
+use tokenim_domain::limits::FRAME_BYTES_MAX;
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, Governing, GroupAct, MessageAct, MessageLog, Outcome, Sent, Watermark, Write,
 };
@@ -249,9 +250,13 @@ impl Lent {
 fn moved(write: &Write) -> Option<Watermark> {
     match write {
         Write::Move(watermark) => Some(watermark.clone()),
-        Write::Send(_) | Write::Create(_) | Write::Change(_) | Write::Amend(_) | Write::Govern(_) | Write::Block(_) => {
-            None
-        }
+        Write::Send(_)
+        | Write::Create(_)
+        | Write::Change(_)
+        | Write::Amend(_)
+        | Write::Govern(_)
+        | Write::Block(_)
+        | Write::Grow(_) => None,
     }
 }
 
@@ -270,7 +275,8 @@ fn place(write: &Write) -> Option<(AppRef, Conversation)> {
         Write::Move(watermark) => (watermark.app, watermark.conversation.clone()),
         Write::Amend(amendment) => (amendment.app, amendment.conversation.clone()),
         Write::Govern(asked) => (asked.app, asked.conversation.clone()),
-        Write::Block(_) => return None,
+        // What a live message grew by has no seq: who sees a gap asks for it.
+        Write::Block(_) | Write::Grow(_) => return None,
     })
 }
 
@@ -284,6 +290,9 @@ fn write_bytes(write: &Write) -> usize {
             Write::Change(change) => names(&change.users),
             Write::Amend(Amendment { act: MessageAct::Edit { body, .. }, .. }) => body.len(),
             Write::Govern(Governing { act: GroupAct::Decline(users), .. }) => names(users),
+            Write::Grow(growth) => growth.piece.text.len(),
+            // Its event holds the whole text, whose length the commit knows.
+            Write::Amend(Amendment { act: MessageAct::End { .. }, .. }) => FRAME_BYTES_MAX,
             Write::Move(_) | Write::Amend(_) | Write::Govern(_) | Write::Block(_) => 0,
         }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use tokenim_domain::log::Event;
+use tokenim_domain::log::{Delta, Event};
 use tokio::sync::mpsc;
 
 /// Batches waiting at one node; a node that lags further misses some and finds them by seq.
@@ -15,6 +15,8 @@ pub struct Published {
     pub node: u64,
     /// In the order of their commit.
     pub events: Vec<Arc<Event>>,
+    /// What live messages grew by before them.
+    pub deltas: Vec<Delta>,
 }
 
 /// How events reach other nodes.

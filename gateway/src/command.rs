@@ -13,6 +13,7 @@ pub mod receipts;
 mod recover;
 pub mod refresh;
 pub mod send;
+pub mod stream;
 pub mod sync;
 pub mod typing;
 pub mod view;

@@ -3,6 +3,7 @@
 mod heads;
 mod live;
 mod run;
+mod stream;
 
 use crate::appender::{Committed, Origin};
 use crate::audience::{Audience, Audiences, Key};
@@ -23,8 +24,9 @@ use run::{Item, Run, deliver_singly};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use stream::Deltas;
 use tokenim_domain::log::{
-    AppRef, Event, EventBody, From, JoinRequest, Joined, MessageLog, Outcome, RangeQuery, Watermark,
+    AppRef, Event, EventBody, From, Grown, JoinRequest, Joined, MessageLog, Outcome, RangeQuery, Watermark,
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
@@ -115,7 +117,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     async fn local(&mut self, committed: Committed) {
         self.node.counters.commit(committed.results.len() as u64, committed.took);
-        let (mut events, mut receipts) = (Vec::new(), Vec::new());
+        let (mut events, mut receipts, mut deltas) = (Vec::new(), Vec::new(), Deltas::default());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
             if let (Ok(Outcome::Moved(true)), Some(watermark)) = (&result, moved) {
                 receipts.push((watermark, connection_of(&origin)));
@@ -128,12 +130,17 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 let is_own = !matches!(event.body, EventBody::Member { .. } | EventBody::Settings { .. });
                 events.push((event.clone(), connection_of(&origin).filter(|_| is_own)));
             }
-            if let Ok(Outcome::Joined(Joined::Requested(request))) = &result {
-                self.tell_moderators(request);
+            match &result {
+                Ok(Outcome::Joined(Joined::Requested(request))) => self.tell_moderators(request),
+                Ok(Outcome::Grown(Grown { delta: Some(delta), .. })) => {
+                    deltas.add(delta.clone(), connection_of(&origin))
+                }
+                Ok(_) | Err(_) => {}
             }
             self.answer(origin, result);
         }
         let published: Vec<_> = events.iter().map(|(event, _)| event.clone()).collect();
+        self.tell_deltas(&deltas, &published).await;
         self.fan_out(events).await;
         self.tell_watermarks(&receipts).await;
         self.tell_unknown(&committed.unknown).await;
@@ -141,11 +148,15 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         if !published.is_empty() {
             let took = self.node.seconds.clock().monotonic().saturating_sub(committed.begun);
             self.node.times.note(self.node.seconds.clock().now_ms(), took, published.len() as u64);
-            self.bus.publish(Arc::new(Published { node: self.node.id, events: published })).await;
+        }
+        let deltas = deltas.into_deltas();
+        if !published.is_empty() || !deltas.is_empty() {
+            self.bus.publish(Arc::new(Published { node: self.node.id, events: published, deltas })).await;
         }
     }
 
     async fn remote(&mut self, published: &Published) {
+        self.tell_deltas(&Deltas::of(&published.deltas), &published.events).await;
         self.fan_out(published.events.iter().map(|event| (event.clone(), None)).collect()).await;
         self.wake();
     }
@@ -434,6 +445,6 @@ fn event_of(outcome: &Outcome) -> Option<&Arc<Event>> {
         Outcome::Sent(sent) => sent.event.as_ref(),
         Outcome::Created(_, event) | Outcome::Changed(event) | Outcome::Joined(Joined::Member(event)) => event.as_ref(),
         Outcome::Amended(amended) => amended.event.as_ref(),
-        Outcome::Moved(_) | Outcome::Joined(Joined::Requested(_)) | Outcome::Listed(_) => None,
+        Outcome::Moved(_) | Outcome::Joined(Joined::Requested(_)) | Outcome::Listed(_) | Outcome::Grown(_) => None,
     }
 }

@@ -3,8 +3,8 @@
 use crate::encoded::Encoded;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
-    About, Amended, ConversationView, Entry, Event, EventBody, Listed, Member, Mentions, MessageAct, MessageState,
-    Page, Pins, Reactor, Receipts, Sent,
+    About, Amended, ConversationView, Entry, Event, EventBody, Grown, Listed, LiveText, Member, Mentions, MessageAct,
+    MessageState, Page, Pins, Reactor, Receipts, Sent,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -88,6 +88,9 @@ fn more(about: &About, state: Option<&MessageState>) -> String {
     if about.silent {
         out.raw(",\"silent\":true");
     }
+    if about.live && state.is_none_or(|state| state.ended.is_none()) {
+        out.raw(",\"live\":true");
+    }
     if let Some(state) = state {
         write_state(&mut out, state);
     }
@@ -95,7 +98,7 @@ fn more(about: &About, state: Option<&MessageState>) -> String {
 }
 
 fn write_state(out: &mut String, state: &MessageState) {
-    for (name, mark) in [("edited", state.edited), ("deleted", state.deleted)] {
+    for (name, mark) in [("ended", state.ended), ("edited", state.edited), ("deleted", state.deleted)] {
         if let Some(mark) = mark {
             out.raw(",").quoted(name).raw(":{\"seq\":").int(mark.seq).raw(",\"at\":").time(mark.at_ms).raw("}");
         }
@@ -118,8 +121,8 @@ fn write_state(out: &mut String, state: &MessageState) {
 
 fn write_act(out: &mut String, act: &MessageAct) {
     match act {
-        MessageAct::Edit { body, .. } if body.is_empty() => {}
-        MessageAct::Edit { kind, body } => {
+        MessageAct::Edit { body, .. } | MessageAct::End { body, .. } if body.is_empty() => {}
+        MessageAct::Edit { kind, body } | MessageAct::End { kind, body, .. } => {
             out.raw(",\"kind\":").quoted(kind.as_str()).raw(",\"body\":").raw(body);
         }
         MessageAct::Delete => {}
@@ -144,7 +147,7 @@ fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)
     }
 }
 
-/// The ok value of `edit`, `delete`, `react` and `pin`.
+/// The ok value of `edit`, `delete`, `react`, `pin` and `stream.end`.
 #[must_use]
 pub fn amended(amended: &Amended) -> String {
     let flag = |on| if on { "true" } else { "false" };
@@ -154,6 +157,24 @@ pub fn amended(amended: &Amended) -> String {
         out.raw(",\"seq\":").int(seq);
     }
     out.raw(",\"duplicate\":").raw(flag(amended.duplicate)).raw(",\"billed\":").int(amended.billed).raw("}");
+    out
+}
+
+/// The ok value of `stream.append`.
+#[must_use]
+pub fn grown(grown: &Grown) -> String {
+    format!("{{\"offset\":{}}}", grown.offset)
+}
+
+/// The ok value of `stream.get`.
+#[must_use]
+pub fn live_text(live: &LiveText) -> String {
+    let mut out = String::from("{\"text\":");
+    out.text(&live.text).raw(",\"offset\":").int(live.offset);
+    if let Some(seq) = live.ended {
+        out.raw(",\"ended\":").int(seq);
+    }
+    out.raw("}");
     out
 }
 

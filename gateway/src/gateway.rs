@@ -164,8 +164,10 @@ impl<L: MessageLog> Gateway<L> {
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
         inner.vital(delivery.run(committed, said));
         inner.vital(watch.run(stop.clone()));
-        inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop));
-        Gateway { inner }
+        inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop.clone()));
+        let gateway = Gateway { inner };
+        gateway.inner.vital(gateway.clone().end_idle(stop));
+        gateway
     }
 
     /// Commits one write through the batcher, as sockets do.

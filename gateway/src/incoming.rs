@@ -179,6 +179,10 @@ impl<L: MessageLog> Gateway<L> {
             Command::PresenceSet => command::presence::set(&call),
             Command::PresenceWatch => command::presence::watch(&call),
             Command::PresenceGet => command::presence::get(&call),
+            Command::StreamBegin => command::stream::begin(&call),
+            Command::StreamAppend => command::stream::append(&call),
+            Command::StreamEnd => command::stream::end(&call),
+            Command::StreamGet => command::stream::get(&call),
         }
     }
 }

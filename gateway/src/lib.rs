@@ -15,6 +15,7 @@ pub mod encoded;
 pub mod events;
 pub mod frame;
 mod gateway;
+mod idle;
 pub mod incoming;
 pub mod limits;
 pub mod live;

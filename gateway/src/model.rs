@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
-    Amended, Amendment, AppRef, Commit, ConversationView, DirectoryCursor, Draft, Entry, Event, EventBody, From,
-    Governing, GroupAct, JoinRequest, Joined, ListQuery, Listed, Member, MemberChange, MemberList, MembersQuery,
-    MessageLog, NewConversation, Outcome, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
-    ReceiptsQuery, Seen, Sent, Watermark, Write,
+    About, Amended, Amendment, AppRef, Commit, ConversationView, Delta, DirectoryCursor, Draft, Entry, Event,
+    EventBody, From, Governing, GroupAct, Grown, Growth, Idle, JoinRequest, Joined, ListQuery, Listed, LiveText,
+    Member, MemberChange, MemberList, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, Pins,
+    PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Sent, TextQuery, Watermark, Write,
+    live,
 };
-use tokenim_domain::meter::units;
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 use tokenim_domain::{Code, Error, Result};
@@ -48,6 +48,8 @@ pub struct ModelLog {
 struct Log {
     events: Vec<Event>,
     members: BTreeMap<User, Member>,
+    /// Texts of live messages, and what says who they are once they are idle.
+    live: BTreeMap<i64, (String, Idle)>,
 }
 
 impl ModelLog {
@@ -100,6 +102,7 @@ fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Resul
         Write::Amend(amendment) => amend(state, amendment).map(Outcome::Amended),
         Write::Govern(asked) => govern(state, asked),
         Write::Block(block) => Ok(Outcome::Listed(block.is_blocked)),
+        Write::Grow(growth) => grow(state, growth).map(Outcome::Grown),
     }
 }
 
@@ -111,7 +114,7 @@ fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result
     if let Some(first) = stored(draft.client_msg_id.as_str()) {
         let EventBody::Message { id, body, .. } = &first.body else { unreachable!("found as a message") };
         let sent =
-            Sent { id: *id, seq: first.seq, epoch: 1, at_ms: first.at_ms, billed: units(body.len()), event: None };
+            Sent { id: *id, seq: first.seq, epoch: 1, at_ms: first.at_ms, billed: first.body.units(), event: None };
         return if *body == draft.body { Ok(sent) } else { Err(Code::Conflict.into()) };
     }
     if !log.members.contains_key(&draft.sender) {
@@ -121,25 +124,51 @@ fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result
         return Err(Code::PreviousRefused.into());
     }
     let id = MessageId(uuid::Uuid::from_u128(log.events.len() as u128));
-    let billed = units(draft.body.len());
+    let billed = draft.units();
     draft.allowance.take(billed)?;
-    let Draft { app, conversation, sender, client_msg_id, kind, body, about, .. } = draft;
+    let Draft { app, conversation, sender, client_msg_id, kind, body, about, credential, .. } = draft;
     let body = EventBody::Message { id, sender, client_msg_id, kind, body, about, state: None };
     let event = push(log, app, &conversation, body);
+    if let EventBody::Message { about: About { live: true, .. }, body, .. } = &event.body {
+        let idle = Idle { app, conversation, target: event.seq, credential, grown_ms: event.at_ms };
+        log.live.insert(event.seq, (live::text_of(body)?, idle));
+    }
     Ok(Sent { id, seq: event.seq, epoch: 1, at_ms: 0, billed, event: Some(event) })
 }
 
 /// Appends the event; the model keeps no state of messages, its tests ask for none.
 fn amend(state: &mut HashMap<(AppId, Conversation), Log>, amendment: Amendment) -> Result<Amended> {
     let log = state.get_mut(&(amendment.app.app, amendment.conversation.clone())).ok_or(Code::NotFound)?;
-    let Amendment { app, conversation, actor, client_msg_id, target, act, allowance, .. } = amendment;
+    let Amendment { app, conversation, actor, client_msg_id, target, mut act, allowance, .. } = amendment;
     let is_message = log.events.iter().any(|event| event.seq == target && event.body.is_message());
     if !is_message || actor.as_ref().is_some_and(|actor| !log.members.contains_key(actor)) {
         return Err(Code::NotFound.into());
     }
+    if let MessageAct::End { last, body, .. } = &mut act {
+        let (held, _) = log.live.get(&target).ok_or(Code::NotLive)?;
+        let text = held.clone() + &std::mem::take(last).text;
+        *body = live::body(&live::escape(&text));
+    }
     allowance.take(act.units())?;
+    if matches!(act, MessageAct::End { .. } | MessageAct::Delete) {
+        log.live.remove(&target);
+    }
     let event = push(log, app, &conversation, EventBody::Amended { target, actor, client_msg_id, act });
     Ok(Amended { seq: Some(event.seq), billed: event.body.units(), duplicate: false, event: Some(event) })
+}
+
+/// Adds to a live message; who asks may.
+fn grow(state: &mut HashMap<(AppId, Conversation), Log>, growth: Growth) -> Result<Grown> {
+    let Growth { app, conversation, target, piece, .. } = growth;
+    let log = state.get_mut(&(app.app, conversation.clone())).ok_or(Code::NotFound)?;
+    let (held, _) = log.live.get_mut(&target).ok_or(Code::NotLive)?;
+    let offset = held.len() as i64;
+    if piece.offset.is_some_and(|named| named != offset) {
+        return Err(live::wrong_offset(offset));
+    }
+    held.push_str(&piece.text);
+    let delta = Delta { app, conversation, epoch: 1, target, offset, text: piece.text.into() };
+    Ok(Grown { offset: held.len() as i64, delta: Some(delta) })
 }
 
 fn push(log: &mut Log, app: AppRef, conversation: &Conversation, body: EventBody) -> Arc<Event> {
@@ -388,6 +417,21 @@ impl MessageLog for ModelLog {
             (row.is_open, row.seen_ms) = (false, row.seen_ms.max(alive_ms));
         }
         Ok(())
+    }
+
+    async fn live_text(&self, query: TextQuery) -> Result<LiveText> {
+        let state = self.state.lock().unwrap();
+        let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
+        let (held, _) = log.live.get(&query.target).ok_or(Code::NotLive)?;
+        let text = live::text_from(held, query.offset)?.to_owned();
+        Ok(LiveText { text, offset: held.len() as i64, ended: None })
+    }
+
+    /// The model's events are all of the time 0, so whatever is live is idle.
+    async fn idle(&self, _: i64, _: i64, limit: u32) -> Result<Vec<Idle>> {
+        let state = self.state.lock().unwrap();
+        let all = state.values().flat_map(|log| log.live.values());
+        Ok(all.map(|(_, idle)| idle.clone()).take(limit as usize).collect())
     }
 }
 

@@ -14,6 +14,7 @@ pub fn outcome(id: u64, outcome: &Outcome) -> String {
         Outcome::Changed(Some(event)) => ok(id, &format!("{{\"changed\":true,\"seq\":{}}}", event.seq)),
         Outcome::Changed(None) => ok(id, "{\"changed\":false}"),
         Outcome::Moved(_) => ok(id, "{}"),
+        Outcome::Grown(grown) => ok(id, &encode::grown(grown)),
         Outcome::Amended(amended) => ok(id, &encode::amended(amended)),
         Outcome::Joined(Joined::Member(Some(event))) => {
             ok(id, &format!("{{\"state\":\"joined\",\"seq\":{}}}", event.seq))

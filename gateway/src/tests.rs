@@ -10,5 +10,6 @@ mod lifetime;
 mod limits;
 mod live;
 mod passive;
+mod stream;
 
 use client::World;

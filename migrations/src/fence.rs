@@ -50,6 +50,9 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     ("presence", LOG, "SELECT"),
     ("device_cursor", LOG, "SELECT, INSERT, UPDATE"),
     ("usage_receive", LOG, "SELECT, INSERT"),
+    // Pieces of a live message go with its end.
+    ("live_message", LOG, "SELECT, INSERT, UPDATE, DELETE"),
+    ("live_piece", LOG, "SELECT, INSERT, DELETE"),
     // What belongs to no org and every org's work needs.
     ("change_clock", APP, "SELECT, UPDATE"),
     ("plan", AUTH, "SELECT"),

@@ -35,6 +35,14 @@ pub const REACTIONS_PER_MESSAGE_MAX: usize = 32;
 pub const REACTIONS_PAGE_MAX: u32 = 200;
 /// Pinned messages of one conversation.
 pub const PINS_MAX: usize = 100;
+/// Live messages of one conversation at a time; each is a row that beginning one counts.
+pub const LIVE_MESSAGES_MAX: usize = 16;
+/// Bytes of text that one command adds to a live message.
+pub const LIVE_PIECE_BYTES_MAX: usize = 16 * 1024;
+/// Pieces of one live message, which its end puts together: one for each 4 bytes of the largest body.
+pub const LIVE_PIECES_MAX: i64 = 16 * 1024;
+/// Seconds after its last piece at which a live message is ended by the server.
+pub const LIVE_IDLE_SECONDS: i64 = 10 * 60;
 /// Members of one conversation.
 pub const MEMBERS_MAX: usize = 100_000;
 /// Bans of one conversation; each is a row that joins are checked against.

@@ -36,6 +36,31 @@ pub fn ephemeral(message: &Ephemeral<'_>) -> String {
     out
 }
 
+/// What a live message grew by.
+#[derive(Debug, Clone, Copy)]
+pub struct Delta<'a> {
+    /// Id of the conversation.
+    pub conversation: &'a str,
+    /// Incarnation of the conversation's log.
+    pub epoch: i64,
+    /// Seq of the message.
+    pub target: i64,
+    /// Bytes of its text before these, in UTF-8.
+    pub offset: i64,
+    /// What it grew by.
+    pub text: &'a str,
+}
+
+/// A `stream` push.
+#[must_use]
+pub fn stream(delta: &Delta<'_>) -> String {
+    let mut out = String::with_capacity(delta.text.len() + 192);
+    out.raw(r#"{"push":{"type":"stream","conversation":"#).quoted(delta.conversation);
+    out.raw(",\"epoch\":").int(delta.epoch).raw(",\"target\":").int(delta.target);
+    out.raw(",\"offset\":").int(delta.offset).raw(",\"text\":").text(delta.text).raw("}}");
+    out
+}
+
 /// A `presence` push: `states` are objects in JSON, with commas between.
 #[must_use]
 pub fn presence(states: &str) -> String {

@@ -74,6 +74,8 @@ pub struct Facts {
     pub reason: Option<Box<str>>,
     /// When what is refused is allowed again, milliseconds since 1970.
     pub until_ms: Option<i64>,
+    /// Bytes of text that a live message holds.
+    pub offset: Option<i64>,
 }
 
 impl Facts {
@@ -84,7 +86,7 @@ impl Facts {
                 out.raw(",").quoted(name).raw(":").quoted(text);
             }
         }
-        for (name, number) in [("limit", self.limit), ("used", self.used)] {
+        for (name, number) in [("limit", self.limit), ("used", self.used), ("offset", self.offset)] {
             if let Some(number) = number {
                 out.raw(",").quoted(name).raw(":").int(number);
             }

@@ -113,6 +113,10 @@ fn fit(command: Command, text: &str) -> Result<(), Misfit> {
         Command::PresenceWatch | Command::PresenceGet => form::<command::Users<'_>>(text),
         Command::Receipts => form::<command::Receipts<'_>>(text),
         Command::Open | Command::Passive => form::<command::View<'_>>(text),
+        Command::StreamBegin => form::<command::StreamBegin<'_>>(text),
+        Command::StreamAppend => form::<command::StreamAppend<'_>>(text),
+        Command::StreamEnd => form::<command::StreamEnd<'_>>(text),
+        Command::StreamGet => form::<command::StreamGet<'_>>(text),
     }
 }
 
@@ -270,6 +274,7 @@ fn written() -> Vec<(String, String)> {
         body: "{\"text\":\"x\"}",
         at_ms: AT_MS,
     };
+    let grown = live::Delta { conversation: "c1", epoch: 1, target: 11, offset: 4, text: " \"upon\"" };
     let heads = [("c1", 1, 10), ("c2", AT_MS, 2)];
     let bob_is = "{\"user\":\"bob\",\"state\":\"offline\",\"version\":7,\"devices\":[]}";
     let error = |code: Code, message, facts: Facts, wait| {
@@ -318,6 +323,8 @@ fn written() -> Vec<(String, String)> {
         ("ping: with heads", reply::ping(heads.into_iter(), true)),
         ("typing", live::typing("c1", "bob", true)),
         ("ephemeral", live::ephemeral(&ephemeral)),
+        ("stream", live::stream(&grown)),
+        ("ended", push(|out| event::write_amended(out, place(12, 3), amended("ended", 11, Some("alice"), edit)))),
         ("head", live::head("c1", 1, 10, 2)),
         ("presence", live::presence(bob_is)),
         ("notice: token_expiring", live::token_expiring(60)),

@@ -19,6 +19,8 @@ pub mod idempotency;
 pub mod invitation;
 pub mod job;
 pub mod join_request;
+pub mod live_message;
+pub mod live_piece;
 pub mod mail_link;
 pub mod management_key;
 pub mod member;

@@ -9,6 +9,7 @@ mod cursor;
 mod directory;
 mod govern;
 mod listed;
+mod live;
 mod members;
 mod postgres;
 mod presence;
@@ -21,8 +22,9 @@ mod sqlite;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member, MemberList, MembersQuery,
-    MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
+    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Idle, ListQuery, Listed, LiveText, Member, MemberList,
+    MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery,
+    Seen, TextQuery, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -143,5 +145,13 @@ impl MessageLog for Store {
 
     async fn close_seen(&self) -> Result<()> {
         presence::close(self).await
+    }
+
+    async fn live_text(&self, query: TextQuery) -> Result<LiveText> {
+        live::text(&self.log_readers, &query).await
+    }
+
+    async fn idle(&self, after_ms: i64, up_to_ms: i64, limit: u32) -> Result<Vec<Idle>> {
+        live::idle(&self.log_readers, after_ms, up_to_ms, limit).await
     }
 }

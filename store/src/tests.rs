@@ -20,6 +20,7 @@ mod invitations;
 mod isolation;
 mod jobs;
 mod keys;
+mod live;
 mod members;
 mod minutes;
 mod model;

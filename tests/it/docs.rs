@@ -57,6 +57,7 @@ fn pushes() -> Vec<String> {
             "deleted",
             "drain",
             "edited",
+            "ended",
             "ephemeral",
             "head",
             "join_request",
@@ -69,6 +70,7 @@ fn pushes() -> Vec<String> {
             "reaction",
             "receipt",
             "resync",
+            "stream",
             "typing"
         ],
         "the reading of protocol/src is out of date"

@@ -10,4 +10,5 @@ mod receipt;
 mod recover;
 mod send;
 mod slow;
+mod stream;
 mod sync;

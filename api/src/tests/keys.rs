@@ -52,7 +52,7 @@ async fn every_cell_of_scopes_and_routes() {
         for spec in routes() {
             let (Who::ServerKey(needed) | Who::KeyOrUser(needed)) = spec.who else { continue };
             let (path, mut body) = sample(&house, spec).await;
-            let says = ["/messages", "/ephemeral", "/typing"].iter().any(|end| path.ends_with(end));
+            let says = ["/messages", "/streams", "/ephemeral", "/typing"].iter().any(|end| path.ends_with(end));
             if says && !body.is_null() {
                 body["sender"] = json!("alice");
             }

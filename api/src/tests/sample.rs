@@ -34,6 +34,16 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
             };
             (of_group(Value::Null).0.replace("{seq}", &message(house).await.to_string()), body)
         }
+        (Verb::Post, "/v1/conversations/{id}/streams") => of_group(json!({"client_msg_id": "s"})),
+        (_, path) if path.contains("/streams/{seq}") => {
+            let body = match path.rsplit('/').next() {
+                Some("append") => json!({"user": "alice", "offset": 0, "text": "x"}),
+                Some("end") => json!({"user": "alice"}),
+                _ => Value::Null,
+            };
+            let (id, seq) = stream(house).await;
+            (spec.path.replace("{id}", &id).replace("{seq}", &seq.to_string()), body)
+        }
         (Verb::Get, "/v1/presence") => ("/v1/presence?users=alice,bob".to_owned(), Value::Null),
         (Verb::Post, "/v1/conversations/{id}/ephemeral") => {
             of_group(json!({"client_msg_id": "e", "kind": "json", "body": 1}))
@@ -164,6 +174,16 @@ async fn message(house: &House) -> i64 {
     let id = fresh(house);
     let body = json!({"sender": "alice", "client_msg_id": id, "kind": "json", "body": 1});
     house.post(house.key(), "/v1/conversations/c1/messages", body).await.json["seq"].as_i64().unwrap()
+}
+
+/// A live message of alice in a conversation of its own: one has 16 at most.
+async fn stream(house: &House) -> (String, i64) {
+    let id = fresh(house);
+    let group = json!({"kind": "group", "id": id, "members": ["alice", "bob"]});
+    assert_eq!(house.post(house.key(), "/v1/conversations", group).await.status, 200);
+    let body = json!({"sender": "alice", "client_msg_id": "s"});
+    let begun = house.post(house.key(), &format!("/v1/conversations/{id}/streams"), body).await;
+    (id, begun.json["seq"].as_i64().unwrap())
 }
 
 async fn announced(house: &House) -> AnnouncementId {

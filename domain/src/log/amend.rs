@@ -1,6 +1,6 @@
-//! What happens to a message after it was stored: edits, deletion, reactions, pins. Each is a sequenced event of its own.
+//! What happens to a message after it was stored: edits, deletion, reactions, pins, the end of a live one. Each is a sequenced event of its own.
 
-use super::{AppRef, Credential, Event};
+use super::{AppRef, Credential, Event, Piece};
 use crate::error::{Error, Result};
 use crate::meter::units;
 use crate::name::{ClientMsgId, Conversation, User};
@@ -8,7 +8,7 @@ use crate::plan::quota::Allowance;
 use crate::role::{ContentKind, ConversationKind, MemberRole};
 use std::sync::Arc;
 use tokenim_protocol::Code;
-use tokenim_protocol::limits::{EMOJI_BYTES_MAX, MENTIONS_MAX};
+use tokenim_protocol::limits::{EMOJI_BYTES_MAX, FRAME_BYTES_MAX, MENTIONS_MAX};
 
 /// What a message says beside its content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct About {
     pub mentions: Option<Mentions>,
     /// Whether it asks for no attention: no push to a sleeping device.
     pub silent: bool,
+    /// Whether it was begun as a live message: its content came later, and its end counts it.
+    pub live: bool,
 }
 
 /// Whom a message speaks to.
@@ -80,12 +82,15 @@ impl Amendment {
         let (Some(actor), Some(role)) = (&self.actor, role) else {
             return match self.act {
                 MessageAct::React { .. } => Err(Error::invalid("user", "a server key must name the `user` who reacts")),
-                MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } => Ok(()),
+                MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } | MessageAct::End { .. } => {
+                    Ok(())
+                }
             };
         };
         let moderates = self.moderates && role.may_moderate();
         let (may, wrong) = match self.act {
             MessageAct::Edit { .. } => (actor == sender, "only its sender may edit a message"),
+            MessageAct::End { .. } => (actor == sender, "only its sender may end a live message"),
             MessageAct::Delete => (actor == sender || moderates, "only its sender or a moderator may delete a message"),
             MessageAct::React { .. } => (true, ""),
             MessageAct::Pin { .. } => {
@@ -123,6 +128,15 @@ pub enum MessageAct {
         /// Whether it is pinned.
         on: bool,
     },
+    /// A live message is whole, said by its sender or, where nobody went on with it, by the server.
+    End {
+        /// What is added last; none is left after the commit.
+        last: Piece,
+        /// Content kind.
+        kind: ContentKind,
+        /// Content: JSON text, filled in by the commit. Empty in an event whose message was deleted since.
+        body: Box<str>,
+    },
 }
 
 impl MessageAct {
@@ -134,23 +148,36 @@ impl MessageAct {
             MessageAct::Delete => "deleted",
             MessageAct::React { .. } => "reaction",
             MessageAct::Pin { .. } => "pinned",
+            MessageAct::End { .. } => "ended",
         }
     }
 
     /// Whether it says something to the others: who may not send may not do it either.
     #[must_use]
     pub const fn is_speech(&self) -> bool {
-        matches!(self, MessageAct::Edit { .. } | MessageAct::React { on: true, .. } | MessageAct::Pin { on: true })
+        matches!(
+            self,
+            MessageAct::Edit { .. }
+                | MessageAct::React { on: true, .. }
+                | MessageAct::Pin { on: true }
+                | MessageAct::End { .. }
+        )
     }
 
-    /// Message units it counts: an edit those of its content, a reaction one, all else none.
+    /// Message units it counts: an edit and an end those of their content, a reaction one, all else none.
     #[must_use]
     pub fn units(&self) -> i64 {
         match self {
-            MessageAct::Edit { body, .. } => units(body.len()),
+            MessageAct::Edit { body, .. } | MessageAct::End { body, .. } => units(body.len()),
             MessageAct::React { on: true, .. } => 1,
             MessageAct::React { on: false, .. } | MessageAct::Delete | MessageAct::Pin { .. } => 0,
         }
+    }
+
+    /// Message units it counts at most, before its commit: what an end counts is known there only.
+    #[must_use]
+    pub fn units_at_most(&self) -> i64 {
+        if let MessageAct::End { .. } = self { units(FRAME_BYTES_MAX) } else { self.units() }
     }
 }
 
@@ -197,6 +224,8 @@ pub struct Amended {
 /// What became of a message since it was stored, as of the time of reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageState {
+    /// Its end, of one that was live.
+    pub ended: Option<Mark>,
     /// Its last edit.
     pub edited: Option<Mark>,
     /// Its deletion.
@@ -310,6 +339,7 @@ mod tests {
         let (edit, pin) =
             (MessageAct::Edit { kind: ContentKind::Json, body: "1".into() }, MessageAct::Pin { on: true });
         let react = MessageAct::React { emoji: Emoji::trusted("+"), on: true, count: 0 };
+        let end = MessageAct::End { last: Piece::default(), kind: ContentKind::Text, body: "".into() };
         for (actor, act, moderates, role, kind, expected) in [
             (Some("alice"), &edit, true, Member, Group, true),
             (Some("bob"), &edit, true, Owner, Group, false),
@@ -325,6 +355,9 @@ mod tests {
             (Some("bob"), &pin, false, Owner, Group, false),
             (Some("bob"), &pin, true, Member, Direct, true),
             (None, &pin, true, Member, Group, true),
+            (Some("alice"), &end, true, Member, Group, true),
+            (Some("bob"), &end, true, Owner, Group, false),
+            (None, &end, true, Member, Group, true),
         ] {
             assert_eq!(may(actor, act, moderates, role, kind), expected, "{actor:?} {act:?} {role:?} {kind:?}");
         }

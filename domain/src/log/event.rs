@@ -39,14 +39,14 @@ pub enum EventBody {
         client_msg_id: ClientMsgId,
         /// Content kind.
         kind: ContentKind,
-        /// Content: JSON text; the last edit's where it was edited, empty where it was deleted.
+        /// Content: JSON text; the last edit's, or its end's, where there is one, empty where it was deleted.
         body: Box<str>,
         /// What it says beside its content.
         about: About,
         /// What became of it since, where anything did; never of an event that was just committed.
         state: Option<Box<MessageState>>,
     },
-    /// A message was edited, deleted, reacted to or pinned.
+    /// A message was edited, deleted, reacted to or pinned, or a live one ended.
     Amended {
         /// Seq of the message.
         target: i64,
@@ -88,6 +88,7 @@ impl EventBody {
     #[must_use]
     pub fn units(&self) -> i64 {
         match self {
+            EventBody::Message { about: About { live: true, .. }, .. } => 0,
             EventBody::Message { body, .. } => units(body.len()),
             EventBody::Amended { act, .. } => act.units(),
             EventBody::Member { .. } | EventBody::Settings { .. } => 0,

@@ -1,6 +1,6 @@
 //! What became of what was asked.
 
-use super::{Amended, AppRef, Event};
+use super::{Amended, AppRef, Event, Grown};
 use crate::error::{Error, Result};
 use crate::group::{AddRule, JoinRule};
 use crate::id::MessageId;
@@ -25,6 +25,8 @@ pub enum Outcome {
     Joined(Joined),
     /// A list that is no part of the log is as asked; true where it changed.
     Listed(bool),
+    /// The piece is stored, now or before.
+    Grown(Grown),
 }
 
 /// What became of a [`GroupAct::Join`].

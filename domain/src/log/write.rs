@@ -1,6 +1,6 @@
 //! What is asked of the log: messages, conversations, members, watermarks; not yet done.
 
-use super::{About, Amendment, AppRef, Credential};
+use super::{About, Amendment, AppRef, Credential, Growth};
 use crate::error::{Error, Result};
 use crate::group::SettingsChange;
 use crate::meter::units;
@@ -26,6 +26,8 @@ pub enum Write {
     Govern(Governing),
     /// A user blocks another, or does no more.
     Block(BlockChange),
+    /// A live message grows.
+    Grow(Growth),
 }
 
 impl Write {
@@ -40,20 +42,27 @@ impl Write {
             Write::Amend(amendment) => amendment.app,
             Write::Govern(governing) => governing.app,
             Write::Block(block) => block.app,
+            Write::Grow(growth) => growth.app,
         }
     }
 
-    /// What it takes its units from, and how many they are; `None` where it counts nothing.
+    /// What it takes its units from, and how many they are at most; `None` where it counts nothing.
     pub fn metered(&mut self) -> Option<(&mut Allowance, i64)> {
         match self {
-            Write::Send(draft) => Some((&mut draft.allowance, units(draft.body.len()))),
-            Write::Amend(Amendment { act, allowance, .. }) if act.units() > 0 => Some((allowance, act.units())),
+            Write::Send(draft) => {
+                let units = draft.units();
+                Some((&mut draft.allowance, units))
+            }
+            Write::Amend(Amendment { act, allowance, .. }) if act.units_at_most() > 0 => {
+                Some((allowance, act.units_at_most()))
+            }
             Write::Amend(_)
             | Write::Create(_)
             | Write::Change(_)
             | Write::Move(_)
             | Write::Govern(_)
-            | Write::Block(_) => None,
+            | Write::Block(_)
+            | Write::Grow(_) => None,
         }
     }
 
@@ -62,7 +71,12 @@ impl Write {
     pub const fn is_paced(&self) -> bool {
         match self {
             Write::Send(_) | Write::Amend(_) => true,
-            Write::Create(_) | Write::Change(_) | Write::Move(_) | Write::Govern(_) | Write::Block(_) => false,
+            Write::Create(_)
+            | Write::Change(_)
+            | Write::Move(_)
+            | Write::Govern(_)
+            | Write::Block(_)
+            | Write::Grow(_) => false,
         }
     }
 }
@@ -90,6 +104,14 @@ pub struct Draft {
     pub credential: Credential,
     /// What may still be stored; the log takes from it what it stores, and refuses with `quota_exceeded` what is more.
     pub allowance: Allowance,
+}
+
+impl Draft {
+    /// Message units it counts: of a live message its end does.
+    #[must_use]
+    pub fn units(&self) -> i64 {
+        if self.about.live { 0 } else { units(self.body.len()) }
+    }
 }
 
 /// A conversation to create.

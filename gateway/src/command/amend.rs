@@ -39,7 +39,7 @@ pub fn pin<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     amend(call, (&fields.conversation, fields.target), fields.client_msg_id, act, Cap::Moderate)
 }
 
-fn amend<L: MessageLog>(
+pub(super) fn amend<L: MessageLog>(
     call: &Call<'_, L>,
     (conversation, target): (&str, i64),
     client_msg_id: Option<Cow<'_, str>>,

@@ -36,19 +36,19 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         prev,
         kind,
         body: send.body.get().into(),
-        about: about(&send)?,
+        about: About { reply_to: send.reply_to, mentions: mentions(&send.mentions)?, silent: send.silent, live: false },
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))
 }
 
-fn about(send: &Send<'_>) -> Result<About> {
-    let mentions = match &send.mentions {
-        None => None,
-        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
-        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(AsRef::as_ref))?,
-    };
-    Ok(About { reply_to: send.reply_to, mentions, silent: send.silent })
+/// Whom a message speaks to. Errors: `invalid_field`, `limit_reached`.
+pub(super) fn mentions(named: &Option<Mentioned<'_>>) -> Result<Option<Mentions>> {
+    match named {
+        None => Ok(None),
+        Some(Mentioned::Everyone(_)) => Ok(Some(Mentions::Everyone)),
+        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(AsRef::as_ref)),
+    }
 }
 
 /// A field that changes what a message means is refused rather than dropped without a word.

@@ -143,7 +143,10 @@ async fn a_second_node_delivers_and_closes_gaps_from_the_log() {
     }
     let events: Vec<_> = world.log.events(world.key.app, "c").into_iter().map(Arc::new).collect();
     for pick in [4, 3, 4, 1] {
-        world.bus.publish(Arc::new(Published { node: 7, events: vec![events[pick].clone()] })).await;
+        world
+            .bus
+            .publish(Arc::new(Published { node: 7, events: vec![events[pick].clone()], deltas: Vec::new() }))
+            .await;
     }
     let mut seqs = Vec::new();
     for _ in 0..3 {

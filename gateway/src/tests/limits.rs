@@ -15,7 +15,7 @@ use tokenim_domain::standing::Standing;
 use tokenim_domain::terms::Block;
 
 /// Lets the node look for changes; on a paused runtime this takes no time.
-async fn a_look() {
+pub(super) async fn a_look() {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 

@@ -20,6 +20,8 @@ pub struct Model {
     pub pinned_seq: Option<i64>,
     pub replies: i64,
     pub reactions: Option<String>,
+    pub ended_seq: Option<i64>,
+    pub ended_ms: Option<i64>,
 }
 
 /// No relations: queries name their joins, scoped by app.

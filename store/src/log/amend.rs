@@ -1,16 +1,16 @@
-//! Edits, deletions, reactions and pins: looked up one by one, then an event of the log and the mark it leaves.
+//! Edits, deletions, reactions, pins and ends: looked up one by one, then an event of the log and the mark it leaves.
 
 use super::append::{Batch, Head};
 use super::send::{conflict, same_json};
-use super::{allowed, member_role, range, row};
+use super::{allowed, live as stored, member_role, range, row};
 use crate::{fault, sql};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use std::collections::HashMap;
 use tokenim_domain::id::MessageId;
 use tokenim_domain::limits::{PINS_MAX, REACTIONS_PER_MESSAGE_MAX};
 use tokenim_domain::log::{
-    Amended, Amendment, Emoji, Event, EventBody, MessageAct, MessageState, Outcome, Pins, PinsQuery, Reaction,
-    ReactionsQuery, Reactor,
+    Amended, Amendment, Emoji, Event, EventBody, MessageAct, MessageState, Outcome, Piece, Pins, PinsQuery, Reaction,
+    ReactionsQuery, Reactor, live,
 };
 use tokenim_domain::name::{ClientMsgId, User};
 use tokenim_domain::role::{ContentKind, ConversationKind};
@@ -20,7 +20,8 @@ use tokenim_domain::{Code, Error, Result, group};
 const FIND: &str = "
 SELECT c.kind AS conversation_kind, c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.joined_seq, m.muted_until_ms,
     b.app_id IS NOT NULL AS is_blocked, t.type AS target_type, t.sender AS target_sender, COALESCE(s.kind, t.kind) AS kind, COALESCE(s.body, t.body) AS body,
-    s.edited_seq, s.edited_ms, s.deleted_seq, s.deleted_ms, s.pinned_seq, s.replies, s.reactions, r.seq AS reacted_seq,
+    s.edited_seq, s.edited_ms, s.deleted_seq, s.deleted_ms, s.pinned_seq, s.replies, s.reactions, s.ended_seq, s.ended_ms,
+    l.size AS live_size, r.seq AS reacted_seq,
     d.seq AS dup_seq, d.type AS dup_type, d.target AS dup_target, d.kind AS dup_kind, d.body AS dup_body, d.units AS dup_units
 FROM conversation c
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = $3
@@ -29,6 +30,7 @@ LEFT JOIN user_block b ON b.app_id = c.app_id AND b.other = $3 AND b.\"user\" = 
     ELSE substr(c.pair, 1, length(c.pair) - length($3) - 1) END
 LEFT JOIN message t ON t.app_id = c.app_id AND t.conversation_id = c.id AND t.seq = $4
 LEFT JOIN message_state s ON s.app_id = c.app_id AND s.conversation_id = c.id AND s.seq = $4
+LEFT JOIN live_message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = $4
 LEFT JOIN reaction r ON r.app_id = c.app_id AND r.conversation_id = c.id AND r.\"user\" = $3 AND r.target = $4 AND r.emoji = $5
 LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = $3 AND d.client_msg_id = $6
 WHERE c.app_id = $1 AND c.id = $2";
@@ -45,12 +47,12 @@ pub(super) async fn amend(batch: &Batch<'_>, mut amendment: Amendment) -> Result
     if let Some(seq) = done_by(&amendment, &found, &state)? {
         return Ok(Ok(Outcome::Amended(Amended { seq, billed: 0, duplicate: false, event: None })));
     }
-    allowed!(fits(batch, &mut amendment, &state).await?);
+    allowed!(fits(batch, &mut amendment, &state, &found).await?);
     if let Err(code) = batch.take(&amendment.allowance, amendment.act.units()) {
         return Ok(Err(code.into()));
     }
     let event = append(batch, &amendment, &found).await?;
-    mark(batch, &event, state).await?;
+    mark(batch, &event, state, sql::get(&found, "live_size")?).await?;
     let billed = event.body.units();
     Ok(Ok(Outcome::Amended(Amended { seq: Some(event.seq), billed, duplicate: false, event: Some(event) })))
 }
@@ -58,7 +60,7 @@ pub(super) async fn amend(batch: &Batch<'_>, mut amendment: Amendment) -> Result
 fn key(amendment: &Amendment) -> [Value; 6] {
     let emoji = match &amendment.act {
         MessageAct::React { emoji, .. } => emoji.as_str(),
-        MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } => "",
+        MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } | MessageAct::End { .. } => "",
     };
     [
         amendment.app.app.into(),
@@ -82,16 +84,25 @@ fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Res
             stored.is_empty() || said["emoji"] == emoji.as_str()
         }
         MessageAct::Delete | MessageAct::Pin { .. } => true,
+        MessageAct::End { last, .. } => stored.is_empty() || ends_with(&stored, last)?,
     };
+    let has_kind = stored_kind == kind || matches!(amendment.act, MessageAct::End { .. });
     let same = sql::get::<i64>(found, "dup_type")? == event_type
         && sql::get::<Option<i64>>(found, "dup_target")? == Some(amendment.target)
-        && stored_kind == kind
+        && has_kind
         && says_the_same;
     if !same {
         return Ok(Some(Err(conflict())));
     }
     let billed = sql::get(found, "dup_units")?;
     Ok(Some(Ok(Amended { seq: Some(seq), billed, duplicate: true, event: None })))
+}
+
+/// Whether a body's text ends with a piece, and where that says.
+fn ends_with(body: &str, last: &Piece) -> Result<bool> {
+    let text = live::text_of(body)?;
+    let before = text.strip_suffix(&*last.text).map(|before| before.len() as i64);
+    Ok(before.is_some_and(|before| last.offset.is_none_or(|offset| offset == before)))
 }
 
 /// Whether the actor may do it to what it names. The outer result is the database's.
@@ -134,11 +145,24 @@ fn done_by(amendment: &Amendment, found: &QueryResult, state: &MessageState) -> 
             let is_so = ContentKind::find(&now) == Some(*kind) && *content == **body;
             is_so.then(|| state.edited.map(|mark| mark.seq))
         }
+        // A last piece that is not in it makes it another end.
+        MessageAct::End { last, .. } => match state.ended {
+            Some(mark) if state.edited.is_some() || ends_with(&sql::get::<String>(found, "body")?, last)? => {
+                Some(Some(mark.seq))
+            }
+            _ => None,
+        },
     })
 }
 
 /// Whether there is room for it, and something to do it to; fills in what only the commit knows.
-async fn fits(batch: &Batch<'_>, amendment: &mut Amendment, state: &MessageState) -> Result<Result<()>> {
+async fn fits(
+    batch: &Batch<'_>,
+    amendment: &mut Amendment,
+    state: &MessageState,
+    found: &QueryResult,
+) -> Result<Result<()>> {
+    let live_size: Option<i64> = sql::get(found, "live_size")?;
     let limit = |what: String| Ok(Err(Error::new(Code::LimitReached).says(what)));
     if state.deleted.is_some()
         && !matches!(amendment.act, MessageAct::React { on: false, .. } | MessageAct::Pin { on: false })
@@ -160,6 +184,17 @@ async fn fits(batch: &Batch<'_>, amendment: &mut Amendment, state: &MessageState
             if pins >= PINS_MAX as i64 {
                 return limit(format!("a conversation has at most {PINS_MAX} pinned messages; take one away"));
             }
+        }
+        MessageAct::Edit { .. } if live_size.is_some() => {
+            let wrong = "the message grows still; end it first";
+            return Ok(Err(Error::new(Code::Conflict).says(wrong).at("target")));
+        }
+        MessageAct::End { last, kind, body } => {
+            let Some(size) = live_size else { return Ok(Err(Code::NotLive.into())) };
+            let at = stored::at(amendment.app, &amendment.conversation, amendment.target);
+            *body = allowed!(stored::last_body(batch, &at, size, &std::mem::take(last)).await?);
+            let of: String = sql::get(found, "kind")?;
+            *kind = ContentKind::find(&of).ok_or_else(|| Error::internal("unknown content kind"))?;
         }
         MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { on: false } => {}
     }
@@ -192,7 +227,7 @@ async fn append(batch: &Batch<'_>, amendment: &Amendment, found: &QueryResult) -
 }
 
 /// Leaves the mark of an event on its message.
-async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState) -> Result<()> {
+async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState, live_size: Option<i64>) -> Result<()> {
     let EventBody::Amended { target, actor, act, .. } = &event.body else { return Ok(()) };
     let at: [Value; 3] = [event.app.app.into(), event.conversation.as_str().into(), (*target).into()];
     let run = async |text: &str, more: Vec<Value>| {
@@ -207,8 +242,14 @@ async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState) -> Result<(
         MessageAct::Delete => {
             run(DELETE, vec![event.seq.into(), event.at_ms.into()]).await?;
             run(ERASE, vec![]).await?;
-            run(ERASE_WORDS, vec![row::EDITED.into(), row::REACTION.into()]).await?;
-            run(DROP_REACTIONS, vec![]).await
+            run(ERASE_WORDS, vec![row::EDITED.into(), row::REACTION.into(), row::ENDED.into()]).await?;
+            run(DROP_REACTIONS, vec![]).await?;
+            if live_size.is_some() { stored::forget(batch, &at, None).await } else { Ok(()) }
+        }
+        MessageAct::End { kind, body, .. } => {
+            let more = vec![event.seq.into(), event.at_ms.into(), kind.as_str().into(), body.to_string().into()];
+            run(END, more).await?;
+            stored::forget(batch, &at, live_size).await
         }
         MessageAct::Pin { on } => run(PIN, vec![on.then_some(event.seq).into()]).await,
         MessageAct::React { emoji, on, count } => {
@@ -277,15 +318,20 @@ INSERT INTO message_state (app_id, conversation_id, seq, edited_seq, edited_ms, 
 ON CONFLICT (app_id, conversation_id, seq)
 DO UPDATE SET edited_seq = excluded.edited_seq, edited_ms = excluded.edited_ms, kind = excluded.kind, body = excluded.body";
 
+const END: &str = "
+INSERT INTO message_state (app_id, conversation_id, seq, ended_seq, ended_ms, kind, body, replies) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
+ON CONFLICT (app_id, conversation_id, seq)
+DO UPDATE SET ended_seq = excluded.ended_seq, ended_ms = excluded.ended_ms, kind = excluded.kind, body = excluded.body";
+
 /// Of a deleted message only its place, its sender, its number and what it counted stay.
 const DELETE: &str = "
 INSERT INTO message_state (app_id, conversation_id, seq, deleted_seq, deleted_ms, replies) VALUES ($1, $2, $3, $4, $5, 0)
 ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET deleted_seq = excluded.deleted_seq, deleted_ms = excluded.deleted_ms,
-    edited_seq = NULL, edited_ms = NULL, kind = NULL, body = NULL, pinned_seq = NULL, reactions = NULL";
+    ended_seq = NULL, ended_ms = NULL, edited_seq = NULL, edited_ms = NULL, kind = NULL, body = NULL, pinned_seq = NULL, reactions = NULL";
 const ERASE: &str =
     "UPDATE message SET body = '', about = NULL WHERE app_id = $1 AND conversation_id = $2 AND seq = $3";
 const ERASE_WORDS: &str =
-    "UPDATE message SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type IN ($4, $5)";
+    "UPDATE message SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type IN ($4, $5, $6)";
 const DROP_REACTIONS: &str = "DELETE FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND target = $3";
 
 const PIN: &str = "

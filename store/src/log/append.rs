@@ -1,6 +1,6 @@
 //! One batch, one transaction: the order of its writes, and what a lost answer means.
 
-use super::{amend, change, create, cursor, govern, listed, postgres, send, sqlite};
+use super::{amend, change, create, cursor, govern, listed, live, postgres, send, sqlite};
 use crate::{Store, fault, sql};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use std::collections::{BTreeSet, HashMap};
@@ -121,6 +121,7 @@ fn keys(batch: &[Write]) -> BTreeSet<Key> {
             Write::Move(to) => (to.app.app, to.conversation.clone()),
             Write::Amend(amendment) => (amendment.app.app, amendment.conversation.clone()),
             Write::Govern(asked) => (asked.app.app, asked.conversation.clone()),
+            Write::Grow(growth) => (growth.app.app, growth.conversation.clone()),
             // A line of a user's own list is of no conversation.
             Write::Block(_) => return None,
         })
@@ -153,12 +154,14 @@ impl Batch<'_> {
         let mut writes = batch.into_iter().peekable();
         while let Some(write) = writes.next() {
             match write {
+                Write::Send(draft) if draft.about.live => outcomes.push(live::begin(self, draft).await?),
                 Write::Send(first) => {
                     let mut drafts = vec![first];
-                    while let Some(Write::Send(draft)) = writes.next_if(|next| matches!(next, Write::Send(_))) {
+                    let is_next = |next: &Write| matches!(next, Write::Send(draft) if !draft.about.live);
+                    while let Some(Write::Send(draft)) = writes.next_if(is_next) {
                         drafts.push(draft);
                     }
-                    outcomes.extend(send::send(self, drafts).await?);
+                    outcomes.extend(send::send(self, drafts, true).await?);
                 }
                 Write::Move(first) => {
                     let mut moves = vec![first];
@@ -172,6 +175,7 @@ impl Batch<'_> {
                 Write::Amend(amendment) => outcomes.push(amend::amend(self, amendment).await?),
                 Write::Govern(asked) => outcomes.push(govern::govern(self, asked).await?),
                 Write::Block(block) => outcomes.push(listed::block(self, block).await?),
+                Write::Grow(growth) => outcomes.push(live::grow(self, growth).await?),
             }
         }
         Ok(outcomes)
@@ -282,7 +286,9 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
     for p in placed {
         let units = p.event.body.units();
         let bytes = match &p.event.body {
-            EventBody::Message { body, .. } | EventBody::Amended { act: MessageAct::Edit { body, .. }, .. } => {
+            EventBody::Message { about, .. } if about.live => 0,
+            EventBody::Message { body, .. }
+            | EventBody::Amended { act: MessageAct::Edit { body, .. } | MessageAct::End { body, .. }, .. } => {
                 body.len()
             }
             EventBody::Amended { .. } | EventBody::Member { .. } | EventBody::Settings { .. } => 0,

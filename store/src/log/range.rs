@@ -13,12 +13,12 @@ SELECT c.last_seq, c.epoch, m.joined_seq FROM conversation c
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.user = $3
 WHERE c.app_id = $1 AND c.id = $2";
 
-/// Columns of an event with what became of its message: the last edit's content takes the place of the first.
+/// Columns of an event with what became of its message: the content of its end or last edit takes the place of the first.
 macro_rules! columns {
     () => {
         "m.conversation_id, m.seq, m.epoch, m.type, m.msg_no, m.id, m.sender, m.client_msg_id, COALESCE(s.kind, m.kind) AS kind,
     COALESCE(s.body, m.body) AS body, m.at_ms, m.target, m.about, s.edited_seq, s.edited_ms, s.deleted_seq, s.deleted_ms,
-    s.pinned_seq, s.replies, s.reactions"
+    s.pinned_seq, s.replies, s.reactions, s.ended_seq, s.ended_ms"
     };
 }
 

@@ -5,7 +5,9 @@ use sea_orm::{QueryResult, Value};
 use serde_json::{Value as Json, json};
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::id::MessageId;
-use tokenim_domain::log::{About, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageAct, MessageState, Reaction};
+use tokenim_domain::log::{
+    About, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageAct, MessageState, Piece, Reaction,
+};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
 use tokenim_domain::{Error, Result};
@@ -18,6 +20,7 @@ const DELETED: i64 = 4;
 pub(super) const REACTION: i64 = 5;
 const PINNED: i64 = 6;
 const SETTINGS: i64 = 9;
+pub(super) const ENDED: i64 = 10;
 /// The `kind` of a row that is neither a message nor a change of membership.
 const CHANGED: &str = "changed";
 
@@ -114,6 +117,7 @@ pub(super) fn act_parts(act: &MessageAct) -> (i64, &'static str, String) {
             (REACTION, if *on { ON } else { OFF }, body.to_string())
         }
         MessageAct::Pin { on } => (PINNED, if *on { ON } else { OFF }, String::new()),
+        MessageAct::End { kind, body, .. } => (ENDED, kind.as_str(), body.to_string()),
     }
 }
 
@@ -179,6 +183,10 @@ fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
             Some(MessageAct::React { emoji, on: kind == ON, count })
         }
         PINNED => Some(MessageAct::Pin { on: kind == ON }),
+        ENDED => {
+            let kind = ContentKind::find(kind)?;
+            Some(MessageAct::End { last: Piece::default(), kind, body: body.into_boxed_str() })
+        }
         _ => None,
     }
 }
@@ -186,15 +194,19 @@ fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
 /// What a message says beside its content and whom it replies to, which has a column of its own.
 fn about_json(about: &About) -> Option<String> {
     let mentions = match &about.mentions {
-        None if !about.silent => return None,
+        None if !about.silent && !about.live => return None,
         None => serde_json::Value::Null,
         Some(Mentions::Everyone) => json!("*"),
         Some(Mentions::Users(users)) => json!(users.iter().map(User::as_str).collect::<Vec<_>>()),
     };
-    Some(json!({"mentions": mentions, "silent": about.silent}).to_string())
+    let mut said = json!({"mentions": mentions, "silent": about.silent});
+    if about.live {
+        said["live"] = true.into();
+    }
+    Some(said.to_string())
 }
 
-fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
+pub(super) fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
     let Some(text) = text else { return Ok(About { reply_to, ..About::default() }) };
     let said: serde_json::Value = serde_json::from_str(text).map_err(|_| unreadable())?;
     let mentions = match &said["mentions"] {
@@ -204,7 +216,7 @@ fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
         }
         _ => None,
     };
-    Ok(About { reply_to, mentions, silent: said["silent"] == true })
+    Ok(About { reply_to, mentions, silent: said["silent"] == true, live: said["live"] == true })
 }
 
 /// What became of the message of a row; `None` = nothing. The row holds the columns of a message's state.
@@ -215,6 +227,7 @@ pub(super) fn state(row: &QueryResult) -> Result<Option<MessageState>> {
         Ok(seq.zip(at_ms).map(|(seq, at_ms)| Mark { seq, at_ms }))
     };
     Ok(Some(MessageState {
+        ended: mark("ended_seq", "ended_ms")?,
         edited: mark("edited_seq", "edited_ms")?,
         deleted: mark("deleted_seq", "deleted_ms")?,
         pinned: sql::get(row, "pinned_seq")?,

@@ -6,23 +6,24 @@ use crate::{fault, sql};
 use sea_orm::{DbBackend, QueryResult};
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
+use tokenim_domain::limits::LIVE_MESSAGES_MAX;
 use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
-use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result, group};
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
 
-/// Stores what may be stored of the drafts.
+/// Stores what may be stored of the drafts; `has_room` says whether live ones may be begun.
 ///
 /// The order of checks is the protocol's (docs/PROTOCOL.md §4): a repeat is answered before anything can refuse it.
-pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Result<Outcome>>> {
+pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>, has_room: bool) -> Result<Vec<Result<Outcome>>> {
     let rows = match batch.engine() {
         DbBackend::Postgres => postgres::find_sends(&batch.tx, &drafts).await?,
         _ => sqlite::find_sends(&batch.tx, &drafts).await?,
     };
-    let mut run = Run { batch, heads: HashMap::new(), placed: Vec::with_capacity(drafts.len()), new: HashMap::new() };
+    let placed = Vec::with_capacity(drafts.len());
+    let mut run = Run { batch, has_room, heads: HashMap::new(), placed, new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
     for (draft, row) in drafts.into_iter().zip(&rows) {
         outcomes.push(run.one(draft, row)?.map(Outcome::Sent));
@@ -50,6 +51,8 @@ ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET replies = message_state
 
 struct Run<'a> {
     batch: &'a Batch<'a>,
+    /// Whether live messages may be begun.
+    has_room: bool,
     heads: HashMap<Key, Head>,
     placed: Vec<Placed>,
     /// Messages of this very batch, which the look-up could not see.
@@ -78,8 +81,8 @@ impl Run<'_> {
             let wrong = "`reply_to` is the seq of no message here";
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
         }
-        if let Err(code) = self.batch.take(&draft.allowance, units(draft.body.len())) {
-            return Ok(Err(code.into()));
+        if let Err(error) = self.take(&draft) {
+            return Ok(Err(error));
         }
         let key = (draft.app.app, draft.conversation.clone());
         if !self.heads.contains_key(&key) {
@@ -89,6 +92,20 @@ impl Run<'_> {
         Ok(Ok(place(self.batch, head, &mut self.placed, &mut self.new, draft)))
     }
 
+    /// Takes what it counts. A live message counts when it ends, but is not begun where nothing is left.
+    fn take(&self, draft: &Draft) -> Result<()> {
+        if !draft.about.live {
+            return Ok(self.batch.take(&draft.allowance, draft.units())?);
+        }
+        if !self.has_room {
+            let wrong = format!("a conversation has at most {LIVE_MESSAGES_MAX} live messages at a time; end one");
+            return Err(Error::new(Code::LimitReached).says(wrong));
+        }
+        draft.allowance.take(1)?;
+        draft.allowance.give_back(1);
+        Ok(())
+    }
+
     fn first_result(&self, draft: &Draft, row: &QueryResult) -> Result<Option<Result<Sent>>> {
         if let Some(at) = self.new.get(&once(draft)) {
             return Ok(Some(repeat_of(&self.placed[*at], draft)));
@@ -96,7 +113,9 @@ impl Run<'_> {
         let Some(seq) = sql::get::<Option<i64>>(row, "seq")? else { return Ok(None) };
         let (kind, body): (String, String) = (sql::get(row, "kind")?, sql::get(row, "body")?);
         // Of a deleted message the content is gone, so there is nothing left to compare.
-        let same = body.is_empty() || (kind == draft.kind.as_str() && same_json(&body, &draft.body));
+        let about = super::row::about_of(None, sql::get::<Option<String>>(row, "about")?.as_deref())?;
+        let same = body.is_empty()
+            || (kind == draft.kind.as_str() && about.live == draft.about.live && same_json(&body, &draft.body));
         if sql::get::<i64>(row, "type")? != super::row::MESSAGE || !same {
             return Ok(Some(Err(conflict())));
         }
@@ -148,8 +167,8 @@ fn place(
 }
 
 fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
-    let EventBody::Message { kind, body, .. } = &first.event.body else { return Err(conflict()) };
-    if *kind != draft.kind || !same_json(body, &draft.body) {
+    let EventBody::Message { kind, body, about, .. } = &first.event.body else { return Err(conflict()) };
+    if *kind != draft.kind || about.live != draft.about.live || !same_json(body, &draft.body) {
         return Err(conflict());
     }
     let event = &first.event;

@@ -178,7 +178,7 @@ async fn writes_of_all_kinds_commit_together_in_order() {
             Ok(Outcome::Changed(event)) => format!("changed {}", event.as_ref().unwrap().seq),
             Ok(Outcome::Moved(moved)) => format!("moved {moved}"),
             Ok(Outcome::Amended(amended)) => format!("amended {:?}", amended.seq),
-            Ok(Outcome::Joined(_) | Outcome::Listed(_)) => unreachable!("nobody joins here"),
+            Ok(Outcome::Joined(_) | Outcome::Listed(_) | Outcome::Grown(_)) => unreachable!("nobody joins here"),
             Err(error) => format!("refused {}", error.code.as_str()),
         })
         .collect();

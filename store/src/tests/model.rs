@@ -2,9 +2,11 @@
 
 mod amend;
 mod govern;
+mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::group::{AddRule, JoinRule};
+use tokenim_domain::log::live::text_of;
 use tokenim_domain::log::{Joined, MemberChange, MessageAct, NewConversation, Outcome, Since, Watermark, Write};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
@@ -42,6 +44,9 @@ pub struct Conversation {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct State {
     pub body: Option<String>,
+    /// Text of one that grows.
+    pub live: Option<String>,
+    pub ended: Option<i64>,
     pub edited: Option<i64>,
     pub deleted: Option<i64>,
     pub pinned: Option<i64>,
@@ -65,6 +70,8 @@ pub struct Event {
     pub by: Option<String>,
     pub message: Option<(String, String, String)>,
     pub amends: Option<Amends>,
+    /// Whether it was begun as a live message.
+    pub live: bool,
     /// Message units, as it was written: a deletion takes none back.
     pub units: i64,
     pub at_ms: i64,
@@ -90,6 +97,7 @@ pub enum Told {
     Joined(Option<i64>),
     Requested(BTreeSet<String>),
     Listed(bool),
+    Grown { offset: usize, is_new: bool },
     Refused(&'static str),
 }
 
@@ -111,6 +119,7 @@ pub fn told(outcome: &Result<Outcome>) -> Told {
             Told::Requested(request.moderators.iter().map(ToString::to_string).collect())
         }
         Ok(Outcome::Listed(changed)) => Told::Listed(*changed),
+        Ok(Outcome::Grown(grown)) => Told::Grown { offset: grown.offset as usize, is_new: grown.delta.is_some() },
         Err(error) => Told::Refused(error.code.as_str()),
     }
 }
@@ -133,7 +142,7 @@ impl Conversation {
         let at_ms = self.events.last().map_or(now_ms, |last| last.at_ms.max(now_ms));
         let units = message.as_ref().map_or(0, |(_, _, body)| units(body.len()));
         let by = message.as_ref().map(|(sender, ..)| sender.clone());
-        self.events.push(Event { by, message, amends: None, units, at_ms });
+        self.events.push(Event { by, message, amends: None, live: false, units, at_ms });
         self.last_seq()
     }
 
@@ -176,8 +185,9 @@ impl Model {
                 };
                 let (sender, id) = (draft.sender.as_str(), draft.client_msg_id.as_str());
                 if let Some((seq, event)) = conversation.used(Some(sender), id) {
-                    let same =
-                        event.message.as_ref().is_some_and(|(_, _, body)| body.is_empty() || **body == *draft.body);
+                    let is_it =
+                        |body: &str| body.is_empty() || (*body == *draft.body && event.live == draft.about.live);
+                    let same = event.message.as_ref().is_some_and(|(_, _, body)| is_it(body));
                     return if same {
                         Told::Sent { seq, at_ms: event.at_ms, is_new: false }
                     } else {
@@ -201,14 +211,28 @@ impl Model {
                     if !seen || event.is_none_or(|event| event.message.is_none()) {
                         return Told::Refused("not_found");
                     }
+                }
+                if draft.about.live && !conversation.has_room() {
+                    return Told::Refused("limit_reached");
+                }
+                if let Some(to) = draft.about.reply_to {
                     conversation.states.entry(to).or_default().replies += 1;
                 }
                 let seq = conversation.append(Some((sender.into(), id.into(), draft.body.to_string())), now_ms);
+                if draft.about.live {
+                    let event = conversation.events.last_mut().unwrap();
+                    (event.live, event.units) = (true, 0);
+                    conversation.states.entry(seq).or_default().live = Some(text_of(&draft.body).unwrap());
+                }
                 Told::Sent { seq, at_ms: conversation.last_ms(), is_new: true }
             }
             Write::Change(change) => self.change(change, now_ms),
             Write::Amend(asked) => match self.conversations.get_mut(asked.conversation.as_str()) {
                 Some(conversation) => conversation.amend(asked, &self.blocks, now_ms),
+                None => Told::Refused("not_found"),
+            },
+            Write::Grow(asked) => match self.conversations.get_mut(asked.conversation.as_str()) {
+                Some(conversation) => conversation.grow(asked, &self.blocks, now_ms),
                 None => Told::Refused("not_found"),
             },
             Write::Govern(asked) => self.govern(asked, now_ms),

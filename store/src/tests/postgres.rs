@@ -2,6 +2,7 @@
 
 use super::catalogue;
 use super::engine::{self, Database};
+use super::live;
 use super::world::{START_MS, World, committed, holding, sent, seqs};
 use crate::db::Fence;
 use crate::open::check_role;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use tokenim_domain::actor::{Actor, Who};
 use tokenim_domain::clock::SystemClock;
 use tokenim_domain::id::{AccountId, AppId, OrgId};
-use tokenim_domain::log::{Commit, MessageLog, Since, Write};
+use tokenim_domain::log::live::body;
+use tokenim_domain::log::{About, Commit, Draft, MessageLog, Since, Write};
 use tokenim_domain::mail::{Mail, Matter};
 use tokenim_domain::origin::Origin;
 use tokenim_domain::rng::SystemRng;
@@ -256,6 +258,47 @@ async fn nodes_that_move_one_cursor_count_each_event_once() {
     tokio::join!(node(world.store.clone()), node(other));
     super::deliveries::check_rows(&world, app.app).await;
     assert_eq!(world.number("SELECT sum(units) FROM usage_receive").await, 40);
+}
+
+/// Two nodes add to one live message at once: every piece is stored once, and pieces tile the text; its end meets them too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_grow_one_message_leave_no_gap_and_no_repeat() {
+    let Some(world) = postgres().await else { return };
+    let about = About { live: true, ..About::default() };
+    let draft = Draft { about, body: body(""), ..world.draft("c1", "alice", "s1") };
+    let target = sent(world.commit_one(Write::Send(draft)).await).seq;
+    let other = world.open_again().await;
+    let node = |store: Store, letter: &'static str| {
+        let pieces: Vec<_> = (0..40).map(|_| Write::Grow(live::growth(&world, target, letter))).collect();
+        async move {
+            for piece in pieces {
+                committed(store.append(vec![piece]).await).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+            }
+        }
+    };
+    tokio::join!(node(world.store.clone(), "a"), node(other.clone(), "bb"));
+    let text = live::text(&world, target).await;
+    assert_eq!((text.matches('a').count(), text.matches("bb").count(), text.len()), (40, 40, 120));
+    let tiles = "SELECT count(*) FROM (SELECT from_byte, lag(to_byte, 1, 0::bigint) OVER (ORDER BY from_byte) AS before FROM live_piece) AS p WHERE from_byte <> before";
+    assert_eq!(world.number(tiles).await, 0);
+    // One ends it while the other goes on: what was stored before is in its body, the rest is refused.
+    let end = Write::Amend(live::end(&world, target));
+    let pieces: Vec<_> = (0..40).map(|_| Write::Grow(live::growth(&world, target, "c"))).collect();
+    let goes_on = async move {
+        let mut stored = 0;
+        for piece in pieces {
+            match committed(other.append(vec![piece]).await).remove(0) {
+                Ok(_) => stored += 1,
+                Err(error) => assert_eq!(error.code, Code::NotLive),
+            }
+        }
+        stored
+    };
+    let ends = async { world.commit_one(end).await.unwrap() };
+    let (stored, _) = tokio::join!(goes_on, ends);
+    assert_eq!(live::text(&world, target).await.matches('c').count(), stored);
+    let left = "SELECT (SELECT count(*) FROM live_message) + (SELECT count(*) FROM live_piece)";
+    assert_eq!(world.number(left).await, 0);
 }
 
 /// Looks until a connection to this world's database waits for a lock.

@@ -10,11 +10,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeMap, BTreeSet};
+use tokenim_domain::Code;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::log::{
-    About, Amendment, AppRef, BlockChange, DirectoryCursor, Draft, Emoji, EventBody, From, GroupAct, List, ListQuery,
-    Mark, MembersQuery, MessageAct, MessageLog, MessageState, RangeQuery, Reaction, Since, Write,
+    About, Amendment, AppRef, BlockChange, DirectoryCursor, Draft, Emoji, EventBody, From, GroupAct, Growth, List,
+    ListQuery, LiveText, Mark, MembersQuery, MessageAct, MessageLog, MessageState, Piece, RangeQuery, Reaction, Since,
+    TextQuery, Write, live,
 };
 use tokenim_domain::meter::Meter;
 use tokenim_domain::name::{ClientMsgId, User};
@@ -23,6 +25,8 @@ use tokenim_domain::role::{Change, ContentKind, MemberRole};
 const USERS: [&str; 4] = ["u0", "u1", "u2", "u3"];
 const CONVERSATIONS: [&str; 3] = ["c0", "c1", "c2"];
 const DEVICES: [&str; 2] = ["phone", "desk"];
+/// Pieces of live messages; the first is of those that are begun only.
+const TEXTS: [&str; 4] = ["", "é", "a\"b\u{0}\n", "ab"];
 const IDS: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
 
 /// One thing to do, by places in the lists above.
@@ -32,6 +36,8 @@ enum Op {
     Direct { id: usize, from: usize, to: usize },
     Send { to: usize, sender: usize, id: usize, prev: Option<usize>, reply_to: Option<i64>, body: usize },
     Amend { at: usize, actor: Option<usize>, id: Option<usize>, target: i64, act: usize },
+    Begin { to: usize, sender: usize, id: usize, reply_to: Option<i64>, text: usize },
+    Grow { at: usize, actor: Option<usize>, target: i64, offset: Option<i64>, text: usize },
     Change { at: usize, actor: Option<usize>, removes: bool, users: Vec<usize> },
     Move { at: usize, user: usize, read: Option<i64>, received: Option<i64> },
     Hold { at: usize, user: usize, device: usize, seq: i64, since: Option<i64> },
@@ -85,8 +91,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (conversation.clone(), user.clone(), 1..USERS.len()).prop_map(|(id, from, step)| Op::Direct { id, from, to: (from + step) % USERS.len() }),
         9 => (conversation.clone(), user.clone(), id.clone(), option::weighted(0.2, id.clone()), option::weighted(0.3, 0..6i64), 0..8usize)
             .prop_map(|(to, sender, id, prev, reply_to, body)| Op::Send { to, sender, id, prev, reply_to, body: body / 6 }),
-        9 => (conversation.clone(), option::weighted(0.8, user.clone()), option::weighted(0.4, id), 0..9i64, 0..9usize)
+        9 => (conversation.clone(), option::weighted(0.8, user.clone()), option::weighted(0.4, id.clone()), 0..9i64, 0..12usize)
             .prop_map(|(at, actor, id, target, act)| Op::Amend { at, actor, id, target, act }),
+        4 => (conversation.clone(), user.clone(), id, option::weighted(0.2, 0..6i64), 0..TEXTS.len())
+            .prop_map(|(to, sender, id, reply_to, text)| Op::Begin { to, sender, id, reply_to, text }),
+        9 => (conversation.clone(), option::weighted(0.5, user.clone()), 0..9i64, option::weighted(0.5, 0..8i64), 1..TEXTS.len())
+            .prop_map(|(at, actor, target, offset, text)| Op::Grow { at, actor, target, offset, text }),
         3 => (conversation.clone(), option::weighted(0.7, user.clone()), any::<bool>(), some_users())
             .prop_map(|(at, actor, removes, users)| Op::Change { at, actor, removes, users }),
         3 => (conversation.clone(), user.clone(), option::of(0..8i64), option::of(0..8i64)).prop_map(|(at, user, read, received)| Op::Move { at, user, read, received }),
@@ -118,6 +128,19 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
             prev: prev.map(|prev| ClientMsgId::trusted(IDS[prev])),
             body: if *body == 0 { text_body("short") } else { text_body(&"long".repeat(1_300)) },
             ..world.draft(CONVERSATIONS[*to], USERS[*sender], IDS[*id])
+        }),
+        Op::Begin { to, sender, id, reply_to, text } => Write::Send(Draft {
+            app,
+            about: About { reply_to: *reply_to, live: true, ..About::default() },
+            body: live::body(&live::escape(TEXTS[*text])),
+            ..world.draft(CONVERSATIONS[*to], USERS[*sender], IDS[*id])
+        }),
+        Op::Grow { at, actor, target, offset, text } => Write::Grow(Growth {
+            app,
+            conversation: tokenim_domain::name::Conversation::trusted(CONVERSATIONS[*at]),
+            actor: actor.map(|actor| User::trusted(USERS[actor])),
+            target: *target,
+            piece: Piece { offset: *offset, text: TEXTS[*text].into() },
         }),
         Op::Change { at, actor, removes, users } => {
             let change = if *removes { Change::Removed } else { Change::Added };
@@ -160,7 +183,15 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
 fn act(number: usize) -> MessageAct {
     let react = |emoji, on| MessageAct::React { emoji: Emoji::trusted(emoji), on, count: 0 };
     let edit = |body| MessageAct::Edit { kind: ContentKind::Text, body };
+    let end = |offset, text: &str| MessageAct::End {
+        last: Piece { offset, text: text.into() },
+        kind: ContentKind::Text,
+        body: "".into(),
+    };
     match number {
+        9 => end(None, ""),
+        10 => end(None, TEXTS[2]),
+        11 => end(Some(2), &"long".repeat(1_300)),
         0 => edit(text_body("edited")),
         1 => edit(text_body(&"again".repeat(1_100))),
         2 => MessageAct::Delete,
@@ -236,10 +267,14 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
     for (seq, (event, expected_event)) in (1..).zip(page.events.iter().zip(&expected.events)) {
         assert_eq!((event.seq, event.msg_no, event.at_ms), (seq, expected.msg_no(seq), expected_event.at_ms));
         let message = match &event.body {
-            EventBody::Message { sender, client_msg_id, body, state, .. } => {
+            EventBody::Message { sender, client_msg_id, body, state, about, .. } => {
+                assert_eq!(about.live, expected_event.live && !body.is_empty());
                 let state = state.as_deref().cloned().unwrap_or_default();
                 let known = expected.states.get(&seq).cloned().unwrap_or_default();
-                assert_eq!(as_model(&state), State { body: None, reactions: counted(&known), ..known.clone() });
+                assert_eq!(
+                    as_model(&state),
+                    State { body: None, live: None, reactions: counted(&known), ..known.clone() }
+                );
                 let first = known
                     .body
                     .filter(|now| *now == **body)
@@ -265,6 +300,7 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
         false => format!("unhex('{}')", app.app.0.simple()),
     };
     let of = format!("app_id = {app_id} AND conversation_id = '{id}'");
+    compare_live(world, app, id, expected).await;
     let tiles = format!(
         "SELECT count(*) FROM (SELECT seq_from, lag(seq_to, 1, 0) OVER (ORDER BY seq_to) + 1 AS expected FROM usage_append WHERE {of}) AS u WHERE seq_from <> expected"
     );
@@ -273,11 +309,46 @@ async fn compare_log(world: &World, app: AppRef, id: &str, expected: &Conversati
     let wrong = format!(
         "SELECT count(*) FROM usage_append u WHERE {of} AND (units, messages, bytes) <> (
          SELECT sum(units), count(*) FILTER (WHERE type = 1),
-             CASE WHEN count(*) FILTER (WHERE type IN (1, 3) AND body = '') > 0 THEN u.bytes -- erased
-                 ELSE sum(CASE WHEN type IN (1, 3) THEN octet_length(body) ELSE 0 END) END FROM message m
+             CASE WHEN count(*) FILTER (WHERE type IN (1, 3, 10) AND body = '') > 0 THEN u.bytes -- erased
+                 ELSE sum(CASE WHEN type IN (1, 3, 10) AND units > 0 THEN octet_length(body) ELSE 0 END) END FROM message m
          WHERE m.app_id = u.app_id AND m.conversation_id = u.conversation_id AND m.seq BETWEEN u.seq_from AND u.seq_to)"
     );
     assert_eq!(world.number(&wrong).await, 0, "a usage row of {id} counts something else than its range");
+}
+
+/// Texts that grow, or grew, and rows of those that do.
+async fn compare_live(world: &World, app: AppRef, id: &str, expected: &Conversation) {
+    let (mut live, mut bytes) = (0, 0);
+    for (seq, event) in (1..).zip(&expected.events).filter(|(_, event)| event.message.is_some()) {
+        let conversation = tokenim_domain::name::Conversation::trusted(id);
+        let query = TextQuery { app, conversation, viewer: None, target: seq, offset: 0 };
+        let found = world.store.live_text(query).await.map_err(|error| error.code);
+        let state = expected.states.get(&seq).cloned().unwrap_or_default();
+        let of = |text: String, ended| LiveText { offset: text.len() as i64, text, ended };
+        let known = match (state.live, state.ended) {
+            (Some(text), _) => {
+                (live, bytes) = (live + 1, bytes + text.len());
+                Ok(of(text, None))
+            }
+            (None, Some(ended)) => match &expected.events[ended as usize - 1].amends.as_ref().unwrap().act {
+                MessageAct::End { body, .. } => Ok(of(live::text_of(body).unwrap(), Some(ended))),
+                other => panic!("{other:?} ended it"),
+            },
+            (None, None) if event.message.as_ref().unwrap().2.is_empty() => Err(Code::NotFound),
+            (None, None) => Err(Code::NotLive),
+        };
+        assert_eq!(found, known);
+    }
+    let count = |what: &str, table: &str| {
+        let app_id = match world.store.writer.is_postgres() {
+            true => format!("'{}'", app.app.0),
+            false => format!("unhex('{}')", app.app.0.simple()),
+        };
+        format!("SELECT CAST({what} AS BIGINT) FROM {table} WHERE app_id = {app_id} AND conversation_id = '{id}'")
+    };
+    assert_eq!(world.number(&count("count(*)", "live_message")).await, live, "live messages of {id}");
+    let held = count("COALESCE(sum(to_byte - from_byte), 0)", "live_piece");
+    assert_eq!(world.number(&held).await, bytes as i64, "pieces of {id}");
 }
 
 /// A message's state in the model's words, reactions by how many.
@@ -286,6 +357,8 @@ fn as_model(state: &MessageState) -> State {
     let users = |one: &Reaction| (one.emoji.as_str().to_owned(), vec![String::new(); one.count as usize]);
     State {
         body: None,
+        live: None,
+        ended: seq(&state.ended),
         edited: seq(&state.edited),
         deleted: seq(&state.deleted),
         pinned: state.pinned,

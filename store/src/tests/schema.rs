@@ -5,15 +5,15 @@ use super::world::{START_MS, World};
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
     console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
-    mail_link, management_key, member, member_ban, member_before, message, message_state, node, node_heartbeat,
-    node_minute, operator_key, org, org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code,
-    signing_key, subscription, usage_append, usage_bucket, usage_receive, user_block,
+    live_message, live_piece, mail_link, management_key, member, member_ban, member_before, message, message_state,
+    node, node_heartbeat, node_minute, operator_key, org, org_idempotency, org_member, plan, plan_version, presence,
+    reaction, recovery_code, signing_key, subscription, usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
 use std::collections::BTreeSet;
 use tokenim_domain::id::{AnnouncementId, InvitationId, KeyId, NodeId};
-use tokenim_domain::log::{Emoji, MessageAct, Since, Write};
+use tokenim_domain::log::{About, Draft, Emoji, MessageAct, Since, Write};
 use tokenim_domain::mail::{Mail, Matter};
 
 /// Keys that may lead with something else than `org_id` or `app_id`: look-ups that precede the org, the org and the
@@ -102,6 +102,8 @@ async fn filled() -> World {
     world.hold("c1", "bob", "phone", 3, Since::Seq(1)).await.unwrap();
     let react = MessageAct::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, react))).await.unwrap();
+    let about = About { live: true, ..About::default() };
+    world.commit_one(Write::Send(Draft { about, ..world.draft("c1", "alice", "m3") })).await.unwrap();
     let new = NewConsoleSession {
         hash: [1; 32],
         account: world.founded.account,
@@ -257,6 +259,8 @@ async fn every_entity_is_its_table() {
         check(&world, invitation::Entity).await,
         check(&world, job::Entity).await,
         check(&world, join_request::Entity).await,
+        check(&world, live_message::Entity).await,
+        check(&world, live_piece::Entity).await,
         check(&world, mail_link::Entity).await,
         check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,

@@ -53,3 +53,5 @@ refusal-insufficient-state = More happened during the attach than can be buffere
 refusal-silent = Nothing was heard on the connection for too long; reconnect and resume.
 refusal-muted = The user is muted in this conversation, `until` when; reading goes on.
 refusal-blocked = The other user does not take messages or invitations from this one.
+refusal-stream-offset = The live message holds other text than `offset` says: as many bytes as the error's `offset`. Go on from there.
+refusal-not-live = The message does not grow, or no more; it is as its last event says.

@@ -53,3 +53,5 @@ refusal-insufficient-state = 接入期间发生的事件多于可缓冲的量；
 refusal-silent = 该连接太久没有任何动静；请重新连接并恢复。
 refusal-muted = 该用户在此会话中被禁言，至 `until` 为止；读取不受影响。
 refusal-blocked = 对方用户不接收此用户的消息或邀请。
+refusal-stream-offset = 该实时消息已有的文本与 `offset` 不符：其字节数见错误中的 `offset`。请从那里继续。
+refusal-not-live = 该消息不在增长，或已不再增长；其内容以最后一个事件为准。

@@ -17,6 +17,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
     let rest = server.rest();
     let message = |id: &str| json!({"sender": "alice", "client_msg_id": id, "kind": "text", "body": {"text": "x"}});
     let group = |member: &str| json!({"kind": "group", "members": [member]});
+    let begin = |id: &str| json!({"sender": "alice", "client_msg_id": id});
     let react = |emoji: &str| json!({"user": "alice", "emoji": emoji});
     // Each with another body that could be done as well.
     let posts = [
@@ -28,6 +29,9 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         ("/v1/conversations/c1/leave", json!({"user": "bob"}), json!({"user": "bob "})),
         ("/v1/conversations/c1/messages/2/reactions", react("+1"), react("-1")),
         ("/v1/conversations/c1/messages/2/pin", json!({}), json!({"remove": true})),
+        ("/v1/conversations/c1/streams", begin("s1"), begin("s2")),
+        ("/v1/conversations/c1/streams/7/append", json!({"offset": 0, "text": "x"}), json!({"offset": 1, "text": "x"})),
+        ("/v1/conversations/c1/streams/7/end", json!({}), json!({"text": "y"})),
         ("/v1/conversations/c1/ephemeral", message("e1"), message("e2")),
         ("/v1/conversations/c1/typing", json!({"sender": "alice"}), json!({"sender": "alice", "active": false})),
     ];
@@ -51,7 +55,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         let refused = rest.post_once(path, path, &other).await.refusal();
         assert_eq!(refused, (409, "idempotency_mismatch".to_owned()), "{path}");
     }
-    assert_eq!(server.rest().log("c1").await.len(), 6);
+    assert_eq!(server.rest().log("c1").await.len(), 8);
 }
 
 #[tokio::test]

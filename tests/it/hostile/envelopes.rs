@@ -175,6 +175,9 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                 Command::ConversationBan | Command::ConversationUnban => {
                     format!(r#"{{"conversation":"c1","user":{name}}}"#)
                 }
+                Command::StreamBegin => format!(r#"{{"conversation":{name},"client_msg_id":"m"}}"#),
+                Command::StreamAppend => format!(r#"{{"conversation":{name},"target":2,"offset":0,"text":"x"}}"#),
+                Command::StreamEnd | Command::StreamGet => format!(r#"{{"conversation":{name},"target":2}}"#),
                 Command::Block | Command::Unblock => format!(r#"{{"user":{name}}}"#),
                 Command::Blocks => format!(r#"{{"page":{name}}}"#),
             };
@@ -204,6 +207,10 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
         r#""reactions":{"conversation":"X","target":2}"#,
         r#""pin":{"conversation":"X","target":2}"#,
         r#""pins":{"conversation":"X"}"#,
+        r#""stream.begin":{"conversation":"X","client_msg_id":"m"}"#,
+        r#""stream.append":{"conversation":"X","target":2,"offset":0,"text":"x"}"#,
+        r#""stream.end":{"conversation":"X","target":2}"#,
+        r#""stream.get":{"conversation":"X","target":2}"#,
         r#""conversation.add":{"conversation":"X","members":["mallory"]}"#,
         r#""conversation.remove":{"conversation":"X","members":["alice"]}"#,
         r#""typing":{"conversation":"X"}"#,

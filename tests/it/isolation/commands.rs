@@ -65,6 +65,22 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
                 json!({"conversation": conversation, "target": 99}),
             ]
         }
+        Command::StreamBegin => vec![
+            json!({"conversation": conversation, "client_msg_id": client_msg_id}),
+            json!({"conversation": own, "client_msg_id": client_msg_id, "text": user}),
+        ],
+        Command::StreamAppend => vec![
+            json!({"conversation": conversation, "target": 2, "offset": 0, "text": "x"}),
+            json!({"conversation": conversation, "target": 99, "offset": 9, "text": "x"}),
+        ],
+        Command::StreamEnd => vec![
+            json!({"conversation": conversation, "target": 2}),
+            json!({"conversation": conversation, "target": 2, "text": "x", "client_msg_id": client_msg_id}),
+        ],
+        Command::StreamGet => vec![
+            json!({"conversation": conversation, "target": 2}),
+            json!({"conversation": conversation, "target": 99, "offset": 9}),
+        ],
         Command::Pins => vec![json!({"conversation": conversation})],
         Command::Receipts => vec![
             json!({"conversation": conversation, "seq": 1}),

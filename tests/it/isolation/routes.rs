@@ -56,6 +56,24 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
         (Verb::Post, "/v1/conversations/{id}/messages/{seq}/pin") => {
             vec![(of(conversation).replace("{seq}", "2"), Some(json!({})))]
         }
+        (Verb::Post, "/v1/conversations/{id}/streams") => vec![
+            (of(conversation), Some(json!({"sender": "alice", "client_msg_id": client_msg_id}))),
+            (of(conversation), Some(json!({"sender": user, "client_msg_id": client_msg_id, "text": "x"}))),
+            (of(own), Some(json!({"sender": user, "client_msg_id": client_msg_id}))),
+        ],
+        (Verb::Get, "/v1/conversations/{id}/streams/{seq}") => {
+            get(&[of(conversation).replace("{seq}", "2"), of(conversation).replace("{seq}", "99") + "?offset=9"])
+        }
+        (Verb::Post, "/v1/conversations/{id}/streams/{seq}/append") => vec![
+            (of(conversation).replace("{seq}", "2"), Some(json!({"offset": 0, "text": "x"}))),
+            (of(conversation).replace("{seq}", "2"), Some(json!({"user": user, "offset": 0, "text": "x"}))),
+            (of(own).replace("{seq}", "2"), Some(json!({"user": user, "offset": 0, "text": "x"}))),
+        ],
+        (Verb::Post, "/v1/conversations/{id}/streams/{seq}/end") => vec![
+            (of(conversation).replace("{seq}", "2"), Some(json!({}))),
+            (of(conversation).replace("{seq}", "2"), Some(json!({"user": user, "text": "x"}))),
+            (of(own).replace("{seq}", "2"), Some(json!({"user": user}))),
+        ],
         (Verb::Get, "/v1/conversations/{id}/pins") => get(&[of(conversation)]),
         (Verb::Get, "/v1/conversations/{id}/members") => {
             get(&[of(conversation), of(conversation) + "?limit=200", format!("{}?cursor=cur_{user}", of(own))])

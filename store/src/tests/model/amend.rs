@@ -23,6 +23,9 @@ impl Conversation {
                 emoji == other && on == same
             }
             (MessageAct::Edit { body, .. }, MessageAct::Edit { .. }) if body.is_empty() => true,
+            (MessageAct::End { body, .. }, MessageAct::End { last, .. }) => {
+                body.is_empty() || Self::ends_with(body, last)
+            }
             (act, other) => act == other,
         };
         if let Some((seq, event)) = asked.client_msg_id.as_ref().and_then(|id| self.used(actor, id.as_str())) {
@@ -48,7 +51,7 @@ impl Conversation {
         let own = actor.is_none_or(|actor| actor == sender);
         let moderates = member.flatten().is_none_or(|member| member.role.may_moderate());
         let may = match asked.act {
-            MessageAct::Edit { .. } => own,
+            MessageAct::Edit { .. } | MessageAct::End { .. } => own,
             MessageAct::Delete => own || moderates,
             MessageAct::React { .. } => true,
             MessageAct::Pin { .. } => moderates || self.is_direct(),
@@ -77,6 +80,10 @@ impl Conversation {
                 (now == &**new, state.edited)
             }
             MessageAct::Delete => (state.deleted.is_some(), state.deleted),
+            MessageAct::End { last, .. } => {
+                let is_in = |body: &String| state.edited.is_some() || Self::ends_with(body, last);
+                (state.ended.is_some() && state.body.as_ref().is_some_and(is_in), state.ended)
+            }
             MessageAct::Pin { on } => ((state.pinned.is_some()) == *on, state.pinned),
             MessageAct::React { emoji, on, count } => {
                 let users = reactors(emoji.as_str()).unwrap_or_default();
@@ -99,11 +106,19 @@ impl Conversation {
         if state.deleted.is_some() {
             return Told::Refused("not_found");
         }
+        match &act {
+            MessageAct::Edit { .. } if state.live.is_some() => return Told::Refused("conflict"),
+            MessageAct::End { last, .. } => match Self::end(state.live.as_ref(), last) {
+                Ok(end) => act = end,
+                Err(code) => return Told::Refused(code),
+            },
+            _ => {}
+        }
         let seq = self.append(None, now_ms);
         let actor = actor.map(str::to_owned);
         let event = self.events.last_mut().unwrap();
         event.units = match &act {
-            MessageAct::Edit { body, .. } => units(body.len()),
+            MessageAct::Edit { body, .. } | MessageAct::End { body, .. } => units(body.len()),
             MessageAct::React { on, .. } => i64::from(*on),
             MessageAct::Delete | MessageAct::Pin { .. } => 0,
         };
@@ -122,6 +137,9 @@ impl Conversation {
         let state = self.states.get_mut(&target).unwrap();
         match act {
             MessageAct::Edit { body, .. } => (state.body, state.edited) = (Some(body.to_string()), Some(seq)),
+            MessageAct::End { body, .. } => {
+                (state.body, state.ended, state.live) = (Some(body.to_string()), Some(seq), None);
+            }
             MessageAct::Pin { on } => state.pinned = on.then_some(seq),
             MessageAct::React { emoji, on: true, .. } => {
                 match state.reactions.iter_mut().find(|(one, _)| one == emoji.as_str()) {
@@ -139,7 +157,9 @@ impl Conversation {
                 self.events[target as usize - 1].message.as_mut().unwrap().2.clear();
                 for amends in self.events.iter_mut().filter_map(|event| event.amends.as_mut()) {
                     match &mut amends.act {
-                        MessageAct::Edit { body, .. } if amends.target == target => *body = "".into(),
+                        MessageAct::Edit { body, .. } | MessageAct::End { body, .. } if amends.target == target => {
+                            *body = "".into();
+                        }
                         MessageAct::React { emoji, count, .. } if amends.target == target => {
                             (*emoji, *count) = (Emoji::trusted(""), 0);
                         }
