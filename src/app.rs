@@ -105,7 +105,7 @@ pub fn build(config: &Config, store: Store, listeners: Listeners, tls: Option<Tl
     let private =
         private::serve(listeners.private, private::State { store: store.clone(), ready: ready.clone(), metrics })
             .map_err(refused)?;
-    let entrance = Entrance::new(tls.as_ref().map(Tls::server_config));
+    let entrance = Entrance::new(tls.as_ref().map(Tls::server_config), config.gateway.unread());
     let faces = Faces {
         api: api.clone(),
         console,

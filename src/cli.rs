@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod bench;
 mod bootstrap;
 mod check;
 mod health;
@@ -55,6 +56,9 @@ enum Command {
     Check(serve::Flags),
     /// Ask the server of this machine whether it is ready; exits with 0 or 1. For health checks.
     Health(health::Flags),
+    /// Load a server and measure it: latencies from the moment each thing was due, CPU and memory where it is local. Exits with
+    /// 2 where the figures may not be believed.
+    Bench(tokenim_bench::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,6 +115,9 @@ pub enum Failure {
     /// A mail was not sent.
     #[error("the mail was not sent: {0}")]
     Mail(String),
+    /// A load run did not come to its end.
+    #[error("{0}")]
+    Bench(String),
     /// The machine refused something.
     #[error("{what}: {source}")]
     Io {
@@ -163,6 +170,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Restore(flags) => restore::run(config, flags).await,
         Command::Check(flags) => check::run(config, flags).await,
         Command::Health(flags) => health::run(config, flags).await,
+        Command::Bench(options) => bench::run(options).await,
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokenim_domain::secret::Secret;
 use tokenim_gateway::limits::Limits;
 use toml::{Table, Value};
@@ -16,6 +17,8 @@ const DEFAULT: &str = include_str!("tokenim.default.toml");
 const ENV_PREFIX: &str = "TOKENIM_";
 /// Milliseconds the drain may last; an orchestrator's patience is shorter.
 const DRAIN_MS_MAX: u64 = 300_000;
+/// Milliseconds a client may leave unread what it was sent; longer than this it is gone.
+const UNREAD_MS_MAX: u32 = 3_600_000;
 /// Worker threads; more than this is a typing error.
 const WORKERS_MAX: usize = 512;
 
@@ -121,6 +124,8 @@ impl Serialize for DatabaseUrl {
 pub struct Gateway {
     /// Milliseconds of the drain.
     pub drain_ms: u64,
+    /// Milliseconds a client may leave unread what it was sent.
+    pub unread_ms: u32,
 }
 
 /// `[log]`
@@ -162,6 +167,13 @@ pub enum Fault {
         /// What is wrong.
         message: String,
     },
+}
+
+impl Gateway {
+    /// How long a client may leave unread what it was sent; `None` = as long as TCP has patience.
+    pub fn unread(&self) -> Option<Duration> {
+        (self.unread_ms > 0).then(|| Duration::from_millis(self.unread_ms.into()))
+    }
 }
 
 impl Server {
@@ -227,6 +239,7 @@ impl Config {
         self.mail.check()?;
         let limits = [
             ("gateway.drain_ms", self.gateway.drain_ms > DRAIN_MS_MAX),
+            ("gateway.unread_ms", self.gateway.unread_ms > UNREAD_MS_MAX),
             ("server.workers", self.server.workers > WORKERS_MAX),
         ];
         if self.database.url.postgres().is_some_and(|url| !tokenim_store::is_postgres_url(url.expose())) {
@@ -283,6 +296,12 @@ fn not_toml(origin: &str, text: &str, error: &toml::de::Error) -> Fault {
 
 fn content(origin: &str, message: &str) -> Fault {
     Fault::Content { origin: origin.to_owned(), message: message.to_owned() }
+}
+
+/// The server key of the app that `tokenim bench` loads.
+#[expect(clippy::disallowed_methods, reason = "read beside the configuration: a key is no setting of the server")]
+pub fn bench_key() -> Option<String> {
+    std::env::var("TOKENIM_BENCH_KEY").ok()
 }
 
 /// Which bug the test battery seeds; only builds with the feature know the variable.

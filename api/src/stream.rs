@@ -3,7 +3,7 @@
 
 use crate::answer::{self, Answer};
 use crate::api::Api;
-use crate::auth::{Auth, EndUser, origin};
+use crate::auth::{Auth, EndUser, address, origin};
 use crate::fault::Fault;
 use crate::openapi::session::{Envelope, EnvelopeReply, StreamEvent};
 use crate::post;
@@ -36,21 +36,23 @@ pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
 #[utoipa::path(get, path = "/v1/stream",
     params(
         ("device" = Option<String>, Query, description = "Name of the device, an id; where it is absent and the token names none, one is made."),
+        ("platform" = Option<String>, Query, description = "What the client runs on, like `web` or `ios`."),
         ("sdk" = Option<String>, Query, description = "Name and version of the library."),
         ("Tokenim-Heads" = Option<String>, Header, description = "`heads` of `connect`, as JSON: where the client stands."),
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event; it resumes that conversation where `Tokenim-Heads` does not name it."),
     ),
     responses((status = 200, body = StreamEvent, content_type = "text/event-stream", description = "Server-sent events until one side ends it. The data of each is one envelope: first the reply of `connect` with `id` 0, then pushes, at the end `event: close`.")))]
 pub(crate) async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: HttpRequest) -> Answer {
-    let query = Query::read(&request, &["device", "sdk"])?;
+    let query = Query::read(&request, &["device", "sdk", "platform"])?;
     let heads = heads(&request)?;
     let (token, session) = match user.0.credential.as_str() {
         text if session::is_session(text) => (None, Some(text.into())),
         text => (Some(text.into()), None),
     };
-    let (device, sdk) = (query.text("device").map(Into::into), query.text("sdk").map(Into::into));
-    let connect = Connect { token, session, device, sdk, features: Vec::new(), heads: Some(heads) };
-    let mut stream = api.gateway.open_stream(connect, origin(request.headers())).await?;
+    let of = |field| query.text(field).map(Into::into);
+    let (device, sdk, platform) = (of("device"), of("sdk"), of("platform"));
+    let connect = Connect { token, session, device, platform, sdk, features: Vec::new(), heads: Some(heads) };
+    let mut stream = api.gateway.open_stream(connect, address(&request), origin(request.headers())).await?;
     let events = futures_util::stream::poll_fn(move |context| {
         stream.poll_next(context).map(|event| event.map(Ok::<_, Infallible>))
     });

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use tokenim_control::apps;
-use tokenim_domain::{Code, actor::Action, group, id::AppId, meter::Meter, role};
+use tokenim_domain::{Code, actor::Action, group, id::AppId, login, meter::Meter, role};
 use tokenim_store::{App, AppChange};
 use tokenim_templates::{
     flash::Flash,
     frame::Mode,
-    page::apps::{AppPage, AppView, AppsPage, NewAppPage, Strangers},
+    page::apps::{AppPage, AppView, AppsPage, Logins, NewAppPage, Strangers},
     problem::Problems,
     time::{DAY_MS, Utc},
 };
@@ -36,6 +36,8 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
         Box::pin(set_strangers(visit, form))
     })
     .once(),
+    post("/console/apps/{app}/logins", Who::May(Action::ChangeApps), |visit, form| Box::pin(set_logins(visit, form)))
+        .once(),
     post("/console/apps/{app}/suspend", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, true))).once(),
     post("/console/apps/{app}/resume", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, false))).once(),
     post("/console/apps/{app}/delete", Who::May(Action::ChangeApps), |visit, form| Box::pin(delete(visit, form)))
@@ -60,6 +62,12 @@ struct NewName {
 #[serde(deny_unknown_fields)]
 struct NewRule {
     strangers: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLogins {
+    logins: String,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +117,7 @@ async fn show(visit: &mut Visit<'_>) -> Answer {
 async fn rename(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let NewName { name } = form.parse()?;
     let app = visit.app().await?;
-    let change = AppChange { name: Some(name.clone()), is_suspended: None, strangers: None };
+    let change = AppChange { name: Some(name.clone()), ..AppChange::default() };
     match apps::update(&visit.console.store, &visit.acting()?, app.id, change).await {
         Ok(app) => Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id))),
         Err(error) => {
@@ -122,13 +130,21 @@ async fn rename(visit: &mut Visit<'_>, form: &Form) -> Answer {
 async fn set_strangers(visit: &mut Visit<'_>, form: &Form) -> Answer {
     let NewRule { strangers } = form.parse()?;
     let strangers = Some(group::Strangers::find(&strangers).ok_or(Fault::Form)?);
-    let change = AppChange { name: None, is_suspended: None, strangers };
+    let change = AppChange { strangers, ..AppChange::default() };
+    let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
+    Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
+}
+
+async fn set_logins(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let NewLogins { logins } = form.parse()?;
+    let logins = Some(login::Logins::find(&logins).ok_or(Fault::Form)?);
+    let change = AppChange { logins, ..AppChange::default() };
     let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
     Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
 }
 
 async fn suspend(visit: &mut Visit<'_>, is_suspended: bool) -> Answer {
-    let change = AppChange { name: None, is_suspended: Some(is_suspended), strangers: None };
+    let change = AppChange { is_suspended: Some(is_suspended), ..AppChange::default() };
     let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
     Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
 }
@@ -179,6 +195,11 @@ fn view(app: &App, units: &HashMap<AppId, i64>) -> AppView {
             group::Strangers::Anyone => Strangers::Anyone,
             group::Strangers::Shared => Strangers::Shared,
             group::Strangers::Server => Strangers::Server,
+        },
+        logins: match app.logins {
+            login::Logins::Devices => Logins::Devices,
+            login::Logins::Platforms => Logins::Platforms,
+            login::Logins::One => Logins::One,
         },
         units: units.get(&app.id).copied().unwrap_or(0),
     }

@@ -11,6 +11,7 @@ pub mod id;
 pub mod job;
 pub mod key;
 pub mod log;
+pub mod login;
 pub mod mail;
 pub mod membership;
 pub mod meter;

@@ -15,8 +15,8 @@ pub use event::{Event, EventBody};
 pub use live::{Delta, Grown, Growth, Idle, LiveText, Piece, TextQuery};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
 pub use query::{
-    Acknowledged, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member, MemberList, MembersQuery, Page,
-    RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
+    Acknowledged, Changed, ChangedQuery, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member, MemberList,
+    MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
 pub use write::{
@@ -129,6 +129,9 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Closes what a process before this one left open: its users were seen until it was alive last.
     fn close_seen(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Where conversations stand that changed lately, each once however many of the users are in it.
+    fn changed(&self, query: ChangedQuery) -> impl Future<Output = Result<Vec<Changed>>> + Send;
 
     /// The text of a live message, or of one that was live.
     ///

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::id::OrgId;
 use crate::log::AppRef;
+use crate::login::Logins;
 use crate::plan::Limits;
 use crate::role::Mode;
 use std::future::Future;
@@ -49,12 +50,20 @@ pub struct Terms {
 }
 
 /// Who may use an app at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// Set where nobody may.
     pub block: Option<Block>,
     /// Web origins that may use it; empty = any.
     pub origins: Vec<Box<str>>,
+    /// Which connections of a user a newer one ends.
+    pub logins: Logins,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access { block: None, origins: Vec::new(), logins: Logins::Devices }
+    }
 }
 
 impl Access {
@@ -105,8 +114,8 @@ mod tests {
 
     #[test]
     fn an_origin_matches_to_the_letter_or_is_refused() {
-        let access =
-            Access { block: None, origins: vec!["https://chat.example".into(), "http://localhost:3000".into()] };
+        let origins = vec!["https://chat.example".into(), "http://localhost:3000".into()];
+        let access = Access { origins, ..Access::default() };
         assert!(Access::default().admit(Some("https://any.example")).is_ok());
         assert!(access.admit(Some("http://localhost:3000")).is_ok() && access.admit(None).is_ok());
         for other in ["https://chat.example:443", "https://CHAT.example", "https://chat.example.evil", "null", ""] {
@@ -117,7 +126,7 @@ mod tests {
     #[test]
     fn a_suspension_tells_its_reason() {
         let block = Block::Org { reason: Some("spam".into()) };
-        let error = Access { block: Some(block), origins: Vec::new() }.admit(None).unwrap_err();
+        let error = Access { block: Some(block), ..Access::default() }.admit(None).unwrap_err();
         assert_eq!((error.code, error.facts.unwrap().reason.as_deref()), (Code::OrgSuspended, Some("spam")));
     }
 }

@@ -34,6 +34,12 @@ pub struct Audience {
 }
 
 impl Audience {
+    /// Seq up to which its events are delivered, or are in its list at least: what lies between it and the next is missing.
+    #[must_use]
+    pub fn known(&self) -> i64 {
+        self.delivered.unwrap_or(self.as_of)
+    }
+
     /// Whether its events come only to those who opened it.
     #[must_use]
     pub fn is_large(&self) -> bool {

@@ -13,7 +13,6 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use outbox::Outbox;
 use state::{Phase, State};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -55,6 +54,8 @@ pub struct Session {
     pub place: Arc<Place>,
     /// The client's library, as `connect` told it.
     pub library: Option<Box<str>>,
+    /// What the client runs on, as `connect` told it.
+    pub platform: Option<Box<str>>,
 }
 
 impl Session {
@@ -66,16 +67,17 @@ impl Session {
         slot: Arc<Slot>,
         place: Arc<Place>,
         library: Option<Box<str>>,
+        platform: Option<Box<str>>,
     ) -> Arc<Self> {
         let key_ends_ms = AtomicI64::new(identity.key_ends_ms.unwrap_or(i64::MAX));
-        Arc::new(Session { identity, key_ends_ms, device, slot, place, library })
+        Arc::new(Session { identity, key_ends_ms, device, slot, place, library, platform })
     }
 
     /// The same connection under a newer token.
     #[must_use]
     pub fn renewed(&self, identity: Identity) -> Arc<Self> {
         let (slot, place) = (self.slot.clone(), self.place.clone());
-        Self::new(identity, self.device.clone(), slot, place, self.library.clone())
+        Self::new(identity, self.device.clone(), slot, place, self.library.clone(), self.platform.clone())
     }
 
     /// Notes when its signing key ends; `None` = never.
@@ -189,6 +191,12 @@ impl Connection {
     pub fn session(&self) -> Option<Arc<Session>> {
         let state = self.state();
         matches!(state.phase, Phase::Ready).then(|| state.session.clone()).flatten()
+    }
+
+    /// The session of a connection that is registered and not on its way out, its backlog still to come or not.
+    pub(crate) fn registered(&self) -> Option<Arc<Session>> {
+        let state = self.state();
+        matches!(state.phase, Phase::Attaching | Phase::Ready).then(|| state.session.clone()).flatten()
     }
 
     /// Whether nothing may be read from it any more.
@@ -313,9 +321,7 @@ impl Connection {
     /// Since when it was sent what happens in a conversation.
     #[must_use]
     pub fn since(&self, conversation: &Conversation) -> Since {
-        let state = self.state();
-        let resumed = state.resumed.iter().find(|(name, _)| name == conversation);
-        resumed.map_or(Since::Time(state.since_ms), |(_, seq)| Since::Seq(*seq))
+        self.state().since(conversation)
     }
 
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
@@ -382,7 +388,10 @@ impl Connection {
             return Given::Quiet;
         }
         match to {
-            For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => return Given::Passive,
+            For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => {
+                state.withhold(chunk);
+                return Given::Passive;
+            }
             For::Passive { is_large } if state.is_open(&chunk.conversation, is_large) => return Given::Quiet,
             For::All | For::Open { .. } | For::Passive { .. } => {}
         }
@@ -459,7 +468,7 @@ impl Connection {
         state.gate = None;
         state.held = None;
         state.heads = Vec::new();
-        state.views = HashMap::new();
+        (state.views, state.withheld) = Default::default();
         (state.waiting, state.guest) = (None, None);
         state.session.take()
     }

@@ -1,5 +1,6 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
+mod behind;
 mod heads;
 mod live;
 mod run;
@@ -18,10 +19,11 @@ use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
 use crate::{encode, reply};
+pub(crate) use behind::Behind;
 use heads::Heads;
 use live::{Live, broadcast};
 use run::{Item, Run, deliver_singly};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Deltas;
@@ -32,7 +34,7 @@ use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
 use tokenim_domain::{Code, Result};
 use tokenim_protocol::reply::Receipt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Members up to which a moved watermark is told to the others at once; in larger ones it is asked for.
@@ -52,7 +54,7 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Delivery<L, B> {
     log: Arc<L>,
-    bus: B,
+    bus: Arc<B>,
     node: Node,
     audiences: Audiences,
     live: Live,
@@ -78,13 +80,15 @@ pub struct Node {
     pub times: Arc<Times>,
     /// The first steps of apps somebody watches.
     pub checkpoints: Checkpoints,
+    /// Told when the bus may have lost something.
+    pub lost: Arc<Notify>,
     /// Cancelled when the node stops.
     pub stop: CancellationToken,
 }
 
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
-    pub fn new(log: Arc<L>, bus: B, node: Node) -> Self {
+    pub fn new(log: Arc<L>, bus: Arc<B>, node: Node) -> Self {
         Delivery {
             log,
             bus,
@@ -97,8 +101,13 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 
     /// Runs until the batcher is gone.
-    pub(crate) async fn run(mut self, mut committed: mpsc::Receiver<Committed>, mut heard: mpsc::Receiver<Heard>) {
-        let mut remote = self.bus.subscribe(self.node.id);
+    pub(crate) async fn run(
+        mut self,
+        mut committed: mpsc::Receiver<Committed>,
+        mut heard: mpsc::Receiver<Heard>,
+        mut found: mpsc::Receiver<Vec<Behind>>,
+    ) {
+        let mut remote = self.bus.subscribe(self.node.id, self.node.lost.clone());
         let mut seconds = heads::seconds();
         loop {
             tokio::select! {
@@ -109,6 +118,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                     None => return,
                 },
                 Some(published) = remote.recv() => self.remote(&published).await,
+                Some(found) = found.recv() => self.catch_up(found).await,
                 read = self.live.read() => self.take_read(read),
                 Some(heard) = heard.recv() => self.heard(heard),
             }
@@ -285,13 +295,19 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     async fn conversation(&mut self, key: &Key, mut items: Vec<Item>) {
         let Some(audience) = self.audiences.get(key) else { return };
-        let delivered = audience.delivered;
+        let (delivered, known) = (audience.delivered, audience.known());
         items.retain(|item| delivered.is_none_or(|seq| item.event.seq > seq));
         let Some(first) = items.first() else { return };
-        if let Some(seq) = delivered.filter(|seq| *seq + 1 < first.event.seq) {
-            match self.read_gap(first.event.app, &first.event.conversation, seq, first.event.seq).await {
+        let (app, name) = (first.event.app, first.event.conversation.clone());
+        if known + 1 < first.event.seq {
+            match self.read_gap(app, &name, known, first.event.seq).await {
                 Some(missing) => items.splice(0..0, missing).for_each(drop),
-                None => self.resync(key, Code::Overloaded),
+                None => {
+                    // Members may have come and gone in what was not read.
+                    self.audiences.forget(key);
+                    self.know(vec![(app, name)]).await;
+                    self.resync(key, Code::Overloaded);
+                }
             }
         }
         let mut rest = items.as_slice();
@@ -412,12 +428,12 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 }
 
 /// The members, before it or after, that a member event is about.
-fn named(event: &Event) -> HashSet<&User> {
+fn named(event: &Event) -> BTreeSet<&User> {
     match &event.body {
         EventBody::Member { users, .. } => {
             users.iter().filter(|(_, role)| role.is_some()).map(|(user, _)| user).collect()
         }
-        EventBody::Message { .. } | EventBody::Amended { .. } | EventBody::Settings { .. } => HashSet::new(),
+        EventBody::Message { .. } | EventBody::Amended { .. } | EventBody::Settings { .. } => BTreeSet::new(),
     }
 }
 
@@ -426,7 +442,7 @@ fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) ->
     let EventBody::Member { change: Change::Removed | Change::Banned, users, .. } = &event.body else {
         return Vec::new();
     };
-    let mut gone: HashSet<&User> = users.iter().filter(|(_, role)| role.is_some()).map(|(user, _)| user).collect();
+    let mut gone: BTreeSet<&User> = users.iter().filter(|(_, role)| role.is_some()).map(|(user, _)| user).collect();
     for (slot, _) in &audience.members {
         gone.remove(&slot.user);
     }

@@ -7,7 +7,7 @@ use crate::connection::{Connection, Session};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
-use crate::limits::{Addresses, Limits, refused};
+use crate::limits::{Addresses, Guest, Limits, refused};
 use crate::live::{self, Heard};
 use crate::metered::Metered;
 use crate::places::{Place, Places};
@@ -15,6 +15,7 @@ use crate::presence::task::Shared;
 use crate::recent::Times;
 use crate::registry::{AppStats, Registry};
 use crate::reply;
+use crate::sweep::{self, Sweep};
 use crate::ticker::{self, Minutes, Seconds};
 use crate::verifier::Verifier;
 use crate::watch::Watch;
@@ -29,7 +30,7 @@ use tokenim_domain::log::{AppRef, MessageLog, Outcome, Write};
 use tokenim_domain::rng::Rng;
 use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Error, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -157,12 +158,17 @@ impl<L: MessageLog> Gateway<L> {
         let (verifier, watched) = (parts.verifier, registry.clone());
         let watch = Watch { places, verifier, registry: watched, seconds: seconds.clone() };
         let (here, halt) = (registry.clone(), stop.clone());
-        let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, stop: halt };
-        let delivery = Delivery::new(parts.log.clone(), parts.bus, here);
+        let (bus, lost) = (Arc::new(parts.bus), Arc::new(Notify::new()));
+        let (found, behind) = sweep::channel();
+        let (log, clock, around) = (parts.log.clone(), parts.clock.clone(), registry.clone());
+        let sweep = Sweep { log, bus: bus.clone(), registry: around, clock, lost: lost.clone(), found };
+        let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, lost, stop: halt };
+        let delivery = Delivery::new(parts.log.clone(), bus, here);
         inner.vital(presence.clone().tell(registry.clone(), stop.clone()));
         inner.vital(presence.save(parts.log.clone(), stop.clone()));
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
-        inner.vital(delivery.run(committed, said));
+        inner.vital(delivery.run(committed, said, behind));
+        inner.vital(sweep.run(stop.clone()));
         inner.vital(watch.run(stop.clone()));
         inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop.clone()));
         let gateway = Gateway { inner };
@@ -263,13 +269,16 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Counts a connection of that address until it is connected; one too many is closed, with a code a browser can read.
     pub fn admit(&self, connection: &Connection, address: Option<IpAddr>) {
-        match self.inner.addresses.admit(address, self.now_ns()) {
+        match self.guest(address) {
             Ok(guest) => connection.set_guest(guest),
-            Err(error) => {
-                self.inner.counters.refuse(error.code);
-                connection.close(error.code, error.retry_after_ms, self.inner.seconds.now());
-            }
+            Err(error) => connection.close(error.code, error.retry_after_ms, self.inner.seconds.now()),
         }
+    }
+
+    /// A place among the connections of an address that are not connected yet. Errors: `address_limit`.
+    pub(crate) fn guest(&self, address: Option<IpAddr>) -> Result<Option<Guest>> {
+        let guest = self.inner.addresses.admit(address, self.now_ns());
+        guest.inspect_err(|error| self.inner.counters.refuse(error.code))
     }
 
     /// Forgets a connection whose socket ended.
@@ -359,6 +368,12 @@ impl<L: MessageLog> Gateway<L> {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.inner.verifier
+    }
+
+    /// Stops the tasks that wait for time; those that wait for a port never hear of it again.
+    #[cfg(test)]
+    pub(crate) fn kill(&self) {
+        self.inner.stop.cancel();
     }
 
     /// Sends everybody away and stops: a `drain` push with a random wait within the window, then close 4001, then the

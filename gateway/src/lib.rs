@@ -26,6 +26,7 @@ pub mod recent;
 mod registry;
 mod reply;
 pub mod stream;
+mod sweep;
 mod ticker;
 #[cfg(feature = "server")]
 pub mod transport;
@@ -38,5 +39,7 @@ pub use registry::AppStats;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 mod tests;

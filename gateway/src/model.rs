@@ -1,16 +1,17 @@
 //! The message log in memory: the port's second implementation, with faults that a test injects.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::sim::weather::Weather;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
-    About, Amended, Amendment, AppRef, Commit, ConversationView, Delta, DirectoryCursor, Draft, Entry, Event,
-    EventBody, From, Governing, GroupAct, Grown, Growth, Idle, JoinRequest, Joined, ListQuery, Listed, LiveText,
-    Member, MemberChange, MemberList, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, Pins,
-    PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Sent, TextQuery, Watermark, Write,
-    live,
+    About, Amended, Amendment, AppRef, Changed, ChangedQuery, Commit, ConversationView, Delta, DirectoryCursor, Draft,
+    Entry, Event, EventBody, From, Governing, GroupAct, Grown, Growth, Idle, JoinRequest, Joined, ListQuery, Listed,
+    LiveText, Member, MemberChange, MemberList, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page,
+    Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Sent, TextQuery, Watermark,
+    Write, live,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
@@ -33,19 +34,23 @@ pub enum Fault {
 /// Conversations in memory.
 #[derive(Debug)]
 pub struct ModelLog {
-    state: Mutex<HashMap<(AppId, Conversation), Log>>,
+    state: Arc<Mutex<BTreeMap<(AppId, Conversation), Log>>>,
     faults: Mutex<VecDeque<Fault>>,
     failing_lists: AtomicUsize,
     failing_users: AtomicUsize,
-    seen: Mutex<BTreeMap<(AppId, User), Seen>>,
+    seen: Arc<Mutex<BTreeMap<(AppId, User), Seen>>>,
     alive_ms: AtomicI64,
     failing_saves: AtomicUsize,
     /// Permits to read a range; a test that holds them all stops readers where it wants them.
     pub reads: Semaphore,
+    /// What the node that uses it lives through, in simulation.
+    weather: Option<Arc<Weather>>,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Log {
+    /// When the batch is written that is about to be.
+    now_ms: i64,
     events: Vec<Event>,
     members: BTreeMap<User, Member>,
     /// Texts of live messages, and what says who they are once they are idle.
@@ -55,15 +60,51 @@ struct Log {
 impl ModelLog {
     pub fn new() -> Arc<Self> {
         Arc::new(ModelLog {
-            state: Mutex::default(),
+            state: Arc::default(),
             faults: Mutex::default(),
             failing_lists: AtomicUsize::new(0),
             failing_users: AtomicUsize::new(0),
-            seen: Mutex::default(),
+            seen: Arc::default(),
             alive_ms: AtomicI64::new(0),
             failing_saves: AtomicUsize::new(0),
             reads: Semaphore::new(1_000),
+            weather: None,
         })
+    }
+
+    /// The same log, as a node sees it that lives through this.
+    pub fn under(&self, weather: Arc<Weather>) -> Arc<Self> {
+        let (state, seen) = (self.state.clone(), self.seen.clone());
+        let fresh = Arc::into_inner(Self::new()).expect("nobody else has it");
+        Arc::new(ModelLog { state, seen, weather: Some(weather), ..fresh })
+    }
+
+    fn commit(&self, batch: Vec<Write>, fault: Option<Fault>) -> Commit {
+        match fault {
+            Some(Fault::Failed) => return Commit::Failed(Code::Unavailable.into()),
+            Some(Fault::CommitLost) => return Commit::Unknown(Code::OutcomeUnknown.into()),
+            Some(Fault::Panic) => panic!("the test asked for it"),
+            Some(Fault::AnswerLost) | None => {}
+        }
+        let mut state = self.state.lock().unwrap();
+        state.values_mut().for_each(|log| log.now_ms = self.now_ms());
+        let outcomes = batch.into_iter().map(|write| apply(&mut state, write)).collect();
+        match fault {
+            Some(Fault::AnswerLost) => Commit::Unknown(Code::OutcomeUnknown.into()),
+            _ => Commit::Committed(outcomes),
+        }
+    }
+
+    /// The way of a reading.
+    async fn reach(&self) -> Result<()> {
+        match &self.weather {
+            Some(weather) => weather.read().await,
+            None => Ok(()),
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.weather.as_ref().map_or(0, |weather| weather.clock.now_ms())
     }
 
     /// The next batch meets this fault.
@@ -93,7 +134,7 @@ impl ModelLog {
     }
 }
 
-fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Result<Outcome> {
+fn apply(state: &mut BTreeMap<(AppId, Conversation), Log>, write: Write) -> Result<Outcome> {
     match write {
         Write::Send(draft) => send(state, draft).map(Outcome::Sent),
         Write::Create(new) => Ok(create(state, new)),
@@ -106,7 +147,7 @@ fn apply(state: &mut HashMap<(AppId, Conversation), Log>, write: Write) -> Resul
     }
 }
 
-fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result<Sent> {
+fn send(state: &mut BTreeMap<(AppId, Conversation), Log>, draft: Draft) -> Result<Sent> {
     let log = state.get_mut(&(draft.app.app, draft.conversation.clone())).ok_or(Code::NotFound)?;
     let stored = |id: &str| {
         log.events.iter().find(|event| matches!(&event.body, EventBody::Message { sender, client_msg_id, .. } if *sender == draft.sender && client_msg_id.as_str() == id))
@@ -137,7 +178,7 @@ fn send(state: &mut HashMap<(AppId, Conversation), Log>, draft: Draft) -> Result
 }
 
 /// Appends the event; the model keeps no state of messages, its tests ask for none.
-fn amend(state: &mut HashMap<(AppId, Conversation), Log>, amendment: Amendment) -> Result<Amended> {
+fn amend(state: &mut BTreeMap<(AppId, Conversation), Log>, amendment: Amendment) -> Result<Amended> {
     let log = state.get_mut(&(amendment.app.app, amendment.conversation.clone())).ok_or(Code::NotFound)?;
     let Amendment { app, conversation, actor, client_msg_id, target, mut act, allowance, .. } = amendment;
     let is_message = log.events.iter().any(|event| event.seq == target && event.body.is_message());
@@ -158,7 +199,7 @@ fn amend(state: &mut HashMap<(AppId, Conversation), Log>, amendment: Amendment) 
 }
 
 /// Adds to a live message; who asks may.
-fn grow(state: &mut HashMap<(AppId, Conversation), Log>, growth: Growth) -> Result<Grown> {
+fn grow(state: &mut BTreeMap<(AppId, Conversation), Log>, growth: Growth) -> Result<Grown> {
     let Growth { app, conversation, target, piece, .. } = growth;
     let log = state.get_mut(&(app.app, conversation.clone())).ok_or(Code::NotFound)?;
     let (held, _) = log.live.get_mut(&target).ok_or(Code::NotLive)?;
@@ -174,7 +215,8 @@ fn grow(state: &mut HashMap<(AppId, Conversation), Log>, growth: Growth) -> Resu
 fn push(log: &mut Log, app: AppRef, conversation: &Conversation, body: EventBody) -> Arc<Event> {
     let (seq, messages) = log.events.last().map_or((0, 0), |last| (last.seq, last.msg_no));
     let msg_no = messages + i64::from(body.is_message());
-    let event = Event { app, conversation: conversation.clone(), epoch: 1, seq: seq + 1, msg_no, at_ms: 0, body };
+    let event =
+        Event { app, conversation: conversation.clone(), epoch: 1, seq: seq + 1, msg_no, at_ms: log.now_ms, body };
     log.events.push(event.clone());
     Arc::new(event)
 }
@@ -189,7 +231,7 @@ fn join(log: &mut Log, users: &[(User, MemberRole)], seq: i64) {
 }
 
 /// What moves members; whoever asks may. A join of nobody's member is noted, and its owner told.
-fn govern(state: &mut HashMap<(AppId, Conversation), Log>, asked: Governing) -> Result<Outcome> {
+fn govern(state: &mut BTreeMap<(AppId, Conversation), Log>, asked: Governing) -> Result<Outcome> {
     let log = state.get_mut(&(asked.app.app, asked.conversation.clone())).ok_or(Code::NotFound)?;
     let (change, user) = match asked.act {
         GroupAct::Join => {
@@ -211,7 +253,7 @@ fn govern(state: &mut HashMap<(AppId, Conversation), Log>, asked: Governing) -> 
     Ok(Outcome::Changed(Some(push(log, asked.app, &asked.conversation, body))))
 }
 
-fn create(state: &mut HashMap<(AppId, Conversation), Log>, new: NewConversation) -> Outcome {
+fn create(state: &mut BTreeMap<(AppId, Conversation), Log>, new: NewConversation) -> Outcome {
     let log = state.entry((new.app.app, new.id.clone())).or_default();
     let existed = !log.events.is_empty();
     let event = (!existed).then(|| {
@@ -239,7 +281,10 @@ fn create(state: &mut HashMap<(AppId, Conversation), Log>, new: NewConversation)
     Outcome::Created(view, event)
 }
 
-fn change_members(state: &mut HashMap<(AppId, Conversation), Log>, change: MemberChange) -> Result<Option<Arc<Event>>> {
+fn change_members(
+    state: &mut BTreeMap<(AppId, Conversation), Log>,
+    change: MemberChange,
+) -> Result<Option<Arc<Event>>> {
     let log = state.get_mut(&(change.app.app, change.conversation.clone())).ok_or(Code::NotFound)?;
     let added = change.change == Change::Added;
     let users: Vec<_> = change
@@ -269,7 +314,7 @@ fn shown(users: &[(User, MemberRole)]) -> Vec<(User, Option<MemberRole>)> {
     users.iter().map(|(user, role)| (user.clone(), Some(*role))).collect()
 }
 
-fn advance(state: &mut HashMap<(AppId, Conversation), Log>, watermark: &Watermark) -> Result<bool> {
+fn advance(state: &mut BTreeMap<(AppId, Conversation), Log>, watermark: &Watermark) -> Result<bool> {
     let log = state.get_mut(&(watermark.app.app, watermark.conversation.clone())).ok_or(Code::NotFound)?;
     let member = log.members.get_mut(&watermark.user).ok_or(Code::NotFound)?;
     let before = (member.read, member.received);
@@ -301,22 +346,15 @@ fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {
 
 impl MessageLog for ModelLog {
     async fn append(&self, batch: Vec<Write>) -> Commit {
-        let fault = self.faults.lock().unwrap().pop_front();
-        match fault {
-            Some(Fault::Failed) => return Commit::Failed(Code::Unavailable.into()),
-            Some(Fault::CommitLost) => return Commit::Unknown(Code::OutcomeUnknown.into()),
-            Some(Fault::Panic) => panic!("the test asked for it"),
-            Some(Fault::AnswerLost) | None => {}
-        }
-        let mut state = self.state.lock().unwrap();
-        let outcomes = batch.into_iter().map(|write| apply(&mut state, write)).collect();
-        match fault {
-            Some(Fault::AnswerLost) => Commit::Unknown(Code::OutcomeUnknown.into()),
-            _ => Commit::Committed(outcomes),
-        }
+        let Some(weather) = &self.weather else { return self.commit(batch, self.faults.lock().unwrap().pop_front()) };
+        weather.travel().await;
+        let commit = self.commit(batch, weather.next_fault());
+        weather.travel().await;
+        commit
     }
 
     async fn read_range(&self, query: RangeQuery) -> Result<Page> {
+        self.reach().await?;
         let _permit = self.reads.acquire().await.map_err(Error::internal)?;
         let state = self.state.lock().unwrap();
         let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
@@ -331,17 +369,20 @@ impl MessageLog for ModelLog {
     }
 
     async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
+        self.reach().await?;
         let state = self.state.lock().unwrap();
         Ok(of.iter().filter_map(|name| entry(name, state.get(&(app.app, name.clone()))?, &user)).collect())
     }
 
     async fn directory(&self, app: AppRef, user: User, _: Option<DirectoryCursor>, limit: usize) -> Result<Vec<Entry>> {
+        self.reach().await?;
         let state = self.state.lock().unwrap();
         let mine = state.iter().filter(|((of, _), _)| *of == app.app);
         Ok(mine.filter_map(|((_, name), log)| entry(name, log, &user)).take(limit).collect())
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {
+        self.reach().await?;
         fail(&self.failing_lists)?;
         let state = self.state.lock().unwrap();
         let list = |(app, name): (AppRef, Conversation)| {
@@ -353,6 +394,7 @@ impl MessageLog for ModelLog {
     }
 
     async fn members(&self, query: MembersQuery) -> Result<Vec<Member>> {
+        self.reach().await?;
         let state = self.state.lock().unwrap();
         let log = state.get(&(query.app.app, query.conversation)).ok_or(Code::NotFound)?;
         Ok(log.members.values().take(query.limit as usize).cloned().collect())
@@ -381,6 +423,7 @@ impl MessageLog for ModelLog {
     }
 
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
+        self.reach().await?;
         fail(&self.failing_users)
     }
 
@@ -417,6 +460,21 @@ impl MessageLog for ModelLog {
             (row.is_open, row.seen_ms) = (false, row.seen_ms.max(alive_ms));
         }
         Ok(())
+    }
+
+    async fn changed(&self, query: ChangedQuery) -> Result<Vec<Changed>> {
+        self.reach().await?;
+        let state = self.state.lock().unwrap();
+        let theirs = |log: &Log| query.users.iter().any(|user| log.members.contains_key(user));
+        let of = state.iter().filter(|((app, _), log)| *app == query.app.app && theirs(log));
+        let mut changed: Vec<_> = of
+            .filter_map(|((_, name), log)| log.events.last().map(|last| (name, last)))
+            .map(|(name, last)| Changed { conversation: name.clone(), seq: last.seq, last_ms: last.at_ms })
+            .filter(|one| (one.last_ms, &one.conversation) > (query.after.last_ms, &query.after.conversation))
+            .collect();
+        changed.sort_by_key(|one| (one.last_ms, one.conversation.clone()));
+        changed.truncate(query.limit);
+        Ok(changed)
     }
 
     async fn live_text(&self, query: TextQuery) -> Result<LiveText> {

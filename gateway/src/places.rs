@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::AppRef;
+use tokenim_domain::login::Logins;
 use tokenim_domain::plan::quota::{Allowance, Mark, Quota};
 use tokenim_domain::plan::rate::Rate;
 use tokenim_domain::plan::{Feature, Limits};
@@ -136,6 +137,12 @@ impl Place {
         access.admit(origin)
     }
 
+    /// Which connections of a user a newer one ends.
+    #[must_use]
+    pub fn logins(&self) -> Logins {
+        self.access.lock().expect("no holder panics").logins
+    }
+
     /// Has what is known read anew at the next look.
     pub(crate) fn doubt(&self) {
         self.doubtful.store(true, Ordering::Relaxed);
@@ -144,7 +151,7 @@ impl Place {
     /// Takes a reading; false where what was used could not be told exactly, because messages were being stored.
     fn learn(&self, terms: Option<Terms>, mark: Mark) -> bool {
         let Some(Terms { limits, used, access, .. }) = terms else {
-            self.see(Access { block: Some(Block::App), origins: Vec::new() });
+            self.see(Access { block: Some(Block::App), ..Access::default() });
             return true;
         };
         self.see(access);

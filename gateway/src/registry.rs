@@ -3,7 +3,7 @@
 use crate::connection::{Connection, Session};
 use crate::encoded::Form;
 use crate::limits::refused;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::AppRef;
@@ -72,7 +72,8 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     next_id: u64,
-    connections: HashMap<u64, Arc<Connection>>,
+    /// In the order of their numbers, in which each is looked at: what a node does must not hang on a random hash.
+    connections: BTreeMap<u64, Arc<Connection>>,
     slots: HashMap<(AppId, User), Weak<Slot>>,
     stats: HashMap<AppId, AppStats>,
     sweep_at: usize,
@@ -110,8 +111,8 @@ impl Registry {
     /// Puts a connection at its user's slot: from now on it receives what the user receives. Not where its socket has
     /// ended meanwhile: nobody would remove it again.
     ///
-    /// Where the app has no place left, or the user as many as `user_max` (0 = without limit), the oldest connection of the same device gives its own up and is returned,
-    /// to be closed.
+    /// Returns what it takes the place of, to be closed: by the app's rule for logins what the newer ends; where there is no room, in
+    /// the app or with the user (`user_max`, 0 = without limit), the oldest connection of the same device too.
     ///
     /// Errors: `connection_limit`.
     pub fn attach(
@@ -119,23 +120,36 @@ impl Registry {
         session: &Session,
         connection: &Arc<Connection>,
         user_max: u32,
-    ) -> Result<Option<Arc<Connection>>, Error> {
+    ) -> Result<Vec<Arc<Connection>>, Error> {
         let mut inner = self.inner();
         if !inner.connections.contains_key(&connection.id) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let mut connections = session.slot.connections();
-        let is_older = |other: &Arc<Connection>| other.session().is_some_and(|other| other.device == session.device);
+        let logins = session.place.logins();
+        let (ends, older) = (
+            |other: &Session| logins.ends(other.platform.as_deref(), session.platform.as_deref()),
+            |other: &Session| other.device == session.device,
+        );
+        let those = |connections: &[Arc<Connection>], of: &dyn Fn(&Session) -> bool| -> Vec<Arc<Connection>> {
+            connections.iter().filter(|other| other.registered().is_some_and(|other| of(&other))).cloned().collect()
+        };
+        let mut ended = those(&connections, &ends);
         if let Err(full) = room(&connections, user_max).and_then(|()| session.place.pool.enter()) {
-            let older = connections.iter().enumerate().filter(|(_, other)| is_older(other));
-            let Some((at, _)) = older.min_by_key(|(_, other)| other.id) else { return Err(full) };
-            return Ok(Some(std::mem::replace(&mut connections[at], connection.clone())));
+            if ended.is_empty() {
+                ended.extend(those(&connections, &older).into_iter().min_by_key(|other| other.id));
+            }
+            // One of them leaves its place to the newer.
+            let gone = ended.first().ok_or(full)?;
+            let at = connections.iter().position(|other| other.id == gone.id);
+            connections[at.expect("found among them")] = connection.clone();
+            return Ok(ended);
         }
         let stats = inner.stats.entry(session.slot.app.app).or_default();
         connections.push(connection.clone());
         stats.connections += 1;
         stats.users += u64::from(connections.len() == 1);
-        Ok(None)
+        Ok(ended)
     }
 
     /// Forgets a connection whose socket ended.
@@ -165,6 +179,15 @@ impl Registry {
     /// Every connection, for the node's tick and its drain.
     pub fn all(&self) -> Vec<Arc<Connection>> {
         self.inner().connections.values().cloned().collect()
+    }
+
+    /// The users who are connected, each once, in the order of their apps.
+    pub fn users(&self) -> Vec<(AppRef, User)> {
+        let sessions: Vec<_> = self.all().iter().filter_map(|connection| connection.session()).collect();
+        let mut users: Vec<_> = sessions.iter().map(|session| (session.slot.app, session.slot.user.clone())).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
     }
 
     /// How many sockets are open, authenticated or not.

@@ -8,6 +8,7 @@ use crate::gateway::Gateway;
 use crate::incoming::Message;
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokenim_domain::log::MessageLog;
@@ -54,12 +55,19 @@ impl<L: MessageLog> Stream<L> {
 impl<L: MessageLog> Gateway<L> {
     /// Opens a stream as `connect` does; its first event is the reply. `origin` is the page that asks, where one does.
     ///
-    /// Errors: those of `connect`.
-    pub async fn open_stream(&self, connect: Connect<'_>, origin: Option<&str>) -> Result<Stream<L>> {
+    /// Errors: those of `connect`; `address_limit`.
+    pub async fn open_stream(
+        &self,
+        connect: Connect<'_>,
+        address: Option<IpAddr>,
+        origin: Option<&str>,
+    ) -> Result<Stream<L>> {
         let wanted = Wanted::read(connect)?;
+        let guest = self.guest(address)?;
         let connection = self.accept(Form::Events);
         let stream = Stream { gateway: self.clone(), connection, pending: VecDeque::new() };
         let connection = &stream.connection;
+        connection.set_guest(guest);
         if let Some(origin) = origin {
             connection.set_origin(origin.into());
         }

@@ -1,7 +1,7 @@
 //! The core without sockets: a gateway over the model log, and clients that read their queues.
 
 mod checkpoints;
-mod client;
+pub mod client;
 mod fan_out;
 mod fault;
 mod fuzz;

@@ -30,6 +30,7 @@ impl MigratorTrait for Migrator {
             file("m0048_deliveries", include_str!("../sql/0048_deliveries.sql")),
             file("m0049_node_minutes", include_str!("../sql/0049_node_minutes.sql")),
             file("m0050_live_messages", include_str!("../sql/0050_live_messages.sql")),
+            file("m0054_logins", include_str!("../sql/0054_logins.sql")),
         ]
     }
 }

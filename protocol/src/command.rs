@@ -90,6 +90,9 @@ pub struct Connect<'a> {
     /// Name of the device, an id; absent = one is made.
     #[serde(borrow)]
     pub device: Option<Cow<'a, str>>,
+    /// What it runs on, like `web` or `ios`; an app may have a user on each platform once.
+    #[serde(borrow)]
+    pub platform: Option<Cow<'a, str>>,
     /// Name and version of the library, shown in the console.
     #[serde(borrow)]
     pub sdk: Option<Cow<'a, str>>,

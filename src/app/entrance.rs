@@ -3,6 +3,7 @@
 use actix_http::Protocol;
 use actix_http::error::DispatchError;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,11 +23,13 @@ pub struct Entrance {
     /// How TLS is spoken; `None` = it is not.
     tls: Option<Arc<ServerConfig>>,
     turns: Arc<Semaphore>,
+    /// How long a peer may leave unread what it was sent; `None` = as long as TCP's own patience.
+    unread: Option<Duration>,
 }
 
 impl Entrance {
-    pub fn new(tls: Option<Arc<ServerConfig>>) -> Self {
-        Entrance { tls, turns: Arc::new(Semaphore::new(HANDSHAKES_MAX)) }
+    pub fn new(tls: Option<Arc<ServerConfig>>, unread: Option<Duration>) -> Self {
+        Entrance { tls, turns: Arc::new(Semaphore::new(HANDSHAKES_MAX)), unread }
     }
 
     /// Readies a connection for HTTP.
@@ -34,6 +37,8 @@ impl Entrance {
     /// Errors: a TLS handshake that failed or took too long; the connection is closed.
     pub async fn enter(self, tcp: TcpStream) -> Result<(Stream, Protocol, Option<SocketAddr>), DispatchError> {
         tcp.set_nodelay(true)?;
+        // RFC 5482: without it a peer that answers but never reads would keep its place for as long as it likes.
+        SockRef::from(&tcp).set_tcp_user_timeout(self.unread)?;
         let peer = tcp.peer_addr().ok();
         let stream = match self.tls {
             None => Stream::Plain(tcp),

@@ -12,6 +12,7 @@ use tokenim_domain::actor::Actor;
 use tokenim_domain::group::Strangers;
 use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::AppRef;
+use tokenim_domain::login::Logins;
 use tokenim_domain::plan::Feature;
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error, Result};
@@ -34,6 +35,8 @@ pub struct App {
     pub suspended_ms: Option<i64>,
     /// Which of its users may bring others into a conversation.
     pub strangers: Strangers,
+    /// Which connections of a user a newer one ends.
+    pub logins: Logins,
 }
 
 /// What an app becomes; `None` leaves it.
@@ -45,6 +48,8 @@ pub struct AppChange {
     pub is_suspended: Option<bool>,
     /// Which of its users may bring others into a conversation.
     pub strangers: Option<Strangers>,
+    /// Which connections of a user a newer one ends.
+    pub logins: Option<Logins>,
 }
 
 /// The ids of an org's apps that are not deleted: what a query of keys and origins is scoped by.
@@ -113,6 +118,7 @@ impl OrgScope<'_> {
             suspended_ms: None,
             deleted_ms: None,
             strangers: Strangers::Anyone.as_str().to_owned(),
+            logins: Logins::Devices.as_str().to_owned(),
         };
         sql::insert(&change.tx, row.clone()).await?;
         let secret = self.store.first_secret(&change.tx, row.id, name, actor.who).await?;
@@ -129,7 +135,7 @@ impl OrgScope<'_> {
         plans::granted(&change.tx, self.org, Feature::Apps).await?.admit(Feature::Apps, count)
     }
 
-    /// Renames, suspends or resumes an app, or sets its rule for strangers; what it is already changes nothing.
+    /// Renames, suspends or resumes an app, or sets its rules for strangers and logins; what it is already changes nothing.
     ///
     /// Errors: `not_found`; `unavailable`, `overloaded`.
     pub async fn update_app(self, actor: &Actor, id: AppId, wanted: AppChange) -> Result<App> {
@@ -141,6 +147,9 @@ impl OrgScope<'_> {
         }
         if let Some(strangers) = wanted.strangers {
             row.strangers = strangers.as_str().to_owned();
+        }
+        if let Some(logins) = wanted.logins {
+            row.logins = logins.as_str().to_owned();
         }
         row.suspended_ms = match wanted.is_suspended {
             Some(true) => row.suspended_ms.or(Some(self.store.clock.now_ms())),
@@ -154,6 +163,7 @@ impl OrgScope<'_> {
             .col_expr(app::Column::Name, Expr::value(row.name.clone()))
             .col_expr(app::Column::SuspendedMs, Expr::value(row.suspended_ms))
             .col_expr(app::Column::Strangers, Expr::value(row.strangers.clone()))
+            .col_expr(app::Column::Logins, Expr::value(row.logins.clone()))
             .filter(app::Column::OrgId.eq(self.org))
             .filter(app::Column::Id.eq(id))
             .exec(&change.tx)
@@ -182,12 +192,21 @@ impl OrgScope<'_> {
 }
 
 fn facts(row: &app::Model) -> Value {
-    json!({"name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some(), "strangers": row.strangers})
+    json!({
+        "name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some(), "strangers": row.strangers,
+        "logins": row.logins,
+    })
 }
 
 fn view(row: app::Model) -> Result<App> {
     let mode = Mode::find(&row.mode).ok_or_else(|| Error::internal(format!("unknown app mode {:?}", row.mode)))?;
     let strangers = Strangers::find(&row.strangers).ok_or_else(|| Error::internal("unknown rule for strangers"))?;
+    let logins = logins_of(&row)?;
     let (created_ms, suspended_ms) = (row.created_ms, row.suspended_ms);
-    Ok(App { id: row.id, name: row.name, mode, created_ms, suspended_ms, strangers })
+    Ok(App { id: row.id, name: row.name, mode, created_ms, suspended_ms, strangers, logins })
+}
+
+/// The rule of an app's row.
+pub(crate) fn logins_of(row: &app::Model) -> Result<Logins> {
+    Logins::find(&row.logins).ok_or_else(|| Error::internal("unknown rule for logins"))
 }

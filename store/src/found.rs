@@ -15,6 +15,7 @@ use tokenim_domain::group::Strangers;
 use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
 use tokenim_domain::key;
 use tokenim_domain::log::AppRef;
+use tokenim_domain::login::Logins;
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::secret::Secret;
 use tokenim_domain::token::{SigningAlgorithm, SigningSecret};
@@ -142,6 +143,7 @@ impl Store {
             suspended_ms: None,
             deleted_ms: None,
             strangers: Strangers::Anyone.as_str().to_owned(),
+            logins: Logins::Devices.as_str().to_owned(),
         };
         sql::insert(&tx, row).await?;
         let who = if new.is_operator { Who::Machine } else { Who::Account(account) };

@@ -3,10 +3,12 @@
 mod amend;
 mod append;
 mod change;
+mod changed;
 mod contact;
 mod create;
 mod cursor;
 mod directory;
+mod found;
 mod govern;
 mod listed;
 mod live;
@@ -22,9 +24,9 @@ mod sqlite;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, Idle, ListQuery, Listed, LiveText, Member, MemberList,
-    MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery,
-    Seen, TextQuery, Write,
+    AppRef, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, Idle, ListQuery, Listed, LiveText,
+    Member, MemberList, MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts,
+    ReceiptsQuery, Seen, TextQuery, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -145,6 +147,10 @@ impl MessageLog for Store {
 
     async fn close_seen(&self) -> Result<()> {
         presence::close(self).await
+    }
+
+    async fn changed(&self, query: ChangedQuery) -> Result<Vec<Changed>> {
+        changed::read(&self.log_readers, &query).await
     }
 
     async fn live_text(&self, query: TextQuery) -> Result<LiveText> {

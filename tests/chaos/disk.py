@@ -47,6 +47,8 @@ CHECKER_SECONDS = 60
 class DiskRun(Run):
     """One campaign on one small disk; the preparation, the load by socket and the final reads are those of kill.py."""
 
+    drops = 0
+
     def __init__(self, arguments, root, disk):
         super().__init__(arguments, root)
         self.disk, self.findings, self.freed = disk, [], []
@@ -177,7 +179,7 @@ class DiskRun(Run):
         if durable != final:
             self.fault("the log read after the clean restart differs from the log before it")
         self.check_sockets()
-        self.facts["devices"] = {**DEVICES, **self.mailbox.devices()}
+        self.facts.update(devices={**DEVICES, **self.mailbox.devices()}, moves_may_fail=True)
         self.record(durable, usage, heal)
         print(f"disk: {len(self.rounds)} rounds, {len(self.freed)} fills in {time.monotonic() - begun:.1f} s, answers to REST sends {dict(self.counts)}, "
               f"{self.disk.free_bytes()} of {DISK_BYTES} B free at the end, seed {self.seed}")

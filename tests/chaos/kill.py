@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import rows
 from fleet import Fleet
 from rest import Refused, Rest, compact, event_digest, sign_token
 from server import Server, ServerError, exit_on_sigterm, wait_until
@@ -27,10 +28,14 @@ BOOT_KILL_SECONDS = (0.0, 0.15)
 FIRST_ACK_SECONDS = 30
 QUIET_SECONDS = 70
 USAGE_SECONDS = 10
+# How often a device that says what it has leaves without the answer.
+DROPS_SHARE = 0.01
 
 
 class Run:
     """One campaign on one data folder."""
+
+    drops = DROPS_SHARE
 
     def __init__(self, arguments, root):
         self.rounds_wanted, self.rng = arguments.rounds, random.Random(arguments.seed)
@@ -57,7 +62,7 @@ class Run:
         homes = [[] for _ in range(PROCESSES)]
         for number, (device, user) in enumerate(DEVICES.items()):
             convs = [conv for conv, members in self.members.items() if user in members]
-            homes[number % PROCESSES].append({"dev": device, "token": tokens[user], "convs": convs})
+            homes[number % PROCESSES].append({"dev": device, "token": tokens[user], "convs": convs, "seed": f"{self.seed}/{device}", "drops": self.drops})
         self.app = identity["app"]
         return [{"url": self.server.socket_url, "devices": devices, "rate": self.rate, "seed": self.seed * 100 + number,
                  "out": str(self.history / f"client-{number}.jsonl")} for number, devices in enumerate(homes)]
@@ -102,14 +107,16 @@ class Run:
         last = [None]
 
         def settled():
-            before, last[0] = last[0], self.rest.usage()
-            return before == last[0] and last[0] or None
-        return {"label": label, "items": wait_until(settled, USAGE_SECONDS, "usage did not settle")}
+            begun, items = time.monotonic_ns(), self.rest.usage()
+            before, last[0] = last[0], items
+            return {"label": label, "items": items, "begun": begun, "ended": time.monotonic_ns()} if before == items and items else None
+        return wait_until(settled, USAGE_SECONDS, "usage did not settle")
 
     def record(self, final, usage, heal):
         facts = {"rounds": self.rounds, "rounds_min": self.rounds_wanted, "heal": heal, "members": self.members,
                  "devices": DEVICES, "app": self.app, **self.facts}
-        for name, value in (("final", final), ("usage", usage), ("run", facts)):
+        deliveries = rows.read(self.server)
+        for name, value in (("final", final), ("usage", usage), ("run", facts), ("deliveries", deliveries)):
             (self.history / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
 
     def run(self):

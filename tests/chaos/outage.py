@@ -56,6 +56,8 @@ class Database:
 class OutageRun(Run):
     """One campaign with one outage; the preparation, the load by socket and the final reads are those of kill.py."""
 
+    drops = 0
+
     def __init__(self, arguments, root):
         super().__init__(arguments, root)
         self.rounds_wanted, self.database, self.findings = 1, Database(), []
@@ -79,7 +81,7 @@ class OutageRun(Run):
             if sender.broken is not None:
                 raise sender.broken
         mailbox.close()
-        self.facts["devices"] = {**DEVICES, **mailbox.devices()}
+        self.facts.update(devices={**DEVICES, **mailbox.devices()}, moves_may_fail=True)
         self.window = (away, int(back * 1e9))
 
     def live(self, seconds):

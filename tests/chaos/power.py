@@ -10,7 +10,6 @@ acknowledged messages, and still leaves every database sound, the instrument is 
 """
 
 import argparse
-import base64
 import contextlib
 import json
 import shutil
@@ -31,13 +30,13 @@ from kill import Run
 from peer import Answered
 from recording import Recording, record
 from rest import Refused, Rest, body_digest
+from rows import text_id
 from server import Server, ServerError, exit_on_sigterm
 from websockets.exceptions import WebSocketException
 
 PRODUCT_EACH = 7
 SHOWN = 5
 REASON_CHARS = 300
-ALPHABET = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghjkmnpqrstvwxyz")
 
 
 class Found(Exception):
@@ -46,11 +45,6 @@ class Found(Exception):
 
 def iso(at_ms):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ms // 1000))
-
-
-def message_id(raw):
-    """The text of a message's id: 128 bits in 26 digits of 5 bits, the first of which are zero."""
-    return "msg_" + base64.b32encode(bytes(4) + raw).decode()[6:].rstrip("=").translate(ALPHABET)
 
 
 def read_file(data):
@@ -67,7 +61,7 @@ def read_file(data):
                   "ORDER BY conversation_id, seq")
         for conv, seq, epoch, kind, ident, sender, cmid, body, at_ms in database.execute(events):
             final[conv]["events"].append({
-                "seq": seq, "epoch": epoch, "type": "message" if kind == 1 else "member", "id": message_id(ident), "sender": sender or "",
+                "seq": seq, "epoch": epoch, "type": "message" if kind == 1 else "member", "id": text_id("msg", ident), "sender": sender or "",
                 "cmid": cmid or "", "hash": body_digest(json.loads(body)), "at": iso(at_ms), "bytes": len(body.encode())})
         hours = ("SELECT hour_ms, quantity FROM usage_bucket WHERE meter = 'msg_sent' UNION ALL "
                  "SELECT event_ms, units FROM usage_append WHERE roll IS NULL")

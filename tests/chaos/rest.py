@@ -7,6 +7,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime
 
 TIMEOUT_SECONDS = 20
 
@@ -76,6 +77,11 @@ class Rest:
 
     def sent_units(self):
         return sum(item["quantity"] for item in self.usage() if item["meter"] == "msg_sent")
+
+
+def millis(text):
+    """Milliseconds since 1970 of an RFC 3339 time."""
+    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
 def compact(value):

@@ -4,8 +4,10 @@
 import argparse
 import json
 import sys
+from collections import Counter
 
 import checks
+import deliveries
 import history as histories
 
 SHOWN_PER_CODE = 10
@@ -27,7 +29,23 @@ def summary(history, found):
         "app_deliveries": sum(len(records) for records in history.app.values()),
         "wire_deliveries": total,
         "wire_duplicates": repeated,
+        **delivered(history),
         "violations": dict(found.codes()),
+    }
+
+
+def delivered(history):
+    """What devices said they have, what was counted for it in the end, and between what the recount puts it."""
+    words = Counter(r["e"] for records in history.words.values() for r in records)
+    lanes = history.recount.last
+    return {
+        "device_connects": words["connect"],
+        "device_acks": words["ack"],
+        "acks_unanswered": words["ack"] - words["ack_ok"] - words["ack_fail"],
+        "units_delivered": sum(deliveries.delivered(history, history.usage[-1]).values()) if history.usage else None,
+        "units_recounted": deliveries.total_bounds(lanes),
+        "devices_exact": sum(low == high for low, high in map(deliveries.bounds, lanes.values())),
+        "devices_in_conversations": len(lanes),
     }
 
 

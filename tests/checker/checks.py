@@ -2,10 +2,11 @@
 
 from collections import Counter
 
+from deliveries import check_deliveries
+from units import units
+
 TEN_SECONDS_NS = 10_000_000_000
 WIRE_DUPLICATES_MAX = 0.01
-UNIT_BYTES = 5120
-BILLED_TYPES = ("message", "edited", "reaction")
 
 
 class Violations:
@@ -49,6 +50,7 @@ def check(history):
     check_converged(history, index, out)
     check_membership(history, out)
     check_usage(history, out)
+    check_deliveries(history, out)
     if history.restore is not None:
         check_restore(history, index, out)
     return out
@@ -253,13 +255,6 @@ def check_membership(history, out):
         for device, conv in table:
             if history.run["devices"].get(device) not in history.run["members"].get(conv, ()):
                 out.add("C11", f"{device} received from {conv} without being a member")
-
-
-def units(event):
-    """Message units of one event by BILLING section 2: each started 5,120 B of a body, at least 1; others 0."""
-    if event["type"] not in BILLED_TYPES:
-        return 0
-    return max(1, -(-event["bytes"] // UNIT_BYTES))
 
 
 def check_usage(history, out):

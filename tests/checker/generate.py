@@ -2,12 +2,16 @@
 
 import hashlib
 import random
+from datetime import datetime, timedelta
+
+from generate_deliveries import Devices
 
 MS = 1_000_000
 START_NS = 1_000_000_000_000
-BASE_HOUR = 10
-HOURS = 3
-DAY = "2026-11-26"
+BASE = datetime(2026, 11, 26, 10)
+BASE_MS = 1_795_687_200_000
+# A generated run takes a second or some; by the server's clock it goes through hours.
+SPEED = 3600
 
 
 def digest(text):
@@ -15,7 +19,7 @@ def digest(text):
 
 
 class Model:
-    """One generated run; `build` returns the same four parts that a run directory holds."""
+    """One generated run; `build` returns the same parts that a run directory holds."""
 
     def __init__(self, seed):
         self.rng = random.Random(seed)
@@ -27,8 +31,20 @@ class Model:
         users = [f"u{n}" for n in range(rng.randint(2, 5))]
         self.devices = {f"{user}/d{n}": user for user in users for n in range(rng.choice((1, 1, 2)))}
         self.members = {f"c{n}": sorted(rng.sample(users, rng.randint(2, len(users)))) for n in range(rng.randint(1, 4))}
+        self.committed, self.moment = {}, None
         for device in self.devices:
             self.records[device] = []
+        self.acknowledged = Devices(self)
+
+    @staticmethod
+    def wall(at):
+        """The server's clock, ms since 1970."""
+        return BASE_MS + (at - START_NS) * SPEED // MS
+
+    @staticmethod
+    def time(at):
+        """The server's clock, as text."""
+        return (BASE + timedelta(milliseconds=(at - START_NS) * SPEED // MS)).isoformat(timespec="milliseconds") + "Z"
 
     def note(self, device, kind, at, **fields):
         self.records[device].append({"e": kind, "t": at, "dev": device, **fields})
@@ -38,11 +54,11 @@ class Model:
         self.now += self.rng.randint(1, 5) * MS
         log = self.logs.setdefault(conv, [])
         self.serial += 1
-        hour = BASE_HOUR + min(HOURS - 1, self.serial // 60)
         event = {"seq": len(log) + 1, "type": kind, "id": f"msg_{self.serial}" if kind == "message" else "", "sender": sender,
                  "cmid": cmid, "hash": digest(f"{sender}{cmid}{kind}"), "bytes": size,
-                 "epoch": self.epoch, "at": f"{DAY}T{hour:02}:{self.serial % 60:02}:00Z"}
+                 "epoch": self.epoch, "at": self.time(self.now), "ms": self.wall(self.now)}
         log.append(event)
+        self.committed.setdefault(conv, []).append(self.now)
         self.done[(conv, event["seq"])] = self.now
         return event
 
@@ -138,7 +154,7 @@ class Model:
         """A backup under load, of one moment between its begin and its end, and what a restore of it will lose."""
         rng, begun = self.rng, self.now
         self.bursts(homes, rng.randint(0, 3))
-        self.cuts = {conv: len(log) for conv, log in self.logs.items()}
+        self.cuts, self.moment = {conv: len(log) for conv, log in self.logs.items()}, self.now
         self.bursts(homes, rng.randint(0, 3))
         ended, acked = self.now, len(self.acks)
         self.bursts(homes, rng.randint(8, 25))
@@ -150,6 +166,8 @@ class Model:
         """The logs are cut to the backup and begin an epoch; every device is told, and some is sent again that they lack."""
         for home in homes:
             self.deliver(*home)
+        self.acknowledged.speak()
+        self.acknowledged.restore(self.moment)
         self.now = max(r["t"] for records in self.records.values() for r in records) + 1000 * MS
         self.epoch = epoch
         for device, conv in homes:
@@ -157,7 +175,7 @@ class Model:
             self.note(device, "rewind", self.now, conv=conv, epoch=epoch, first=cut + 1)
             self.cursors[(device, conv)] = min(cut, self.cursors[(device, conv)])
         for conv, cut in self.cuts.items():
-            del self.logs[conv][cut:]
+            del self.logs[conv][cut:], self.committed[conv][cut:]
         self.told = self.now
         for device, conv, batch in self.rng.sample(self.sent, len(self.sent) // 3):
             stored = {e["cmid"]: e for e in self.logs[conv] if e["sender"] == self.devices[device]}
@@ -186,22 +204,25 @@ class Model:
         heal = self.now
         for home in homes:
             self.deliver(*home)
+        self.acknowledged.speak()
         self.repeat_on_wire()
         for device, records in self.records.items():
             records.sort(key=lambda r: r["t"])
             self.note(device, "end", heal + 20_000 * MS, online=device in self.online)
         final = {conv: {"head": len(log), "epoch": self.epoch, "events": log} for conv, log in self.logs.items()}
-        usage = [{"label": label, "items": self.usage()} for label in ("live", "after restart")]
-        return self.processes(), final, usage, {**self.facts(heal), **facts}
+        read = rng.choice([heal] + [r["t"] for records in self.records.values() for r in records if r["t"] > heal])
+        usage = [{"label": "live", "begun": read, "ended": read, "items": self.usage(read)},
+                 {"label": "after restart", "items": self.usage()}]
+        return self.processes(), final, usage, {**self.facts(heal), **facts}, self.acknowledged.stored()
 
-    def usage(self):
+    def usage(self, until=float("inf")):
         used = {}
         for event in (e for log in self.logs.values() for e in log if e["type"] == "message"):
             hour = event["at"][:13]
             used[hour] = used.get(hour, 0) + max(1, (event["bytes"] + 5119) // 5120)
-        items = [{"at": f"{hour}:00:00Z", "app": "app_1", "meter": "msg_sent", "quantity": quantity}
-                 for hour, quantity in sorted(used.items())]
-        return [*items, {"at": f"{DAY}T10:00:00Z", "app": "app_1", "meter": "msg_delivered", "quantity": 7}]
+        meters = (("msg_sent", used), ("msg_delivered", self.acknowledged.usage(until)))
+        return [{"at": f"{hour}:00:00Z", "app": "app_1", "meter": meter, "quantity": quantity}
+                for meter, hours in meters for hour, quantity in sorted(hours.items())]
 
     def processes(self):
         procs = {}
@@ -218,7 +239,7 @@ class Model:
 
 
 def clean(seed):
-    """Returns (procs, final, usage, run) of one clean history."""
+    """Returns (procs, final, usage, run, deliveries) of one clean history."""
     return Model(seed).build()
 
 

@@ -3,7 +3,8 @@
 Every JSONL record has `e` (its kind), `t` (monotonic ns) and `dev` (`user/device`); most have `conv`. Kinds and further fields:
 `invoke` cmid, hash · `ok` cmid, seq, epoch, dup, billed, id · `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) ·
 `wire` seq, epoch, id, hash (a push as it came) · `app` seq, id, hash (handed to the application) · `read` after, items [[seq, id,
-hash]], head · `head` seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds
+hash]], head · `connect` w (wall clock, ms), heads {conv: [epoch, seq]} · `connected` w (the server's), sync {conv: [outcome, head]} ·
+`ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head · `head` seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds
 from `first` on) · `end` online. Other kinds are notes for people.
 
 A run may hold one restore, `restore` of `run.json`: `begun` and `ended` (of the backup's command), `epoch` (as the restore said).
@@ -14,6 +15,8 @@ the restored events: those of an epoch before the restore's.
 import json
 from pathlib import Path
 
+PARTS = ("final", "usage", "run", "deliveries")
+WORDS = ("connect", "connected", "ack", "ack_ok", "ack_fail", "passive", "open", "rewind")
 
 class Message:
     """One client message (conversation, sender, client_msg_id) with every attempt to send it."""
@@ -49,16 +52,18 @@ class History:
     """Indexes over one run: sends, deliveries and reads by device, the final logs and the usage readings.
 
     After a restore the tables hold what belongs to the final logs, their restored past included; `lost` holds the rest, `cuts` the
-    seq each past ends with, and `rewinds` who was told.
+    seq each past ends with, and `rewinds` who was told. `words` holds by device what moves its cursors.
 
     Shapes: `procs` maps a process name to its records in recording order; `final` maps a conversation to
     `{"head", "epoch", "events"}`; `usage` is a list of `{"label", "items"}`; `run` holds the harness facts
-    (`rounds`, `heal`, `members`, `devices`, `app`).
+    (`rounds`, `heal`, `members`, `devices`, `app`; `moves_may_fail` where commits failed by design); `deliveries` is `{"rows", "cursors"}`
+    as the database has them in the end, or None where nobody could look.
     Units: all times are nanoseconds of the host's monotonic clock.
     """
 
-    def __init__(self, procs, final, usage, run):
-        self.final, self.usage, self.run = final, usage, run
+    def __init__(self, procs, final, usage, run, deliveries=None):
+        self.final, self.usage, self.run, self.deliveries = final, usage, run, deliveries
+        self.words, self.handed, self.recount = {}, {}, None
         self.messages, self.ack_times = {}, []
         self.wire, self.app, self.heads, self.cursors = {}, {}, {}, {}
         self.reads, self.online, self.broken = [], set(), []
@@ -86,9 +91,13 @@ class History:
 
     def _take(self, r, devices):
         kind, lane = r["e"], (r.get("dev"), r.get("conv"))
+        if kind in WORDS:
+            self.words.setdefault(lane[0], []).append(r)
         if kind in ("wire", "app"):
             if self._replaced(lane):
                 getattr(self.lost, kind).setdefault(lane, []).append(r)
+            if kind == "app":
+                self.handed[lane] = r["seq"]
             if not self._replaced(lane) or r["seq"] <= self.cuts.get(lane[1], 0):
                 getattr(self, kind).setdefault(lane, []).append(r)
         elif kind in ("invoke", "ok", "fail", "unknown"):
@@ -99,8 +108,12 @@ class History:
             if kind == "read":
                 of.reads.append(r)
         elif kind == "cursor":
-            self.cursors[lane] = r["seq"]
+            self.cursors[lane] = self.handed[lane] = r["seq"]
+        elif kind == "ack":
+            if r["seq"] > self.handed.get(lane, 0):
+                self.broken.append(f"{lane[0]} acknowledged {lane[1]} up to {r['seq']}, its application has {self.handed.get(lane, 0)}")
         elif kind == "rewind":
+            self.handed[lane] = min(self.handed.get(lane, 0), r["first"] - 1)
             self.rewinds.setdefault(lane, []).append(r)
         elif kind == "end":
             if r.get("online"):
@@ -155,7 +168,7 @@ class History:
 
 
 def load(directory):
-    """Reads `*.jsonl`, `final.json`, `usage.json` and `run.json` of a run directory.
+    """Reads `*.jsonl`, `final.json`, `usage.json`, `run.json` and, where it is there, `deliveries.json` of a run directory.
 
     Errors: `ValueError` for a line that is not JSON, `OSError` for a missing file; both make the run invalid.
     """
@@ -163,15 +176,15 @@ def load(directory):
     for path in sorted(root.glob("*.jsonl")):
         with path.open(encoding="utf-8") as lines:
             procs[path.stem] = [json.loads(line) for line in lines]
-    parts = [json.loads((root / f"{name}.json").read_text(encoding="utf-8")) for name in ("final", "usage", "run")]
-    return History(procs, *parts)
+    names = PARTS if (root / "deliveries.json").exists() else PARTS[:-1]
+    return History(procs, *(json.loads((root / f"{name}.json").read_text(encoding="utf-8")) for name in names))
 
 
-def save(directory, procs, final, usage, run):
+def save(directory, procs, *parts):
     """Writes a run directory that `load` reads back."""
     root = Path(directory)
     for name, records in procs.items():
         with (root / f"{name}.jsonl").open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
-    for name, value in (("final", final), ("usage", usage), ("run", run)):
+    for name, value in zip(PARTS, parts):
         (root / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")

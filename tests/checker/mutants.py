@@ -20,7 +20,7 @@ class Case:
     """One history under mutation, with the look-ups that mutants share."""
 
     def __init__(self, parts, rng):
-        self.procs, self.final, self.usage, self.run = parts
+        self.procs, self.final, self.usage, self.run, self.deliveries = parts
         self.rng = rng
 
     def records(self, kind):
@@ -45,15 +45,15 @@ class Case:
         log["head"] += 1
         self.bill(event["at"], max(1, -(-event["bytes"] // 5120)))
 
-    def bill(self, at, delta):
-        """Moves `msg_sent` of the hour of `at` in every reading."""
+    def bill(self, at, delta, meter="msg_sent"):
+        """Moves a meter of the hour of `at` in every reading."""
         for reading in self.usage:
             for item in reading["items"]:
-                if item["meter"] == "msg_sent" and item["at"][:13] == at[:13]:
+                if item["meter"] == meter and item["at"][:13] == at[:13]:
                     item["quantity"] += delta
                     break
             else:
-                reading["items"].append({"at": at, "app": "app_1", "meter": "msg_sent", "quantity": delta})
+                reading["items"].append({"at": at, "app": "app_1", "meter": meter, "quantity": delta})
 
     def renumber(self, log):
         for place, event in enumerate(log["events"], 1):

@@ -16,7 +16,8 @@ import checks
 import generate
 import history as histories
 import mutants
-import mutants_delivery  # noqa: F401 - importing registers the mutants
+import mutants_cursor  # noqa: F401 - importing registers the mutants
+import mutants_delivery  # noqa: F401
 import mutants_log  # noqa: F401
 import mutants_restore  # noqa: F401
 import mutants_usage  # noqa: F401
@@ -51,9 +52,10 @@ def plant(function, codes, into, seed):
     """Plants one mutant at one seed; None where it does not apply, else the text of a miss or an empty string."""
     rng = random.Random(seed)
     parts = into(10_000 + seed)
-    if function(mutants.Case(parts, rng)) is False:
+    case = mutants.Case(parts, rng)
+    if function(case) is False:
         return None
-    status, found, text = judge(parts)
+    status, found, text = judge((*parts[:-1], case.deliveries))
     if "invalid" in codes:
         return "" if status == 2 else f"exit {status} instead of 2\n{text}"
     return "" if status == 1 and found & set(codes) else f"exit {status}, found {sorted(found)} instead of {codes}\n{text}"

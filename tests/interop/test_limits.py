@@ -76,6 +76,24 @@ def test_an_ipv6_network_is_one_address_with_a_pace(server):
     assert 1 <= refused <= 48, refused
 
 
+def test_streams_of_an_address_have_the_pace_of_its_sockets(server, tokens):
+    time.sleep(FULL_SECONDS)
+
+    def code(number):
+        asked = urllib.request.Request(f"{server.url}/v1/stream?device=s{number}", headers={
+            "Authorization": f"Bearer {tokens[0]['bob']}", "X-Forwarded-For": "203.0.113.9"})
+        try:
+            urllib.request.urlopen(asked, timeout=10).close()
+            return "ok"
+        except urllib.error.HTTPError as refused:
+            error = json.loads(refused.read())["error"]
+            assert (refused.code, error["retry_after_ms"] > 0) == (429, True)
+            return error["code"]
+
+    codes = [code(number) for number in range(25)]
+    assert codes[0] == "ok" and 1 <= codes.count("address_limit") <= 13, codes
+
+
 def test_a_user_has_so_many_connections_and_the_same_device_gives_way(server, tokens):
     tokens, _ = tokens
     first = [dial(server, tokens["alice"], device)[0] for device in ("d1", "d2", "d3")]

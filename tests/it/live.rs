@@ -1,6 +1,7 @@
 //! What a change does to connections that are open, through the front door: keys, origins, suspensions and plans.
 
 mod keys;
+mod logins;
 mod origins;
 mod suspension;
 mod trial;

@@ -16,6 +16,7 @@ use tokenim_control::{apps, origins};
 use tokenim_domain::actor::Action;
 use tokenim_domain::group::Strangers;
 use tokenim_domain::id::AppId;
+use tokenim_domain::login::Logins;
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
@@ -61,6 +62,8 @@ pub(crate) struct ChangedApp {
     suspended: Option<bool>,
     /// Which of its users may bring others into a conversation: `anyone`, `shared` (whom they share one with) or `server` (none).
     strangers: Option<String>,
+    /// Which connections of a user a newer one ends: none (`devices`), those of its platform (`platforms`) or all (`one`).
+    logins: Option<String>,
 }
 
 /// An app.
@@ -78,6 +81,8 @@ pub(crate) struct AppReply {
     suspended_at: Option<String>,
     /// `anyone`, `shared` or `server`.
     strangers: &'static str,
+    /// `devices`, `platforms` or `one`.
+    logins: &'static str,
 }
 
 /// An app that is gone.
@@ -140,12 +145,13 @@ pub(crate) async fn show(
     answer::view(&reply(app))
 }
 
-/// Renames, suspends or resumes an app, or sets its rule for strangers. A suspended one refuses its keys and tokens within 2 s.
+/// Renames, suspends or resumes an app, or sets its rules for strangers and logins. A suspended one refuses its keys and tokens within 2 s.
 #[utoipa::path(patch, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), request_body = ChangedApp, responses((status = 200, body = AppReply, description = "The app as it is now.")))]
 pub(crate) async fn update(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, ChangedApp>) -> Answer {
     post.once_at(&api, path, |api, app, job| async move {
         let strangers = job.body.strangers.as_deref().map(Strangers::parse).transpose()?;
-        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended, strangers };
+        let logins = job.body.logins.as_deref().map(Logins::parse).transpose()?;
+        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended, strangers, logins };
         answer::json(&reply(apps::update(&api.store, &job.caller.acting, app, change).await?))
     })
     .await
@@ -220,5 +226,6 @@ fn reply(app: App) -> AppReply {
         created_at: rfc3339(app.created_ms),
         suspended_at: app.suspended_ms.map(rfc3339),
         strangers: app.strangers.as_str(),
+        logins: app.logins.as_str(),
     }
 }

@@ -221,6 +221,7 @@ mod tests {
             mode: tokenim_domain::role::Mode::Test,
             suspended_ms: None,
             strangers: tokenim_domain::group::Strangers::Anyone,
+            logins: tokenim_domain::login::Logins::Devices,
             created_ms: 0,
         });
         let hour = |(number, at_ms, quantity)| UsageHour { app: app(number), meter: Meter::MsgSent, at_ms, quantity };

@@ -95,6 +95,38 @@ pub struct DirectoryCursor {
     pub conversation: Conversation,
 }
 
+/// Conversations of some users that changed from a time on, the earliest change first; ties by id.
+#[derive(Debug, Clone)]
+pub struct ChangedQuery {
+    /// The app.
+    pub app: AppRef,
+    /// Members of them.
+    pub users: Vec<User>,
+    /// Behind which they are asked for: a time and the empty id, or the last one of the answer before.
+    pub after: DirectoryCursor,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Where a conversation stands that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Seq of its last event.
+    pub seq: i64,
+    /// When that happened, milliseconds since 1970.
+    pub last_ms: i64,
+}
+
+impl Changed {
+    /// Its place among those that changed.
+    #[must_use]
+    pub fn cursor(&self) -> DirectoryCursor {
+        DirectoryCursor { last_ms: self.last_ms, conversation: self.conversation.clone() }
+    }
+}
+
 /// The members of a conversation, as the fan-out needs them.
 #[derive(Debug, Clone)]
 pub struct MemberList {

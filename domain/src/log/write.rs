@@ -243,4 +243,6 @@ pub enum Since {
     Seq(i64),
     /// It was sent what was committed from this time on, milliseconds since 1970.
     Time(i64),
+    /// It was sent nothing for certain but what is above this seq: it was passive up to it.
+    Above(i64),
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokenim_domain::key::random_base62;
 use tokenim_domain::log::MessageLog;
+use tokenim_domain::login::parse_platform;
 use tokenim_domain::name::Device;
 use tokenim_domain::token::{Identity, session};
 use tokenim_domain::{Code, Error, Result};
@@ -25,6 +26,7 @@ pub(crate) struct Wanted {
     credential: Credential,
     device: Option<Device>,
     library: Option<Box<str>>,
+    platform: Option<Box<str>>,
     heads: Heads,
 }
 
@@ -67,7 +69,8 @@ impl Wanted {
             return Err(Error::invalid("heads", "`heads` holds something that is no conversation id"));
         }
         let library = connect.sdk.map(|name| name.chars().take(LIBRARY_CHARS_MAX).collect());
-        Ok(Wanted { credential, device, library, heads })
+        let platform = connect.platform.as_deref().map(parse_platform).transpose()?;
+        Ok(Wanted { credential, device, library, platform, heads })
     }
 }
 
@@ -117,11 +120,11 @@ impl<L: MessageLog> Gateway<L> {
         inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
         let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
-        let session = Session::new(identity, device, slot, place, wanted.library.clone());
+        let session = Session::new(identity, device, slot, place, wanted.library.clone(), wanted.platform.clone());
         if !connection.shut_gate(session.clone()) {
             return Ok(());
         }
-        if let Some(older) = inner.registry.attach(&session, connection, inner.limits.user_connections)? {
+        for older in inner.registry.attach(&session, connection, inner.limits.user_connections)? {
             self.close(&older, Code::Replaced);
         }
         let since_ms = inner.clock.now_ms();

@@ -8,8 +8,9 @@ use crate::encoded::Form;
 use crate::incoming::Held;
 use crate::limits::{Guest, Limits, refused};
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use tokenim_domain::log::Since;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::plan::rate::Bucket;
 use tokenim_domain::token::caps::Cap;
@@ -64,6 +65,8 @@ pub(super) struct State {
     heads_more: bool,
     /// Conversations it has opened (true) or made passive.
     pub(super) views: HashMap<Conversation, bool>,
+    /// The last seq that was withheld from it while it was passive, by conversation.
+    pub(super) withheld: BTreeMap<Conversation, i64>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
     /// Counts its address until it is connected.
@@ -96,6 +99,7 @@ impl State {
             heads: Vec::new(),
             heads_more: false,
             views: HashMap::new(),
+            withheld: BTreeMap::new(),
             is_end_told: false,
             guest: None,
             commands: Bucket::default(),
@@ -136,6 +140,19 @@ impl State {
     /// Whether a conversation's events come to it: where it did not say, those of small ones do.
     pub(super) fn is_open(&self, conversation: &Conversation, is_large: bool) -> bool {
         self.views.get(conversation).copied().unwrap_or(!is_large)
+    }
+
+    /// Notes that it is not sent what it is passive for.
+    pub(super) fn withhold(&mut self, chunk: Chunk) {
+        self.withheld.insert(chunk.conversation, chunk.last);
+    }
+
+    /// Since when it was sent what happens in a conversation: after what was withheld, else above the seq that it resumed from,
+    /// else from its beginning.
+    pub(super) fn since(&self, conversation: &Conversation) -> Since {
+        let resumed = || self.resumed.iter().find(|(name, _)| name == conversation).map(|(_, seq)| Since::Seq(*seq));
+        let withheld = self.withheld.get(conversation).map(|seq| Since::Above(*seq));
+        withheld.or_else(resumed).unwrap_or(Since::Time(self.since_ms))
     }
 
     pub(super) fn set_view(&mut self, conversation: &Conversation, is_open: bool) -> bool {

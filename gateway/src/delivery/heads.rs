@@ -5,7 +5,7 @@ use crate::audience::Key;
 use crate::bus::Bus;
 use crate::connection::{Chunk, For, Given};
 use crate::encoded::Encoded;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokenim_domain::log::{AppRef, Event, MessageLog};
 use tokenim_protocol::live;
@@ -29,7 +29,7 @@ struct Head {
 
 /// The heads that moved since they were told, by conversation: as many as had events within a second.
 #[derive(Debug, Default)]
-pub(super) struct Heads(HashMap<Key, Head>);
+pub(super) struct Heads(BTreeMap<Key, Head>);
 
 impl Heads {
     pub(super) fn is_empty(&self) -> bool {

@@ -230,8 +230,16 @@ impl Client {
     }
 }
 
-/// Splits server frames, which are never masked or fragmented.
-fn messages(mut bytes: &[u8]) -> Vec<Value> {
+fn messages(bytes: &[u8]) -> Vec<Value> {
+    let message = |(opcode, payload): (u8, &[u8])| match opcode {
+        8 => json!({"close": u16::from_be_bytes([payload[0], payload[1]])}),
+        _ => serde_json::from_slice(payload).expect("JSON"),
+    };
+    frames(bytes).into_iter().map(message).collect()
+}
+
+/// Splits server frames, which are never masked or fragmented: opcode and payload.
+pub fn frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
     let mut out = Vec::new();
     while let [first, short, rest @ ..] = bytes {
         let (len, rest) = match short {
@@ -241,10 +249,7 @@ fn messages(mut bytes: &[u8]) -> Vec<Value> {
         };
         let (payload, rest) = rest.split_at(len);
         bytes = rest;
-        out.push(match first & 0x0F {
-            8 => json!({"close": u16::from_be_bytes([payload[0], payload[1]])}),
-            _ => serde_json::from_slice(payload).expect("JSON"),
-        });
+        out.push((first & 0x0F, payload));
     }
     out
 }

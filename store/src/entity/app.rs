@@ -15,6 +15,7 @@ pub struct Model {
     pub suspended_ms: Option<i64>,
     pub deleted_ms: Option<i64>,
     pub strangers: String,
+    pub logins: String,
 }
 
 /// No relations: queries name their joins, scoped by app.

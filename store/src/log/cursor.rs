@@ -96,14 +96,14 @@ pub(super) async fn advance(batch: &Batch<'_>, moves: &[&Watermark]) -> Result<(
 fn sent_above(held: &Held, has_begun: bool, row: &QueryResult) -> Result<i64> {
     Ok(match held.since {
         Since::Seq(_) if has_begun => 0,
-        Since::Seq(seq) => seq,
+        Since::Seq(seq) | Since::Above(seq) => seq,
         Since::Time(_) => sql::get::<Option<i64>>(row, "older")?.unwrap_or(0),
     })
 }
 
 fn asked(to: &Watermark, held: &Held) -> Value {
     let since_ms = match held.since {
-        Since::Seq(_) => None,
+        Since::Seq(_) | Since::Above(_) => None,
         Since::Time(ms) => Some(ms),
     };
     let (conversation, user) = (to.conversation.as_str(), to.user.as_str());

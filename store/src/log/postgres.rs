@@ -8,6 +8,7 @@
 //! takes a statement's snapshot before it waits for a lock.
 
 use super::append::{Head, Key, Moved, Placed, UsageRun};
+use super::found::Found;
 use super::row;
 use crate::{fault, sql};
 use sea_orm::sea_query::{ArrayType, ValueType};
@@ -32,7 +33,7 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, keys: &BTreeSet<Key>) -> Res
 }
 
 /// As SQLite's: heads, membership, blocks, repeats and predecessors of the drafts, in their order.
-/// A member is looked up by all of its key: as a plain join, without statistics, the planner may read a whole conversation's.
+/// Each is looked up by all of its key: as plain joins, without statistics, the planner may read a whole conversation's.
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
     p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.about, d.units,
@@ -47,12 +48,19 @@ LEFT JOIN LATERAL (
         WHEN substr(c.pair, 1, length(w.sender) + 1) = w.sender || '|' THEN substr(c.pair, length(w.sender) + 2)
         ELSE substr(c.pair, 1, length(c.pair) - length(w.sender) - 1) END LIMIT 1
 ) b ON true
-LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.sender AND d.client_msg_id = w.client_msg_id
-LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.sender AND p.client_msg_id = w.prev
-LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.reply_to AND y.type = 1 AND y.seq >= m.joined_seq
+LEFT JOIN LATERAL (
+    SELECT seq, epoch, type, id, at_ms, kind, body, about, units FROM message
+    WHERE app_id = c.app_id AND conversation_id = c.id AND sender = w.sender AND client_msg_id = w.client_msg_id LIMIT 1
+) d ON true
+LEFT JOIN LATERAL (
+    SELECT seq FROM message WHERE app_id = c.app_id AND conversation_id = c.id AND sender = w.sender AND client_msg_id = w.prev LIMIT 1
+) p ON true
+LEFT JOIN LATERAL (
+    SELECT seq FROM message WHERE app_id = c.app_id AND conversation_id = c.id AND seq = w.reply_to AND type = 1 AND seq >= m.joined_seq LIMIT 1
+) y ON true
 ORDER BY w.place";
 
-pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<QueryResult>> {
+pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<Found>> {
     let values = [
         ids(drafts.iter().map(|d| d.app.app.0)),
         texts(drafts.iter().map(|d| d.conversation.as_str())),
@@ -61,7 +69,7 @@ pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> R
         texts(drafts.iter().map(|d| d.prev.as_ref().map_or("", ClientMsgId::as_str))),
         numbers(drafts.iter().map(|d| d.about.reply_to.unwrap_or(0))),
     ];
-    sql::rows(tx, FIND, values).await
+    sql::rows(tx, FIND, values).await?.iter().map(Found::from_row).collect()
 }
 
 /// Heads, messages and usage rows in one statement. Heads are locked in the order of their keys before they are moved.
@@ -163,7 +171,10 @@ fn usage(runs: &[UsageRun<'_>]) -> [Value; 12] {
 const FIND_WATERMARKS: &str = "
 SELECT m.read_seq, m.received_seq, c.last_seq
 FROM unnest($1, $2, $3) WITH ORDINALITY AS w(app, conversation, member, place)
-LEFT JOIN member m ON m.app_id = w.app AND m.conversation_id = w.conversation AND m.\"user\" = w.member
+LEFT JOIN LATERAL (
+    SELECT app_id, conversation_id, read_seq, received_seq FROM member
+    WHERE app_id = w.app AND conversation_id = w.conversation AND \"user\" = w.member LIMIT 1
+) m ON true
 LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
 ORDER BY w.place";
 

@@ -1,9 +1,10 @@
 //! Messages of a batch: looked up together, given seqs in order, refused one by one.
 
 use super::append::{Batch, Head, Key, Placed};
+use super::found::{First, Found};
 use super::{postgres, sqlite};
 use crate::{fault, sql};
-use sea_orm::{DbBackend, QueryResult};
+use sea_orm::DbBackend;
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::limits::LIVE_MESSAGES_MAX;
@@ -18,15 +19,15 @@ type Once = (AppId, Conversation, User, ClientMsgId);
 ///
 /// The order of checks is the protocol's (docs/PROTOCOL.md §4): a repeat is answered before anything can refuse it.
 pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>, has_room: bool) -> Result<Vec<Result<Outcome>>> {
-    let rows = match batch.engine() {
+    let found = match batch.engine() {
         DbBackend::Postgres => postgres::find_sends(&batch.tx, &drafts).await?,
         _ => sqlite::find_sends(&batch.tx, &drafts).await?,
     };
     let placed = Vec::with_capacity(drafts.len());
     let mut run = Run { batch, has_room, heads: HashMap::new(), placed, new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
-    for (draft, row) in drafts.into_iter().zip(&rows) {
-        outcomes.push(run.one(draft, row)?.map(Outcome::Sent));
+    for (draft, found) in drafts.into_iter().zip(found) {
+        outcomes.push(run.one(draft, found)?.map(Outcome::Sent));
     }
     if !run.placed.is_empty() {
         batch.write(&run.placed, &run.heads).await?;
@@ -61,23 +62,23 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
-    fn one(&mut self, draft: Draft, row: &QueryResult) -> Result<Result<Sent>> {
-        let Some(epoch) = sql::get::<Option<i64>>(row, "epoch")? else { return Ok(Err(Code::NotFound.into())) };
-        if let Some(first) = self.first_result(&draft, row)? {
+    fn one(&mut self, draft: Draft, found: Found) -> Result<Result<Sent>> {
+        let Some(head) = found.head else { return Ok(Err(Code::NotFound.into())) };
+        if let Some(first) = self.first_result(&draft, found.first)? {
             return Ok(first);
         }
-        let Some(role) = sql::get::<Option<String>>(row, "role")? else { return Ok(Err(Code::NotFound.into())) };
+        let Some(role) = found.role else { return Ok(Err(Code::NotFound.into())) };
         let role = super::member_role(&role)?;
-        if let Err(error) = group::check_speech(role, sql::get(row, "muted_until_ms")?, self.batch.now_ms) {
+        if let Err(error) = group::check_speech(role, found.muted_until_ms, self.batch.now_ms) {
             return Ok(Err(error));
         }
-        if sql::get(row, "is_blocked")? {
+        if found.is_blocked {
             return Ok(Err(Code::Blocked.into()));
         }
-        if !self.prev_is_stored(&draft, row)? {
+        if !found.is_prev_stored && !self.prev_is_new(&draft) {
             return Ok(Err(Code::PreviousRefused.into()));
         }
-        if draft.about.reply_to.is_some() && !sql::get::<bool>(row, "reply_stored")? {
+        if draft.about.reply_to.is_some() && !found.is_reply_stored {
             let wrong = "`reply_to` is the seq of no message here";
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
         }
@@ -85,10 +86,7 @@ impl Run<'_> {
             return Ok(Err(error));
         }
         let key = (draft.app.app, draft.conversation.clone());
-        if !self.heads.contains_key(&key) {
-            self.heads.insert(key.clone(), head(epoch, row)?);
-        }
-        let head = self.heads.get_mut(&key).expect("inserted above");
+        let head = self.heads.entry(key).or_insert_with(|| head.begin());
         Ok(Ok(place(self.batch, head, &mut self.placed, &mut self.new, draft)))
     }
 
@@ -106,31 +104,31 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn first_result(&self, draft: &Draft, row: &QueryResult) -> Result<Option<Result<Sent>>> {
+    /// The outer result is the database's.
+    fn first_result(&self, draft: &Draft, stored: Option<First>) -> Result<Option<Result<Sent>>> {
         if let Some(at) = self.new.get(&once(draft)) {
             return Ok(Some(repeat_of(&self.placed[*at], draft)));
         }
-        let Some(seq) = sql::get::<Option<i64>>(row, "seq")? else { return Ok(None) };
-        let (kind, body): (String, String) = (sql::get(row, "kind")?, sql::get(row, "body")?);
+        let Some(first) = stored else { return Ok(None) };
         // Of a deleted message the content is gone, so there is nothing left to compare.
-        let about = super::row::about_of(None, sql::get::<Option<String>>(row, "about")?.as_deref())?;
-        let same = body.is_empty()
-            || (kind == draft.kind.as_str() && about.live == draft.about.live && same_json(&body, &draft.body));
-        if sql::get::<i64>(row, "type")? != super::row::MESSAGE || !same {
+        let is_live = super::row::about_of(None, first.about.as_deref())?.live;
+        let same = first.body.is_empty()
+            || (first.kind == draft.kind.as_str()
+                && is_live == draft.about.live
+                && same_json(&first.body, &draft.body));
+        if first.event_type != super::row::MESSAGE || !same {
             return Ok(Some(Err(conflict())));
         }
-        let (id, epoch) = (sql::get(row, "id")?, sql::get(row, "dup_epoch")?);
-        let (at_ms, billed) = (sql::get(row, "at_ms")?, sql::get(row, "units")?);
-        Ok(Some(Ok(Sent { id, seq, epoch, at_ms, billed, event: None })))
+        let First { seq, epoch, at_ms, units: billed, .. } = first;
+        Ok(Some(Ok(Sent { id: MessageId(first.id), seq, epoch, at_ms, billed, event: None })))
     }
 
-    fn prev_is_stored(&self, draft: &Draft, row: &QueryResult) -> Result<bool> {
-        let Some(prev) = &draft.prev else { return Ok(true) };
-        let in_batch = || {
+    /// Whether a draft has no predecessor, or one of this very batch.
+    fn prev_is_new(&self, draft: &Draft) -> bool {
+        draft.prev.as_ref().is_none_or(|prev| {
             let (app, conversation, sender, _) = once(draft);
             self.new.contains_key(&(app, conversation, sender, prev.clone()))
-        };
-        Ok(sql::get::<bool>(row, "prev_stored")? || in_batch())
+        })
     }
 }
 
@@ -179,18 +177,6 @@ fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
         at_ms: event.at_ms,
         billed: event.body.units(),
         event: None,
-    })
-}
-
-fn head(epoch: i64, row: &QueryResult) -> Result<Head> {
-    let seq = sql::get(row, "last_seq")?;
-    Ok(Head {
-        epoch,
-        found_seq: seq,
-        seq,
-        msg_no: sql::get(row, "last_msg_no")?,
-        last_ms: sql::get(row, "last_ms")?,
-        units_cum: sql::get(row, "units_cum")?,
     })
 }
 

@@ -1,29 +1,33 @@
 //! The append's statements on SQLite. Lists travel as JSON text, so that a statement's text does not vary with them.
 
 use super::append::{Head, Key, Moved, Placed, UsageRun};
+use super::found::Found;
 use super::row;
 use crate::{fault, sql};
 use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use tokenim_domain::Result;
 use tokenim_domain::log::{Draft, Watermark};
 use tokenim_domain::meter::RULE_VERSION;
 use tokenim_domain::name::ClientMsgId;
+use tokenim_domain::{Error, Result};
 use uuid::Uuid;
 
 /// Rows of one INSERT; the text of a statement varies with its size, so only these sizes are prepared.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
-/// For each draft: the conversation's head, how the sender stands there, whether the other one of a direct conversation blocks
-/// it, the event its id was used for, and whether its predecessor is stored and what it replies to is a message the sender may
-/// see. One statement for the batch, in the order of the drafts. `pair` is both names of a direct conversation with `|` between them; of a group it is NULL, and nothing is looked
-/// up.
+/// For each draft, as [`Found`] has it: the conversation's head, how the sender stands there, whether the other one of a direct
+/// conversation blocks it, whether its predecessor is stored and what it replies to is a message the sender may see, and the event its
+/// id was used for. One row for the batch, in the order of the drafts. `pair` is both names of a direct conversation with `|` between
+/// them; of a group it is NULL, and nothing is looked up.
 const FIND: &str = "
-SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
-    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.about, d.units,
-    y.seq IS NOT NULL AS reply_stored
+SELECT json_group_array(json_array(
+    json(CASE WHEN c.id IS NULL THEN 'null' ELSE json_array(c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum) END),
+    m.role, m.muted_until_ms, b.app_id IS NOT NULL, p.seq IS NOT NULL, y.seq IS NOT NULL,
+    json(CASE WHEN d.seq IS NULL THEN 'null' ELSE json_array(
+        d.seq, d.epoch, d.type, hex(d.id), d.at_ms, d.kind, d.body, d.units, d.about) END)
+) ORDER BY w.key) AS found
 FROM json_each($1) w
 LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1
 LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"user\" = w.value->>2
@@ -32,10 +36,9 @@ LEFT JOIN user_block b ON b.app_id = c.app_id AND b.other = w.value->>2 AND b.\"
     ELSE substr(c.pair, 1, length(c.pair) - length(w.value->>2) - 1) END
 LEFT JOIN message d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.sender = w.value->>2 AND d.client_msg_id = w.value->>3
 LEFT JOIN message p ON p.app_id = c.app_id AND p.conversation_id = c.id AND p.sender = w.value->>2 AND p.client_msg_id = w.value->>4
-LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.value->>5 AND y.type = 1 AND y.seq >= m.joined_seq
-ORDER BY w.key";
+LEFT JOIN message y ON y.app_id = c.app_id AND y.conversation_id = c.id AND y.seq = w.value->>5 AND y.type = 1 AND y.seq >= m.joined_seq";
 
-pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<QueryResult>> {
+pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> Result<Vec<Found>> {
     let wanted = list(drafts.iter().map(|d| {
         json!([
             hex(d.app.app.0),
@@ -46,7 +49,9 @@ pub(super) async fn find_sends(tx: &impl ConnectionTrait, drafts: &[Draft]) -> R
             d.about.reply_to
         ])
     }));
-    sql::rows(tx, FIND, [wanted.into()]).await
+    let row = sql::row(tx, FIND, [wanted.into()]).await?;
+    let row = row.ok_or_else(|| Error::internal("an aggregate has one row"))?;
+    Found::list(&sql::get::<String>(&row, "found")?)
 }
 
 /// Writes events, their usage rows and the heads they moved.
@@ -65,10 +70,10 @@ pub(super) async fn write(
             sql::run(tx, insert_text(chunk), values).await.map_err(fault::query)?;
         }
     }
-    sql::run(tx, INSERT_USAGE, [list(runs.iter().map(usage)).into()]).await.map_err(fault::query)?;
     let moved =
         heads.iter().map(|((app, id), h)| json!([hex(app.0), id.as_str(), h.seq, h.msg_no, h.last_ms, h.units_cum]));
-    sql::run(tx, MOVE_HEADS, [list(moved).into()]).await.map(drop).map_err(fault::query)
+    let values = [list(runs.iter().map(usage)).into(), list(moved).into()];
+    sql::run(tx, INSERT_USAGE_MOVE_HEADS, values).await.map(drop).map_err(fault::query)
 }
 
 pub(super) async fn find_watermarks(tx: &impl ConnectionTrait, moves: &[Watermark]) -> Result<Vec<QueryResult>> {
@@ -123,14 +128,13 @@ fn insert_text(rows: usize) -> &'static str {
     &TEXTS[&rows]
 }
 
-const INSERT_USAGE: &str = "
+/// Two statements in one text: one way to the driver's thread and back.
+const INSERT_USAGE_MOVE_HEADS: &str = "
 INSERT INTO usage_append (app_id, conversation_id, epoch, seq_to, seq_from, units, messages, bytes, key_id, label, rule_version, event_ms)
 SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8), value->>9, value->>10, value->>11
-FROM json_each($1)";
-
-const MOVE_HEADS: &str = "
+FROM json_each($1);
 UPDATE conversation SET last_seq = h.value->>2, last_msg_no = h.value->>3, last_ms = h.value->>4, units_cum = h.value->>5
-FROM json_each($1) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
+FROM json_each($2) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
 
 const FIND_WATERMARKS: &str = "
 SELECT m.read_seq, m.received_seq, c.last_seq

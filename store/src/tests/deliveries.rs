@@ -130,6 +130,16 @@ async fn what_was_there_before_the_device_or_the_member_is_passed() {
 }
 
 #[tokio::test]
+async fn what_was_withheld_is_passed_whatever_the_cursor_says() {
+    let world = ten().await;
+    world.hold("c1", "bob", "phone", 3, ALWAYS).await.unwrap();
+    world.hold("c1", "bob", "phone", 9, Since::Above(7)).await.unwrap();
+    assert_eq!(delivered(&world).await, 2 + 2, "the messages at 2, 3, 8 and 9");
+    world.hold("c1", "bob", "phone", 11, Since::Above(7)).await.unwrap();
+    assert_eq!(delivered(&world).await, 2 + 2 + 2, "what it was sent since");
+}
+
+#[tokio::test]
 async fn a_batch_is_as_its_moves_one_by_one() {
     let world = ten().await;
     let of = |user: &str, device: &str, seq, since| Write::Move(holding(world.app(), "c1", (user, device), seq, since));

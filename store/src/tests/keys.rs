@@ -46,7 +46,11 @@ async fn another_org_neither_sees_nor_changes_apps_keys_and_origins() {
         theirs().rotate_signing_key(&by, signing, new_signing_key().material, i64::MAX).await.unwrap_err(),
         theirs().revoke_signing_key(&by, signing).await.unwrap_err(),
         theirs()
-            .update_app(&by, app, AppChange { name: Some("x".into()), is_suspended: Some(true), strangers: None })
+            .update_app(
+                &by,
+                app,
+                AppChange { name: Some("x".into()), is_suspended: Some(true), ..AppChange::default() },
+            )
             .await
             .unwrap_err(),
         theirs().delete_app(&by, app).await.unwrap_err(),
@@ -82,8 +86,8 @@ async fn every_change_is_audited_and_told_to_the_nodes() {
     assert_eq!(again.code, Code::Conflict);
     org().revoke_api_key(&by, new.id, None).await.unwrap();
     org().revoke_api_key(&by, new.id, None).await.unwrap();
-    org().update_app(&by, app, AppChange { name: None, is_suspended: Some(true), strangers: None }).await.unwrap();
-    org().update_app(&by, app, AppChange { name: None, is_suspended: Some(true), strangers: None }).await.unwrap();
+    org().update_app(&by, app, AppChange { is_suspended: Some(true), ..AppChange::default() }).await.unwrap();
+    org().update_app(&by, app, AppChange { is_suspended: Some(true), ..AppChange::default() }).await.unwrap();
     org().delete_app(&by, app).await.unwrap();
     assert_eq!(org().delete_app(&by, app).await.unwrap_err().code, Code::NotFound);
     let mut told: Vec<_> = org().list_audit(None, 9).await.unwrap().into_iter().map(|event| event.action).collect();
@@ -101,7 +105,7 @@ async fn a_key_stands_as_its_app_and_org_do() {
     let key = org().create_api_key(&by, app.app, new_key(1)).await.unwrap().id;
     let standing = async || world.store.find_standing(app, key).await.unwrap().unwrap();
     assert!(standing().await.check_key(0).is_ok());
-    org().update_app(&by, app.app, AppChange { name: None, is_suspended: Some(true), strangers: None }).await.unwrap();
+    org().update_app(&by, app.app, AppChange { is_suspended: Some(true), ..AppChange::default() }).await.unwrap();
     assert_eq!(standing().await.check_key(0).unwrap_err().code, Code::AppSuspended);
     assert!(world.store.find_signing_key(world.founded.signing.id).await.unwrap().unwrap().standing.is_suspended);
     org().delete_app(&by, app.app).await.unwrap();
@@ -212,8 +216,8 @@ async fn of_two_changes_of_an_app_at_once_none_is_lost() {
     let org = || world.store.org(world.app().org);
     for round in 0..10 {
         let (name, is_suspended) = (format!("round {round}"), round % 2 == 0);
-        let rename = AppChange { name: Some(name.clone()), is_suspended: None, strangers: None };
-        let suspend = AppChange { name: None, is_suspended: Some(is_suspended), strangers: None };
+        let rename = AppChange { name: Some(name.clone()), ..AppChange::default() };
+        let suspend = AppChange { is_suspended: Some(is_suspended), ..AppChange::default() };
         let (a, b) = tokio::join!(org().update_app(&by, app, rename), org().update_app(&by, app, suspend));
         a.and(b).unwrap();
         let shown = org().show_app(app).await.unwrap().unwrap();

@@ -386,6 +386,7 @@ impl Model {
             let is_sent = match held.since {
                 Since::Seq(from) => begun || seq > from,
                 Since::Time(ms) => event.at_ms >= ms,
+                Since::Above(from) => seq > from,
             };
             if is_sent && seq >= joined && event.by.as_deref() != Some(user) && event.units > 0 {
                 *self.delivered.entry(hour_of(now_ms)).or_default() += event.units;

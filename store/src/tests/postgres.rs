@@ -378,7 +378,8 @@ async fn errand(store: Store, world: (OrgId, AppId), number: u8) -> Result<()> {
         scope().revoke_signing_key(&by, signing).await?;
         let origin = Origin::parse(&format!("https://{name}.example")).unwrap();
         scope().add_origin(&by, app, &origin).await?;
-        let renamed = AppChange { name: Some(name.clone()), is_suspended: Some(round % 2 == 0), strangers: None };
+        let renamed =
+            AppChange { name: Some(name.clone()), is_suspended: Some(round % 2 == 0), ..AppChange::default() };
         scope().update_app(&by, app, renamed).await?;
         scope().remove_origin(&by, app, &origin).await?;
         let made = scope().create_app(&by, &name, Mode::Test).await?.id;

@@ -156,8 +156,12 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
             Write::Move(watermark(app, CONVERSATIONS[*at], USERS[*user], *read, *received))
         }
         Op::Hold { at, user, device, seq, since } => {
-            // A connection that began a while ago, or one that named a place.
-            let since = since.map_or(Since::Seq(seq / 2), |ago| Since::Time(world.clock.now_ms() - ago));
+            // A connection that began a while ago, one that named a place, or one that was passive.
+            let since = match since {
+                Some(ago) => Since::Time(world.clock.now_ms() - ago),
+                None if seq % 2 == 0 => Since::Seq(seq / 2),
+                None => Since::Above(seq / 2),
+            };
             Write::Move(holding(app, CONVERSATIONS[*at], (USERS[*user], DEVICES[*device]), *seq, since))
         }
         Op::Govern { at, actor, act, user } => {

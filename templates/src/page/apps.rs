@@ -24,6 +24,8 @@ pub struct AppView {
     pub suspended: Option<Utc>,
     /// Which of its users may bring others into a conversation.
     pub strangers: Strangers,
+    /// Which connections of a user a newer one ends.
+    pub logins: Logins,
     /// Message units sent since midnight, UTC.
     pub units: i64,
 }
@@ -60,6 +62,42 @@ impl Strangers {
             Strangers::Anyone => "apps-strangers-anyone",
             Strangers::Shared => "apps-strangers-shared",
             Strangers::Server => "apps-strangers-server",
+        }
+    }
+}
+
+/// Which connections of a user a newer one ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logins {
+    /// None.
+    Devices,
+    /// Those on its platform.
+    Platforms,
+    /// All.
+    One,
+}
+
+impl Logins {
+    /// Every rule.
+    pub const ALL: &'static [Logins] = &[Logins::Devices, Logins::Platforms, Logins::One];
+
+    /// The word that forms carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Logins::Devices => "devices",
+            Logins::Platforms => "platforms",
+            Logins::One => "one",
+        }
+    }
+
+    /// The key of its text.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Logins::Devices => "apps-logins-devices",
+            Logins::Platforms => "apps-logins-platforms",
+            Logins::One => "apps-logins-one",
         }
     }
 }

@@ -89,3 +89,21 @@ async fn a_backlog_counts_once_it_is_received_and_old_history_never() {
     received(&mut phone, 8).await;
     assert_eq!(server.rest().delivered().await, 4, "a deletion counts nothing and takes nothing back");
 }
+
+#[tokio::test]
+async fn what_a_passive_connection_pages_is_passed() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let mut phone = device(&server, "phone", json!({})).await;
+    send(&server, 0, 2).await;
+    received(&mut phone, 3).await;
+    phone.ok("passive", json!({"conversation": "c1"})).await;
+    send(&server, 2, 6).await;
+    while phone.push_of("head").await["seq"] != 7 {}
+    received(&mut phone, 5).await;
+    phone.ok("open", json!({"conversation": "c1"})).await;
+    send(&server, 6, 9).await;
+    while phone.push_of("message").await["seq"] != 10 {}
+    received(&mut phone, 10).await;
+    assert_eq!(server.rest().delivered().await, 2 + 3, "what was pushed before and after");
+}

@@ -1,8 +1,10 @@
 //! A slow reader is helped once, then closed; nobody else waits for it.
 
 use crate::support::client::text_message;
-use crate::support::{Client, TestServer, until};
+use crate::support::{Client, TestServer, until, within};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 /// Enough to fill the kernel's buffers of one connection and then its queue twice.
 const MESSAGES: i64 = 250;
@@ -119,4 +121,30 @@ async fn a_peer_that_reads_nothing_is_forgotten_all_the_same() {
     let rest = server.rest();
     let gone = async || (rest.get("/v1/stats").await.ok()["connections"] == 0).then_some(());
     until(gone).await;
+}
+
+/// Nobody closes a stream from this side: the kernel gives its peer up, and with it goes its place.
+#[tokio::test]
+async fn a_stream_whose_client_never_reads_loses_its_place() {
+    let mut server = TestServer::spawn().await;
+    server.env.push(("TOKENIM_GATEWAY__UNREAD_MS", "1000".to_owned()));
+    server.kill();
+    server.start().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    let mut deaf = socket.connect(([127, 0, 0, 1], server.port()).into()).await.unwrap();
+    let head = format!("GET /v1/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", server.token("bob"));
+    deaf.write_all(head.as_bytes()).await.unwrap();
+    let rest = server.rest();
+    let connections = async |count| (rest.get("/v1/stats").await.ok()["connections"] == count).then_some(());
+    until(async || connections(1).await).await;
+    for at in 0..100 {
+        rest.send("c1", "alice", &format!("m{at}"), &"x".repeat(BYTES)).await;
+    }
+    until(async || connections(0).await).await;
+    // It never hung up.
+    let mut first = [0; 12];
+    within(deaf.read_exact(&mut first)).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
 }

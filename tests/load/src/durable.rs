@@ -1,16 +1,13 @@
 //! Durable messages per second over many 1:1 conversations, and what a bare writer of the same schema does in between.
 
 use crate::floor::append::{self, Floor, Schema};
-use crate::http::Rest;
-use crate::meter::{Cost, Meter};
+use crate::folder::{self, Common};
 use crate::report::{Failure, Spread, say, say_json, spread};
-use crate::sender::{self, Sender, Tally};
-use crate::server::{self, Common, Keys, Server};
 use crate::token;
-use crate::websocket::Connection;
 use clap::Args;
 use serde_json::json;
 use std::time::Duration;
+use tokenim_bench::{Connection, Cost, Keys, Meter, Rest, Sender, Server, Tally, receive};
 use tokio::task::JoinSet;
 
 /// Load before the measured stretch, so that caches are warm and batches have found their size.
@@ -58,6 +55,11 @@ impl Stretch {
         self.acked as f64 / self.cost.seconds
     }
 
+    /// Writes a commit.
+    fn batch(&self) -> f64 {
+        self.cost.writes_per_commit.unwrap_or(1.0)
+    }
+
     fn cpu_us(&self) -> f64 {
         self.cost.server_us as f64 / self.acked.max(1) as f64
     }
@@ -83,10 +85,10 @@ fn cpu_us(run: &append::Run) -> f64 {
 /// Runs the series.
 pub async fn run(flags: Flags) -> Result<(), Failure> {
     let (data, floors) = (flags.common.data.join("durable/server"), flags.common.data.join("durable/floor"));
-    server::fresh_folder(&flags.common.data.join("durable"))?;
+    folder::fresh(&flags.common.data.join("durable"))?;
     [&data, &floors].into_iter().try_for_each(std::fs::create_dir_all)?;
-    let keys = server::bootstrap(&flags.common.bin, &data)?;
-    let server = Server::start(&flags.common, &data).await?;
+    let keys = flags.common.bootstrap(&data)?;
+    let server = flags.common.start(&data).await?;
     let conversations = create(&server, &keys, flags.conversations).await?;
     let load = Load { server, keys, conversations };
     let mut whole = Floor::make(&floors, Schema::Whole, flags.conversations)?;
@@ -98,7 +100,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         for _ in 0..flags.rounds {
             number += 1;
             let server = stretch(&load, &flags, *in_flight, number).await?;
-            let batch = (server.cost.writes_per_commit.round() as usize).max(1);
+            let batch = (server.batch().round() as usize).max(1);
             let round = Round {
                 server,
                 whole: whole.run(*in_flight, seconds)?,
@@ -110,7 +112,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         }
         conclude(*in_flight, flags.deliver, &rounds);
     }
-    load.server.stop().await
+    Ok(load.server.stop().await?)
 }
 
 async fn create(server: &Server, keys: &Keys, count: usize) -> Result<Vec<String>, Failure> {
@@ -131,22 +133,22 @@ async fn stretch(load: &Load, flags: &Flags, in_flight: usize, number: u64) -> R
     for (pair, conversation) in load.conversations.iter().enumerate() {
         let open = async |name: &str| {
             let token = token::sign(&load.keys, &format!("{name}-{pair}"))?;
-            Connection::open(&load.server.address, &token, "").await
+            Ok::<_, Failure>(Connection::open(&load.server.address, &token, "").await?)
         };
         if flags.deliver {
-            readers.spawn_local(sender::receive(open("reader").await?, pair as u64, tally.clone()));
+            readers.spawn_local(receive(open("reader").await?, pair as u64, tally.clone()));
         }
         let window = in_flight / load.conversations.len() + usize::from(pair < in_flight % load.conversations.len());
         let run = number << 16 | pair as u64;
-        let sender = Sender::new(open("sender").await?, conversation, run, tally.clone());
-        senders.spawn_local(sender.keep_in_flight(window));
+        let mut sender = Sender::new(open("sender").await?, conversation, run, tally.clone());
+        senders.spawn_local(async move { sender.keep_in_flight(window).await });
     }
     tokio::time::sleep(WARM_UP).await;
-    let meter = Meter::start(&load.server).await?;
+    let meter = Meter::start(&load.server.watched).await?;
     tally.recording.set(true);
     tokio::time::sleep(Duration::from_secs(flags.seconds)).await;
     tally.recording.set(false);
-    let cost = meter.stop(&load.server).await?;
+    let cost = meter.stop(&load.server.watched).await?;
     tally.stopping.set(true);
     while let Some(ended) = senders.join_next().await {
         ended.map_err(|error| Failure::new(error.to_string()))??;
@@ -168,7 +170,7 @@ fn say_round(in_flight: usize, number: u64, round: &Round) {
         round.server.rate(),
         round.server.cpu_us(),
         cost.threads_per(*acked),
-        cost.writes_per_commit,
+        round.server.batch(),
         cost.client_us as f64 / cost.seconds / 1e4,
         cost.others_share * 100.0,
     ));
@@ -195,7 +197,7 @@ fn conclude(in_flight: usize, deliver: bool, rounds: &[Round]) {
     let ratio_same = of(|round| round.server.rate() / rate(&round.same_batch));
     let ratio_messages = of(|round| round.server.rate() / rate(&round.messages));
     let (cpu, floor_cpu) = (of(|round| round.server.cpu_us()), of(|round| cpu_us(&round.whole)));
-    let batch = of(|round| round.server.cost.writes_per_commit);
+    let batch = of(|round| round.server.batch());
     let others = of(|round| round.server.cost.others_share);
     say(&format!("durable {in_flight} in flight, {} turns (closed loop):", rounds.len()));
     say(&format!(

@@ -1,18 +1,15 @@
 //! One large group: server CPU per delivery, one message at a time and under load, and bare writes to as many sockets.
 
 use crate::floor::fanout::Writer;
-use crate::http::Rest;
-use crate::meter::{Cost, Meter};
+use crate::folder::{self, Common};
 use crate::report::{Failure, say, say_json, spread};
-use crate::sender::{self, Sender, Tally};
-use crate::server::{self, Common, Keys, Server};
 use crate::token;
-use crate::websocket::Connection;
 use clap::Args;
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokenim_bench::{Connection, Cost, Keys, Meter, Rest, Schedule, Sender, Server, Tally, receive};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -21,6 +18,8 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// How long deliveries may still come after the last ack.
 const TAIL: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(1);
+/// Unanswered commands of a connection (docs/PROTOCOL.md §3), a few less.
+const IN_FLIGHT_MAX: usize = 200;
 const CONVERSATION: &str = "the-group";
 
 /// Flags of `group`.
@@ -77,9 +76,9 @@ impl Stretch {
 /// Runs both paces, the floor after each.
 pub async fn run(flags: Flags) -> Result<(), Failure> {
     let data = flags.common.data.join("group");
-    server::fresh_folder(&data)?;
-    let keys = server::bootstrap(&flags.common.bin, &data)?;
-    let server = Server::start(&flags.common, &data).await?;
+    folder::fresh(&data)?;
+    let keys = flags.common.bootstrap(&data)?;
+    let server = flags.common.start(&data).await?;
     let members: Vec<String> = (0..flags.members).map(member).collect();
     let new = json!({"kind": "group", "id": CONVERSATION, "members": members});
     Rest::connect(&server.address, &keys.key).await?.post("/v1/conversations", &new.to_string()).await?;
@@ -95,7 +94,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         }
         conclude(pace, &flags, &rounds);
     }
-    server.stop().await
+    Ok(server.stop().await?)
 }
 
 fn member(number: usize) -> String {
@@ -108,17 +107,20 @@ async fn stretch(server: &Server, keys: &Keys, flags: &Flags, pace: Pace, number
     for at in 1..flags.members {
         let token = token::sign(keys, &member(at))?;
         let connection = Connection::open(&server.address, &token, "").await?;
-        readers.spawn_local(sender::receive(connection, at as u64, tally.clone()));
+        readers.spawn_local(receive(connection, at as u64, tally.clone()));
     }
     let connection = Connection::open(&server.address, &token::sign(keys, &member(0))?, "").await?;
-    let sender = Sender::new(connection, CONVERSATION, number, tally.clone());
+    let mut sender = Sender::new(connection, CONVERSATION, number, tally.clone());
     let mut sending = JoinSet::new();
     tokio::time::sleep(WARM_UP).await;
-    let meter = Meter::start(server).await?;
+    let meter = Meter::start(&server.watched).await?;
     tally.recording.set(true);
     match pace {
-        Pace::Rate(rate) => sending.spawn_local(sender.send_at_rate(rate)),
-        Pace::InFlight(window) => sending.spawn_local(sender.keep_in_flight(window)),
+        Pace::Rate(rate) => {
+            let schedule = Schedule::part(Instant::now(), rate.into(), Duration::from_secs(flags.seconds), 0, 1);
+            sending.spawn_local(async move { sender.send_on(&schedule, IN_FLIGHT_MAX).await })
+        }
+        Pace::InFlight(window) => sending.spawn_local(async move { sender.keep_in_flight(window).await }),
     };
     tokio::time::sleep(Duration::from_secs(flags.seconds)).await;
     tally.stopping.set(true);
@@ -130,7 +132,7 @@ async fn stretch(server: &Server, keys: &Keys, flags: &Flags, pace: Pace, number
     while tally.delivered.get() < expected && since.elapsed() < TAIL {
         tokio::time::sleep(POLL).await;
     }
-    let cost = meter.stop(server).await?;
+    let cost = meter.stop(&server.watched).await?;
     if tally.delivered.get() != expected {
         return Err(Failure::new(format!("{} of {expected} deliveries came", tally.delivered.get())));
     }
@@ -211,7 +213,7 @@ fn say_round(pace: Pace, number: u64, served: &Stretch, bare: &Stretch) {
         served.per_read(),
         served.p50_ms,
         served.p99_ms,
-        cost.writes_per_commit,
+        cost.writes_per_commit.unwrap_or(1.0),
         cost.client_us as f64 / cost.seconds / 1e4,
         cost.others_share * 100.0,
     ));

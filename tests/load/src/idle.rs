@@ -1,17 +1,14 @@
 //! Resident bytes of idle, authenticated connections: before, with, and after every conversation was fanned out once.
 
-use crate::http::Rest;
-use crate::process::{self, Memory};
+use crate::folder::{self, Common};
 use crate::report::{Failure, say, say_json, spread};
-use crate::sender::{self, Tally};
-use crate::server::{self, Common, Keys, Server};
 use crate::token;
-use crate::websocket::Connection;
 use clap::Args;
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokenim_bench::{Connection, Keys, Rest, Server, Tally, process, process::Memory, receive};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -70,10 +67,10 @@ struct Round {
 /// Runs the rounds.
 pub async fn run(flags: Flags) -> Result<(), Failure> {
     let data = flags.common.data.join("idle");
-    server::fresh_folder(&data)?;
-    let keys = server::bootstrap(&flags.common.bin, &data)?;
+    folder::fresh(&data)?;
+    let keys = flags.common.bootstrap(&data)?;
     let population = Rc::new(populate(&flags));
-    let server = Server::start(&flags.common, &data).await?;
+    let server = flags.common.start(&data).await?;
     let since = Instant::now();
     let groups = population.groups.iter().enumerate();
     let new = groups.map(|(at, members)| {
@@ -180,7 +177,7 @@ impl Crowd<'_> {
                 let connection = Connection::open(&address, &token, &heads).await?;
                 opened.set(opened.get() + 1);
                 drop(turn);
-                if hold { sender::receive(connection, user as u64, tally).await } else { Ok(()) }
+                if hold { Ok(receive(connection, user as u64, tally).await?) } else { Ok(()) }
             });
         }
         let since = Instant::now();
@@ -217,37 +214,37 @@ async fn measure(
     population: &Population,
     number: usize,
 ) -> Result<Round, Failure> {
-    let server = Server::start(&flags.common, data).await?;
+    let server = flags.common.start(data).await?;
     // A conversation begins with the event of its creation, and every earlier round sent two messages.
     let mut crowd = Crowd { server: &server, keys, population, seq: 2 * number as i64 - 1, tally: Tally::new() };
     tokio::time::sleep(SETTLE).await;
-    let fresh = server.memory()?;
+    let fresh = server.watched.memory()?;
     // Everybody comes and goes once, a few at a time, and every conversation has a message: the database's page caches and
     // the member lists are full then and count for no connection.
     crowd.connect(0..flags.connections, &mut JoinSet::new(), false).await?;
     tokio::time::sleep(SETTLE).await;
-    let visited = server.memory()?;
+    let visited = server.watched.memory()?;
     send_one_each(&crowd, &format!("before-{number}")).await?;
     crowd.seq += 1;
     tokio::time::sleep(SETTLE).await;
-    let before = server.memory()?;
+    let before = server.watched.memory()?;
     let mut held = JoinSet::new();
     let cpu_before = process::cpu_us(server.pid())?;
     crowd.connect(0..flags.connections / 2, &mut held, true).await?;
     let connect_us = (process::cpu_us(server.pid())? - cpu_before) as f64 / (flags.connections / 2) as f64;
     tokio::time::sleep(SETTLE).await;
-    let half = server.memory()?;
+    let half = server.watched.memory()?;
     crowd.connect(flags.connections / 2..flags.connections, &mut held, true).await?;
     tokio::time::sleep(SETTLE).await;
-    let connected = server.memory()?;
+    let connected = server.watched.memory()?;
     crowd.tally.recording.set(true);
     send_one_each(&crowd, &format!("while-{number}")).await?;
     crowd.delivered_to_all().await?;
     tokio::time::sleep(SETTLE).await;
-    let warm = server.memory()?;
+    let warm = server.watched.memory()?;
     tokio::time::sleep(PING_ROUND).await;
-    let later = server.memory()?;
-    let open = server.counted("tokenim_connections").await?;
+    let later = server.watched.memory()?;
+    let open = server.watched.counted("tokenim_connections").await?.unwrap_or(0);
     if open < flags.connections as u64 {
         return Err(Failure::new(format!("only {open} connections were open at the end")));
     }

@@ -1,22 +1,15 @@
-//! `tokenim-load`: load on a real server, and bare floors beside it in the same run.
+//! `tokenim-load`: the load of `tokenim bench` on a real server, and bare floors beside it in the same run.
 //!
-//! One thread makes all the load, so that the machine's other cores are the server's. Every figure is printed as readable
-//! lines first and as one line of JSON last.
+//! Every figure is printed as readable lines first and as one line of JSON last.
 
 mod durable;
 mod floor;
+mod folder;
 mod group;
-mod histogram;
-mod http;
 mod idle;
-mod meter;
-mod process;
 mod report;
-mod sender;
-mod server;
-mod stream;
+mod tls;
 mod token;
-mod websocket;
 
 use clap::{Parser, Subcommand};
 use report::Failure;

@@ -21,6 +21,12 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<tokenim_bench::Failure> for Failure {
+    fn from(failure: tokenim_bench::Failure) -> Self {
+        Failure(failure.to_string())
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Failure(error.to_string())

@@ -1,10 +1,10 @@
 //! User tokens, signed here as an app's own backend would (docs/PROTOCOL.md §8).
 
 use crate::report::Failure;
-use crate::server::Keys;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokenim_bench::Keys;
 
 /// Seconds a token lives; longer than any run.
 const TOKEN_SECONDS: u64 = 6 * 3600;

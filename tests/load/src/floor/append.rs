@@ -1,15 +1,11 @@
 //! The floor of a durable append: one thread, prepared statements, one transaction per batch, the same SQLite and settings.
 
-use crate::histogram::Histogram;
-use crate::process;
 use crate::report::Failure;
 use rusqlite::{Connection, Statement, params};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// What a message's row consists of beside the log's own numbers, alike for floor and server.
-pub const BODY: &str = r#"{"text":"The quick brown fox jumps over the lazy dog while the band plays on, and nobody in the room minds at all; it is late."}"#;
+use tokenim_bench::{BODY, Histogram, process};
 
 const APP: [u8; 16] = [7; 16];
 const KEY: [u8; 16] = [9; 16];

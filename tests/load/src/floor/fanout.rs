@@ -1,12 +1,12 @@
 //! The floor of a fan-out: one thread that writes prebuilt bytes to many sockets, one write each.
 
-use crate::process;
 use crate::report::Failure;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokenim_bench::process;
 
 /// What the writer is asked to do next.
 struct Round {

@@ -1,6 +1,7 @@
 //! What the kernel knows about a process: memory and CPU, from /proc.
 
-use crate::report::Failure;
+use crate::failure::Failure;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -8,7 +9,7 @@ use std::fs;
 const TICK_US: u64 = 10_000;
 
 /// Memory of a process, in KiB.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Memory {
     /// Resident, file pages included (VmRSS).
     pub rss_kb: u64,
@@ -18,15 +19,20 @@ pub struct Memory {
     pub anonymous_kb: u64,
 }
 
-/// Memory of a process now.
+/// Memory of a process now. Errors: no such process, or one of somebody else's.
 pub fn memory(pid: u32) -> Result<Memory, Failure> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let status = read(&format!("/proc/{pid}/status"))?;
+    let rollup = read(&format!("/proc/{pid}/smaps_rollup"))?;
     Ok(Memory {
         rss_kb: field(&status, "VmRSS:")?,
         pss_kb: field(&rollup, "Pss:")?,
         anonymous_kb: field(&rollup, "Anonymous:")?,
     })
+}
+
+fn read(file: &str) -> Result<String, Failure> {
+    fs::read_to_string(file)
+        .map_err(|error| Failure::new(format!("reading {file}: {error}; is the server's process id right?")))
 }
 
 fn field(text: &str, name: &str) -> Result<u64, Failure> {
@@ -37,7 +43,7 @@ fn field(text: &str, name: &str) -> Result<u64, Failure> {
 
 /// CPU microseconds a process has used: user and system, threads that ended included; the kernel counts in 10 ms.
 pub fn cpu_us(pid: u32) -> Result<u64, Failure> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let stat = read(&format!("/proc/{pid}/stat"))?;
     // The name in parentheses may hold spaces; fields are counted after it (proc(5): utime is 14, stime 15, state 3).
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split_whitespace().collect();
     let tick = |place: usize| fields.get(place).and_then(|text| text.parse::<u64>().ok());
@@ -70,6 +76,17 @@ pub fn own_thread_ns() -> Result<u64, Failure> {
 
 fn on_cpu_ns(schedstat: &str) -> u64 {
     schedstat.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// How many files this process may have open, now and at most.
+pub fn open_files_max() -> Result<(u64, u64), Failure> {
+    let limits = read("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap_or_default();
+    let mut numbers = line.split_whitespace().map(|text| text.parse().unwrap_or(u64::MAX));
+    match (numbers.next(), numbers.next()) {
+        (Some(soft), Some(hard)) => Ok((soft, hard)),
+        _ => Err(Failure::new("/proc/self/limits is not understood")),
+    }
 }
 
 /// Share of all cores that was busy since boot, as (busy, all) ticks: two readings tell how calm the machine was.

@@ -1,5 +1,6 @@
 //! A latency histogram with a bounded relative error, like HDR: 64 steps per doubling, so values are exact to 1.6 %.
 
+use serde::Serialize;
 use std::time::Duration;
 
 const STEP_BITS: u32 = 6;
@@ -12,11 +13,29 @@ const BUCKETS: usize = (STEPS as usize) * 33;
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
+    max_us: u64,
+}
+
+/// What a histogram says in a report; milliseconds, exact to 1.6 %, zeros where nothing was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// How many were counted.
+    pub count: u64,
+    /// The middle.
+    pub p50_ms: f64,
+    /// Of ten, nine were as fast.
+    pub p90_ms: f64,
+    /// Of a hundred, 99.
+    pub p99_ms: f64,
+    /// Of a thousand, 999.
+    pub p999_ms: f64,
+    /// The slowest, exactly.
+    pub max_ms: f64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { counts: vec![0; BUCKETS], total: 0 }
+        Histogram { counts: vec![0; BUCKETS], total: 0, max_us: 0 }
     }
 }
 
@@ -31,6 +50,26 @@ impl Histogram {
         let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.counts[bucket(us)] += times;
         self.total += times;
+        self.max_us = self.max_us.max(us);
+    }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.total
+    }
+
+    /// What a report says of it.
+    #[must_use]
+    pub fn quantiles(&self) -> Quantiles {
+        Quantiles {
+            count: self.total,
+            p50_ms: self.quantile_ms(0.5),
+            p90_ms: self.quantile_ms(0.9),
+            p99_ms: self.quantile_ms(0.99),
+            p999_ms: self.quantile_ms(0.999),
+            max_ms: self.max_us as f64 / 1_000.0,
+        }
     }
 
     /// The latency below which that share of the counts lies, in milliseconds; 0 where nothing was counted.
@@ -40,7 +79,7 @@ impl Histogram {
         for (place, count) in self.counts.iter().enumerate() {
             seen += count;
             if *count > 0 && seen >= wanted {
-                return upper(place) as f64 / 1_000.0;
+                return upper(place).min(self.max_us) as f64 / 1_000.0;
             }
         }
         0.0
@@ -75,7 +114,9 @@ mod tests {
             let (told, truth) = (histogram.quantile_ms(share), share * 100.0);
             assert!((told / truth - 1.0).abs() < 0.02, "{share}: {told} for {truth}");
         }
-        assert_eq!(histogram.total, 100_000);
+        let told = histogram.quantiles();
+        assert_eq!((told.count, told.max_ms), (100_000, 100.0));
+        assert!(told.p50_ms < told.p90_ms && told.p90_ms < told.p99_ms && told.p999_ms <= told.max_ms, "{told:?}");
         assert_eq!(Histogram::default().quantile_ms(0.5), 0.0);
     }
 

@@ -1,18 +1,23 @@
 //! A WebSocket client that costs little: raw frames, one read buffer for all connections of the thread.
 
-use crate::report::Failure;
+use crate::failure::{Failure, Refusal};
 use crate::stream::{Address, Stream};
+use serde::Deserialize;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::ready;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// Bytes of one read, and of the one buffer the thread keeps.
 const READ_BYTES: usize = 256 * 1024;
+/// How long a server may take to answer a connect.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a handshake answer.
 const HEAD_BYTES_MAX: usize = 4 * 1024;
-/// RFC 6455 §5.3 wants masks nobody can guess, for the sake of proxies. There is none on loopback, and the server's work is the same.
+/// RFC 6455 §5.3 wants masks nobody can guess, so that no page's script can forge bytes on the wire. All that is sent here is the
+/// generator's own, and the server's work is the same.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 const TEXT: u8 = 0x81;
@@ -21,6 +26,12 @@ const PING_PUSH: &str = "{\"push\":{\"type\":\"ping\"";
 const PONG: &str = "{\"pong\":{}}";
 /// How every delivered message begins.
 pub const MESSAGE_PUSH: &str = "{\"push\":{\"type\":\"message\"";
+
+/// A reply that says no.
+#[derive(Deserialize)]
+struct Refused {
+    error: Refusal,
+}
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
@@ -37,23 +48,71 @@ pub struct Connection {
 
 impl Connection {
     /// Connects and authenticates; `heads` is the JSON of the field, or empty.
+    ///
+    /// Errors: the server can't be reached, or refuses.
     pub async fn open(address: &Address, token: &str, heads: &str) -> Result<Self, Failure> {
+        Self::open_with(address, token, heads, |_| ()).await
+    }
+
+    /// The same, and hands on what came together with the answer, the answer first.
+    pub async fn open_with(
+        address: &Address,
+        token: &str,
+        heads: &str,
+        mut on: impl FnMut(&str),
+    ) -> Result<Self, Failure> {
+        let opened = tokio::time::timeout(PATIENCE, Self::authenticate(address, token, heads, &mut on)).await;
+        opened.map_err(|_| Failure::new(format!("a connect was not answered within {PATIENCE:?}")))?
+    }
+
+    async fn authenticate(
+        address: &Address,
+        token: &str,
+        heads: &str,
+        on: &mut impl FnMut(&str),
+    ) -> Result<Self, Failure> {
         let mut stream = address.dial().await?;
-        let request = "GET /v1/connect HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: tokenim.v1.json\r\n\r\n";
+        let host = &address.host;
+        let request = format!(
+            "GET /v1/connect HTTP/1.1\r\nhost: {host}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: tokenim.v1.json\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
         let rest = handshake_answer(&mut stream).await?;
         let mut connection = Connection { stream, partial: rest, out: Vec::new() };
         let heads = if heads.is_empty() { String::new() } else { format!(",\"heads\":{heads}") };
-        connection.queue(&format!("{{\"id\":1,\"connect\":{{\"token\":\"{token}\",\"sdk\":\"load/1\"{heads}}}}}"));
+        connection.queue(&format!("{{\"id\":1,\"connect\":{{\"token\":\"{token}\",\"sdk\":\"bench/1\"{heads}}}}}"));
         let mut answer = None;
         while answer.is_none() {
-            connection.flush().await?;
-            connection.read(|text| answer = answer.take().or_else(|| Some(text.to_owned()))).await?;
+            let taken = |text: &str| {
+                answer = answer.take().or_else(|| Some(text.to_owned()));
+                on(text);
+            };
+            connection.read(taken).await?;
         }
-        match answer {
-            Some(text) if text.starts_with("{\"id\":1,\"ok\"") => Ok(connection),
-            other => Err(Failure::new(format!("connect was answered {}", other.unwrap_or_default()))),
+        let answer = answer.unwrap_or_default();
+        if answer.starts_with("{\"id\":1,\"ok\"") {
+            return Ok(connection);
+        }
+        let refusal = serde_json::from_str(&answer).ok().map(|reply: Refused| reply.error);
+        Err(Failure::refused(format!("connect was answered {answer}"), refusal))
+    }
+
+    /// Sends a command whose id is 2, on a connection that sends nothing else, and waits for its ok. Errors: any other reply.
+    pub async fn ask(&mut self, command: &str) -> Result<(), Failure> {
+        self.queue(&format!("{{\"id\":2,{command}}}"));
+        let mut answer = None;
+        while answer.is_none() {
+            let taken = |text: &str| {
+                if text.starts_with("{\"id\":") {
+                    answer = Some(text.to_owned());
+                }
+            };
+            self.read(taken).await?;
+        }
+        match answer.unwrap_or_default() {
+            ok if ok.starts_with("{\"id\":2,\"ok\"") => Ok(()),
+            other => Err(Failure::new(format!("{command} was answered {other}"))),
         }
     }
 
@@ -72,16 +131,8 @@ impl Connection {
         self.out.extend(text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     }
 
-    /// Writes what is queued. May be dropped while it waits: what is written has left the queue.
-    pub async fn flush(&mut self) -> Result<(), Failure> {
-        while !self.out.is_empty() {
-            let written = self.stream.write(&self.out).await?;
-            self.out.drain(..written);
-        }
-        Ok(self.stream.flush().await?)
-    }
-
-    /// Waits, reads once and hands on each whole text; pings are answered (queued: flush before the next read).
+    /// Writes what is queued as far as there is room, waits, reads once and hands on each whole text. A ping is answered: the
+    /// answer goes out with the next read. May be dropped while it waits: what is written has left the queue.
     ///
     /// Errors: the server closed, with its reason.
     pub async fn read(&mut self, mut on: impl FnMut(&str)) -> Result<(), Failure> {
@@ -89,6 +140,7 @@ impl Connection {
             return Ok(());
         }
         poll_fn(|context| {
+            self.write(context)?;
             BUFFER.with_borrow_mut(|buffer| {
                 let mut into = ReadBuf::new(buffer);
                 ready!(Pin::new(&mut self.stream).poll_read(context, &mut into))?;
@@ -100,6 +152,19 @@ impl Connection {
             })
         })
         .await
+    }
+
+    fn write(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+        while !self.out.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, &self.out) {
+                Poll::Ready(written) => drop(self.out.drain(..written?)),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        match Pin::new(&mut self.stream).poll_flush(context) {
+            Poll::Ready(flushed) => Ok(flushed?),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Frames that came with the handshake's answer.
@@ -135,10 +200,9 @@ impl Connection {
                     }
                 }
                 CLOSE => {
-                    return Err(Failure::new(format!(
-                        "the server closed: {}",
-                        String::from_utf8_lossy(payload.get(2..).unwrap_or_default())
-                    )));
+                    let reason = payload.get(2..).unwrap_or_default();
+                    let what = format!("the server closed a connection: {}", String::from_utf8_lossy(reason));
+                    return Err(Failure::refused(what, serde_json::from_slice(reason).ok()));
                 }
                 other => return Err(Failure::new(format!("a frame of kind {other:#x} was not expected"))),
             }
@@ -160,7 +224,8 @@ async fn handshake_answer(stream: &mut Stream) -> Result<Vec<u8>, Failure> {
             return Ok(answer.split_off(end + 4));
         }
     }
-    Err(Failure::new(format!("the handshake was answered {}", String::from_utf8_lossy(&answer))))
+    let head: String = String::from_utf8_lossy(&answer).chars().take(200).collect();
+    Err(Failure::new(format!("the handshake of /v1/connect was answered {head:?}")))
 }
 
 /// The first frame of `bytes`: its first byte, where its payload starts and where it ends; `None` until it is whole.

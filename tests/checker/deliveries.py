@@ -1,0 +1,331 @@
+"""C13 of deliveries (PROTOCOL section 10): what devices said they have, replayed over the final log, against usage and its rows.
+
+A device's cursor in a conversation is moved by what it acknowledged and by the heads it named at its connects. Each such move is
+certain where its answer came, else open: it may have happened, at any time until a certain one overtakes it. So a replay keeps
+every place where a cursor may stand, with the least and the most units that may have been counted on the way there.
+"""
+
+from collections import Counter
+from datetime import datetime
+
+from units import units
+
+EVENTS_MAX = 10_000
+FOREVER = float("inf")
+FIELDS = ("from", "to", "cum_from", "cum_to", "own", "units", "kind")
+
+
+def millis(text):
+    """Milliseconds since 1970 of an RFC 3339 time in UTC."""
+    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+class Ledger:
+    """Running sums of one final log: all units, and those of each user's own events."""
+
+    def __init__(self, log):
+        self.events, self.at, self.total, self.own = log["events"], [0], [0], {}
+        for event in self.events:
+            self.at.append(millis(event["at"]))
+            self.total.append(self.total[-1] + units(event))
+
+    def of(self, user):
+        if user not in self.own:
+            sums = [0]
+            for event in self.events:
+                sums.append(sums[-1] + (units(event) if event["sender"] == user else 0))
+            self.own[user] = sums
+        return self.own[user]
+
+    def received(self, user, above, to):
+        """Units of others' events above one seq up to another."""
+        own = self.of(user)
+        return self.total[to] - self.total[above] - own[to] + own[above]
+
+    def older(self, above, to, ms):
+        """The last seq of a range whose event is older than a time; the seq before the range where none is."""
+        while to > above and self.at[to] >= ms:
+            to -= 1
+        return to
+
+
+class Move:
+    """One word about a cursor: up to which seq, what the connection had been sent, when it was said and when answered (ns)."""
+
+    __slots__ = ("seq", "since", "said", "answered")
+
+    def __init__(self, seq, since, said):
+        self.seq, self.since, self.said, self.answered = seq, since, said, FOREVER
+
+
+class Session:
+    """One connection: since when, and per conversation what it resumed from and what was withheld from it."""
+
+    def __init__(self, record, until):
+        self.said, self.until = record["t"], until
+        self.began = self.ended = record["w"]
+        self.heads, self.moves, self.resumed, self.withheld = {}, [], {}, {}
+
+    def since(self, conv, seq):
+        """(seq it resumed from or None, earliest and latest time it began, least and most that was withheld up to `seq`)."""
+        least, most = 0, 0
+        for first, last, missed in self.withheld.get(conv, ()):
+            if last is None or first < last:
+                most = max(most, seq if last is None else last)
+                least = max([least, *missed])
+        return self.resumed.get(conv), self.began, self.ended, least, most
+
+
+class Words:
+    """Every move of every device of a history: per (device, conversation) in the order said, and where a restore parts them."""
+
+    def __init__(self, history):
+        self.history, self.moves, self.parted = history, {}, {}
+        for device, records in history.words.items():
+            self._device(device, records)
+
+    def _say(self, session, device, conv, seq, since, said):
+        move = Move(seq, since, said)
+        self.moves.setdefault((device, conv), []).append(move)
+        return move
+
+    def _device(self, device, records):
+        session, flying = None, {}
+        ends = [r["t"] for r in records if r["e"] == "connect"][1:] + [FOREVER]
+        for r in records:
+            kind = r["e"]
+            if kind == "connect":
+                session = Session(r, ends.pop(0))
+                session.heads = {conv: self._say(session, device, conv, seq, (seq, 0, 0, 0, 0), r["t"])
+                                 for conv, (_, seq) in r["heads"].items()}
+            elif kind == "connected":
+                self._connected(session, device, r)
+            elif kind == "ack":
+                since = session.since(r["conv"], r["seq"])
+                flying[r["n"]] = self._say(session, device, r["conv"], r["seq"], since, r["t"])
+            elif kind == "ack_ok":
+                flying.pop(r["n"]).answered = r["t"]
+                if not self.history.run.get("moves_may_fail"):
+                    for move in session.moves:  # they commit before whatever the connection says next
+                        move.answered = r["t"]
+                session.moves = []
+            elif kind == "ack_fail":
+                flying.pop(r["n"]).seq = 0
+            elif kind == "passive":
+                session.withheld.setdefault(r["conv"], []).append([r["head"], None, []])
+            elif kind == "open":
+                self._opened(session, device, r)
+            elif kind == "rewind":
+                self.parted[(device, r["conv"])] = len(self.moves.get((device, r["conv"]), ()))
+
+    def _connected(self, session, device, r):
+        session.ended = r["w"]
+        for conv, (outcome, head) in r["sync"].items():
+            move = session.heads.get(conv)
+            if move is None:
+                continue
+            if outcome in ("recovered", "too_far"):
+                session.moves.append(move)
+                if outcome == "recovered" and move.seq < head:
+                    session.resumed[conv] = move.seq
+                elif outcome == "too_far":
+                    session.moves.append(self._say(session, device, conv, head, session.since(conv, head), session.said))
+            else:
+                move.seq = 0
+
+    def _opened(self, session, device, r):
+        """What others said while a connection was passive and what came after it on the wire proves that it was withheld."""
+        views, lane = session.withheld.get(r["conv"], ()), (device, r["conv"])
+        if not views or views[-1][1] is not None:
+            return
+        views[-1][1], user = r["head"], self.history.run["devices"].get(device)
+        wire = {w["seq"] for of in (self.history.wire, self.history.lost.wire) for w in of.get(lane, ())
+                if session.said <= w["t"] < session.until}
+        events = self.history.final.get(r["conv"], {"events": []})["events"]
+        if max(wire, default=0) > r["head"]:
+            views[-1][2] = [e["seq"] for e in events[views[-1][0]:r["head"]] if e["seq"] not in wire and e["sender"] != user]
+
+
+def floors(ledger, cursor, move):
+    """The least and the most seq up to which a move from a cursor passes without counting."""
+    resumed, began, ended, least, most = move.since
+    if resumed is not None:
+        low = high = 0 if cursor else resumed
+    else:
+        low, high = (ledger.older(cursor, move.seq, ms) for ms in (began, ended))
+    if most:
+        low, high = (least, most) if least else (low, max(high, most))
+    return [min(max(at, cursor, move.seq - EVENTS_MAX), move.seq) for at in (low, high)]
+
+
+class Replay:
+    """Where the cursor of one user's device may stand: {seq: (least, most) units counted on the way}. `pins` says for some
+    places how many it was, as the rows that end there have it: other ways to them did not happen."""
+
+    def __init__(self, ledger, user, pins=None):
+        self.ledger, self.user, self.pins, self.states = ledger, user, pins or {}, {0: (0, 0)}
+
+    def step(self, states, move):
+        """Where cursors stand after a move."""
+        after = {}
+        for cursor, (least, most) in states.items():
+            to = cursor
+            if move.seq > cursor:
+                low, high = floors(self.ledger, cursor, move)
+                to, received = move.seq, self.ledger.received
+                least, most = least + received(self.user, high, to), most + received(self.user, low, to)
+            self.add(after, to, least, most)
+        return after
+
+    def add(self, states, cursor, least, most):
+        if cursor in self.pins:
+            if not least <= self.pins[cursor] <= most:
+                return
+            least = most = self.pins[cursor]
+        known = states.get(cursor, (least, most))
+        states[cursor] = min(known[0], least), max(known[1], most)
+
+    def settle(self, open_moves):
+        """Where cursors stand if any of the open moves happened, or none."""
+        states = dict(self.states)
+        for move in open_moves:
+            for cursor, (least, most) in self.step(states, move).items():
+                self.add(states, cursor, least, most)
+        return states
+
+    def run(self, moves, begun=FOREVER, ended=FOREVER):
+        """Takes the moves as a reading saw them that began and ended at these times."""
+        still_open = []
+        for move in moves:
+            if not 0 < move.seq < len(self.ledger.total) or move.said > ended:
+                continue
+            if move.answered >= begun:
+                still_open.append(move)
+                continue
+            self.states = self.step(self.settle(still_open), move)
+            still_open = [other for other in still_open if other.seq > move.seq]
+        self.states = self.settle(still_open)
+
+
+class Recount:
+    """What may have been counted, by device and conversation."""
+
+    def __init__(self, history):
+        self.history, self.words, self.ledgers = history, Words(history), {}
+        self.last = {lane: self.lane(lane) for lane in self.words.moves}
+
+    def ledger(self, conv):
+        if conv not in self.ledgers:
+            self.ledgers[conv] = Ledger(self.history.final[conv])
+        return self.ledgers[conv]
+
+    def lane(self, lane, begun=FOREVER, ended=FOREVER, pins=None):
+        (device, conv), restore, moves = lane, self.history.restore, self.words.moves.get(lane, [])
+        if conv not in self.history.final:
+            return {0: (0, 0)}
+        replay = Replay(self.ledger(conv), self.history.run["devices"].get(device), pins)
+        if restore is not None:
+            parted = self.words.parted.get(lane, len(moves))
+            replay.run([move for move in moves[:parted] if move.seq <= self.history.cuts[conv]], restore["begun"], restore["ended"])
+            moves = moves[parted:]
+        replay.run(moves, begun, ended)
+        return replay.states
+
+    def at(self, reading):
+        """Places and bounds of every lane at a reading of usage; one that names no time is of the end."""
+        if "begun" not in reading:
+            return self.last
+        return {lane: self.lane(lane, reading["begun"], reading["ended"]) for lane in self.words.moves}
+
+
+def bounds(states):
+    return min(low for low, _ in states.values()), max(high for _, high in states.values())
+
+
+def total_bounds(lanes):
+    found = [bounds(states) for states in lanes.values()]
+    return sum(low for low, _ in found), sum(high for _, high in found)
+
+
+def delivered(history, reading):
+    """Units of `msg_delivered` of one reading by hour."""
+    hours, app = Counter(), history.run.get("app")
+    for item in reading["items"]:
+        if item["meter"] == "msg_delivered" and item.get("app", app) == app:
+            hours[item["at"][:13]] += item["quantity"]
+    return hours
+
+
+def check_deliveries(history, out):
+    """C13: `msg_delivered` of every reading lies within the recount of what was acknowledged, and the rows are that recount."""
+    recount = history.recount = Recount(history)
+    for reading in history.usage:
+        (least, most), said = total_bounds(recount.at(reading)), sum(delivered(history, reading).values())
+        if not least <= said <= most:
+            out.add("C13", f"{reading['label']}: {said} units delivered, the recount is {least} to {most}")
+    if history.deliveries is not None:
+        check_rows(history, recount, out)
+
+
+def check_rows(history, recount, out):
+    """C13: per device the rows tile the log up to its cursor, count what the log says, and no other device has any."""
+    rows, hours = {}, Counter()
+    for row in history.deliveries["rows"]:
+        rows.setdefault(place(history, row), []).append(row)
+        hours[row["at"][:13]] += row["units"]
+    cursors = {}
+    for cursor in history.deliveries["cursors"]:
+        cursors.setdefault(place(history, cursor), []).append((cursor["seq"], cursor["cum"]))
+    for lane in sorted({*rows, *cursors}, key=str):
+        user = history.run["devices"].get(lane[0])
+        if user not in history.run["members"].get(lane[1], ()) or lane[1] not in history.final:
+            out.add("C13", f"rows or a cursor of {lane[0]} in {lane[1]}, which is no device of a member of this app")
+            continue
+        check_lane(recount.ledger(lane[1]), user, lane, sorted(rows.get(lane, ()), key=lambda row: row["from"]), cursors.get(lane, []), out)
+    for lane in sorted({*recount.last, *rows}, key=str):
+        check_words(recount, lane, sorted(rows.get(lane, ()), key=lambda row: row["from"]), cursors.get(lane, [(0, 0)])[0][0], out)
+    if history.usage:
+        said = delivered(history, history.usage[-1])
+        for hour in sorted({*hours, *said}):
+            if hours[hour] != said[hour]:
+                out.add("C13", f"{history.usage[-1]['label']}: {said[hour]} units delivered in hour {hour}, its rows have {hours[hour]}")
+
+
+def place(history, row):
+    """The device and conversation of a row; of another app it is one that this run does not know."""
+    device = f"{row['user']}/{row['device']}"
+    return (device if row["app"] == history.run.get("app") else f"{row['app']}:{device}"), row["conv"]
+
+
+def check_lane(ledger, user, lane, rows, cursors, out):
+    """The rows of one device in one conversation; the first fault is reported, the rest follow from it."""
+    seq = cum = 0
+    for row in rows:
+        if row["from"] != seq + 1 or not row["from"] <= row["to"] < len(ledger.total):
+            out.add("C13", f"{lane[0]} in {lane[1]}: a row of {row['from']} to {row['to']} follows seq {seq}")
+            return
+        own = ledger.of(user)[row["to"]] - ledger.of(user)[seq] if row["kind"] == "received" else 0
+        counts = ledger.received(user, seq, row["to"]) if row["kind"] == "received" else 0
+        expected = (seq + 1, row["to"], cum, ledger.total[row["to"]], own, counts)
+        if tuple(row[name] for name in FIELDS[:6]) != expected or row["kind"] not in ("received", "passed"):
+            out.add("C13", f"{lane[0]} in {lane[1]}: row {[row[name] for name in FIELDS]}, by the log {expected}")
+            return
+        seq, cum = row["to"], row["cum_to"]
+    if cursors != [(seq, cum)]:
+        out.add("C13", f"{lane[0]} in {lane[1]}: cursors {cursors}, its rows end at {(seq, cum)}")
+
+
+def check_words(recount, lane, rows, stands, out):
+    """What one device was counted follows from its words, row by row, and its cursor stands where they put it."""
+    pins, counted = {0: 0}, 0
+    for row in rows:
+        counted += row["units"]
+        pins[row["to"]] = counted
+    if stands in recount.lane(lane, pins=pins):
+        return
+    states = recount.last.get(lane, {0: (0, 0)})
+    least, most = states.get(stands, (None, None))
+    if least is None:
+        out.add("C13", f"{lane[0]} in {lane[1]}: cursor at {stands}, by its words at {sorted(states)[-5:]}")
+    else:
+        out.add("C13", f"{lane[0]} in {lane[1]}: {counted} units delivered up to {stands}, which its words do not explain; in all {least} to {most}")

@@ -1,0 +1,186 @@
+"""What the devices of a generated run acknowledge, and a model of what the server counts for it, event by event."""
+
+from bisect import bisect_right
+
+from units import units
+
+
+class Session:
+    """One connection: when it began, what it resumed from, and where it is or was passive."""
+
+    def __init__(self, at, doomed):
+        self.at, self.doomed, self.resumed, self.withheld, self.passive = at, doomed, {}, {}, {}
+
+    def sends(self, conv, seq, event_ms, since_ms, begun):
+        """Whether the server knows that this connection was sent an event."""
+        if conv in self.withheld:
+            return seq > self.withheld[conv]
+        if conv in self.resumed:
+            return begun or seq > self.resumed[conv]
+        return event_ms >= since_ms
+
+
+class Devices:
+    """Adds words to the records of a model's devices and keeps the rows that follow from them."""
+
+    def __init__(self, model):
+        self.model, self.rng, self.rows, self.number = model, model.rng, {}, 0
+        self.last, self.taken, self.session = {}, {}, None
+
+    def restore(self, moment):
+        """Deliveries become what they were at the backup's moment."""
+        self.rows = {lane: [row for row in rows if row["t"] < moment] for lane, rows in self.rows.items()}
+
+    def cursor(self, lane):
+        rows = self.rows.get(lane)
+        return rows[-1]["to"] if rows else 0
+
+    def head(self, conv, at):
+        return bisect_right(self.model.committed[conv], at)
+
+    def held(self, device, at):
+        """Where a device is that the log has reached; a device may start with what comes only later."""
+        return [lane for lane, last in self.last.items() if lane[0] == device and last <= self.head(lane[1], at)]
+
+    def count(self, lane, seq, at, sent):
+        """Moves a cursor; `sent` says of each seq whether the connection was sent it."""
+        cursor, log = self.cursor(lane), self.model.logs[lane[1]]
+        kinds = ["received" if sent(place) else "passed" for place in range(cursor + 1, seq + 1)]
+        for place, kind in enumerate(kinds, cursor + 1):
+            rows = self.rows.setdefault(lane, [])
+            if not rows or place == cursor + 1 or rows[-1]["kind"] != kind:
+                cum = rows[-1]["cum_to"] if rows else 0
+                user, device = lane[0].split("/")
+                rows.append({"app": "app_1", "conv": lane[1], "user": user, "device": device, "from": place, "to": place, "cum_from": cum,
+                             "cum_to": cum, "own": 0, "units": 0, "kind": kind, "at": self.model.time(at), "t": at})
+            row, event = rows[-1], log[place - 1]
+            row["to"], size = place, units(event)
+            row["cum_to"] += size
+            if kind == "received":
+                row["own" if event["sender"] == row["user"] else "units"] += size
+
+    def said(self, lane, seq, at):
+        """An acknowledgement reaches the server."""
+        session, begun, log = self.session, self.cursor(lane) > 0, self.model.logs[lane[1]]
+        since, head = self.model.wall(session.at), self.head(lane[1], at)
+        if session.passive.get(lane[1], head) < head:
+            session.withheld[lane[1]] = head
+        self.count(lane, seq, at, lambda place: session.sends(lane[1], place, log[place - 1]["ms"], since, begun))
+
+    def connect(self, device, at, out, epoch):
+        """A connection with heads; the answer to one in ten is lost."""
+        rng, model, doomed = self.rng, self.model, self.rng.random() < 0.1
+        heads = {conv: [epoch, self.last[(of, conv)]] for of, conv in self.held(device, at) if rng.random() < 0.85}
+        early, late = (rng.choice((0, 0, 0, rng.randint(0, 9000))) for _ in range(2))
+        out.append({"e": "connect", "t": at, "dev": device, "w": model.wall(at) - early, "heads": heads})
+        session = self.session = Session(at, doomed)
+        answered, sync, since = rng.random() < 0.9, {}, model.wall(at)
+        for conv, (_, last) in heads.items():
+            head, lane = self.head(conv, at), (device, conv)
+            if epoch != model.epoch:
+                sync[conv] = ["epoch_changed", head]
+                continue
+            too_far = answered and last < head and rng.random() < 0.15
+            sync[conv] = ["too_far" if too_far else "recovered", head]
+            begun, log = self.cursor(lane) > 0, model.logs[conv]
+            if not doomed:
+                self.count(lane, last, at, lambda place, begun=begun: begun)
+            if not doomed and too_far:
+                self.count(lane, head, at, lambda place, log=log: log[place - 1]["ms"] >= since)
+            if not too_far and last < head:
+                session.resumed[conv] = last
+        if answered:
+            out.append({"e": "connected", "t": at, "dev": device, "w": since + late, "sync": sync})
+        else:
+            self.session = None
+
+    def ack(self, device, at, out):
+        """What a device has, sometimes less, sometimes again; some answers are lost, and with them the connection."""
+        rng = self.rng
+        lane = rng.choice([lane for lane in self.held(device, at) if self.last[lane]] or [None])
+        if lane is None:
+            return
+        self.number += 1
+        seq = self.last[lane] if rng.random() < 0.7 else rng.randint(1, self.last[lane])
+        word, luck = {"t": at, "dev": device, "n": self.number}, rng.random()
+        out.append({"e": "ack", "conv": lane[1], "seq": seq, **word})
+        if luck < 0.03:
+            out.append({"e": "ack_fail", **word})
+        elif luck < 0.2 or self.session.doomed:
+            if not self.session.doomed and rng.random() < 0.5:
+                self.said(lane, seq, at)
+            self.session = None
+        else:
+            self.said(lane, seq, at)
+            out.append({"e": "ack_ok", **word})
+
+    def look(self, device, conv, at, out):
+        """Makes a conversation passive, or opens it again."""
+        session, head = self.session, self.head(conv, at)
+        if conv not in session.passive:
+            session.passive[conv] = head
+            out.append({"e": "passive", "t": at, "dev": device, "conv": conv, "head": head})
+            return
+        above = session.passive.pop(conv)
+        if above < head:
+            session.withheld[conv] = head
+            self.withheld.append((conv, above, head))
+        out.append({"e": "open", "t": at, "dev": device, "conv": conv, "head": head})
+
+    def speak(self):
+        """Adds what every device says to the records that were made since the last time."""
+        for device, records in self.model.records.items():
+            self.model.records[device] = self.one(device, records)
+
+    def one(self, device, records):
+        rng, self.withheld, begin = self.rng, [], self.taken.get(device, 0)
+        new = sorted(records[begin:], key=lambda r: r["t"])
+        out, self.session = records[:begin], None
+        for r in new:
+            lane, at = (device, r.get("conv")), r["t"]
+            if r["e"] == "cursor":
+                self.last[lane] = r["seq"]
+            if r["e"] == "rewind" and (self.session is None or self.session.at != at):
+                self.connect(device, at, out, 1)
+                while self.session is None:
+                    self.connect(device, at, out, 1)
+                told = next(w for w in reversed(out) if w["e"] == "connected")["sync"]
+                told.update({conv: ["epoch_changed", self.head(conv, at)] for of, conv in self.last if of == device})
+                connect = next(w for w in reversed(out) if w["e"] == "connect")
+                connect["heads"] = {conv: [1, last] for (of, conv), last in self.last.items() if of == device}
+            if r["e"] == "app":
+                while self.session is None:
+                    self.connect(device, at, out, self.model.epoch)
+            out.append(r)
+            if r["e"] == "rewind":
+                self.last[lane] = min(self.last.get(lane, 0), r["first"] - 1)
+            elif r["e"] == "app":
+                self.last[lane] = r["seq"]
+                if rng.random() < (0.05 if lane[1] not in self.session.passive else 0.4):
+                    self.look(device, lane[1], at, out)
+                if rng.random() < 0.3:
+                    self.ack(device, at, out)
+                if rng.random() < 0.03:
+                    self.session = None
+        if self.withheld:
+            out = [r for r in out if not self.hidden(r)]
+        self.taken[device] = len(out)
+        return out
+
+    def hidden(self, r):
+        """Whether it was withheld from a passive connection."""
+        return r["e"] == "wire" and any(r["conv"] == conv and above < r["seq"] <= to for conv, above, to in self.withheld)
+
+    def usage(self, until=float("inf")):
+        """Units delivered by hour."""
+        used = {}
+        for row in (row for rows in self.rows.values() for row in rows if row["t"] <= until):
+            used[row["at"][:13]] = used.get(row["at"][:13], 0) + row["units"]
+        return used
+
+    def stored(self):
+        """What the database holds in the end."""
+        rows = [{name: value for name, value in row.items() if name != "t"} for rows in self.rows.values() for row in rows]
+        cursors = [{"app": "app_1", "conv": conv, "user": device.split("/")[0], "device": device.split("/")[1],
+                    "seq": rows[-1]["to"], "cum": rows[-1]["cum_to"]} for (device, conv), rows in self.rows.items() if rows]
+        return {"rows": rows, "cursors": cursors}
