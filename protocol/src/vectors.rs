@@ -279,6 +279,7 @@ fn written() -> Vec<(String, String)> {
         body: "{\"text\":\"x\"}",
         at_ms: AT_MS,
     };
+    let grown = live::Delta { conversation: "c1", epoch: 1, target: 11, offset: 4, text: " \"upon\"" };
     let heads = [("c1", 1, 10), ("c2", AT_MS, 2)];
     let bob_is = "{\"user\":\"bob\",\"state\":\"offline\",\"version\":7,\"devices\":[]}";
     let error = |code: Code, message, facts: Facts, wait| {
@@ -327,6 +328,8 @@ fn written() -> Vec<(String, String)> {
         ("ping: with heads", reply::ping(heads.into_iter(), true)),
         ("typing", live::typing("c1", "bob", true)),
         ("ephemeral", live::ephemeral(&ephemeral)),
+        ("stream", live::stream(&grown)),
+        ("ended", push(|out| event::write_amended(out, place(12, 3), amended("ended", 11, Some("alice"), edit)))),
         ("head", live::head("c1", 1, 10, 2)),
         ("presence", live::presence(bob_is)),
         ("notice: token_expiring", live::token_expiring(60)),
