@@ -168,7 +168,7 @@ class Device:
             lane.known_head = max(lane.known_head, outcome["head"])
         if outcome["outcome"] != "recovered":
             lane.known_head = max(lane.known_head, lane.last + 1)
-            self.look_again(lane)
+            self.look_again(lane, 0)
 
     def rewind(self, lane, epoch, first):
         """Drops what a restore took back."""

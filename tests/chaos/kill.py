@@ -38,7 +38,7 @@ LOOKS_SHARE = 0.4
 class Run:
     """One campaign on one data folder."""
 
-    drops, looks = DROPS_SHARE, LOOKS_SHARE
+    drops, looks, live_seconds = DROPS_SHARE, LOOKS_SHARE, LIVE_SECONDS
 
     def __init__(self, arguments, root):
         self.rounds_wanted, self.rng = arguments.rounds, random.Random(arguments.seed)
@@ -76,7 +76,7 @@ class Run:
         """Lets the load run, kills at a random moment after the first ack, restarts on the same port and folder."""
         start = time.monotonic_ns()
         fleet.wait_for_ack(start, FIRST_ACK_SECONDS)
-        if self.server.died_within(self.rng.uniform(*LIVE_SECONDS)):
+        if self.server.died_within(self.rng.uniform(*self.live_seconds)):
             raise ServerError(f"the server ended by itself\n{self.server.tail()}")
         self.rounds.append({"start": start, "kill": time.monotonic_ns()})
         self.server.kill()
