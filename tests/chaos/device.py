@@ -54,7 +54,8 @@ class Device:
         self._note, self.on_ack = note, on_ack
         self.ws, self.up, self.stopping, self.connects = None, False, False, 0
         self.calls, self.next_id, self.first_ack = {}, 1, False
-        self.rng, self.drops, self.words = random.Random(config.get("seed", 0)), config.get("drops", 0), 0
+        self.rng, self.words = random.Random(config.get("seed", 0)), 0
+        self.drops, self.looks = config.get("drops", 0), config.get("looks", 0)
 
     def note(self, kind, **fields):
         self._note({"e": kind, "t": time.monotonic_ns(), "dev": self.name, **fields})
@@ -115,10 +116,22 @@ class Device:
         self.up = True
         for lane in self.lanes.values():
             self.pump(lane)
+        passive = set()
         while True:
             await asyncio.sleep(RECEIVED_SECONDS)
             for lane in self.lanes.values():
                 await self.tell(lane)
+            if self.rng.random() < self.looks:
+                await self.look(self.rng.choice(list(self.lanes.values())), passive)
+
+    async def look(self, lane, passive):
+        """Makes a conversation passive, or opens it again; what it is not sent meanwhile it reads where a head tells of it."""
+        command = "open" if lane.conv in passive else "passive"
+        reply = await asyncio.wait_for(self.begin(command, {"conversation": lane.conv}), REPLY_SECONDS)
+        if "ok" in reply:
+            passive ^= {lane.conv}
+            self.note(command, conv=lane.conv, head=reply["ok"]["head"])
+            self.saw_head(lane.conv, reply["ok"]["head"], 0)
 
     async def tell(self, lane):
         """Mostly all it has of a conversation, or less, or what it said before; now and then it leaves without the answer."""
@@ -155,7 +168,7 @@ class Device:
             lane.known_head = max(lane.known_head, outcome["head"])
         if outcome["outcome"] != "recovered":
             lane.known_head = max(lane.known_head, lane.last + 1)
-            self.look_again(lane)
+            self.look_again(lane, 0)
 
     def rewind(self, lane, epoch, first):
         """Drops what a restore took back."""
@@ -215,7 +228,10 @@ class Device:
 
     def pushed(self, push):
         kind = push["type"]
-        if "seq" in push and "conversation" in push and kind != "receipt":
+        if kind == "head":
+            self.note("told", conv=push["conversation"], head=push["seq"])
+            self.saw_head(push["conversation"], push["seq"], 0)
+        elif "seq" in push and "conversation" in push and kind != "receipt":
             lane, digest = self.lanes[push["conversation"]], event_digest(push)
             self.note("wire", conv=lane.conv, seq=push["seq"], epoch=push["epoch"], id=push.get("id", ""), hash=digest)
             lane.epoch = push["epoch"]
@@ -230,10 +246,10 @@ class Device:
             lane.known_head = max(lane.known_head, lane.last + 1)
             self.look_again(lane)
 
-    def saw_head(self, conv, seq):
+    def saw_head(self, conv, seq, wait=GAP_SECONDS):
         lane = self.lanes[conv]
         lane.known_head = max(lane.known_head, seq)
-        self.look_again(lane)
+        self.look_again(lane, wait)
 
     def apply(self, lane, seq, ident, digest):
         """The gap rule: next is delivered, older is dropped, later is held and the gap is read after 200 ms."""
@@ -246,14 +262,14 @@ class Device:
             self.note("app", conv=lane.conv, seq=lane.last, id=ident, hash=digest)
         self.look_again(lane)
 
-    def look_again(self, lane):
+    def look_again(self, lane, wait=GAP_SECONDS):
         if (lane.held or lane.known_head > lane.last) and lane.waiting is None:
-            lane.waiting = asyncio.create_task(self.fill(lane))
+            lane.waiting = asyncio.create_task(self.fill(lane, wait))
 
-    async def fill(self, lane):
+    async def fill(self, lane, wait):
         """Waits out the gap, then reads the missing range; a lost connection leaves it to the next one."""
         try:
-            await asyncio.sleep(GAP_SECONDS)
+            await asyncio.sleep(wait)
             while self.up and (lane.held or lane.known_head > lane.last):
                 after = lane.last
                 page = await self.call("history", {"conversation": lane.conv, "after": after, "limit": PAGE})

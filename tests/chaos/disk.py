@@ -47,7 +47,7 @@ CHECKER_SECONDS = 60
 class DiskRun(Run):
     """One campaign on one small disk; the preparation, the load by socket and the final reads are those of kill.py."""
 
-    drops = 0
+    drops = looks = 0
 
     def __init__(self, arguments, root, disk):
         super().__init__(arguments, root)

@@ -30,12 +30,15 @@ QUIET_SECONDS = 70
 USAGE_SECONDS = 10
 # How often a device that says what it has leaves without the answer.
 DROPS_SHARE = 0.01
+# Devices that are passive in a conversation now and then, and how often they change that when they have said what they have.
+LOOKERS = ("u1/d2", "u4/d1", "u7/d1")
+LOOKS_SHARE = 0.4
 
 
 class Run:
     """One campaign on one data folder."""
 
-    drops = DROPS_SHARE
+    drops, looks, live_seconds = DROPS_SHARE, LOOKS_SHARE, LIVE_SECONDS
 
     def __init__(self, arguments, root):
         self.rounds_wanted, self.rng = arguments.rounds, random.Random(arguments.seed)
@@ -62,7 +65,9 @@ class Run:
         homes = [[] for _ in range(PROCESSES)]
         for number, (device, user) in enumerate(DEVICES.items()):
             convs = [conv for conv, members in self.members.items() if user in members]
-            homes[number % PROCESSES].append({"dev": device, "token": tokens[user], "convs": convs, "seed": f"{self.seed}/{device}", "drops": self.drops})
+            looks = self.looks if device in LOOKERS else 0
+            homes[number % PROCESSES].append({"dev": device, "token": tokens[user], "convs": convs, "seed": f"{self.seed}/{device}",
+                                              "drops": self.drops, "looks": looks})
         self.app = identity["app"]
         return [{"url": self.server.socket_url, "devices": devices, "rate": self.rate, "seed": self.seed * 100 + number,
                  "out": str(self.history / f"client-{number}.jsonl")} for number, devices in enumerate(homes)]
@@ -71,7 +76,7 @@ class Run:
         """Lets the load run, kills at a random moment after the first ack, restarts on the same port and folder."""
         start = time.monotonic_ns()
         fleet.wait_for_ack(start, FIRST_ACK_SECONDS)
-        if self.server.died_within(self.rng.uniform(*LIVE_SECONDS)):
+        if self.server.died_within(self.rng.uniform(*self.live_seconds)):
             raise ServerError(f"the server ended by itself\n{self.server.tail()}")
         self.rounds.append({"start": start, "kill": time.monotonic_ns()})
         self.server.kill()

@@ -56,7 +56,7 @@ class Database:
 class OutageRun(Run):
     """One campaign with one outage; the preparation, the load by socket and the final reads are those of kill.py."""
 
-    drops = 0
+    drops = looks = 0
 
     def __init__(self, arguments, root):
         super().__init__(arguments, root)

@@ -10,6 +10,8 @@ from server import ServerError, exit_on_sigterm, new_database
 
 COMMAND_SECONDS = 60
 LOST_SECONDS = 1.0
+# What devices have to read the restored log: those that are cut off before are sent again what they hold above a gap.
+TOLD_SECONDS = (1.0, 2.0)
 
 
 class RestoreRun(Run):
@@ -36,6 +38,7 @@ class RestoreRun(Run):
         epoch = next(line.split()[1].rstrip(":") for line in said.splitlines() if line.startswith("epoch "))
         self.facts["restore"] = {"begun": begun, "ended": ended, "epoch": int(epoch)}
         self.server.start()
+        self.live_seconds = TOLD_SECONDS
 
     def live(self, seconds):
         if self.server.died_within(seconds):

@@ -69,10 +69,8 @@ class Session:
     def since(self, conv, seq):
         """(seq it resumed from or None, earliest and latest time it began, least and most that was withheld up to `seq`)."""
         least, most = 0, 0
-        for first, last, missed in self.withheld.get(conv, ()):
-            if last is None or first < last:
-                most = max(most, seq if last is None else last)
-                least = max([least, *missed])
+        for _, last, missed in self.withheld.get(conv, ()):
+            most, least = max(most, seq if last is None else last), max([least, *missed])
         return self.resumed.get(conv), self.began, self.ended, least, most
 
 
@@ -113,8 +111,8 @@ class Words:
                 flying.pop(r["n"]).seq = 0
             elif kind == "passive":
                 session.withheld.setdefault(r["conv"], []).append([r["head"], None, []])
-            elif kind == "open":
-                self._opened(session, device, r)
+            elif kind in ("told", "open"):
+                self._told(session, device, r)
             elif kind == "rewind":
                 self.parted[(device, r["conv"])] = len(self.moves.get((device, r["conv"]), ()))
 
@@ -133,17 +131,20 @@ class Words:
             else:
                 move.seq = 0
 
-    def _opened(self, session, device, r):
-        """What others said while a connection was passive and what came after it on the wire proves that it was withheld."""
-        views, lane = session.withheld.get(r["conv"], ()), (device, r["conv"])
+    def _told(self, session, device, r):
+        """Of what others said since a connection is passive, all up to a head that it is told was withheld, but for what came on
+        the wire; up to that of an `open` only where something above it has come."""
+        views, lane, conv = session.withheld.get(r["conv"], ()), (device, r["conv"]), r["conv"]
         if not views or views[-1][1] is not None:
             return
-        views[-1][1], user = r["head"], self.history.run["devices"].get(device)
         wire = {w["seq"] for of in (self.history.wire, self.history.lost.wire) for w in of.get(lane, ())
                 if session.said <= w["t"] < session.until}
-        events = self.history.final.get(r["conv"], {"events": []})["events"]
-        if max(wire, default=0) > r["head"]:
-            views[-1][2] = [e["seq"] for e in events[views[-1][0]:r["head"]] if e["seq"] not in wire and e["sender"] != user]
+        if r["e"] == "open":
+            views[-1][1] = r["head"]
+        if r["e"] == "told" or max(wire, default=0) > r["head"]:
+            user, events = self.history.run["devices"].get(device), self.history.final.get(conv, {"events": []})["events"]
+            below = range(min(r["head"], len(events)), views[-1][0], -1)
+            views[-1][2] += next(([seq] for seq in below if seq not in wire and events[seq - 1]["sender"] != user), [])
 
 
 def floors(ledger, cursor, move):

@@ -115,17 +115,19 @@ class Devices:
             out.append({"e": "ack_ok", **word})
 
     def look(self, device, conv, at, out):
-        """Makes a conversation passive, or opens it again."""
+        """Makes a conversation passive, is told where it stands, or opens it again."""
         session, head = self.session, self.head(conv, at)
         if conv not in session.passive:
             session.passive[conv] = head
             out.append({"e": "passive", "t": at, "dev": device, "conv": conv, "head": head})
             return
-        above = session.passive.pop(conv)
+        above, kind = session.passive[conv], self.rng.choice(("told", "open"))
         if above < head:
             session.withheld[conv] = head
             self.withheld.append((conv, above, head))
-        out.append({"e": "open", "t": at, "dev": device, "conv": conv, "head": head})
+        if kind == "open":
+            del session.passive[conv]
+        out.append({"e": kind, "t": at, "dev": device, "conv": conv, "head": head})
 
     def speak(self):
         """Adds what every device says to the records that were made since the last time."""

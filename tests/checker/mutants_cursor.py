@@ -337,7 +337,8 @@ def counted_though_nobody_said_so(case):
 @mutant("invalid")
 def acknowledged_what_it_never_had(case):
     ended = {(r["dev"], r["n"]) for kind in ("ack_ok", "ack_fail") for r in case.records(kind)}
-    word = case.pick(r for r in case.records("ack") if (r["dev"], r["n"]) not in ended)
+    counted = {(f"{row['user']}/{row['device']}", row["conv"], row["to"]) for row in case.deliveries["rows"]}
+    word = case.pick(r for r in case.records("ack") if (r["dev"], r["n"]) not in ended and (r["dev"], r["conv"], r["seq"]) not in counted)
     if word is None:
         return False
     word["seq"] += FAR

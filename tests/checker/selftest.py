@@ -25,7 +25,7 @@ import mutants_usage  # noqa: F401
 CLEAN_HISTORIES = 1000
 SEEDS_PER_MUTANT = 5
 TRIES_MAX = 200
-MUTANTS_MIN = 40
+MUTANTS_MIN = 100
 
 
 def judge(parts):
