@@ -27,6 +27,7 @@ pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure>
     tasks.spawn(tokenim_jobs::runner::run(store.clone(), jobs, stop.clone()));
     tasks.spawn(crate::node::run(store.clone(), gateway.clone(), stop.clone()));
     tasks.spawn(crate::minutes::run(store.clone(), gateway.clone(), stop.clone()));
+    tasks.spawn(crate::bodies::run(store.clone(), stop.clone()));
     if let Some(tls) = tls {
         let asked = signal(SignalKind::hangup()).map_err(no_signals)?;
         tasks.spawn(tls.watch(asked, stop.clone()));

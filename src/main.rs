@@ -1,6 +1,7 @@
 //! The binary: parses the command line and runs one command.
 
 mod app;
+mod bodies;
 mod cli;
 mod config;
 mod lifecycle;

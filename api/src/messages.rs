@@ -225,7 +225,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
         Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(String::as_str))?,
     };
-    let about = About { reply_to: new.reply_to, mentions, silent: new.silent };
+    let about = About { reply_to: new.reply_to, mentions, silent: new.silent, large: None };
     Ok(Draft {
         app: caller.app(),
         conversation,

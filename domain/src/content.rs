@@ -22,10 +22,20 @@ struct Text<'a> {
 /// `text`, `file` an object, `json` anything.
 /// Errors: `invalid_field` naming `kind` or `body`; `payload_too_large`.
 pub fn check(kind: &str, body: &str) -> Result<ContentKind> {
-    let kind = ContentKind::find(kind).ok_or_else(|| Error::invalid("kind", "`kind` must be text, json or file"))?;
+    let kind = find_kind(kind)?;
     if body.len() > FRAME_BYTES_MAX {
         return Err(Error::new(Code::PayloadTooLarge).says("a message body holds at most 64 KiB"));
     }
+    check_body(kind, body)
+}
+
+/// The content kind of a name. Errors: `invalid_field` naming `kind`.
+pub fn find_kind(kind: &str) -> Result<ContentKind> {
+    ContentKind::find(kind).ok_or_else(|| Error::invalid("kind", "`kind` must be text, json or file"))
+}
+
+/// Checks a body of any size, as [`check`] does; whoever calls bounds it. Errors: `invalid_field` naming `body`.
+pub fn check_body(kind: ContentKind, body: &str) -> Result<ContentKind> {
     strict::check(body, JSON_KEYS_MAX).map_err(|error| Error::invalid("body", error.to_string()))?;
     let fits = match kind {
         ContentKind::Text => serde_json::from_str::<Text<'_>>(body).is_ok(),

@@ -103,6 +103,8 @@ ids! {
     NodeId "node";
     /// A job of the queue.
     JobId "job";
+    /// A body that comes in chunks, and the object that holds it afterwards.
+    UploadId "upl";
 }
 
 impl OrgId {

@@ -4,6 +4,7 @@ mod amend;
 mod event;
 mod outcome;
 mod query;
+mod upload;
 mod write;
 
 pub use amend::{
@@ -17,6 +18,7 @@ pub use query::{
     RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
+pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Sealed, Upload, UploadRef};
 pub use write::{
     BlockChange, Draft, Governing, GroupAct, Held, MemberChange, NewConversation, Since, Watermark, Write,
 };
@@ -26,6 +28,7 @@ use crate::id::{AppId, KeyId, OrgId};
 use crate::name::{Conversation, Device, User};
 use std::future::Future;
 use std::sync::Arc;
+use tokenim_protocol::Code;
 
 /// An app, with the org it belongs to: the scope of everything below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,4 +130,45 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Closes what a process before this one left open: its users were seen until it was alive last.
     fn close_seen(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Begins a body that comes in chunks, or goes on with the one that began under the same id.
+    ///
+    /// Errors: as [`MessageLog::check_speaker`]; `conflict` where the id was used for another body; `limit_reached`.
+    fn begin_upload(&self, _new: NewUpload) -> impl Future<Output = Result<Upload>> + Send {
+        no_large_bodies()
+    }
+
+    /// How far a body has come. Errors: `not_found`.
+    fn find_upload(&self, _at: UploadRef) -> impl Future<Output = Result<Upload>> + Send {
+        no_large_bodies()
+    }
+
+    /// Keeps a chunk; it is durable when this returns, and a repeat takes its place.
+    ///
+    /// Errors: `not_found`; `invalid_field` at `index` or `data`.
+    fn put_chunk(&self, _at: UploadRef, _index: i64, _data: Vec<u8>) -> impl Future<Output = Result<()>> + Send {
+        no_large_bodies()
+    }
+
+    /// Checks a body that is complete and keeps it as one; the message is then an ordinary send.
+    ///
+    /// Errors: `not_found`; `upload_incomplete`; `checksum_mismatch`; `invalid_field` at `body`.
+    fn seal_upload(&self, _at: UploadRef) -> impl Future<Output = Result<Sealed>> + Send {
+        no_large_bodies()
+    }
+
+    /// Gives a body up that is not committed. Errors: `not_found`; `conflict` for one that is a message.
+    fn drop_upload(&self, _at: UploadRef) -> impl Future<Output = Result<()>> + Send {
+        no_large_bodies()
+    }
+
+    /// Reads a part of a large body. Errors: `not_found`; `invalid_field` at `offset` beyond its end.
+    fn read_body(&self, _query: BodyQuery) -> impl Future<Output = Result<BodyPart>> + Send {
+        no_large_bodies()
+    }
+}
+
+/// What a log that keeps no large bodies answers.
+async fn no_large_bodies<T>() -> Result<T> {
+    Err(Code::NotSupported.into())
 }

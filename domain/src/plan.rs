@@ -18,6 +18,8 @@ pub const TEST_MESSAGE_RATE_MAX: i64 = 50;
 pub const TEST_UNITS_MAX: i64 = 10_000;
 /// Message units of a test app while no owner of its org has verified an address.
 pub const TRIAL_UNITS_MAX: i64 = 100;
+/// Bytes of one large body of a test app, whatever the plan.
+pub const TEST_LARGE_BODY_BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// How long such an app may send, in milliseconds from its creation.
 pub const TRIAL_MS: i64 = 24 * 3_600_000;
 
@@ -28,7 +30,8 @@ texts! {
         MessageRate "message_rate", /// Message units in a calendar month (UTC), over the org's live apps.
         MsgSent "msg_sent", /// Apps that are not deleted.
         Apps "apps", /// Members of the org, open invitations counted.
-        Members "members", }
+        Members "members", /// Bytes of the body of one message that comes in chunks.
+        LargeBodyBytes "large_body_bytes", }
 }
 texts! {
     /// What happens at an entitlement's value.
@@ -79,6 +82,7 @@ impl Feature {
             Feature::MsgSent => "message units a month",
             Feature::Apps => "apps",
             Feature::Members => "members",
+            Feature::LargeBodyBytes => "bytes of a message that comes in chunks",
         }
     }
 }
@@ -113,6 +117,8 @@ pub struct Limits {
     pub units: Option<i64>,
     /// What is counted together.
     pub period: Period,
+    /// Bytes of one large body; `None` = as many as the wire allows.
+    pub large_body_bytes: Option<i64>,
 }
 
 impl Limits {
@@ -125,6 +131,7 @@ impl Limits {
             message_rate: bound(Feature::MessageRate),
             units: bound(Feature::MsgSent),
             period: Period::month(now_ms),
+            large_body_bytes: bound(Feature::LargeBodyBytes),
         }
     }
 
@@ -139,6 +146,7 @@ impl Limits {
             message_rate: Some(TEST_MESSAGE_RATE_MAX),
             units: Some(units),
             period,
+            large_body_bytes: Some(TEST_LARGE_BODY_BYTES_MAX),
         }
     }
 }

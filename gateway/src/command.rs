@@ -1,6 +1,7 @@
 //! The commands, one file each: read the fields, check them, hand the work on.
 
 pub mod amend;
+pub mod chunk;
 pub(crate) mod connect;
 pub mod conversation;
 pub mod govern;

@@ -1,10 +1,12 @@
 //! Domain events and entries as the wire's JSON; each event is encoded once, however many receive it.
 
 use crate::encoded::Encoded;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
-    About, Amended, ConversationView, Entry, Event, EventBody, Listed, Member, Mentions, MessageAct, MessageState,
-    Page, Pins, Reactor, Receipts, Sent,
+    About, Amended, BodyPart, ConversationView, Entry, Event, EventBody, Listed, Member, Mentions, MessageAct,
+    MessageState, Page, Pins, Reactor, Receipts, Sent, Upload,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -24,7 +26,11 @@ pub fn write_event(out: &mut String, event: &Event) {
             let id = id.to_string();
             let (sender, client_msg_id) = (sender.as_str(), client_msg_id.as_str());
             let (kind, body) = (kind.as_str(), Some(&**body).filter(|body| !body.is_empty()));
-            let more = more(about, state.as_deref());
+            let mut more = more(about, state.as_deref());
+            if let Some(large) = about.large.filter(|_| body.is_none()) {
+                more.raw(",\"large\":{\"bytes\":").int(large.bytes);
+                more.raw(",\"sha256\":").quoted(&large.sha256.to_string()).raw("}");
+            }
             event::write_message(
                 out,
                 place,
@@ -213,6 +219,29 @@ pub fn sent(sent: &Sent) -> String {
         "false"
     });
     out.raw(",\"billed\":").int(sent.billed).raw("}");
+    out
+}
+
+/// The ok value of `chunk.begin`.
+#[must_use]
+pub fn upload(upload: &Upload) -> String {
+    let mut out = String::from("{\"upload\":");
+    out.quoted(&upload.id.to_string()).raw(",\"chunk_bytes\":").int(upload.chunk_bytes);
+    out.raw(",\"chunks\":").int(upload.chunks).raw(",\"missing\":[");
+    list(&mut out, &upload.missing, |out, (first, last)| {
+        out.raw("[").int(*first).raw(",").int(*last).raw("]");
+    });
+    out.raw("],\"committed\":").raw(if upload.is_committed { "true}" } else { "false}" });
+    out
+}
+
+/// The ok value of `body.get`.
+#[must_use]
+pub fn body_part(part: &BodyPart) -> String {
+    let mut out = String::from("{\"data\":");
+    out.quoted(&STANDARD.encode(&part.data)).raw(",\"offset\":").int(part.offset).raw(",\"bytes\":").int(part.bytes);
+    let is_done = part.offset + part.data.len() as i64 >= part.bytes;
+    out.raw(",\"done\":").raw(if is_done { "true}" } else { "false}" });
     out
 }
 

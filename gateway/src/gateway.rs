@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
-use tokenim_domain::log::{AppRef, MessageLog, Outcome, Write};
+use tokenim_domain::log::{AppRef, MessageLog, NewUpload, Outcome, Upload, Write};
 use tokenim_domain::rng::Rng;
 use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Error, Result};
@@ -180,6 +180,16 @@ impl<L: MessageLog> Gateway<L> {
         let job = Job { write, origin: Origin::Call(done), place };
         self.inner.appender.submit(job).inspect_err(|error| self.inner.counters.refuse(error.code))?;
         outcome.await.unwrap_or_else(|_| Err(Code::OutcomeUnknown.into()))
+    }
+
+    /// Begins a body that comes in chunks, or goes on with it.
+    ///
+    /// Errors: `org_suspended`, `app_suspended`; `plan_limit`; as [`MessageLog::begin_upload`].
+    pub async fn begin_upload(&self, new: NewUpload) -> Result<Upload> {
+        let place = self.place(new.app).await?;
+        place.admit(None)?;
+        place.pool.admit_body(new.bytes)?;
+        self.inner.log.begin_upload(new).await
     }
 
     /// Queues a command's write, or answers at once that the queue is full or the app too fast.

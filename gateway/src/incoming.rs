@@ -179,6 +179,11 @@ impl<L: MessageLog> Gateway<L> {
             Command::PresenceSet => command::presence::set(&call),
             Command::PresenceWatch => command::presence::watch(&call),
             Command::PresenceGet => command::presence::get(&call),
+            Command::ChunkBegin => command::chunk::begin(&call),
+            Command::ChunkPut => command::chunk::put(&call),
+            Command::ChunkCommit => command::chunk::commit(&call),
+            Command::ChunkAbort => command::chunk::abort(&call),
+            Command::BodyGet => command::chunk::body(&call),
         }
     }
 }

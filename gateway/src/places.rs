@@ -37,6 +37,8 @@ pub struct Pool {
     /// Messages per second, to tell; `i64::MAX` = without limit.
     rate_max: AtomicI64,
     quota: Mutex<Quota>,
+    /// Bytes of one large body; `i64::MAX` = as many as the wire allows.
+    large_body_max: AtomicI64,
 }
 
 impl Pool {
@@ -48,6 +50,7 @@ impl Pool {
             rate: Rate::default(),
             rate_max: AtomicI64::new(i64::MAX),
             quota: Mutex::new(Quota::new(units, period, terms.used)),
+            large_body_max: AtomicI64::new(i64::MAX),
         };
         pool.set(&terms.limits);
         Arc::new(pool)
@@ -57,6 +60,7 @@ impl Pool {
         self.connections_max.store(limits.connections.unwrap_or(i64::MAX), Ordering::Relaxed);
         self.rate_max.store(limits.message_rate.unwrap_or(i64::MAX), Ordering::Relaxed);
         self.rate.set(limits.message_rate);
+        self.large_body_max.store(limits.large_body_bytes.unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     fn quota(&self) -> MutexGuard<'_, Quota> {
@@ -91,6 +95,17 @@ impl Pool {
             let facts = Facts { feature, limit: Some(limit), ..Facts::default() };
             Error::new(Code::RateLimited).retry_after(wait_ms).with(facts)
         })
+    }
+
+    /// Asks that a body of so many bytes may be sent. Errors: `plan_limit`.
+    pub fn admit_body(&self, bytes: i64) -> Result<()> {
+        let limit = self.large_body_max.load(Ordering::Relaxed);
+        if bytes <= limit {
+            return Ok(());
+        }
+        let (feature, message) = (Feature::LargeBodyBytes.as_str(), format!("the plan allows {limit} bytes a message"));
+        let facts = Facts { feature: Some(feature), limit: Some(limit), ..Facts::default() };
+        Err(Error::new(Code::PlanLimit).says(message).at("bytes").with(facts))
     }
 
     /// What a batch may add; [`Pool::settle`] ends it.

@@ -92,6 +92,17 @@ pub const MESSAGE_UNIT_BYTES: usize = 5_120;
 /// Conversation patterns in the `caps` of one token.
 pub const CAPS_MAX: usize = 32;
 
+/// Bytes of one chunk of a large body: as base64 it fits a client's message.
+pub const CHUNK_BYTES_MAX: i64 = 32 * 1024;
+/// Bytes of one chunk at least, so that a body has a bounded number of them.
+pub const CHUNK_BYTES_MIN: i64 = 4 * 1024;
+/// Bytes of one large body, whatever the plan: the whole of it is in memory once, when it is checked.
+pub const LARGE_BODY_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// Bodies of one user that have begun and are not committed.
+pub const OPEN_UPLOADS_MAX: i64 = 16;
+/// Bytes of one page of a large body; as base64 they fit a server's frame.
+pub const BODY_PAGE_BYTES_MAX: i64 = 128 * 1024;
+
 /// Reconnect timings announced by the connect reply, in milliseconds.
 pub mod reconnect {
     /// First retry after an abnormal end: uniform in `0..FIRST_MS`.

@@ -113,6 +113,11 @@ fn fit(command: Command, text: &str) -> Result<(), Misfit> {
         Command::PresenceWatch | Command::PresenceGet => form::<command::Users<'_>>(text),
         Command::Receipts => form::<command::Receipts<'_>>(text),
         Command::Open | Command::Passive => form::<command::View<'_>>(text),
+        Command::ChunkBegin => form::<command::ChunkBegin<'_>>(text),
+        Command::ChunkPut => form::<command::ChunkPut<'_>>(text),
+        Command::ChunkCommit => form::<command::ChunkCommit<'_>>(text),
+        Command::ChunkAbort => form::<command::ChunkAbort<'_>>(text),
+        Command::BodyGet => form::<command::BodyGet<'_>>(text),
     }
 }
 

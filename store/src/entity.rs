@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod invitation;
 pub mod job;
 pub mod join_request;
+pub mod large_body;
 pub mod mail_link;
 pub mod management_key;
 pub mod member;
@@ -40,6 +41,7 @@ pub mod reaction;
 pub mod recovery_code;
 pub mod signing_key;
 pub mod subscription;
+pub mod upload;
 pub mod usage_append;
 pub mod usage_bucket;
 pub mod usage_receive;
@@ -48,6 +50,6 @@ pub mod user_block;
 mod prelude {
     pub use sea_orm::entity::prelude::*;
     pub use tokenim_domain::id::{
-        AccountId, AnnouncementId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId,
+        AccountId, AnnouncementId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId, UploadId,
     };
 }

@@ -31,6 +31,7 @@ mod members;
 mod node_minutes;
 mod nodes;
 mod nonce;
+mod objects;
 mod open;
 mod operator_keys;
 mod orgs;
@@ -44,6 +45,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod totp;
+mod uploads;
 mod usage;
 mod used;
 
@@ -68,6 +70,7 @@ pub use members::{MEMBERS_READ_MAX, OrgMember, Seats};
 pub use node_minutes::{MINUTE_AGE_MAX_MS, NodeMinute};
 pub use nodes::{Beat, NODE_STALE_MS, Node};
 pub use nonce::NONCE_BYTES;
+pub use objects::{Objects, S3Settings};
 pub use open::{
     DatabaseLock, Durability, Opened, ServeLock, Settings, is_postgres_url, lock_database, lock_for_serving,
 };
@@ -79,6 +82,7 @@ pub use scope::OrgScope;
 pub use signing_keys::{NewMaterial, NewSigningKey, SigningKeyView};
 pub use terms::{ORIGINS_MAX, QuotaState};
 pub use totp::TotpSeed;
+pub use uploads::{GRACE_MS, UPLOAD_MS_MAX};
 pub use usage::{UsageHour, UsageHours};
 pub use used::UsedKey;
 
@@ -88,7 +92,7 @@ use std::sync::atomic::AtomicI64;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::MasterKey;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// The store: connections by what they are for, and what queries need to make ids, times and seals.
 ///
@@ -109,6 +113,10 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     master: MasterKey,
+    /// Where the bytes of large bodies are.
+    objects: Objects,
+    /// Bodies that may be checked at a time: each is in memory whole.
+    seals: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Store {
@@ -118,6 +126,12 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
+    /// The same store with the bytes of large bodies elsewhere than in the data folder.
+    #[must_use]
+    pub fn with_objects(self, objects: Objects) -> Self {
+        Store { objects, ..self }
+    }
+
     /// The platform's master key.
     #[must_use]
     pub fn master(&self) -> &MasterKey {

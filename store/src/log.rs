@@ -18,11 +18,13 @@ mod row;
 mod send;
 mod speech;
 mod sqlite;
+pub(crate) mod upload;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member, MemberList, MembersQuery,
-    MessageLog, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Write,
+    AppRef, BodyPart, BodyQuery, Commit, ConversationView, DirectoryCursor, Entry, ListQuery, Listed, Member,
+    MemberList, MembersQuery, MessageLog, NewUpload, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor,
+    Receipts, ReceiptsQuery, Sealed, Seen, Upload, UploadRef, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -143,5 +145,29 @@ impl MessageLog for Store {
 
     async fn close_seen(&self) -> Result<()> {
         presence::close(self).await
+    }
+
+    async fn begin_upload(&self, new: NewUpload) -> Result<Upload> {
+        upload::begin(self, &new).await
+    }
+
+    async fn find_upload(&self, at: UploadRef) -> Result<Upload> {
+        upload::find(self, &at).await
+    }
+
+    async fn put_chunk(&self, at: UploadRef, index: i64, data: Vec<u8>) -> Result<()> {
+        upload::put(self, &at, index, data).await
+    }
+
+    async fn seal_upload(&self, at: UploadRef) -> Result<Sealed> {
+        upload::seal(self, &at).await
+    }
+
+    async fn drop_upload(&self, at: UploadRef) -> Result<()> {
+        upload::give_up(self, &at).await
+    }
+
+    async fn read_body(&self, query: BodyQuery) -> Result<BodyPart> {
+        upload::read_body(self, &query).await
     }
 }

@@ -5,13 +5,15 @@ mod postgres;
 mod sqlite;
 
 pub use folder::{ServeLock, lock_for_serving};
-pub(crate) use folder::{check_private, io_fault, read_master_key};
+pub(crate) use folder::{check_private, io_fault, make_private_folder, read_master_key, unusable};
 #[cfg(test)]
 pub(crate) use postgres::check_role;
 pub use postgres::{DatabaseLock, is_postgres_url, lock_database};
 pub(crate) use postgres::{Owner, options};
 
 use crate::db::Db;
+use crate::log::upload::SEALS_MAX;
+use crate::objects::Objects;
 use crate::{Store, sql};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokenim_domain::Result;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::Secret;
+use tokio::sync::Semaphore;
 
 /// Where the data is and how hard it is kept.
 #[derive(Debug, Clone)]
@@ -81,7 +84,7 @@ impl Store {
     /// Errors: `unavailable` or `internal` with the cause: folder not writable, file not a database, key file readable by
     /// others, PostgreSQL out of reach; `conflict` for another database's key file. Source: docs/ARCHITECTURE.md, invariants.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Opened> {
-        folder::make_private_folder(&settings.data).map_err(|error| folder::unusable(&settings.data, &error))?;
+        make_private_folder(&settings.data).map_err(|error| unusable(&settings.data, &error))?;
         folder::refuse_half_restored(&settings.data)?;
         let turn = folder::take_turn(&settings.data.join("open.lock")).await?;
         let (file, key) = (settings.data.join("tokenim.db"), settings.data.join("master.key"));
@@ -109,8 +112,21 @@ impl Store {
         let in_flight = Arc::new(AtomicI64::new(i64::MAX));
         let Pools { writer, readers, log_writer, log_readers, fan_out } = pools;
         let jobs_nudge = Arc::default();
-        let store =
-            Store { writer, readers, log_writer, log_readers, fan_out, in_flight, jobs_nudge, clock, rng, master };
+        let (objects, seals) = (Objects::folder(settings.data.join("objects")), Arc::new(Semaphore::new(SEALS_MAX)));
+        let store = Store {
+            writer,
+            readers,
+            log_writer,
+            log_readers,
+            fan_out,
+            in_flight,
+            jobs_nudge,
+            clock,
+            rng,
+            master,
+            objects,
+            seals,
+        };
         store.check_master().await?;
         Ok(Opened { store, migrated })
     }

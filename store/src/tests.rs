@@ -33,6 +33,7 @@ mod range;
 mod repeat;
 mod restore;
 mod schema;
+mod uploads;
 mod usage;
 mod watermark;
 mod world;

@@ -4,8 +4,8 @@ mod commands;
 mod pages;
 mod routes;
 
-use crate::support::token::{now_s, sign};
-use crate::support::{Rest, TestServer};
+use crate::support::token::{now_s, sign, user_token};
+use crate::support::{Client, Rest, TestServer};
 use serde_json::{Value, json};
 
 /// What every text of org B that A never names contains; it must not be in anything A receives.
@@ -34,6 +34,7 @@ pub struct Ids {
     pub key: String,
     pub kid: String,
     pub email: String,
+    pub upload: String,
 }
 
 /// Two orgs, and what B looked like before A tried anything.
@@ -53,7 +54,7 @@ impl Orgs {
         let guest = json!({"email": "canary-guest@example.com", "role": "viewer"});
         let invited = server.rest_as(&theirs.secret).post("/v1/manage/invitations", &guest).await.ok();
         let keys = server.rest_as(&theirs.secret).get("/v1/manage/keys").await.ok();
-        let foreign = Ids {
+        let mut foreign = Ids {
             conversation: "of-b-1".into(),
             fresh: "of-b-2".into(),
             own: "own-b".into(),
@@ -69,8 +70,9 @@ impl Orgs {
             key: keys["items"][0]["id"].as_str().unwrap().to_owned(),
             kid: server.other.signing.kid.clone(),
             email: server.other.email.clone(),
+            upload: String::new(),
         };
-        let nothing = Ids {
+        let mut nothing = Ids {
             conversation: "of-z-1".into(),
             fresh: "of-z-2".into(),
             own: "own-z".into(),
@@ -86,11 +88,17 @@ impl Orgs {
             key: like(&foreign.key),
             kid: like(&server.other.signing.kid),
             email: "zoe@example.com".into(),
+            upload: String::new(),
         };
         for (at, id) in [&foreign.conversation, &foreign.fresh].into_iter().enumerate() {
             b.post("/v1/conversations", &json!({"kind": "group", "id": id, "name": "canary-name", "members": ["alice", foreign.user, "canary-user"]})).await.ok();
             b.send(id, &foreign.user, &foreign.client_msg_id, &format!("canary-body-{at}")).await;
         }
+        let mut of_b = Client::connect(&server, &user_token(&server.other, &foreign.user)).await;
+        let body = json!({"conversation": foreign.conversation, "client_msg_id": "canary-upload", "kind": "json",
+            "bytes": 5, "sha256": "0".repeat(64)});
+        foreign.upload = of_b.ok("chunk.begin", body).await["upload"].as_str().unwrap().to_owned();
+        nothing.upload = like(&foreign.upload);
         for ids in [&foreign, &nothing] {
             a.create_group(&ids.own, &["alice", "bob"]).await;
         }
@@ -176,8 +184,8 @@ pub fn masked(text: &str, ids: &Ids) -> String {
         out = out.replace(&format!("\"expires_in_s\":{left_s}"), "\"expires_in_s\":~");
     }
     let own = [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.kid, &ids.email];
-    for id in own.into_iter().chain([&ids.org, &ids.app, &ids.management_key, &ids.key, &ids.account, &ids.invitation])
-    {
+    let rest = [&ids.org, &ids.app, &ids.management_key, &ids.key, &ids.account, &ids.invitation, &ids.upload];
+    for id in own.into_iter().chain(rest) {
         out = out.replace(id.as_str(), "#");
     }
     out

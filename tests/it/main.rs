@@ -5,6 +5,7 @@ mod account;
 mod announcements;
 mod api;
 mod backup;
+mod bodies;
 mod cli;
 mod docs;
 mod gateway;

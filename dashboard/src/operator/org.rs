@@ -115,6 +115,8 @@ async fn page(visit: &Visit<'_>, id: OrgId, status: StatusCode, reason: &str, pr
         Feature::Members => i64::try_from(seats.members + seats.invitations).ok(),
         Feature::MessageRate => i64::try_from(messages / PACE_SECONDS as u64).ok(),
         Feature::MsgSent => units,
+        // Of one message, so nothing of it is used.
+        Feature::LargeBodyBytes => None,
     });
     let plans: Vec<_> = store.list_plans().await?.into_iter().map(|plan| (plan.code, plan.name)).collect();
     let page = OrgPage {

@@ -1,6 +1,6 @@
 //! What happens to a message after it was stored: edits, deletion, reactions, pins. Each is a sequenced event of its own.
 
-use super::{AppRef, Credential, Event};
+use super::{AppRef, Credential, Event, Large};
 use crate::error::{Error, Result};
 use crate::meter::units;
 use crate::name::{ClientMsgId, Conversation, User};
@@ -19,6 +19,16 @@ pub struct About {
     pub mentions: Option<Mentions>,
     /// Whether it asks for no attention: no push to a sleeping device.
     pub silent: bool,
+    /// Its content, where that came in chunks: its `body` is empty then.
+    pub large: Option<Large>,
+}
+
+impl About {
+    /// Bytes of the content of a message with this body.
+    #[must_use]
+    pub fn content_bytes(&self, body: &str) -> usize {
+        self.large.map_or(body.len(), |large| usize::try_from(large.bytes).unwrap_or(usize::MAX))
+    }
 }
 
 /// Whom a message speaks to.

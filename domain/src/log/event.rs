@@ -88,7 +88,7 @@ impl EventBody {
     #[must_use]
     pub fn units(&self) -> i64 {
         match self {
-            EventBody::Message { body, .. } => units(body.len()),
+            EventBody::Message { body, about, .. } => units(about.content_bytes(body)),
             EventBody::Amended { act, .. } => act.units(),
             EventBody::Member { .. } | EventBody::Settings { .. } => 0,
         }

@@ -46,7 +46,10 @@ impl Write {
     /// What it takes its units from, and how many they are; `None` where it counts nothing.
     pub fn metered(&mut self) -> Option<(&mut Allowance, i64)> {
         match self {
-            Write::Send(draft) => Some((&mut draft.allowance, units(draft.body.len()))),
+            Write::Send(draft) => {
+                let units = draft.units();
+                Some((&mut draft.allowance, units))
+            }
             Write::Amend(Amendment { act, allowance, .. }) if act.units() > 0 => Some((allowance, act.units())),
             Write::Amend(_)
             | Write::Create(_)
@@ -90,6 +93,14 @@ pub struct Draft {
     pub credential: Credential,
     /// What may still be stored; the log takes from it what it stores, and refuses with `quota_exceeded` what is more.
     pub allowance: Allowance,
+}
+
+impl Draft {
+    /// Message units it counts.
+    #[must_use]
+    pub fn units(&self) -> i64 {
+        units(self.about.content_bytes(&self.body))
+    }
 }
 
 /// A conversation to create.

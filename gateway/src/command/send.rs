@@ -36,19 +36,20 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         prev,
         kind,
         body: send.body.get().into(),
-        about: about(&send)?,
+        about: about(send.reply_to, send.mentions.as_ref(), send.silent)?,
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))
 }
 
-fn about(send: &Send<'_>) -> Result<About> {
-    let mentions = match &send.mentions {
+/// What a message says beside its content. Errors: `invalid_field`, `limit_reached` at `mentions`.
+pub(super) fn about(reply_to: Option<i64>, mentions: Option<&Mentioned<'_>>, silent: bool) -> Result<About> {
+    let mentions = match mentions {
         None => None,
         Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
         Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(AsRef::as_ref))?,
     };
-    Ok(About { reply_to: send.reply_to, mentions, silent: send.silent })
+    Ok(About { reply_to, mentions, silent, large: None })
 }
 
 /// A field that changes what a message means is refused rather than dropped without a word.

@@ -107,7 +107,13 @@ impl World {
         let app = AppRef { org: OrgId::new(&*clock, &rng), app: AppId::new(&*clock, &rng) };
         let material = Material::Secret(Secret::new("secret".into()));
         let key = SigningKey { id: KeyId::new(&*clock, &rng), app, material, standing: Standing::default() };
-        let limits = Limits { connections: None, message_rate: None, units: None, period: Period::month(START_MS) };
+        let limits = Limits {
+            connections: None,
+            message_rate: None,
+            units: None,
+            period: Period::month(START_MS),
+            large_body_bytes: None,
+        };
         let terms = Terms { mode: Mode::Live, limits, used: 0, access: Access::default() };
         let book = Arc::new(TestTerms {
             terms: Mutex::new(terms),

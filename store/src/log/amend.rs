@@ -2,7 +2,7 @@
 
 use super::append::{Batch, Head};
 use super::send::{conflict, same_json};
-use super::{allowed, member_role, range, row};
+use super::{allowed, member_role, range, row, upload};
 use crate::{fault, sql};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use std::collections::HashMap;
@@ -202,11 +202,13 @@ async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState) -> Result<(
     match act {
         MessageAct::Edit { kind, body } => {
             let more = vec![event.seq.into(), event.at_ms.into(), kind.as_str().into(), body.to_string().into()];
-            run(EDIT, more).await
+            run(EDIT, more).await?;
+            run(upload::DROP_BODY, vec![batch.now_ms.into()]).await
         }
         MessageAct::Delete => {
             run(DELETE, vec![event.seq.into(), event.at_ms.into()]).await?;
             run(ERASE, vec![]).await?;
+            run(upload::DROP_BODY, vec![batch.now_ms.into()]).await?;
             run(ERASE_WORDS, vec![row::EDITED.into(), row::REACTION.into()]).await?;
             run(DROP_REACTIONS, vec![]).await
         }

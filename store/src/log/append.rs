@@ -282,9 +282,8 @@ fn usage_runs(placed: &[Placed]) -> Vec<UsageRun<'_>> {
     for p in placed {
         let units = p.event.body.units();
         let bytes = match &p.event.body {
-            EventBody::Message { body, .. } | EventBody::Amended { act: MessageAct::Edit { body, .. }, .. } => {
-                body.len()
-            }
+            EventBody::Message { body, about, .. } => about.content_bytes(body),
+            EventBody::Amended { act: MessageAct::Edit { body, .. }, .. } => body.len(),
             EventBody::Amended { .. } | EventBody::Member { .. } | EventBody::Settings { .. } => 0,
         };
         let key = (p.event.app.app, &p.event.conversation);

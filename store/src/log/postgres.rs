@@ -35,7 +35,7 @@ pub(super) async fn lock(tx: &impl ConnectionTrait, keys: &BTreeSet<Key>) -> Res
 /// A member is looked up by all of its key: as a plain join, without statistics, the planner may read a whole conversation's.
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
-    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units,
+    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.about, d.units,
     y.seq IS NOT NULL AS reply_stored
 FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY AS w(app, conversation, sender, client_msg_id, prev, reply_to, place)
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation

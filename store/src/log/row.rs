@@ -5,7 +5,9 @@ use sea_orm::{QueryResult, Value};
 use serde_json::{Value as Json, json};
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::id::MessageId;
-use tokenim_domain::log::{About, AppRef, Emoji, Event, EventBody, Mark, Mentions, MessageAct, MessageState, Reaction};
+use tokenim_domain::log::{
+    About, AppRef, Digest, Emoji, Event, EventBody, Large, Mark, Mentions, MessageAct, MessageState, Reaction,
+};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
 use tokenim_domain::{Error, Result};
@@ -186,15 +188,19 @@ fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
 /// What a message says beside its content and whom it replies to, which has a column of its own.
 fn about_json(about: &About) -> Option<String> {
     let mentions = match &about.mentions {
-        None if !about.silent => return None,
+        None if !about.silent && about.large.is_none() => return None,
         None => serde_json::Value::Null,
         Some(Mentions::Everyone) => json!("*"),
         Some(Mentions::Users(users)) => json!(users.iter().map(User::as_str).collect::<Vec<_>>()),
     };
-    Some(json!({"mentions": mentions, "silent": about.silent}).to_string())
+    let mut said = json!({"mentions": mentions, "silent": about.silent});
+    if let Some(large) = &about.large {
+        said["large"] = json!([large.upload.to_string(), large.bytes, large.sha256.to_string()]);
+    }
+    Some(said.to_string())
 }
 
-fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
+pub(super) fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
     let Some(text) = text else { return Ok(About { reply_to, ..About::default() }) };
     let said: serde_json::Value = serde_json::from_str(text).map_err(|_| unreadable())?;
     let mentions = match &said["mentions"] {
@@ -204,7 +210,16 @@ fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
         }
         _ => None,
     };
-    Ok(About { reply_to, mentions, silent: said["silent"] == true })
+    let large = match &said["large"] {
+        Json::Null => None,
+        large => Some(large_of(large).ok_or_else(unreadable)?),
+    };
+    Ok(About { reply_to, mentions, silent: said["silent"] == true, large })
+}
+
+fn large_of(said: &Json) -> Option<Large> {
+    let (upload, sha256) = (said[0].as_str()?.parse().ok()?, Digest::parse(said[2].as_str()?).ok()?);
+    Some(Large { upload, bytes: said[1].as_i64()?, sha256 })
 }
 
 /// What became of the message of a row; `None` = nothing. The row holds the columns of a message's state.

@@ -1,13 +1,12 @@
 //! Messages of a batch: looked up together, given seqs in order, refused one by one.
 
 use super::append::{Batch, Head, Key, Placed};
-use super::{postgres, sqlite};
+use super::{postgres, sqlite, upload};
 use crate::{fault, sql};
 use sea_orm::{DbBackend, QueryResult};
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
-use tokenim_domain::meter::units;
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result, group};
 
@@ -25,11 +24,12 @@ pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>) -> Result<Vec<Re
     let mut run = Run { batch, heads: HashMap::new(), placed: Vec::with_capacity(drafts.len()), new: HashMap::new() };
     let mut outcomes = Vec::with_capacity(drafts.len());
     for (draft, row) in drafts.into_iter().zip(&rows) {
-        outcomes.push(run.one(draft, row)?.map(Outcome::Sent));
+        outcomes.push(run.one(draft, row).await?.map(Outcome::Sent));
     }
     if !run.placed.is_empty() {
         batch.write(&run.placed, &run.heads).await?;
         count_replies(batch, &run.placed).await?;
+        upload::keep(batch, &run.placed).await?;
     }
     Ok(outcomes)
 }
@@ -58,7 +58,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
-    fn one(&mut self, draft: Draft, row: &QueryResult) -> Result<Result<Sent>> {
+    async fn one(&mut self, draft: Draft, row: &QueryResult) -> Result<Result<Sent>> {
         let Some(epoch) = sql::get::<Option<i64>>(row, "epoch")? else { return Ok(Err(Code::NotFound.into())) };
         if let Some(first) = self.first_result(&draft, row)? {
             return Ok(first);
@@ -78,7 +78,12 @@ impl Run<'_> {
             let wrong = "`reply_to` is the seq of no message here";
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
         }
-        if let Err(code) = self.batch.take(&draft.allowance, units(draft.body.len())) {
+        if let Some(large) = &draft.about.large
+            && !upload::is_open(&self.batch.tx, draft.app, large).await?
+        {
+            return Ok(Err(upload::gone()));
+        }
+        if let Err(code) = self.batch.take(&draft.allowance, draft.units()) {
             return Ok(Err(code.into()));
         }
         let key = (draft.app.app, draft.conversation.clone());
@@ -95,8 +100,10 @@ impl Run<'_> {
         }
         let Some(seq) = sql::get::<Option<i64>>(row, "seq")? else { return Ok(None) };
         let (kind, body): (String, String) = (sql::get(row, "kind")?, sql::get(row, "body")?);
+        let about = super::row::about_of(None, sql::get::<Option<String>>(row, "about")?.as_deref())?;
         // Of a deleted message the content is gone, so there is nothing left to compare.
-        let same = body.is_empty() || (kind == draft.kind.as_str() && same_json(&body, &draft.body));
+        let is_gone = body.is_empty() && about.large.is_none();
+        let same = is_gone || (kind == draft.kind.as_str() && same_content((&body, &about), draft));
         if sql::get::<i64>(row, "type")? != super::row::MESSAGE || !same {
             return Ok(Some(Err(conflict())));
         }
@@ -148,8 +155,8 @@ fn place(
 }
 
 fn repeat_of(first: &Placed, draft: &Draft) -> Result<Sent> {
-    let EventBody::Message { kind, body, .. } = &first.event.body else { return Err(conflict()) };
-    if *kind != draft.kind || !same_json(body, &draft.body) {
+    let EventBody::Message { kind, body, about, .. } = &first.event.body else { return Err(conflict()) };
+    if *kind != draft.kind || !same_content((body, about), draft) {
         return Err(conflict());
     }
     let event = &first.event;
@@ -181,6 +188,15 @@ fn once(draft: &Draft) -> Once {
 
 pub(super) fn conflict() -> Error {
     Error::new(Code::Conflict).says("this client_msg_id was used for something else")
+}
+
+/// Whether a draft says what is stored: large bodies by their digests, others as JSON.
+fn same_content((body, about): (&str, &About), draft: &Draft) -> bool {
+    match (&about.large, &draft.about.large) {
+        (Some(stored), Some(new)) => stored.sha256 == new.sha256,
+        (None, None) => same_json(body, &draft.body),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// Equal as JSON: a library that writes keys in another order on its retry still repeats the same message.

@@ -22,7 +22,7 @@ const CHUNKS: [usize; 3] = [64, 8, 1];
 /// up.
 const FIND: &str = "
 SELECT c.epoch, c.last_seq, c.last_msg_no, c.last_ms, c.units_cum, m.role, m.muted_until_ms, b.app_id IS NOT NULL AS is_blocked,
-    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.units,
+    p.seq IS NOT NULL AS prev_stored, d.seq, d.epoch AS dup_epoch, d.type, d.id, d.at_ms, d.kind, d.body, d.about, d.units,
     y.seq IS NOT NULL AS reply_stored
 FROM json_each($1) w
 LEFT JOIN conversation c ON c.app_id = unhex(w.value->>0) AND c.id = w.value->>1

@@ -9,7 +9,7 @@ use tokenim_domain::rng::Rng;
 use tokenim_domain::secret::MasterKey;
 use tokenim_domain::{Code, Error, Result};
 
-pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -118,7 +118,7 @@ pub(crate) fn io_fault(path: &Path, error: io::Error) -> Error {
     Error::internal(error).says(message)
 }
 
-pub(super) fn unusable(data: &Path, error: &io::Error) -> Error {
+pub(crate) fn unusable(data: &Path, error: &io::Error) -> Error {
     let message = format!("the data folder {} can't be used: {error}; choose another with --data", data.display());
     Error::internal(error.to_string()).says(message)
 }

@@ -5,9 +5,9 @@ use super::world::{START_MS, World};
 use crate::entity::{
     account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
     console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
-    mail_link, management_key, member, member_ban, member_before, message, message_state, node, node_heartbeat,
-    node_minute, operator_key, org, org_idempotency, org_member, plan, plan_version, presence, reaction, recovery_code,
-    signing_key, subscription, usage_append, usage_bucket, usage_receive, user_block,
+    large_body, mail_link, management_key, member, member_ban, member_before, message, message_state, node,
+    node_heartbeat, node_minute, operator_key, org, org_idempotency, org_member, plan, plan_version, presence,
+    reaction, recovery_code, signing_key, subscription, upload, usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -117,6 +117,7 @@ async fn filled() -> World {
     world.store.begin_idempotent(world.app().org, "k", [3; 32]).await.unwrap();
     world.store.save_node_minute(&super::minutes::minute(&world, START_MS, 1)).await.unwrap();
     insert_rows(&world).await;
+    super::uploads::send_large(&world, "alice", "large", br#"{"n":1}"#).await.unwrap();
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
     world.store.enqueue_mail(None, "k", &mail).await.unwrap();
     world
@@ -257,6 +258,7 @@ async fn every_entity_is_its_table() {
         check(&world, invitation::Entity).await,
         check(&world, job::Entity).await,
         check(&world, join_request::Entity).await,
+        check(&world, large_body::Entity).await,
         check(&world, mail_link::Entity).await,
         check(&world, management_key::Entity).await,
         check(&world, member::Entity).await,
@@ -278,6 +280,7 @@ async fn every_entity_is_its_table() {
         check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
         check(&world, subscription::Entity).await,
+        check(&world, upload::Entity).await,
         check(&world, usage_append::Entity).await,
         check(&world, usage_bucket::Entity).await,
         check(&world, usage_receive::Entity).await,

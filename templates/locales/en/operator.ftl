@@ -37,6 +37,7 @@ operator-feature-message-rate = Messages per second
 operator-feature-msg-sent = Message units a month
 operator-feature-apps = Apps
 operator-feature-members = Members
+operator-feature-large-body-bytes = Bytes of one large message
 operator-no-apps = This org has no apps.
 operator-mode = Mode
 operator-no-members = Nobody has accepted the invitation to own this org yet.

@@ -11,6 +11,7 @@ plan-feature-message-rate = Messages per second
 plan-feature-msg-sent = Message units a month
 plan-feature-apps = Apps
 plan-feature-members = Members
+plan-feature-large-body-bytes = Bytes of one large message
 plan-unlimited = without limit
 plan-counted-on = { $value } included; more is counted and not refused
 plan-change-title = Change to { $plan }?

@@ -37,6 +37,7 @@ operator-feature-message-rate = 每秒消息数
 operator-feature-msg-sent = 每月消息单位
 operator-feature-apps = 应用数
 operator-feature-members = 成员数
+operator-feature-large-body-bytes = 单条大消息的字节数
 operator-no-apps = 该组织没有应用。
 operator-mode = 模式
 operator-no-members = 还没有人接受成为该组织所有者的邀请。

@@ -11,6 +11,7 @@ plan-feature-message-rate = 每秒消息数
 plan-feature-msg-sent = 每月消息单位
 plan-feature-apps = 应用
 plan-feature-members = 成员
+plan-feature-large-body-bytes = 单条大消息的字节数
 plan-unlimited = 不限
 plan-counted-on = 含 { $value }；超出部分继续计数，不会拒绝
 plan-change-title = 改用 { $plan }？

@@ -285,6 +285,7 @@ fn feature_name(frame: &Frame<'_>, feature: &str) -> String {
         "msg_sent" => "operator-feature-msg-sent",
         "apps" => "operator-feature-apps",
         "members" => "operator-feature-members",
+        "large_body_bytes" => "operator-feature-large-body-bytes",
         other => return other.to_owned(),
     })
 }

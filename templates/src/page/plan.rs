@@ -43,6 +43,7 @@ impl Grant {
             "message_rate" => "plan-feature-message-rate",
             "msg_sent" => "plan-feature-msg-sent",
             "apps" => "plan-feature-apps",
+            "large_body_bytes" => "plan-feature-large-body-bytes",
             _ => "plan-feature-members",
         })
     }

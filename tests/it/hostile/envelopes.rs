@@ -143,6 +143,13 @@ async fn hostile_names_are_refused_by_every_command_that_takes_one() {
                 Command::Read | Command::Received | Command::Receipts => {
                     format!(r#"{{"conversation":{name},"seq":1}}"#)
                 }
+                Command::ChunkBegin => format!(
+                    r#"{{"conversation":{name},"client_msg_id":"m","kind":"json","bytes":5,"sha256":"{}"}}"#,
+                    "0".repeat(64)
+                ),
+                Command::ChunkPut => format!(r#"{{"upload":{name},"index":0,"data":""}}"#),
+                Command::ChunkCommit | Command::ChunkAbort => format!(r#"{{"upload":{name}}}"#),
+                Command::BodyGet => format!(r#"{{"conversation":{name},"seq":2}}"#),
                 Command::PresenceSet => format!(r#"{{"state":{name}}}"#),
                 Command::PresenceWatch | Command::PresenceGet => format!(r#"{{"users":[{name}]}}"#),
                 Command::ConversationCreate => format!(r#"{{"kind":"group","id":{name}}}"#),

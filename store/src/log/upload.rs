@@ -1,0 +1,322 @@
+//! Bodies that come in chunks. A chunk is an object of its own until the whole is checked; then the body is one object, and its
+//! message an ordinary write of a batch.
+
+use super::append::{Batch, Placed};
+use super::{range, speech};
+use crate::entity::{large_body, upload};
+use crate::objects::Objects;
+use crate::sql::{self, Text};
+use crate::{Store, fault};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokenim_domain::id::{AppId, UploadId};
+use tokenim_domain::log::{
+    AppRef, BodyPart, BodyQuery, Digest, EventBody, Large, NewUpload, Sealed, Upload, UploadRef,
+};
+use tokenim_domain::name::{ClientMsgId, Conversation, User};
+use tokenim_domain::role::ContentKind;
+use tokenim_domain::{Code, Error, Result, content};
+
+/// Bodies that a process checks at a time.
+pub(crate) const SEALS_MAX: usize = 2;
+/// Chunks that are read at a time.
+const CHUNK_READS_MAX: usize = 8;
+/// How long a check may take; objects of what was given up are deleted later than that.
+pub(crate) const SEAL_WAIT: Duration = Duration::from_secs(60);
+
+/// Chunks come.
+pub(crate) const OPEN: &str = "open";
+/// It is a message; its chunks are still there.
+pub(crate) const COMMITTED: &str = "committed";
+/// It is a message, and its chunks are gone.
+pub(crate) const CLEARED: &str = "cleared";
+/// It was given up.
+pub(crate) const DROPPED: &str = "dropped";
+
+/// Where the chunks of a body are.
+pub(crate) fn chunks_name(app: AppId, id: UploadId) -> String {
+    format!("uploads/{}/{}", app.0.simple(), id.0.simple())
+}
+
+/// Where a body is that was checked.
+pub(crate) fn body_name(app: AppId, id: UploadId) -> String {
+    format!("bodies/{}/{}", app.0.simple(), id.0.simple())
+}
+
+/// What there is not, or not any more.
+pub(super) fn gone() -> Error {
+    Error::new(Code::NotFound).says("no such upload, or it was given up").at("upload")
+}
+
+/// Begins a body, or goes on with the one of the same sender and id.
+pub(super) async fn begin(store: &Store, new: &NewUpload) -> Result<Upload> {
+    if let Some(row) = find_same(&store.log_readers, new).await? {
+        return resume(store, new, row).await;
+    }
+    speech::check(&store.log_readers, new.app, &new.conversation, &new.sender, store.clock.now_ms()).await?;
+    let open = upload::Entity::find()
+        .filter(upload::Column::AppId.eq(new.app.app))
+        .filter(upload::Column::User.eq(new.sender.as_str()))
+        .filter(upload::Column::State.eq(OPEN));
+    let open = open.count(&store.log_readers).await.map_err(fault::query)? as i64;
+    NewUpload::admit(open)?;
+    let row = upload::Model {
+        app_id: new.app.app,
+        id: UploadId::new(&*store.clock, &*store.rng),
+        user: new.sender.as_str().to_owned(),
+        conversation_id: new.conversation.as_str().to_owned(),
+        client_msg_id: new.client_msg_id.as_str().to_owned(),
+        kind: new.kind.as_str().to_owned(),
+        bytes: new.bytes,
+        sha256: new.sha256.0.to_vec(),
+        chunk_bytes: new.chunk_bytes,
+        state: OPEN.to_owned(),
+        created_ms: store.clock.now_ms(),
+        dropped_ms: None,
+    };
+    let insert = upload::Entity::insert(row.into_active_model());
+    let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.exec_without_returning(&store.log_writer).await.map_err(fault::query)?;
+    // Of two that begin at once the first has it.
+    let row = find_same(&store.log_writer, new).await?.ok_or_else(|| Error::internal("an upload that is not there"))?;
+    resume(store, new, row).await
+}
+
+async fn find_same(on: &impl ConnectionTrait, new: &NewUpload) -> Result<Option<upload::Model>> {
+    let found = upload::Entity::find()
+        .filter(upload::Column::AppId.eq(new.app.app))
+        .filter(upload::Column::User.eq(new.sender.as_str()))
+        .filter(upload::Column::ConversationId.eq(new.conversation.as_str()))
+        .filter(upload::Column::ClientMsgId.eq(new.client_msg_id.as_str()))
+        .filter(upload::Column::State.ne(DROPPED));
+    found.one(on).await.map_err(fault::query)
+}
+
+async fn resume(store: &Store, new: &NewUpload, row: upload::Model) -> Result<Upload> {
+    let same = (&*row.kind, row.bytes, &*row.sha256) == (new.kind.as_str(), new.bytes, &new.sha256.0[..]);
+    if same { progress(&store.objects, &row).await } else { Err(super::send::conflict()) }
+}
+
+/// How far a body has come.
+pub(super) async fn find(store: &Store, at: &UploadRef) -> Result<Upload> {
+    progress(&store.objects, &load(store, at).await?).await
+}
+
+async fn progress(objects: &Objects, row: &upload::Model) -> Result<Upload> {
+    let (chunks, is_committed) = (chunks_of(row), row.state != OPEN);
+    let missing = if is_committed {
+        Vec::new()
+    } else {
+        let names = objects.list(&chunks_name(row.app_id, row.id)).await?;
+        missing(chunks, &names.iter().filter_map(|name| name.parse().ok()).collect())
+    };
+    Ok(Upload { id: row.id, chunk_bytes: row.chunk_bytes, chunks, missing, is_committed })
+}
+
+/// The runs of numbers below `chunks` that are not there.
+fn missing(chunks: i64, there: &BTreeSet<i64>) -> Vec<(i64, i64)> {
+    let mut runs: Vec<(i64, i64)> = Vec::new();
+    for index in (0..chunks).filter(|index| !there.contains(index)) {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == index => *last = index,
+            _ => runs.push((index, index)),
+        }
+    }
+    runs
+}
+
+fn chunks_of(row: &upload::Model) -> i64 {
+    row.bytes / row.chunk_bytes + i64::from(row.bytes % row.chunk_bytes > 0)
+}
+
+/// The row of an upload that was not given up, as far as whoever asks may know. Errors: `not_found`.
+async fn load(store: &Store, at: &UploadRef) -> Result<upload::Model> {
+    let found = upload::Entity::find_by_id((at.app.app, at.id)).filter(upload::Column::State.ne(DROPPED));
+    let row = found.one(&store.log_readers).await.map_err(fault::query)?.ok_or_else(gone)?;
+    match &at.user {
+        Some(user) if user.as_str() != row.user => Err(gone()),
+        _ => Ok(row),
+    }
+}
+
+/// Keeps a chunk. One of a body that is a message already is there.
+pub(super) async fn put(store: &Store, at: &UploadRef, index: i64, data: Vec<u8>) -> Result<()> {
+    let row = load(store, at).await?;
+    let chunks = chunks_of(&row);
+    if !(0..chunks).contains(&index) {
+        return Err(Error::invalid("index", format!("`index` must be 0 to {}", chunks - 1)));
+    }
+    let bytes = row.chunk_bytes.min(row.bytes - index * row.chunk_bytes);
+    if data.len() as i64 != bytes {
+        return Err(Error::invalid("data", format!("chunk {index} has {bytes} bytes")));
+    }
+    if row.state != OPEN {
+        return Ok(());
+    }
+    store.objects.put(&format!("{}/{index}", chunks_name(row.app_id, row.id)), data).await
+}
+
+/// Checks a body and keeps it as one object. Of one that is a message already there is nothing to check: the log answers.
+pub(super) async fn seal(store: &Store, at: &UploadRef) -> Result<Sealed> {
+    let row = load(store, at).await?;
+    let sealed = sealed(at.app, &row)?;
+    if row.state != OPEN {
+        return Ok(sealed);
+    }
+    let keep = async {
+        let _permit = store.seals.acquire().await.map_err(Error::internal)?;
+        let Some(body) = gather(&store.objects, &row).await? else { return Ok(false) };
+        let body = check(body, sealed.kind, sealed.large.sha256).await?;
+        store.objects.put(&body_name(row.app_id, row.id), body).await.map(|()| true)
+    };
+    let kept = tokio::time::timeout(SEAL_WAIT, keep).await.map_err(|_| Error::new(Code::Unavailable))??;
+    // Another commit may have been first, and its chunks are gone by now.
+    if !kept && load(store, at).await?.state == OPEN {
+        return Err(Code::UploadIncomplete.into());
+    }
+    Ok(sealed)
+}
+
+/// The whole body; `None` where a chunk is missing.
+async fn gather(objects: &Objects, row: &upload::Model) -> Result<Option<Vec<u8>>> {
+    let prefix = chunks_name(row.app_id, row.id);
+    let reads = stream::iter((0..chunks_of(row)).map(|index| {
+        let name = format!("{prefix}/{index}");
+        async move { objects.get(&name, None).await }
+    }));
+    let mut reads = std::pin::pin!(reads.buffered(CHUNK_READS_MAX));
+    let mut body = Vec::with_capacity(usize::try_from(row.bytes).map_err(Error::internal)?);
+    while let Some(chunk) = reads.try_next().await? {
+        let Some(chunk) = chunk else { return Ok(None) };
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+/// Checks a body's sum and shape off the loop.
+async fn check(body: Vec<u8>, kind: ContentKind, sha256: Digest) -> Result<Vec<u8>> {
+    let check = move || {
+        if Digest::of(&body) != sha256 {
+            return Err(Code::ChecksumMismatch.into());
+        }
+        let text = std::str::from_utf8(&body).map_err(|_| Error::invalid("body", "the body is not UTF-8"))?;
+        content::check_body(kind, text)?;
+        Ok(body)
+    };
+    tokio::task::spawn_blocking(check).await.map_err(Error::internal)?
+}
+
+fn sealed(app: AppRef, row: &upload::Model) -> Result<Sealed> {
+    let unreadable = || Error::internal("an upload row that cannot be read");
+    let sha256 = row.sha256.as_slice().try_into().map_err(|_| unreadable())?;
+    Ok(Sealed {
+        app,
+        conversation: Conversation::trusted(&row.conversation_id),
+        sender: User::trusted(&row.user),
+        client_msg_id: ClientMsgId::trusted(&row.client_msg_id),
+        kind: ContentKind::find(&row.kind).ok_or_else(unreadable)?,
+        large: Large { upload: row.id, bytes: row.bytes, sha256: Digest(sha256) },
+    })
+}
+
+/// Gives a body up; its objects are deleted later.
+pub(super) async fn give_up(store: &Store, at: &UploadRef) -> Result<()> {
+    let row = load(store, at).await?;
+    let dropped = upload::Entity::update_many()
+        .col_expr(upload::Column::State, Expr::value(DROPPED))
+        .col_expr(upload::Column::DroppedMs, Expr::value(store.clock.now_ms()))
+        .filter(upload::Column::AppId.eq(row.app_id))
+        .filter(upload::Column::Id.eq(row.id))
+        .filter(upload::Column::State.eq(OPEN));
+    let dropped = dropped.exec(&store.log_writer).await.map_err(fault::query)?;
+    if dropped.rows_affected == 0 {
+        return Err(Error::new(Code::Conflict).says("the body is a message already; delete that").at("upload"));
+    }
+    Ok(())
+}
+
+const IS_OPEN: Text = Text {
+    sqlite: "SELECT id FROM upload WHERE app_id = $1 AND id = $2 AND state = 'open'",
+    postgres: "SELECT id FROM upload WHERE app_id = $1 AND id = $2 AND state = 'open' FOR UPDATE",
+};
+
+/// Whether a body may become a message; on PostgreSQL it stays so until the batch ends.
+pub(super) async fn is_open(tx: &impl ConnectionTrait, app: AppRef, large: &Large) -> Result<bool> {
+    Ok(sql::row(tx, IS_OPEN.on(tx), [app.app.into(), large.upload.into()]).await?.is_some())
+}
+
+/// Notes the large bodies of a batch: where they are, and that they are messages now.
+pub(super) async fn keep(batch: &Batch<'_>, placed: &[Placed]) -> Result<()> {
+    for Placed { event, .. } in placed {
+        let EventBody::Message { about, .. } = &event.body else { continue };
+        let Some(large) = &about.large else { continue };
+        let row = large_body::Model {
+            app_id: event.app.app,
+            conversation_id: event.conversation.as_str().to_owned(),
+            seq: event.seq,
+            object: large.upload,
+            bytes: large.bytes,
+            created_ms: event.at_ms,
+            dropped_ms: None,
+        };
+        sql::insert(&batch.tx, row).await?;
+        let values = [event.app.app.into(), large.upload.into()];
+        sql::run(&batch.tx, COMMIT, values).await.map_err(fault::query)?;
+    }
+    Ok(())
+}
+
+const COMMIT: &str = "UPDATE upload SET state = 'committed' WHERE app_id = $1 AND id = $2";
+/// A message that has other content, or none: nobody reads its large body any more.
+pub(super) const DROP_BODY: &str = "
+UPDATE large_body SET dropped_ms = $4 WHERE app_id = $1 AND conversation_id = $2 AND seq = $3 AND dropped_ms IS NULL";
+
+/// The large body of a message that a viewer may see. Errors: `not_found`.
+pub(crate) async fn find_body(
+    store: &Store,
+    app: AppRef,
+    conversation: &Conversation,
+    viewer: Option<&User>,
+    seq: i64,
+) -> Result<large_body::Model> {
+    let none = || Error::new(Code::NotFound).says("`seq` is of no message with a large body here").at("seq");
+    let first = range::first_visible(&store.log_readers, app, conversation, viewer).await?;
+    let found = large_body::Entity::find_by_id((app.app, conversation.as_str().to_owned(), seq))
+        .filter(large_body::Column::DroppedMs.is_null());
+    let found = found.one(&store.log_readers).await.map_err(fault::query)?;
+    found.filter(|row| row.seq >= first).ok_or_else(none)
+}
+
+/// Reads a part of a large body.
+pub(super) async fn read_body(store: &Store, query: &BodyQuery) -> Result<BodyPart> {
+    let row = find_body(store, query.app, &query.conversation, query.viewer.as_ref(), query.seq).await?;
+    if !(0..row.bytes).contains(&query.offset) {
+        return Err(Error::invalid("offset", format!("`offset` must be 0 to {}", row.bytes - 1)));
+    }
+    let end = query.offset.saturating_add(query.limit).min(row.bytes);
+    let data = read(store, &row, query.offset, end).await?;
+    Ok(BodyPart { data, offset: query.offset, bytes: row.bytes })
+}
+
+/// The bytes of a large body from `from` to before `to`. Errors: `not_found` where it was deleted meanwhile; `unavailable`.
+pub(crate) async fn read(store: &Store, row: &large_body::Model, from: i64, to: i64) -> Result<Vec<u8>> {
+    let part = u64::try_from(from).map_err(Error::internal)?..u64::try_from(to).map_err(Error::internal)?;
+    let data = store.objects.get(&body_name(row.app_id, row.object), Some(part)).await?;
+    data.ok_or_else(|| Code::NotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_in_runs() {
+        let there = |of: &[i64]| of.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(missing(4, &there(&[])), [(0, 3)]);
+        assert_eq!(missing(6, &there(&[0, 2, 3])), [(1, 1), (4, 5)]);
+        assert_eq!(missing(2, &there(&[0, 1, 7])), []);
+    }
+}

@@ -1,0 +1,82 @@
+//! Sweeping up behind large bodies: what has begun and was not committed, chunks of what was, and bodies nobody can read.
+
+use crate::db::Fence;
+use crate::entity::{large_body, upload};
+use crate::log::upload::{CLEARED, COMMITTED, DROPPED, OPEN, SEAL_WAIT, body_name, chunks_name};
+use crate::{Store, fault};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use tokenim_domain::Result;
+
+/// Milliseconds in which a body must be committed after it began.
+pub const UPLOAD_MS_MAX: i64 = 24 * 3_600_000;
+/// Milliseconds after which what was given up is deleted: a check that was under way then has put its object by now.
+pub const GRACE_MS: i64 = 2 * SEAL_WAIT.as_millis() as i64;
+/// Rows of each kind that one sweep takes.
+const SWEPT_MAX: u64 = 100;
+
+impl Store {
+    /// Sweeps once. Each row says what is to be deleted before it is, and goes when it was; so a crash leaks nothing.
+    ///
+    /// Errors: `unavailable`, `overloaded`; the next sweep goes on.
+    pub async fn sweep_uploads(&self) -> Result<()> {
+        let now = self.clock.now_ms();
+        self.expire_uploads(now).await?;
+        self.sweep_dropped(now).await?;
+        self.clear_committed().await?;
+        self.sweep_bodies(now).await?;
+        let past = upload::Entity::delete_many()
+            .filter(upload::Column::State.eq(CLEARED))
+            .filter(upload::Column::CreatedMs.lt(now - UPLOAD_MS_MAX));
+        past.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
+    }
+
+    async fn expire_uploads(&self, now: i64) -> Result<()> {
+        let late = upload::Entity::update_many()
+            .col_expr(upload::Column::State, Expr::value(DROPPED))
+            .col_expr(upload::Column::DroppedMs, Expr::value(now))
+            .filter(upload::Column::State.eq(OPEN))
+            .filter(upload::Column::CreatedMs.lt(now - UPLOAD_MS_MAX));
+        late.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
+    }
+
+    async fn sweep_dropped(&self, now: i64) -> Result<()> {
+        let on = self.writer.within(Fence::Worker);
+        let found = upload::Entity::find()
+            .filter(upload::Column::State.eq(DROPPED))
+            .filter(upload::Column::DroppedMs.lt(now - GRACE_MS))
+            .limit(SWEPT_MAX);
+        for row in found.all(&on).await.map_err(fault::query)? {
+            self.objects.delete_all(&chunks_name(row.app_id, row.id)).await?;
+            self.objects.delete(&body_name(row.app_id, row.id)).await?;
+            upload::Entity::delete_by_id((row.app_id, row.id)).exec(&on).await.map_err(fault::query)?;
+        }
+        Ok(())
+    }
+
+    async fn clear_committed(&self) -> Result<()> {
+        let on = self.writer.within(Fence::Worker);
+        let found = upload::Entity::find().filter(upload::Column::State.eq(COMMITTED)).limit(SWEPT_MAX);
+        for row in found.all(&on).await.map_err(fault::query)? {
+            self.objects.delete_all(&chunks_name(row.app_id, row.id)).await?;
+            let cleared = upload::Entity::update_many()
+                .col_expr(upload::Column::State, Expr::value(CLEARED))
+                .filter(upload::Column::AppId.eq(row.app_id))
+                .filter(upload::Column::Id.eq(row.id));
+            cleared.exec(&on).await.map_err(fault::query)?;
+        }
+        Ok(())
+    }
+
+    async fn sweep_bodies(&self, now: i64) -> Result<()> {
+        let on = self.writer.within(Fence::Worker);
+        let found =
+            large_body::Entity::find().filter(large_body::Column::DroppedMs.lt(now - GRACE_MS)).limit(SWEPT_MAX);
+        for row in found.all(&on).await.map_err(fault::query)? {
+            self.objects.delete(&body_name(row.app_id, row.object)).await?;
+            let row = large_body::Entity::delete_by_id((row.app_id, row.conversation_id, row.seq));
+            row.exec(&on).await.map_err(fault::query)?;
+        }
+        Ok(())
+    }
+}
