@@ -52,7 +52,13 @@ struct NoTerms;
 
 impl TermBook for NoTerms {
     fn terms(&self, _: AppRef) -> Answer<'_, Option<Terms>> {
-        let limits = Limits { connections: None, message_rate: None, units: None, period: Period::month(START_MS) };
+        let limits = Limits {
+            connections: None,
+            message_rate: None,
+            units: None,
+            large_body_bytes: None,
+            period: Period::month(START_MS),
+        };
         let terms = Terms { mode: Mode::Live, limits, used: 0, access: Access::default() };
         Box::pin(async move { Ok(Some(terms)) })
     }
