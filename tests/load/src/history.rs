@@ -151,11 +151,14 @@ fn say_turn(number: usize, who: &str, turn: &Turn) {
     ));
 }
 
+/// One kind of read of a turn.
+type Pick = fn(&Turn) -> &Reads;
+
 fn conclude(flags: &Flags, bytes: u64, turns: &[(Turn, Turn)]) {
     let of = |figure: &dyn Fn(&Turn, &Turn) -> f64| -> Spread {
         spread(turns.iter().map(|(served, bare)| figure(served, bare)))
     };
-    let pick: [(&str, fn(&Turn) -> &Reads); 3] =
+    let pick: [(&str, Pick); 3] =
         [("last_50_cold", |turn| &turn.cold), ("last_50_warm", |turn| &turn.warm), ("sync", |turn| &turn.directory)];
     for (name, reads) in pick {
         let (served, bare) = (of(&|served, _| reads(served).at(0.5)), of(&|_, bare| reads(bare).at(0.5)));
