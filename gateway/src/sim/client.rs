@@ -478,7 +478,8 @@ impl Client {
 
     /// Between two live pushes of a connection nothing is left out without a word, but for what its acks tell.
     fn miss_nothing(&self, link: &mut Link, name: &str, seq: i64, push: &Value) {
-        if names(push, &self.device.user, &["added", "created"]) {
+        // Who left in what a node could not read is told of that alone: the rest is not its any more.
+        if names(push, &self.device.user, &["added", "created", "removed", "banned"]) {
             link.live.remove(name);
             link.backlog.remove(name);
         }
