@@ -91,6 +91,8 @@ struct Link {
     lanes: BTreeMap<String, Vec<(u64, i64)>>,
     /// By conversation: the last live push.
     live: BTreeMap<String, i64>,
+    /// By conversation: the times it was told to look. That overtakes the events queued before it, so it excuses a gap that comes.
+    excused: BTreeMap<String, u64>,
     /// By conversation: the seq its backlog reached.
     backlog: BTreeMap<String, i64>,
     /// What acks told.
@@ -202,6 +204,7 @@ impl Client {
             is_syncing: false,
             lanes: BTreeMap::new(),
             live: BTreeMap::new(),
+            excused: BTreeMap::new(),
             backlog: BTreeMap::new(),
             acked: BTreeSet::new(),
         };
@@ -454,7 +457,7 @@ impl Client {
                 }
             }
             "resync" => {
-                link.live.remove(&name);
+                *link.excused.entry(name.clone()).or_default() += 1;
                 link.backlog.remove(&name);
                 self.fetch(link, &name);
             }
@@ -475,7 +478,8 @@ impl Client {
 
     /// Between two live pushes of a connection nothing is left out without a word, but for what its acks tell.
     fn miss_nothing(&self, link: &mut Link, name: &str, seq: i64, push: &Value) {
-        if names(push, &self.device.user, &["added", "created"]) {
+        // Who left in what a node could not read is told of that alone: the rest is not its any more.
+        if names(push, &self.device.user, &["added", "created", "removed", "banned"]) {
             link.live.remove(name);
             link.backlog.remove(name);
         }
@@ -487,7 +491,10 @@ impl Client {
             history.records().skipped.extend(skipped);
         }
         let last = link.live.entry(name.to_owned()).or_insert(seq - 1);
-        if let Some(missed) = missed(*last).next() {
+        let excused = link.excused.entry(name.to_owned()).or_default();
+        if let Some(missed) = missed(*last).next()
+            && std::mem::replace(excused, excused.saturating_sub(1)) == 0
+        {
             history.find(format!("C9: {} was not told of {name}/{missed}, but of {seq}", self.device));
         }
         *last = seq.max(*last);
