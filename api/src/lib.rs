@@ -28,6 +28,7 @@ mod routes;
 mod stats;
 mod stream;
 mod tokens;
+mod uploads;
 mod usage;
 
 #[cfg(test)]

@@ -220,12 +220,6 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     let conversation = Conversation::parse(path)?;
     caller.allow(conversation.as_str(), Cap::Send)?;
     let kind = content::check(&new.kind, new.body.get())?;
-    let mentions = match new.mentions {
-        None => None,
-        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
-        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(String::as_str))?,
-    };
-    let about = About { reply_to: new.reply_to, mentions, silent: new.silent, large: None };
     Ok(Draft {
         app: caller.app(),
         conversation,
@@ -234,10 +228,20 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         prev: None,
         kind,
         body: new.body.get().into(),
-        about,
+        about: about(new.reply_to, new.mentions, new.silent)?,
         credential: caller.credential(),
         allowance: Allowance::default(),
     })
+}
+
+/// What a message says beside its content.
+pub(crate) fn about(reply_to: Option<i64>, mentions: Option<Mentioned>, silent: bool) -> Result<About, Fault> {
+    let mentions = match mentions {
+        None => None,
+        Some(Mentioned::Everyone(_)) => Some(Mentions::Everyone),
+        Some(Mentioned::Users(ids)) => Mentions::of(ids.iter().map(String::as_str))?,
+    };
+    Ok(About { reply_to, mentions, silent, large: None })
 }
 
 pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault> {
@@ -252,7 +256,7 @@ pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault
     }
 }
 
-fn reply(sent: &Sent) -> SentReply {
+pub(crate) fn reply(sent: &Sent) -> SentReply {
     SentReply {
         id: sent.id.to_string(),
         seq: sent.seq,

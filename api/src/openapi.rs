@@ -10,7 +10,7 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, presence, receipts, stats, tokens, usage,
+    conversations, groups, listed, live, members, messages, presence, receipts, stats, tokens, uploads, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +129,15 @@ const USER_TOKEN: &str = "user_token";
         listed::bans,
         listed::blocks,
         listed::block,
-        listed::unblock
+        listed::unblock,
+        uploads::begin,
+        uploads::show,
+        uploads::put_chunk,
+        uploads::commit,
+        uploads::abort,
+        uploads::body,
+        uploads::link,
+        uploads::linked,
     ),
     components(schemas(ErrorReply))
 )]

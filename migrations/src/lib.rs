@@ -30,6 +30,7 @@ impl MigratorTrait for Migrator {
             file("m0048_deliveries", include_str!("../sql/0048_deliveries.sql")),
             file("m0049_node_minutes", include_str!("../sql/0049_node_minutes.sql")),
             file("m0052_large_bodies", include_str!("../sql/0052_large_bodies.sql")),
+            file("m0053_stored_hours", include_str!("../sql/0053_stored_hours.sql")),
         ]
     }
 }

@@ -103,6 +103,7 @@ codes! {
     StreamEnded             "stream_ended"              false 409 0 "No stream of this device is open here; open one with `GET /v1/stream`.";
     AddressLimit            "address_limit"             true  429 4009 "Too many connections come from your address; wait as told.";
     UploadIncomplete        "upload_incomplete"         false 409 0 "Chunks of the body are missing; ask which with the call that began it, and put them.";
+    RangeNotSatisfiable     "range_not_satisfiable"     false 416 0 "The body has no bytes in the range that was asked for.";
     ChecksumMismatch        "checksum_mismatch"         false 422 0 "The chunks are not the body that was announced: its SHA-256 is another. Put them again.";
 }
 
