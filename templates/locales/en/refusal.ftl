@@ -53,3 +53,6 @@ refusal-insufficient-state = More happened during the attach than can be buffere
 refusal-silent = Nothing was heard on the connection for too long; reconnect and resume.
 refusal-muted = The user is muted in this conversation, `until` when; reading goes on.
 refusal-blocked = The other user does not take messages or invitations from this one.
+refusal-upload-incomplete = Chunks of the body are missing; ask which with the call that began it, and put them.
+refusal-range-not-satisfiable = The body has no bytes in the range that was asked for.
+refusal-checksum-mismatch = The chunks are not the body that was announced: its SHA-256 is another. Put them again.

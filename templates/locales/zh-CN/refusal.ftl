@@ -53,3 +53,6 @@ refusal-insufficient-state = 接入期间发生的事件多于可缓冲的量；
 refusal-silent = 该连接太久没有任何动静；请重新连接并恢复。
 refusal-muted = 该用户在此会话中被禁言，至 `until` 为止；读取不受影响。
 refusal-blocked = 对方用户不接收此用户的消息或邀请。
+refusal-upload-incomplete = 消息内容的分块不齐；用开始上传的调用查询缺少哪些，再上传它们。
+refusal-range-not-satisfiable = 消息内容在所请求的范围内没有字节。
+refusal-checksum-mismatch = 收到的分块与声明的内容不符：SHA-256 不同。请重新上传。
