@@ -205,7 +205,8 @@ fn settings(config: &Config) -> Settings {
 }
 
 async fn open(config: &Config) -> Result<Opened, Failure> {
-    Ok(Store::open(&settings(config), Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?)
+    let opened = Store::open(&settings(config), Arc::new(SystemClock::new()), Arc::new(SystemRng)).await?;
+    Ok(Opened { store: config.objects.of(opened.store)?, ..opened })
 }
 
 /// The whole path of the data folder, so that whoever stands in the wrong one sees it.

@@ -1,6 +1,7 @@
 //! Configuration: the embedded default, then a file, then the environment. Unknown keys are errors.
 
 pub mod mail;
+pub mod objects;
 
 use crate::proxies::Proxies;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// What one address, user, key and connection may do.
     pub limits: Limits,
+    /// Where the bytes of large bodies are.
+    pub objects: objects::Objects,
     /// How mail leaves.
     pub mail: mail::Mail,
     /// What is logged.
@@ -237,6 +240,7 @@ impl Config {
 
     fn check(self) -> Result<Self, Fault> {
         self.mail.check()?;
+        self.objects.check()?;
         let limits = [
             ("gateway.drain_ms", self.gateway.drain_ms > DRAIN_MS_MAX),
             ("gateway.unread_ms", self.gateway.unread_ms > UNREAD_MS_MAX),
@@ -369,6 +373,24 @@ mod tests {
             assert!(said.contains(named), "{named}: {said}");
         }
         assert!(with(smtp, &[("TOKENIM_MAIL__HOST", "127.0.0.1"), ("TOKENIM_MAIL__SECURITY", "none")]).is_ok());
+    }
+
+    #[test]
+    fn objects_need_what_their_kind_needs_and_show_no_secret() {
+        let file = "[objects]\nkind = \"s3\"\nbucket = \"b\"\nregion = \"eu-west-1\"\naccess_key_id = \"id\"\n";
+        let secret = [("TOKENIM_OBJECTS__SECRET_ACCESS_KEY", "s3cret")];
+        let config = with(file, &secret).unwrap();
+        assert!(!config.to_toml().contains("s3cret") && !format!("{config:?}").contains("s3cret"));
+        for (file, env, named) in [
+            (file, &[][..], "objects.secret_access_key"),
+            ("[objects]\nkind = \"s3\"\n", &secret, "objects.bucket"),
+            (file, &[secret[0], ("TOKENIM_OBJECTS__ENDPOINT", "ftp://x")], "objects.endpoint"),
+            (file, &[secret[0], ("TOKENIM_OBJECTS__REGION", "")], "objects.region"),
+            ("", &[("TOKENIM_OBJECTS__KIND", "tape")], "objects.kind"),
+        ] {
+            let said = with(file, env).unwrap_err();
+            assert!(said.contains(named), "{named}: {said}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Api {
     pub(crate) document: Arc<str>,
     /// The address of the page that explains the error codes.
     pub(crate) doc: Arc<str>,
+    /// Where people reach this server, without a slash at the end.
+    pub(crate) origin: Arc<str>,
     /// Requests, by address and by credential.
     pub(crate) rates: Arc<Rates>,
     /// Reports of leaked keys, by address.
@@ -49,7 +51,7 @@ impl Api {
         let rates = Arc::new(Rates::new());
         let (tasks, core) = (TaskTracker::new(), Handle::current());
         let doc = format!("{origin}/docs/errors").into();
-        Api { store, gateway, keys, document: document.into(), doc, rates, reports, tasks, core }
+        Api { store, gateway, keys, document: document.into(), doc, origin: origin.into(), rates, reports, tasks, core }
     }
 
     /// Waits for requests that outlive their callers; call it after the last connection is closed and before the store is.

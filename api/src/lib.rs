@@ -29,6 +29,7 @@ mod stats;
 mod stream;
 mod streams;
 mod tokens;
+mod uploads;
 mod usage;
 
 #[cfg(test)]

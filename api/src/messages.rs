@@ -223,8 +223,6 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     let conversation = Conversation::parse(path)?;
     caller.allow(conversation.as_str(), Cap::Send)?;
     let kind = content::check(&new.kind, new.body.get())?;
-    let mentions = mentions(new.mentions)?;
-    let about = About { reply_to: new.reply_to, mentions, silent: new.silent, ..About::default() };
     Ok(Draft {
         app: caller.app(),
         conversation,
@@ -233,7 +231,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         prev: None,
         kind,
         body: new.body.get().into(),
-        about,
+        about: about(new.reply_to, new.mentions, new.silent)?,
         credential: caller.credential(),
         allowance: Allowance::default(),
     })
@@ -248,6 +246,11 @@ pub(crate) fn mentions(named: Option<Mentioned>) -> Result<Option<Mentions>, Fau
     })
 }
 
+/// What a message says beside its content.
+pub(crate) fn about(reply_to: Option<i64>, named: Option<Mentioned>, silent: bool) -> Result<About, Fault> {
+    Ok(About { reply_to, mentions: mentions(named)?, silent, ..About::default() })
+}
+
 pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault> {
     let named = named.map(|name| User::parse(name).map_err(|error| Fault::from(error).at("sender"))).transpose()?;
     match (caller.viewer(), named) {
@@ -260,7 +263,7 @@ pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault
     }
 }
 
-fn reply(sent: &Sent) -> SentReply {
+pub(crate) fn reply(sent: &Sent) -> SentReply {
     SentReply {
         id: sent.id.to_string(),
         seq: sent.seq,

@@ -10,7 +10,8 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes, session_routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, streams, tokens, usage,
+    conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, streams, tokens,
+    uploads, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +136,15 @@ const USER_TOKEN: &str = "user_token";
         listed::block,
         listed::unblock,
         stream::open,
-        stream::command
+        stream::command,
+        uploads::begin,
+        uploads::show,
+        uploads::put_chunk,
+        uploads::commit,
+        uploads::abort,
+        uploads::body,
+        uploads::link,
+        uploads::linked,
     ),
     components(schemas(ErrorReply))
 )]

@@ -31,6 +31,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::live::ROUTES,
     crate::presence::ROUTES,
     crate::receipts::ROUTES,
+    crate::uploads::ROUTES,
     crate::manage::orgs::ROUTES,
     crate::manage::transfer::ROUTES,
     crate::manage::members::ROUTES,

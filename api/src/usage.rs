@@ -42,7 +42,7 @@ pub(crate) struct UsageItem {
     at: String,
     app: String,
     /// What was counted: `msg_sent` message units of 5,120 bytes; `msg_delivered` those that devices received;
-    /// `api_call` calls; `conn_min` connections open at second 0 of each minute.
+    /// `api_call` calls; `conn_min` connections open at second 0 of each minute; `stored` bytes of large bodies at each full hour.
     #[schema(example = "msg_sent")]
     meter: &'static str,
     /// How much, in the meter's unit.

@@ -16,7 +16,8 @@ texts! {
         MsgSent "msg_sent", /// Message units that a device received, per device; unit: message unit, aggregation: sum.
         MsgDelivered "msg_delivered", /// Connections open at second 0 of each minute; unit: minute, aggregation: sum.
         ConnMin "conn_min", /// Calls with a valid credential of the app, whatever the answer but 429 and 5xx; unit: call, aggregation: sum.
-        ApiCall "api_call", }
+        ApiCall "api_call", /// Bytes of large bodies kept at each full hour; unit: byte, aggregation: sum of the hours.
+        Stored "stored", }
 }
 
 /// What a process counted of an app in a minute.

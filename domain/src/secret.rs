@@ -36,6 +36,7 @@ pub struct MasterKey {
     seal: [u8; 32],
     session: [u8; 32],
     form: [u8; 32],
+    link: [u8; 32],
 }
 
 impl fmt::Debug for MasterKey {
@@ -56,6 +57,7 @@ impl MasterKey {
             seal: derive("tokenim/seal/1"),
             session: derive("tokenim/session/1"),
             form: derive("tokenim/form/1"),
+            link: derive("tokenim/link/1"),
         }
     }
 
@@ -97,6 +99,12 @@ impl MasterKey {
     #[must_use]
     pub fn form_key(&self) -> &[u8; 32] {
         &self.form
+    }
+
+    /// The key that signs links to large bodies.
+    #[must_use]
+    pub fn link_key(&self) -> &[u8; 32] {
+        &self.link
     }
 
     fn aead(&self) -> Result<LessSafeKey> {

@@ -31,6 +31,7 @@ impl MigratorTrait for Migrator {
             file("m0049_node_minutes", include_str!("../sql/0049_node_minutes.sql")),
             file("m0050_live_messages", include_str!("../sql/0050_live_messages.sql")),
             file("m0052_large_bodies", include_str!("../sql/0052_large_bodies.sql")),
+            file("m0053_stored_hours", include_str!("../sql/0053_stored_hours.sql")),
             file("m0054_logins", include_str!("../sql/0054_logins.sql")),
         ]
     }

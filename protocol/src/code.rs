@@ -105,6 +105,7 @@ codes! {
     StreamOffset            "stream_offset"             false 409 0 "The live message holds other text than `offset` says: as many bytes as the error's `offset`. Go on from there.";
     NotLive                 "not_live"                  false 409 0 "The message does not grow, or no more; it is as its last event says.";
     UploadIncomplete        "upload_incomplete"         false 409 0 "Chunks of the body are missing; ask which with the call that began it, and put them.";
+    RangeNotSatisfiable     "range_not_satisfiable"     false 416 0 "The body has no bytes in the range that was asked for.";
     ChecksumMismatch        "checksum_mismatch"         false 422 0 "The chunks are not the body that was announced: its SHA-256 is another. Put them again.";
 }
 

@@ -65,6 +65,13 @@ pub enum Security {
 #[serde(transparent)]
 pub struct Password(String);
 
+impl Password {
+    /// The text, for the one place that needs it.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Password {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(HIDDEN)

@@ -42,6 +42,7 @@ pub mod presence;
 pub mod reaction;
 pub mod recovery_code;
 pub mod signing_key;
+pub mod stored_hour;
 pub mod subscription;
 pub mod upload;
 pub mod usage_append;

@@ -3,10 +3,11 @@
 use crate::db::Fence;
 use crate::entity::{large_body, upload};
 use crate::log::upload::{CLEARED, COMMITTED, DROPPED, OPEN, SEAL_WAIT, body_name, chunks_name};
-use crate::{Store, fault};
+use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use tokenim_domain::Result;
+use tokenim_domain::meter::{RULE_VERSION, hour_of};
 
 /// Milliseconds in which a body must be committed after it began.
 pub const UPLOAD_MS_MAX: i64 = 24 * 3_600_000;
@@ -14,6 +15,13 @@ pub const UPLOAD_MS_MAX: i64 = 24 * 3_600_000;
 pub const GRACE_MS: i64 = 2 * SEAL_WAIT.as_millis() as i64;
 /// Rows of each kind that one sweep takes.
 const SWEPT_MAX: u64 = 100;
+
+/// What was there at the hour, whenever it is asked: rows of bodies that went since stay for [`GRACE_MS`].
+const SAMPLE: &str = "
+INSERT INTO stored_hour (app_id, hour_ms, bytes, rule_version)
+SELECT app_id, $1, CAST(SUM(bytes) AS BIGINT), $2 FROM large_body
+WHERE created_ms < $1 AND (dropped_ms IS NULL OR dropped_ms >= $1) GROUP BY app_id
+ON CONFLICT (app_id, hour_ms) DO NOTHING";
 
 impl Store {
     /// Sweeps once. Each row says what is to be deleted before it is, and goes when it was; so a crash leaks nothing.
@@ -29,6 +37,15 @@ impl Store {
             .filter(upload::Column::State.eq(CLEARED))
             .filter(upload::Column::CreatedMs.lt(now - UPLOAD_MS_MAX));
         past.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
+    }
+
+    /// Samples what each app kept at the last full hour. Told again for the same hour, it changes nothing.
+    ///
+    /// Errors: `unavailable`, `overloaded`; nothing is sampled then.
+    pub async fn sample_stored(&self) -> Result<()> {
+        let values = [hour_of(self.clock.now_ms()).into(), i64::from(RULE_VERSION).into()];
+        let on = self.writer.within(Fence::Worker);
+        sql::run(&on, SAMPLE, values).await.map(drop).map_err(fault::query)
     }
 
     async fn expire_uploads(&self, now: i64) -> Result<()> {

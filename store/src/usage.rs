@@ -62,6 +62,9 @@ SELECT app_id, meter, hour_ms, CAST(SUM(quantity) AS BIGINT) AS quantity FROM (
     UNION ALL
     SELECT u.app_id, 'api_call', u.minute_ms - u.minute_ms % 3600000, u.api_calls FROM app a JOIN node_minute u ON u.app_id = a.id
     WHERE a.org_id = $1 AND u.roll IS NULL AND u.minute_ms >= $2 AND u.minute_ms < $3
+    UNION ALL
+    SELECT u.app_id, 'stored', u.hour_ms, u.bytes FROM app a JOIN stored_hour u ON u.app_id = a.id
+    WHERE a.org_id = $1 AND u.roll IS NULL AND u.hour_ms >= $2 AND u.hour_ms < $3
 ) AS hours GROUP BY app_id, meter, hour_ms HAVING SUM(quantity) > 0 ORDER BY hour_ms, app_id, meter";
 
 /// Takes unrolled rows of a table, named by its key, and tells what they held; the number marks which roll-up took them.
@@ -87,7 +90,7 @@ struct Rows {
     meters: &'static [(Meter, &'static str)],
 }
 
-const TABLES: [Rows; 3] = [
+const TABLES: [Rows; 4] = [
     Rows {
         roll: roll!("usage_append", "app_id, conversation_id, epoch, seq_to", "event_ms, units"),
         meters: &[(Meter::MsgSent, "units")],
@@ -99,6 +102,10 @@ const TABLES: [Rows; 3] = [
     Rows {
         roll: roll!("node_minute", "app_id, minute_ms, boot", "minute_ms AS event_ms, connections_open, api_calls"),
         meters: &[(Meter::ConnMin, "connections_open"), (Meter::ApiCall, "api_calls")],
+    },
+    Rows {
+        roll: roll!("stored_hour", "app_id, hour_ms", "hour_ms AS event_ms, bytes"),
+        meters: &[(Meter::Stored, "bytes")],
     },
 ];
 

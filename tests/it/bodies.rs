@@ -1,9 +1,13 @@
 //! Large bodies through the front door: in chunks, through power cuts, to the byte.
 
-use crate::support::{Client, TestServer};
+use crate::support::rest::answer;
+use crate::support::wait::until;
+use crate::support::{Client, Rest, TestServer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use serde_json::{Value, json};
+use tokenim_domain::limits::LARGE_BODY_BYTES_MAX;
 use tokenim_domain::log::Digest;
 
 const CHUNK: usize = 4_096;
@@ -144,7 +148,7 @@ async fn uploads_are_refused_by_their_names() {
         ("bytes", json!(-1), "invalid_field"),
         ("bytes", json!(i64::MAX), "invalid_field"),
         ("bytes", json!("9"), "invalid_request"),
-        ("bytes", json!(16 * 1024 * 1024 + 1), "plan_limit"),
+        ("bytes", json!(LARGE_BODY_BYTES_MAX + 1), "invalid_field"),
         ("sha256", json!("00"), "invalid_field"),
         ("sha256", json!("z".repeat(64)), "invalid_field"),
         ("kind", json!("video"), "invalid_field"),
@@ -157,10 +161,6 @@ async fn uploads_are_refused_by_their_names() {
         fields[field] = value;
         let error = alice.refused("chunk.begin", fields.clone()).await;
         assert_eq!(error["code"], code, "{fields}");
-        if code == "plan_limit" {
-            let limit = json!(16 * 1024 * 1024);
-            assert_eq!((&error["feature"], &error["limit"]), (&json!("large_body_bytes"), &limit));
-        }
     }
     let upload = alice.ok("chunk.begin", good).await;
     let id = &upload["upload"];
@@ -169,7 +169,8 @@ async fn uploads_are_refused_by_their_names() {
         (json!({"upload": id, "index": 0, "data": "AA=="}), "invalid_field"),
         (json!({"upload": id, "index": 0, "data": "*"}), "invalid_field"),
         (json!({"upload": id, "index": 0.5, "data": ""}), "invalid_request"),
-        (json!({"upload": "upl_x", "index": 0, "data": ""}), "not_found"),
+        (json!({"upload": "upl_x", "index": 0, "data": ""}), "invalid_field"),
+        (json!({"upload": "upl_00000000000000000000000001", "index": 0, "data": ""}), "not_found"),
         (json!({"upload": id, "index": 0}), "invalid_request"),
     ] {
         assert_eq!(alice.refused("chunk.put", fields.clone()).await["code"], code, "{fields}");
@@ -186,4 +187,107 @@ async fn uploads_are_refused_by_their_names() {
     alice.ok("chunk.abort", json!({"upload": id})).await;
     assert_eq!(alice.refused("chunk.commit", json!({"upload": id})).await["code"], "not_found");
     assert_eq!(server.rest().log("c1").await.len(), 1, "nothing was changed");
+}
+
+#[tokio::test]
+async fn a_plan_bounds_the_bytes_of_one_body() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let manager = server.manager(&server.founded).await.secret;
+    let plan = server.rest_as(&manager).request(Method::PUT, "/v1/manage/subscription").json(&json!({"plan": "basic"}));
+    answer(plan).await.ok();
+    let mut alice = server.connect("alice").await;
+    let mut fields = begin("m1", "{}");
+    fields["bytes"] = json!(16 * 1024 * 1024 + 1);
+    // The plan before had no limit; running nodes learn of the change within 2 s.
+    let error = until(async || {
+        let id = alice.start("chunk.begin", fields.clone()).await;
+        alice.reply(id).await.get("error").cloned()
+    });
+    let error = error.await;
+    let told = (&error["code"], &error["feature"], &error["limit"]);
+    assert_eq!(told, (&json!("plan_limit"), &json!("large_body_bytes"), &json!(16 * 1024 * 1024)));
+    fields["bytes"] = json!(16 * 1024 * 1024);
+    fields["client_msg_id"] = json!("m2");
+    assert_eq!(alice.ok("chunk.begin", fields).await["chunks"], 4_096);
+}
+
+/// A whole large message with the app's key; its seq.
+async fn post_large(rest: &Rest, id: &str, body: &str) -> Value {
+    let mut fields = begin(id, body);
+    fields["sender"] = json!("alice");
+    let upload = rest.post("/v1/uploads", &fields).await.ok();
+    let path = format!("/v1/uploads/{}", upload["upload"].as_str().unwrap());
+    for index in 0..upload["chunks"].as_u64().unwrap() as usize {
+        let chunk = json!({"data": chunk(&upload, index, body)["data"]});
+        let put = rest.request(Method::PUT, &format!("{path}/chunks/{index}")).json(&chunk);
+        answer(put).await.ok();
+    }
+    assert_eq!(rest.get(&path).await.ok()["missing"], json!([]));
+    let sent = rest.post(&format!("{path}/commit"), &json!({"mentions": ["bob"]})).await.ok();
+    assert_eq!(rest.get(&path).await.ok()["committed"], true);
+    assert_eq!(rest.request(Method::DELETE, &path).send().await.unwrap().status(), 409);
+    sent["seq"].clone()
+}
+
+#[tokio::test]
+async fn rest_uploads_and_reads_whole_bodies_and_parts() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let (rest, body) = (server.rest(), body(600_000));
+    let mut bob = server.connect("bob").await;
+    let seq = post_large(&rest, "m1", &body).await;
+    let push = bob.push().await;
+    assert_eq!((&push["large"]["bytes"], &push["mentions"]), (&json!(600_000), &json!(["bob"])));
+    let path = format!("/v1/conversations/c1/messages/{seq}/body");
+    let (of_bob, of_carol) = (server.rest_as(&server.token("bob")), server.rest_as(&server.token("carol")));
+    for reader in [&rest, &of_bob] {
+        let whole = reader.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!((whole.status().as_u16(), whole.content_length()), (200, Some(600_000)));
+        assert_eq!(whole.text().await.unwrap(), body);
+    }
+    assert_eq!(of_carol.get(&path).await.refusal(), (404, "not_found".to_owned()));
+    for (range, status, says, part) in [
+        ("bytes=0-0", 206, "bytes 0-0/600000", Some(0..1)),
+        ("bytes=300000-599998", 206, "bytes 300000-599998/600000", Some(300_000..599_999)),
+        ("bytes=-10", 206, "bytes 599990-599999/600000", Some(599_990..600_000)),
+        ("bytes=0-1,4-5", 200, "", Some(0..600_000)),
+        ("bytes=600000-", 416, "", None),
+    ] {
+        let read = of_bob.request(Method::GET, &path).header("range", range).send().await.unwrap();
+        let told = read.headers().get("content-range").map_or("", |told| told.to_str().unwrap()).to_owned();
+        assert_eq!((read.status().as_u16(), told.as_str()), (status, says), "{range}");
+        let text = read.text().await.unwrap();
+        match part {
+            Some(part) => assert!(text == body[part], "{range}"),
+            None => assert!(text.contains("range_not_satisfiable"), "{text}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_reads_a_body_without_a_credential_until_it_ends() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let (rest, body) = (server.rest(), body(10_000));
+    let seq = post_large(&rest, "m1", &body).await;
+    let path = format!("/v1/conversations/c1/messages/{seq}/body/link");
+    let of = async |rest: &Rest, for_s: i64| rest.post(&path, &json!({"for_s": for_s})).await;
+    let carol = server.rest_as(&server.token("carol"));
+    assert_eq!(of(&carol, 60).await.refusal(), (404, "not_found".to_owned()));
+    for wrong in [0, -1, 3_601] {
+        assert_eq!(of(&rest, wrong).await.refusal(), (422, "invalid_field".to_owned()));
+    }
+    let read = async |url: &str| {
+        let read = reqwest::get(url).await.unwrap();
+        (read.status().as_u16(), read.text().await.unwrap())
+    };
+    let link = of(&server.rest_as(&server.token("bob")), 3_600).await.ok()["url"].as_str().unwrap().to_owned();
+    let (status, text) = read(&link).await;
+    assert!(status == 200 && text == body, "{status}");
+    assert_eq!(read(&format!("{}AAAA", &link[..link.len() - 4])).await.0, 404);
+    let short = of(&rest, 1).await.ok()["url"].as_str().unwrap().to_owned();
+    until(async || (read(&short).await.0 == 404).then_some(())).await;
+    rest.request(Method::DELETE, &format!("/v1/conversations/c1/messages/{seq}")).send().await.unwrap();
+    assert_eq!(read(&link).await.0, 404, "with the message");
 }

@@ -49,7 +49,7 @@ pub(crate) struct PlanReply {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Entitlement)]
 pub(crate) struct EntitlementReply {
-    /// `connections`, `message_rate` (per second), `msg_sent` (units a calendar month, UTC), `apps` or `members`.
+    /// `connections`, `message_rate` (per second), `msg_sent` (units a calendar month, UTC), `large_body_bytes` (of one message), `apps` or `members`.
     #[schema(example = "msg_sent")]
     feature: &'static str,
     /// How much; null = without limit.

@@ -22,7 +22,7 @@ fn body(path: &str) -> Value {
         "/v1/conversations/{id}/join" | "/v1/conversations/{id}/leave" => json!({"user": "mallory"}),
         "/v1/conversations/{id}/members/{user}/role" => json!({"role": "guest"}),
         "/v1/conversations/{id}/members/{user}/mute" => json!({"for_s": 60}),
-        "/v1/conversations/{id}/bans/{user}" => json!({}),
+        "/v1/conversations/{id}/bans/{user}" | "/v1/conversations/{id}/messages/{seq}/body/link" => json!({}),
         _ => Value::Null,
     }
 }

@@ -25,6 +25,25 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         (Verb::Post, "/v1/conversations/{id}/messages") => {
             of_group(json!({"client_msg_id": "m", "kind": "json", "body": 1}))
         }
+        (Verb::Post, "/v1/uploads") => plain(new_body("sample")),
+        (Verb::Get, "/v1/uploads/{id}") => (with_id(begun(house, "sample").await).0, Value::Null),
+        (Verb::Put, "/v1/uploads/{id}/chunks/{index}") => {
+            let path = with_id(begun(house, "sample").await).0.replace("{index}", "0");
+            (path, json!({"data": "eyJuIjoxfQ=="}))
+        }
+        (Verb::Post, "/v1/uploads/{id}/commit") => with_id(uploaded(house, "commit").await),
+        (Verb::Delete, "/v1/uploads/{id}") => (with_id(begun(house, "abort").await).0, Value::Null),
+        (verb, path) if path.contains("/messages/{seq}/body") => {
+            let seq = large(house).await.to_string();
+            let body = if verb == Verb::Post { json!({}) } else { Value::Null };
+            (of_group(Value::Null).0.replace("{seq}", &seq), body)
+        }
+        (Verb::Get, "/v1/bodies/{link}") => {
+            let path = format!("/v1/conversations/c1/messages/{}/body/link", large(house).await);
+            let url = house.post(house.key(), &path, json!({})).await.json["url"].take();
+            let (_, link) = url.as_str().unwrap().rsplit_once('/').unwrap();
+            (spec.path.replace("{link}", link), Value::Null)
+        }
         (verb, path) if path.contains("/messages/{seq}") => {
             let body = match (verb, path.rsplit('/').next()) {
                 (Verb::Get | Verb::Delete, _) => Value::Null,
@@ -271,4 +290,29 @@ pub(super) async fn management_key(house: &House, acting: &Acting, role: OrgRole
 /// Whether a route is one of an org's provisioning.
 pub(super) fn is_managed(spec: &RouteSpec) -> bool {
     matches!(spec.who, Who::ManagementKey(_))
+}
+
+/// What begins a large body of alice's: `{"n":1}`. Under the same id it is the same one, so that few are open.
+fn new_body(id: &str) -> Value {
+    let sha256 = tokenim_domain::secret::hex(&sha256(br#"{"n":1}"#));
+    json!({"conversation": "c1", "sender": "alice", "client_msg_id": id, "kind": "json", "bytes": 7, "sha256": sha256})
+}
+
+async fn begun(house: &House, id: &str) -> String {
+    let begun = house.post(house.key(), "/v1/uploads", new_body(id)).await.json["upload"].take();
+    begun.as_str().unwrap().to_owned()
+}
+
+async fn uploaded(house: &House, id: &str) -> String {
+    let upload = begun(house, id).await;
+    let path = format!("/v1/uploads/{upload}/chunks/0");
+    let put = house.call(house.key(), Verb::Put.method(), &path, json!({"data": "eyJuIjoxfQ=="})).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    upload
+}
+
+/// Seq of a large message.
+async fn large(house: &House) -> i64 {
+    let path = format!("/v1/uploads/{}/commit", uploaded(house, "large").await);
+    house.post(house.key(), &path, json!({})).await.json["seq"].as_i64().unwrap()
 }

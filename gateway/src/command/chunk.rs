@@ -9,7 +9,7 @@ use tokenim_domain::id::UploadId;
 use tokenim_domain::log::{BodyQuery, Digest, MessageLog, NewUpload, UploadRef, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Error, Result, content};
+use tokenim_domain::{Error, Result, content};
 use tokenim_protocol::command::{BodyGet, ChunkAbort, ChunkBegin, ChunkCommit, ChunkPut};
 use tokenim_protocol::limits::BODY_PAGE_BYTES_MAX;
 
@@ -98,7 +98,8 @@ pub fn body<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 
 /// The upload that the caller names as its own.
 fn upload<L: MessageLog>(call: &Call<'_, L>, id: &str) -> Result<UploadRef> {
-    let id = id.parse::<UploadId>().map_err(|()| Error::new(Code::NotFound).at("upload"))?;
+    let id =
+        id.parse::<UploadId>().map_err(|()| Error::invalid("upload", "`upload` is what `chunk.begin` answered"))?;
     let identity = &call.session.identity;
     Ok(UploadRef { app: identity.app, id, user: Some(identity.user.clone()) })
 }

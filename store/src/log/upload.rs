@@ -297,14 +297,14 @@ pub(super) async fn read_body(store: &Store, query: &BodyQuery) -> Result<BodyPa
         return Err(Error::invalid("offset", format!("`offset` must be 0 to {}", row.bytes - 1)));
     }
     let end = query.offset.saturating_add(query.limit).min(row.bytes);
-    let data = read(store, &row, query.offset, end).await?;
+    let data = read(store, row.app_id, row.object, query.offset, end).await?;
     Ok(BodyPart { data, offset: query.offset, bytes: row.bytes })
 }
 
 /// The bytes of a large body from `from` to before `to`. Errors: `not_found` where it was deleted meanwhile; `unavailable`.
-pub(crate) async fn read(store: &Store, row: &large_body::Model, from: i64, to: i64) -> Result<Vec<u8>> {
+pub(crate) async fn read(store: &Store, app: AppId, object: UploadId, from: i64, to: i64) -> Result<Vec<u8>> {
     let part = u64::try_from(from).map_err(Error::internal)?..u64::try_from(to).map_err(Error::internal)?;
-    let data = store.objects.get(&body_name(row.app_id, row.object), Some(part)).await?;
+    let data = store.objects.get(&body_name(app, object), Some(part)).await?;
     data.ok_or_else(|| Code::NotFound.into())
 }
 

@@ -7,8 +7,8 @@ use crate::entity::{
     console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
     large_body, live_message, live_piece, mail_link, management_key, member, member_ban, member_before, message,
     message_state, node, node_heartbeat, node_minute, operator_key, org, org_idempotency, org_member, plan,
-    plan_version, presence, reaction, recovery_code, signing_key, subscription, upload, usage_append, usage_bucket,
-    usage_receive, user_block,
+    plan_version, presence, reaction, recovery_code, signing_key, stored_hour, subscription, upload, usage_append,
+    usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -121,6 +121,8 @@ async fn filled() -> World {
     world.store.save_node_minute(&super::minutes::minute(&world, START_MS, 1)).await.unwrap();
     insert_rows(&world).await;
     super::uploads::send_large(&world, "alice", "large", br#"{"n":1}"#).await.unwrap();
+    let row = stored_hour::Model { app_id: world.app().app, hour_ms: 1, bytes: 1, rule_version: 1, roll: None };
+    sql::insert(&world.all(), row).await.unwrap();
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
     world.store.enqueue_mail(None, "k", &mail).await.unwrap();
     world
@@ -284,6 +286,7 @@ async fn every_entity_is_its_table() {
         check(&world, reaction::Entity).await,
         check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
+        check(&world, stored_hour::Entity).await,
         check(&world, subscription::Entity).await,
         check(&world, upload::Entity).await,
         check(&world, usage_append::Entity).await,

@@ -1,7 +1,7 @@
 //! Large bodies in the store: chunks, their commit, what reads them, and what is swept up behind them.
 
 use super::world::{World, sent};
-use crate::{GRACE_MS, UPLOAD_MS_MAX};
+use crate::{BodyLink, GRACE_MS, UPLOAD_MS_MAX};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tokenim_domain::limits::{CHUNK_BYTES_MIN, OPEN_UPLOADS_MAX};
@@ -9,6 +9,7 @@ use tokenim_domain::log::{
     About, BodyQuery, Credential, Digest, EventBody, MessageAct, MessageLog, NewUpload, Outcome, Sent, Upload,
     UploadRef, Write,
 };
+use tokenim_domain::meter::{HOUR_MS, Meter};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind};
 use tokenim_domain::{Code, Result};
@@ -250,4 +251,51 @@ async fn what_nobody_commits_is_swept_up_after_a_day() {
     world.store.sweep_uploads().await.unwrap();
     world.store.sweep_uploads().await.unwrap();
     assert_eq!((objects(&world).len(), world.number("SELECT count(*) FROM upload").await), (1, 0));
+}
+
+#[tokio::test]
+async fn what_is_kept_is_sampled_once_an_hour() {
+    let world = World::with_group().await;
+    let other = world.another_org("other").await;
+    let of =
+        async |org| super::usage::hours_of(&world.store, org, Meter::Stored).await.into_values().collect::<Vec<_>>();
+    send_large(&world, "alice", "m1", &body(5_000)).await.unwrap();
+    world.store.sample_stored().await.unwrap();
+    assert!(of(world.app().org).await.is_empty(), "it was not there at the full hour");
+    world.clock.shift(HOUR_MS);
+    send_large(&world, "alice", "m2", &body(6_000)).await.unwrap();
+    world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, MessageAct::Delete))).await.unwrap();
+    for _ in 0..2 {
+        world.store.sample_stored().await.unwrap();
+        world.store.roll_up_usage().await.unwrap();
+    }
+    assert_eq!(of(world.app().org).await, [5_000]);
+    world.clock.shift(HOUR_MS);
+    world.store.sample_stored().await.unwrap();
+    assert_eq!(of(world.app().org).await, [5_000, 6_000], "rolled up or not");
+    assert!(of(other.app.org).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_link_leads_to_its_body_until_it_ends_or_the_body_does() {
+    let world = World::with_group().await;
+    send_large(&world, "alice", "m1", &body(5_000)).await.unwrap();
+    let found = world.store.find_large_body(world.app(), &Conversation::trusted("c1"), None, 2).await.unwrap();
+    let valid = std::time::Duration::from_secs(60);
+    let BodyLink::Ours(link) = world.store.link_large_body(&found, valid).await.unwrap() else { panic!("a folder") };
+    assert_eq!(world.store.find_linked_body(&link).await.unwrap(), found);
+    let code = async |link: &str| world.store.find_linked_body(link).await.unwrap_err().code;
+    for at in [0, 30, 50, 70, link.len() - 3] {
+        let mut altered = link.clone().into_bytes();
+        altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+        assert_eq!(code(std::str::from_utf8(&altered).unwrap()).await, Code::NotFound, "{at}");
+    }
+    for wrong in ["", "A", "*", &link[..link.len() - 4], &format!("{link}AAAA")] {
+        assert_eq!(code(wrong).await, Code::NotFound, "{wrong}");
+    }
+    world.clock.shift(60_000);
+    assert_eq!(code(&link).await, Code::NotFound);
+    world.clock.shift(-60_000);
+    world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, MessageAct::Delete))).await.unwrap();
+    assert_eq!(code(&link).await, Code::NotFound);
 }

@@ -55,3 +55,6 @@ refusal-muted = The user is muted in this conversation, `until` when; reading go
 refusal-blocked = The other user does not take messages or invitations from this one.
 refusal-stream-offset = The live message holds other text than `offset` says: as many bytes as the error's `offset`. Go on from there.
 refusal-not-live = The message does not grow, or no more; it is as its last event says.
+refusal-upload-incomplete = Chunks of the body are missing; ask which with the call that began it, and put them.
+refusal-range-not-satisfiable = The body has no bytes in the range that was asked for.
+refusal-checksum-mismatch = The chunks are not the body that was announced: its SHA-256 is another. Put them again.

@@ -55,3 +55,6 @@ refusal-muted = 该用户在此会话中被禁言，至 `until` 为止；读取�
 refusal-blocked = 对方用户不接收此用户的消息或邀请。
 refusal-stream-offset = 该实时消息已有的文本与 `offset` 不符：其字节数见错误中的 `offset`。请从那里继续。
 refusal-not-live = 该消息不在增长，或已不再增长；其内容以最后一个事件为准。
+refusal-upload-incomplete = 消息内容的分块不齐；用开始上传的调用查询缺少哪些，再上传它们。
+refusal-range-not-satisfiable = 消息内容在所请求的范围内没有字节。
+refusal-checksum-mismatch = 收到的分块与声明的内容不符：SHA-256 不同。请重新上传。

@@ -4,6 +4,7 @@ use crate::support::TestServer;
 use crate::support::rest::answer;
 use serde_json::json;
 use tokenim_api::{Verb, Who, routes};
+use tokenim_domain::log::Digest;
 
 /// Whether a route takes an app's credential; api/src/tests/manage.rs repeats those of /v1/manage.
 fn is_of_an_app(who: Who) -> bool {
@@ -19,6 +20,15 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
     let group = |member: &str| json!({"kind": "group", "members": [member]});
     let begin = |id: &str| json!({"sender": "alice", "client_msg_id": id});
     let react = |emoji: &str| json!({"user": "alice", "emoji": emoji});
+    let large = json!({"conversation": "c1", "sender": "alice", "client_msg_id": "large", "kind": "json", "bytes": 2,
+        "sha256": Digest::of(b"{}").to_string()});
+    let upload = rest.post("/v1/uploads", &large).await.ok()["upload"].as_str().unwrap().to_owned();
+    let chunk = rest.request(reqwest::Method::PUT, &format!("/v1/uploads/{upload}/chunks/0"));
+    answer(chunk.json(&json!({"data": "e30="}))).await.ok();
+    let commit = format!("/v1/uploads/{upload}/commit");
+    assert_eq!(rest.post(&commit, &json!({})).await.ok()["seq"], 2);
+    let mut another = large.clone();
+    another["client_msg_id"] = json!("another");
     // Each with another body that could be done as well.
     let posts = [
         ("/v1/tokens", json!({"user": "alice"}), json!({"user": "bob"})),
@@ -30,10 +40,13 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         ("/v1/conversations/c1/messages/2/reactions", react("+1"), react("-1")),
         ("/v1/conversations/c1/messages/2/pin", json!({}), json!({"remove": true})),
         ("/v1/conversations/c1/streams", begin("s1"), begin("s2")),
-        ("/v1/conversations/c1/streams/7/append", json!({"offset": 0, "text": "x"}), json!({"offset": 1, "text": "x"})),
-        ("/v1/conversations/c1/streams/7/end", json!({}), json!({"text": "y"})),
+        ("/v1/conversations/c1/streams/8/append", json!({"offset": 0, "text": "x"}), json!({"offset": 1, "text": "x"})),
+        ("/v1/conversations/c1/streams/8/end", json!({}), json!({"text": "y"})),
         ("/v1/conversations/c1/ephemeral", message("e1"), message("e2")),
         ("/v1/conversations/c1/typing", json!({"sender": "alice"}), json!({"sender": "alice", "active": false})),
+        ("/v1/uploads", large, another),
+        (&commit, json!({}), json!({"silent": true})),
+        ("/v1/conversations/c1/messages/2/body/link", json!({}), json!({"for_s": 60})),
     ];
     assert_eq!(
         posts.len(),
@@ -55,7 +68,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         let refused = rest.post_once(path, path, &other).await.refusal();
         assert_eq!(refused, (409, "idempotency_mismatch".to_owned()), "{path}");
     }
-    assert_eq!(server.rest().log("c1").await.len(), 8);
+    assert_eq!(server.rest().log("c1").await.len(), 9);
 }
 
 #[tokio::test]

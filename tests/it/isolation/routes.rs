@@ -246,6 +246,26 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
             vec![(of("").replace("{other}", "alice"), Some(json!({})))]
         }
         (Verb::Delete, "/v1/users/{user}/blocks/{other}") => get(&[of("").replace("{other}", "alice")]),
+        (Verb::Post, "/v1/uploads") => {
+            let body = |conversation: &str, sender: &str| json!({"conversation": conversation, "sender": sender, "client_msg_id": client_msg_id, "kind": "json", "bytes": 5, "sha256": "0".repeat(64)});
+            let (there, own) = (body(conversation, "alice"), body(own, user));
+            vec![(of(""), Some(there)), (of(""), Some(body(conversation, user))), (of(""), Some(own))]
+        }
+        (Verb::Get | Verb::Delete, "/v1/uploads/{id}") => get(&[of(&ids.upload)]),
+        (Verb::Put, "/v1/uploads/{id}/chunks/{index}") => {
+            vec![(of(&ids.upload).replace("{index}", "0"), Some(json!({"data": "e30xMjM="})))]
+        }
+        (Verb::Post, "/v1/uploads/{id}/commit") => vec![(of(&ids.upload), Some(json!({})))],
+        (Verb::Get, "/v1/conversations/{id}/messages/{seq}/body") => {
+            get(&[of(conversation).replace("{seq}", "2"), of(own).replace("{seq}", "2")])
+        }
+        (Verb::Post, "/v1/conversations/{id}/messages/{seq}/body/link") => {
+            vec![
+                (of(conversation).replace("{seq}", "2"), Some(json!({}))),
+                (of(own).replace("{seq}", "2"), Some(json!({}))),
+            ]
+        }
+        (Verb::Get, "/v1/bodies/{link}") => get(&[route.path.replace("{link}", &ids.upload)]),
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
 }
