@@ -122,6 +122,17 @@ def test_an_envelope_without_a_usable_id_closes_4400(wire, text):
     ('{"id":2,"conversation.role":{"conversation":"c","user":"u","role":"root"}}', "invalid_field"),
     ('{"id":2,"conversation.update":{"conversation":"c","name":{"a":1}}}', "invalid_request"),
     ('{"id":2,"block":{"user":null}}', "invalid_request"),
+    ('{"id":2,"stream.begin":{"conversation":"c","client_msg_id":"m","text":7}}', "invalid_request"),
+    ('{"id":2,"stream.begin":{"conversation":"c","client_msg_id":"m","kind":"video"}}', "invalid_field"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"text":"x"}}', "invalid_request"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"offset":"0","text":"x"}}', "invalid_request"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"offset":-1,"text":"x"}}', "invalid_field"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"offset":9223372036854775807,"text":"x"}}', "not_found"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"offset":9223372036854775808,"text":"x"}}', "invalid_request"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"offset":0,"text":""}}', "invalid_field"),
+    ('{"id":2,"stream.append":{"conversation":"c","target":1,"offset":0,"text":"' + "x" * (16 * 1024 + 1) + '"}}', "payload_too_large"),
+    ('{"id":2,"stream.end":{"conversation":"c","target":null}}', "invalid_request"),
+    ('{"id":2,"stream.get":{"conversation":"c","target":1,"offset":1.5}}', "invalid_request"),
 ])
 def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, text, expected):
     wire.text(text)
@@ -139,6 +150,8 @@ def test_a_bad_command_with_an_id_is_answered_and_the_connection_stays(wire, tex
     ("conversation.requests", {}), ("conversation.bans", {}), ("conversation.decline", {"members": ["alice"]}),
     ("conversation.role", {"user": "alice", "role": "guest"}), ("conversation.mute", {"user": "alice", "for_s": 9}),
     ("conversation.ban", {"user": "alice"}), ("conversation.unban", {"user": "alice"}),
+    ("stream.begin", {"client_msg_id": "m"}), ("stream.append", {"target": 2, "offset": 0, "text": "x"}),
+    ("stream.end", {"target": 2}), ("stream.get", {"target": 2}),
 ])
 def test_a_stranger_learns_nothing_and_changes_nothing(wire, bystander, command, fields):
     answers = []

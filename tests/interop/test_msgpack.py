@@ -56,6 +56,27 @@ def test_bodies_come_back_as_they_were_in_both_encodings(rest, trio):
     assert json.dumps(items) == json.dumps(rest.read_log(conv)[0])
 
 
+def test_a_live_message_reads_the_same_in_both_encodings(trio):
+    alice, bob, carol, conv = trio
+    begun = alice.call("stream.begin", {"conversation": conv, "client_msg_id": str(uuid.uuid4())})
+    for reader in (bob, carol):
+        assert reader.push()["live"] is True
+    pieces = ["a\x00b \" \\ ", "世界 \U0001f600\u2028"]
+    at = 0
+    for piece in pieces:
+        grown = alice.call("stream.append", {"conversation": conv, "target": begun["seq"], "offset": at, "text": piece})
+        for reader in (bob, carol):
+            push = reader.push("stream")
+            assert (push["target"], push["offset"], push["text"]) == (begun["seq"], at, piece)
+        at += len(piece.encode())
+        assert grown == {"offset": at}
+    ack = alice.call("stream.end", {"conversation": conv, "target": begun["seq"], "offset": at})
+    assert (ack["changed"], ack["billed"]) == (True, 1)
+    for reader in (bob, carol):
+        push = reader.push("ended")
+        assert (push["seq"], push["body"]) == (ack["seq"], {"text": "".join(pieces)})
+
+
 def test_a_float_of_32_bits_keeps_its_value(trio):
     alice, bob, _, conv = trio
     alice.encode = lambda value: msgpack.packb(value, use_single_float=True)
