@@ -61,7 +61,7 @@ mod tests {
     fn a_platform_is_a_short_id() {
         assert_eq!(&*parse_platform("android").unwrap(), "android");
         for wrong in ["", "a b", "seventeen-letters", "päd"] {
-            assert_eq!(parse_platform(wrong).unwrap_err().param.as_deref(), Some("platform"), "{wrong}");
+            assert_eq!(parse_platform(wrong).unwrap_err().param, Some("platform"), "{wrong}");
         }
     }
 }
