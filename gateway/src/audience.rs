@@ -50,7 +50,7 @@ impl Audience {
     pub fn set_view(&mut self, connection: &Arc<Connection>, is_open: bool) {
         self.open.retain(|(other, _)| other.id != connection.id);
         let (true, Some(session)) = (is_open && self.is_large(), connection.session()) else { return };
-        let joined = self.members.iter().find(|(slot, _)| slot.user == session.identity.user);
+        let joined = self.members.iter().find(|(slot, _)| Arc::ptr_eq(slot, &session.slot));
         if let Some((_, joined)) = joined {
             self.open.push((connection.clone(), *joined));
         }

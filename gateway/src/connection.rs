@@ -389,11 +389,13 @@ impl Connection {
         }
         match to {
             For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => {
-                state.withhold(chunk);
+                state.withhold(&chunk.conversation);
                 return Given::Passive;
             }
             For::Passive { is_large } if state.is_open(&chunk.conversation, is_large) => return Given::Quiet,
-            For::All | For::Open { .. } | For::Passive { .. } => {}
+            For::Open { .. } => state.resume(&chunk.conversation, chunk.last),
+            For::Passive { .. } => state.withhold(&chunk.conversation),
+            For::All => {}
         }
         if let Some(gate) = state.gate.as_mut().filter(|_| !sabotage::is("no_gate")) {
             gate.wait(chunk);
@@ -409,6 +411,11 @@ impl Connection {
     /// Opens a conversation or makes it passive; false where it has switched as many as it may.
     pub fn set_view(&self, conversation: &Conversation, is_open: bool) -> bool {
         self.state().set_view(conversation, is_open)
+    }
+
+    /// Notes that it was sent nothing up to a seq since it became passive, and is sent what is above.
+    pub fn resume(&self, conversation: &Conversation, above: i64) {
+        self.state().resume(conversation, above);
     }
 
     /// Whether a conversation's events come to it.

@@ -278,6 +278,10 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 self.resync(&(app.app, conversation.clone()), Code::OutcomeUnknown);
             }
         }
+        if !unknown.is_empty() {
+            // It may be committed after everybody has looked.
+            self.node.lost.notify_one();
+        }
     }
 
     fn resync(&mut self, key: &Key, reason: Code) {
@@ -303,7 +307,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             match self.read_gap(app, &name, known, first.event.seq).await {
                 Some(missing) => items.splice(0..0, missing).for_each(drop),
                 None => {
-                    // Members may have come and gone in what was not read.
+                    // Members may have come and gone in what was not read: who was one is told, and who is.
+                    self.resync(key, Code::Overloaded);
                     self.audiences.forget(key);
                     self.know(vec![(app, name)]).await;
                     self.resync(key, Code::Overloaded);

@@ -22,29 +22,33 @@ impl<L: MessageLog> Gateway<L> {
     pub(crate) async fn end_idle(self, stop: CancellationToken) {
         let mut interval = interval(SWEEP_EVERY);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut after_ms = 0;
         while stop.run_until_cancelled(interval.tick()).await.is_some() {
-            if let Err(error) = self.sweep().await {
+            if let Err(error) = self.sweep(&mut after_ms).await {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "idle live messages could not be found; trying again");
             }
         }
     }
 
-    /// Ends what is idle now. What may not be ended, over its quota for one, stays live until a later sweep.
+    /// Ends what is idle now, from behind `after_ms` on, which it moves to where the next sweep goes on: what may not be ended, over its
+    /// quota for one, stays live and holds nobody up.
     ///
     /// Errors: the log's.
-    pub(crate) async fn sweep(&self) -> Result<()> {
+    pub(crate) async fn sweep(&self, after_ms: &mut i64) -> Result<()> {
         let up_to_ms = self.inner.clock.now_ms() - LIVE_IDLE_SECONDS * 1_000;
-        let mut after_ms = 0;
         for _ in 0..PAGES_MAX {
-            let page = self.inner.log.idle(after_ms, up_to_ms, PAGE_MAX).await?;
+            let page = self.inner.log.idle(*after_ms, up_to_ms, PAGE_MAX).await?;
             for idle in &page {
                 if let Err(error) = self.write(end(idle)).await {
                     tracing::debug!(code = error.code.as_str(), "an idle live message stays");
                 }
             }
             match page.last() {
-                Some(last) if page.len() == PAGE_MAX as usize => after_ms = last.grown_ms,
-                _ => break,
+                Some(last) if page.len() == PAGE_MAX as usize => *after_ms = last.grown_ms,
+                _ => {
+                    *after_ms = 0;
+                    break;
+                }
             }
         }
         Ok(())

@@ -25,8 +25,9 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// Users asked for at a time.
 const USERS_MAX: usize = 200;
 /// Conversations of one answer; where there are more, the next question begins behind the last.
-const CHANGED_MAX: usize = 500;
-
+const CHANGED_MAX: usize = 32;
+/// Looks after a word of trouble, on a node alone too: a commit whose answer was lost may land late.
+const TROUBLED_LOOKS: u32 = 3;
 /// Answers that wait for the delivery.
 const FOUND_MAX: usize = 4;
 
@@ -53,18 +54,24 @@ impl<L: MessageLog, B: Bus> Sweep<L, B> {
         let mut due = interval(LOOK_EVERY);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut since_ms = self.clock.now_ms() - OVERLAP_MS;
+        let mut troubled = 0;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = self.lost.notified() => tokio::time::sleep(SETTLED).await,
+                () = self.lost.notified() => {
+                    troubled = TROUBLED_LOOKS;
+                    tokio::time::sleep(SETTLED).await;
+                }
                 _ = due.tick() => {}
             }
-            // A node alone has heard all there is.
-            if !self.bus.has_others() || sabotage::is("no_sweep") {
+            let begun_ms = self.clock.now_ms();
+            // A node alone that had no trouble has heard all there is.
+            if (troubled == 0 && !self.bus.has_others()) || sabotage::is("no_sweep") {
+                since_ms = begun_ms - OVERLAP_MS;
                 continue;
             }
-            let begun_ms = self.clock.now_ms();
+            troubled = troubled.saturating_sub(1);
             match self.look(since_ms, begun_ms - SETTLED.as_millis() as i64).await {
                 Ok(()) => since_ms = begun_ms - OVERLAP_MS,
                 Err(error) => {

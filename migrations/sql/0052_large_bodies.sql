@@ -17,6 +17,8 @@ CREATE TABLE upload (
     FOREIGN KEY (app_id, conversation_id) REFERENCES conversation (app_id, id)
 );
 CREATE UNIQUE INDEX upload_once ON upload (app_id, "user", conversation_id, client_msg_id) WHERE state <> 'dropped';
+-- What a sweep asks for, of every app.
+CREATE INDEX upload_by_state ON upload (state, created_ms);
 
 -- dropped_ms: since when its message has other content or none; its object is being deleted.
 CREATE TABLE large_body (
@@ -30,6 +32,7 @@ CREATE TABLE large_body (
     PRIMARY KEY (app_id, conversation_id, seq),
     FOREIGN KEY (app_id, conversation_id) REFERENCES conversation (app_id, id)
 );
+CREATE INDEX large_body_dropped ON large_body (dropped_ms) WHERE dropped_ms IS NOT NULL;
 CREATE UNIQUE INDEX large_body_object ON large_body (app_id, object);
 
 INSERT INTO entitlement (plan, version, feature, value, mode)

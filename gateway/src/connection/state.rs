@@ -8,7 +8,7 @@ use crate::encoded::Form;
 use crate::incoming::Held;
 use crate::limits::{Guest, Limits, refused};
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokenim_domain::log::Since;
 use tokenim_domain::name::Conversation;
@@ -27,6 +27,9 @@ const CLOSING_SECONDS_MAX: u32 = 5;
 const ATTACH_SECONDS_MAX: u64 = 15;
 /// Milliseconds a client waits after an attach that took too long: the node is busy.
 const ATTACH_RETRY_MS: u64 = 5_000;
+
+/// The last seq withheld from a connection that is passive still.
+const PASSIVE: i64 = i64::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -65,8 +68,8 @@ pub(super) struct State {
     heads_more: bool,
     /// Conversations it has opened (true) or made passive.
     pub(super) views: HashMap<Conversation, bool>,
-    /// The last seq that was withheld from it while it was passive, by conversation.
-    pub(super) withheld: BTreeMap<Conversation, i64>,
+    /// Conversations of which something was withheld from it, and the last such seq; [`PASSIVE`] while it is passive there.
+    pub(super) withheld: Vec<(Conversation, i64)>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
     /// Counts its address until it is connected.
@@ -99,7 +102,7 @@ impl State {
             heads: Vec::new(),
             heads_more: false,
             views: HashMap::new(),
-            withheld: BTreeMap::new(),
+            withheld: Vec::new(),
             is_end_told: false,
             guest: None,
             commands: Bucket::default(),
@@ -142,17 +145,35 @@ impl State {
         self.views.get(conversation).copied().unwrap_or(!is_large)
     }
 
-    /// Notes that it is not sent what it is passive for.
-    pub(super) fn withhold(&mut self, chunk: Chunk) {
-        self.withheld.insert(chunk.conversation, chunk.last);
+    /// Notes that it is passive in a conversation in which something happens.
+    pub(super) fn withhold(&mut self, conversation: &Conversation) {
+        match self.withheld_of(conversation) {
+            Some(last) => *last = PASSIVE,
+            None => {
+                // Most connections are passive in few large conversations, and many connections are.
+                self.withheld.reserve_exact(1);
+                self.withheld.push((conversation.clone(), PASSIVE));
+            }
+        }
+    }
+
+    /// Notes that it is sent what is above a seq from now on, where something was withheld before.
+    pub(super) fn resume(&mut self, conversation: &Conversation, above: i64) {
+        if let Some(last) = self.withheld_of(conversation).filter(|last| **last == PASSIVE) {
+            *last = above;
+        }
+    }
+
+    fn withheld_of(&mut self, conversation: &Conversation) -> Option<&mut i64> {
+        self.withheld.iter_mut().find(|(name, _)| name == conversation).map(|(_, last)| last)
     }
 
     /// Since when it was sent what happens in a conversation: after what was withheld, else above the seq that it resumed from,
     /// else from its beginning.
     pub(super) fn since(&self, conversation: &Conversation) -> Since {
-        let resumed = || self.resumed.iter().find(|(name, _)| name == conversation).map(|(_, seq)| Since::Seq(*seq));
-        let withheld = self.withheld.get(conversation).map(|seq| Since::Above(*seq));
-        withheld.or_else(resumed).unwrap_or(Since::Time(self.since_ms))
+        let of = |list: &[(Conversation, i64)]| list.iter().find(|(name, _)| name == conversation).map(|(_, seq)| *seq);
+        let resumed = || of(&self.resumed).map(Since::Seq);
+        of(&self.withheld).map(Since::Above).or_else(resumed).unwrap_or(Since::Time(self.since_ms))
     }
 
     pub(super) fn set_view(&mut self, conversation: &Conversation, is_open: bool) -> bool {

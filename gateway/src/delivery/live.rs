@@ -84,8 +84,11 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     fn view(&mut self, view: View) {
         let View { app, conversation, connection, is_open, done } = view;
         let is_set = connection.set_view(&conversation, is_open);
-        if let Some(audience) = self.audiences.get(&(app.app, conversation)).filter(|_| is_set) {
+        if let Some(audience) = self.audiences.get(&(app.app, conversation.clone())).filter(|_| is_set) {
             audience.set_view(&connection, is_open);
+            if is_open {
+                connection.resume(&conversation, audience.known());
+            }
         }
         let limit =
             || Error::new(Code::LimitReached).says(format!("a connection switches at most {VIEWS_MAX} conversations"));

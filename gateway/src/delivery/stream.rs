@@ -52,6 +52,10 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     fn tell_delta(&mut self, delta: &Delta, origin: Option<u64>) {
         let Some(audience) = self.audiences.get(&(delta.app.app, delta.conversation.clone())) else { return };
+        // Who was removed before the message began may be in a list that does not know of it yet.
+        if audience.known() < delta.target {
+            return;
+        }
         let push = Encoded::new(&live::stream(&live::Delta {
             conversation: delta.conversation.as_str(),
             epoch: delta.epoch,

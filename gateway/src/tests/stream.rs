@@ -80,14 +80,14 @@ async fn what_nobody_goes_on_with_is_ended_with_what_it_holds() {
     // Over its quota it stays, until there is room.
     world.book.change(|terms| (terms.limits.units, terms.used) = (Some(1), 1));
     a_look().await;
-    node.sweep().await.unwrap();
+    node.sweep(&mut 0).await.unwrap();
     alice.command("stream.get", json!({"conversation": "c", "target": seq}));
     assert_eq!(alice.reply().await["ok"], json!({"text": "half", "offset": 4}));
     world.book.change(|terms| terms.used = 0);
     a_look().await;
-    node.sweep().await.unwrap();
+    node.sweep(&mut 0).await.unwrap();
     let push = bob.wait(|message| message["push"]["type"] == "ended").await["push"].take();
     assert_eq!((&push["target"], &push["body"]["text"], push.get("actor")), (&json!(seq), &json!("half"), None));
-    node.sweep().await.unwrap();
+    node.sweep(&mut 0).await.unwrap();
     assert_eq!(world.log.events(world.key.app, "c").len(), 3, "once");
 }

@@ -84,7 +84,7 @@ fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Res
             stored.is_empty() || said["emoji"] == emoji.as_str()
         }
         MessageAct::Delete | MessageAct::Pin { .. } => true,
-        MessageAct::End { last, .. } => stored.is_empty() || ends_with(&stored, last)?,
+        MessageAct::End { last, .. } => stored.is_empty() || ends_with(&stored, last),
     };
     let has_kind = stored_kind == kind || matches!(amendment.act, MessageAct::End { .. });
     let same = sql::get::<i64>(found, "dup_type")? == event_type
@@ -99,10 +99,11 @@ fn first_result(amendment: &Amendment, found: &QueryResult) -> Result<Option<Res
 }
 
 /// Whether a body's text ends with a piece, and where that says.
-fn ends_with(body: &str, last: &Piece) -> Result<bool> {
-    let text = live::text_of(body)?;
+fn ends_with(body: &str, last: &Piece) -> bool {
+    // The id may have been used for anything, which need not have a text.
+    let Ok(text) = live::text_of(body) else { return false };
     let before = text.strip_suffix(&*last.text).map(|before| before.len() as i64);
-    Ok(before.is_some_and(|before| last.offset.is_none_or(|offset| offset == before)))
+    before.is_some_and(|before| last.offset.is_none_or(|offset| offset == before))
 }
 
 /// Whether the actor may do it to what it names. The outer result is the database's.
@@ -147,7 +148,7 @@ fn done_by(amendment: &Amendment, found: &QueryResult, state: &MessageState) -> 
         }
         // A last piece that is not in it makes it another end.
         MessageAct::End { last, .. } => match state.ended {
-            Some(mark) if state.edited.is_some() || ends_with(&sql::get::<String>(found, "body")?, last)? => {
+            Some(mark) if state.edited.is_some() || ends_with(&sql::get::<String>(found, "body")?, last) => {
                 Some(Some(mark.seq))
             }
             _ => None,

@@ -54,13 +54,17 @@ pub(super) async fn grow(batch: &Batch<'_>, growth: Growth) -> Result<Result<Out
     let size = allowed!(judge(&found, actor.as_ref())?);
     let Piece { offset, text } = piece;
     let offset = offset.unwrap_or(size);
+    // Checked before anything is added to it: a client may name any number.
+    if offset > size {
+        return Ok(Err(wrong_offset(size)));
+    }
     let end = offset + text.len() as i64;
-    if offset != size {
-        let held = whole(batch, &at).await?;
-        let is_stored = usize::try_from(offset).ok().and_then(|from| held.as_bytes().get(from..end as usize));
-        return Ok(match is_stored {
-            Some(bytes) if bytes == text.as_bytes() => Ok(Outcome::Grown(Grown { offset: end, delta: None })),
-            _ => Err(wrong_offset(size)),
+    if offset < size {
+        let is_stored = end <= size && holds(batch, &at, (offset, end), &text).await?;
+        return Ok(if is_stored {
+            Ok(Outcome::Grown(Grown { offset: end, delta: None }))
+        } else {
+            Err(wrong_offset(size))
         });
     }
     allowed!(may_speak(&found, actor.as_ref(), batch.now_ms)?);
@@ -132,8 +136,15 @@ pub(super) fn at(app: AppRef, conversation: &Conversation, seq: i64) -> [Value; 
     [app.app.into(), conversation.as_str().into(), seq.into()]
 }
 
-async fn whole(batch: &Batch<'_>, at: &[Value; 3]) -> Result<String> {
-    unescape(&escaped(batch, at).await?)
+/// Whether the text from one byte up to another is this one; only the pieces there are read.
+async fn holds(batch: &Batch<'_>, at: &[Value; 3], (from, to): (i64, i64), text: &str) -> Result<bool> {
+    let rows = sql::rows(&batch.tx, PART, at.iter().cloned().chain([from.into(), to.into()])).await?;
+    let Some(first) = rows.first() else { return Ok(text.is_empty()) };
+    let before = from - sql::get::<i64>(first, "from_byte")?;
+    let escaped: String = rows.iter().map(|row| sql::get::<String>(row, "text")).collect::<Result<_>>()?;
+    let held = unescape(&escaped)?;
+    let held = usize::try_from(before).ok().and_then(|before| held.as_bytes().get(before..before + text.len()));
+    Ok(held == Some(text.as_bytes()))
 }
 
 async fn escaped(batch: &Batch<'_>, at: &[Value; 3]) -> Result<String> {
@@ -223,6 +234,10 @@ const ADD: &str = "
 INSERT INTO live_piece (app_id, conversation_id, seq, from_byte, to_byte, text) VALUES ($1, $2, $3, $4, $5, $6)";
 const PIECES: &str = "
 SELECT text FROM live_piece WHERE app_id = $1 AND conversation_id = $2 AND seq = $3 ORDER BY from_byte";
+
+const PART: &str = "
+SELECT from_byte, text FROM live_piece
+WHERE app_id = $1 AND conversation_id = $2 AND seq = $3 AND to_byte > $4 AND from_byte < $5 ORDER BY from_byte";
 
 /// The row goes first: whoever adds to it on another node is waited for, and its piece is seen by the next statement.
 const FORGET: &str = "

@@ -301,3 +301,32 @@ async fn rest_writes_and_reads_it_too() {
     assert!(push["target"] == 3 || push.get("actor").is_none());
     assert_eq!(rest.units().await, 2);
 }
+
+#[tokio::test]
+async fn what_no_library_would_say_is_refused_and_harms_nobody() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let mut alice = server.connect("alice").await;
+    let begun = alice.ok("stream.begin", json!({"conversation": "c1", "client_msg_id": "s1", "text": "one"})).await;
+    let target = begun["seq"].clone();
+    for offset in [i64::MAX, i64::MAX - 1, 65_537, 4] {
+        let append = json!({"conversation": "c1", "target": target, "offset": offset, "text": "x"});
+        let error = alice.refused("stream.append", append).await;
+        assert_eq!((&error["code"], &error["offset"]), (&json!("stream_offset"), &json!(3)), "{offset}");
+    }
+    // An id that was used for something without a text.
+    alice.ok("send", json!({"conversation": "c1", "client_msg_id": "j1", "kind": "json", "body": []})).await;
+    alice.ok("react", json!({"conversation": "c1", "target": target, "emoji": "+1", "client_msg_id": "r1"})).await;
+    for used in ["j1", "r1"] {
+        let end = json!({"conversation": "c1", "target": target, "client_msg_id": used});
+        assert_eq!(alice.refused("stream.end", end).await["code"], "conflict", "{used}");
+    }
+    let append = json!({"conversation": "c1", "target": target, "offset": 3, "text": " two"});
+    assert_eq!(alice.ok("stream.append", append).await["offset"], 7);
+    for (offset, text, is_stored) in [(0, "one two", true), (2, "e t", true), (2, "e x", false), (5, "wo and", false)] {
+        let again = json!({"conversation": "c1", "target": target, "offset": offset, "text": text});
+        let id = alice.start("stream.append", again).await;
+        assert_eq!(alice.reply(id).await.get("ok").is_some(), is_stored, "{offset} {text}");
+    }
+    assert_eq!(alice.ok("stream.end", json!({"conversation": "c1", "target": target})).await["billed"], 1);
+}

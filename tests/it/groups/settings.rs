@@ -37,8 +37,8 @@ async fn values_that_are_none_are_refused_and_change_nothing() {
         (json!({"name": "a\u{7}b"}), "invalid_field", Some("name")),
         (json!({"join": "closed"}), "invalid_field", Some("join")),
         (json!({"add": "guests"}), "invalid_field", Some("add")),
-        (json!({"name": 7}), "invalid_request", None),
-        (json!({"join": ["open"]}), "invalid_request", None),
+        (json!({"name": 7}), "invalid_request", Some("name")),
+        (json!({"join": ["open"]}), "invalid_request", Some("join")),
     ] {
         let mut whole = fields.clone();
         whole["conversation"] = json!("g");

@@ -52,6 +52,16 @@ async fn a_large_conversation_is_passive_until_it_is_opened() {
     assert_eq!(idler.push().await, json!({"type": "head", "conversation": "large", "epoch": 1, "seq": 3, "msg_no": 1}));
     let page = idler.ok("history", json!({"conversation": "large", "after": 2})).await;
     assert_eq!(page["items"][0]["client_msg_id"], "m1");
+    // What was pushed is delivered; what was paged is passed, until it is opened.
+    idler.ok("received", json!({"conversation": "large", "seq": 3})).await;
+    assert_eq!(server.rest().delivered().await, 0);
+    reader.ok("received", json!({"conversation": "large", "seq": 3})).await;
+    assert_eq!(server.rest().delivered().await, 1);
+    assert_eq!(idler.ok("open", json!({"conversation": "large"})).await["head"], 3);
+    owner.send("large", "m2", "x").await;
+    assert_eq!(idler.push_of("message").await["seq"], 4);
+    idler.ok("received", json!({"conversation": "large", "seq": 4})).await;
+    assert_eq!(server.rest().delivered().await, 2);
     // Whom it concerns is told of a change of membership, open or not.
     owner.ok("conversation.remove", json!({"conversation": "large", "members": ["u1039"]})).await;
     assert_eq!(idler.push_of("member").await["users"][0]["user"], "u1039");
