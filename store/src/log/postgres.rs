@@ -25,11 +25,18 @@ SELECT c.last_seq FROM unnest($1, $2) AS w(app, conversation)
 JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation
 ORDER BY c.app_id, c.id FOR NO KEY UPDATE OF c";
 
-/// Locks the heads of conversations until the transaction ends, in the order of their keys: two nodes can't wait for each
-/// other in a circle.
+/// A live message grows without its conversation's head.
+const LOCK_LIVE: &str = "
+SELECT l.size FROM unnest($1, $2) AS w(app, conversation)
+JOIN live_message l ON l.app_id = w.app AND l.conversation_id = w.conversation
+ORDER BY l.app_id, l.conversation_id, l.seq FOR UPDATE OF l";
+
+/// Locks the heads of conversations and their live messages until the transaction ends, in the order of their keys: two nodes can't
+/// wait for each other in a circle.
 pub(super) async fn lock(tx: &impl ConnectionTrait, keys: &BTreeSet<Key>) -> Result<()> {
     let values = [ids(keys.iter().map(|(app, _)| app.0)), texts(keys.iter().map(|(_, id)| id.as_str()))];
-    sql::rows(tx, LOCK, values).await.map(drop)
+    sql::rows(tx, LOCK, values.clone()).await?;
+    sql::rows(tx, LOCK_LIVE, values).await.map(drop)
 }
 
 /// As SQLite's: heads, membership, blocks, repeats and predecessors of the drafts, in their order.
