@@ -15,7 +15,7 @@ RECEIVED_SECONDS = 0.2
 PAGE = 200
 WINDOW = 24
 CONNECT_SECONDS = 10
-REPLY_SECONDS = 10
+REPLY_SECONDS = 30
 # How often a device says all it has where there is news, and how often it says some place it has passed.
 ALL_SHARE = 0.7
 ODD_SHARE = 0.1
