@@ -25,6 +25,8 @@ pub type Key = (AppId, Conversation);
 pub struct Audience {
     /// Seq of the last event that was fanned out; `None` until one was.
     pub delivered: Option<i64>,
+    /// Seq up to which members were told to look themselves.
+    told: Option<i64>,
     /// Seq the list was read at; member events up to it are in the list already.
     as_of: i64,
     /// Each member's slot, and the seq it joined at.
@@ -38,6 +40,18 @@ impl Audience {
     #[must_use]
     pub fn known(&self) -> i64 {
         self.delivered.unwrap_or(self.as_of)
+    }
+
+    /// Notes that its members were told to look themselves: what comes next is delivered from where it stands.
+    pub fn tell_to_look(&mut self) {
+        self.told = self.told.max(Some(self.known()));
+        self.delivered = None;
+    }
+
+    /// Whether every member has a message of this seq, or was told to look for it.
+    #[must_use]
+    pub fn covers(&self, seq: i64) -> bool {
+        self.delivered.max(self.told) >= Some(seq)
     }
 
     /// Whether its events come only to those who opened it.
@@ -136,7 +150,7 @@ impl Audiences {
     pub fn remember(&mut self, registry: &Registry, app: AppRef, conversation: Conversation, list: MemberList) {
         let members: Vec<_> = list.members.iter().map(|(user, joined)| (registry.slot(app, user), *joined)).collect();
         self.members += members.len();
-        let mut audience = Audience { delivered: None, as_of: list.as_of, members, open: Vec::new() };
+        let mut audience = Audience { delivered: None, told: None, as_of: list.as_of, members, open: Vec::new() };
         audience.find_open(&conversation, 0);
         if let Some((_, old)) = self.known.push((app.app, conversation), audience) {
             self.members -= old.members.len();

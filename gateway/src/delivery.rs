@@ -286,8 +286,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
 
     fn resync(&mut self, key: &Key, reason: Code) {
         let Some(audience) = self.audiences.get(key) else { return };
-        // What comes next is delivered from where it stands.
-        audience.delivered = None;
+        audience.tell_to_look();
         let push = Encoded::new(&tokenim_protocol::reply::resync(key.1.as_str(), reason));
         for (slot, _) in &audience.members {
             slot.each(|connection| {

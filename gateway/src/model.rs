@@ -4,6 +4,7 @@ use crate::sim::weather::Weather;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokenim_domain::clock::Clock;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
@@ -32,7 +33,6 @@ pub enum Fault {
 }
 
 /// Conversations in memory.
-#[derive(Debug)]
 pub struct ModelLog {
     state: Arc<Mutex<BTreeMap<(AppId, Conversation), Log>>>,
     faults: Mutex<VecDeque<Fault>>,
@@ -43,8 +43,15 @@ pub struct ModelLog {
     failing_saves: AtomicUsize,
     /// Permits to read a range; a test that holds them all stops readers where it wants them.
     pub reads: Semaphore,
+    clock: Arc<dyn Clock>,
     /// What the node that uses it lives through, in simulation.
     weather: Option<Arc<Weather>>,
+}
+
+impl std::fmt::Debug for ModelLog {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ModelLog").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -58,7 +65,8 @@ struct Log {
 }
 
 impl ModelLog {
-    pub fn new() -> Arc<Self> {
+    /// An empty log, whose batches are written at this clock's time.
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(ModelLog {
             state: Arc::default(),
             faults: Mutex::default(),
@@ -68,6 +76,7 @@ impl ModelLog {
             alive_ms: AtomicI64::new(0),
             failing_saves: AtomicUsize::new(0),
             reads: Semaphore::new(1_000),
+            clock,
             weather: None,
         })
     }
@@ -75,7 +84,7 @@ impl ModelLog {
     /// The same log, as a node sees it that lives through this.
     pub fn under(&self, weather: Arc<Weather>) -> Arc<Self> {
         let (state, seen) = (self.state.clone(), self.seen.clone());
-        let fresh = Arc::into_inner(Self::new()).expect("nobody else has it");
+        let fresh = Arc::into_inner(Self::new(weather.clock.clone())).expect("nobody else has it");
         Arc::new(ModelLog { state, seen, weather: Some(weather), ..fresh })
     }
 
@@ -112,7 +121,7 @@ impl ModelLog {
     }
 
     fn now_ms(&self) -> i64 {
-        self.weather.as_ref().map_or(0, |weather| weather.clock.now_ms())
+        self.clock.now_ms()
     }
 
     /// The next batch meets this fault.

@@ -23,6 +23,11 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 continue;
             }
             let Some(last) = self.read_gap(app, &conversation, seq - 1, seq + 1).await else { continue };
+            // Whom a change of members names is told of it; a message is read by those who were told to look.
+            let is_message = last.iter().all(|item| item.event.body.is_message());
+            if is_message && self.audiences.get(&key).is_some_and(|audience| audience.covers(seq)) {
+                continue;
+            }
             self.fan_out(last.into_iter().map(|item| (item.event, None)).collect()).await;
             self.wake();
         }

@@ -94,7 +94,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::new());
         let net = Net::new(clock.clone(), Random::new(seed, 1), NODES);
         let calm = Weather::new(clock.clone(), Random::new(seed, 2));
-        let log = ModelLog::new().under(calm);
+        let log = ModelLog::new(calm.clock.clone()).under(calm);
         let keys = (0..2).map(|org| key(&*clock, seed, org)).collect();
         let history = History::new(clock.clone());
         let nodes = Mutex::new(vec![None; NODES]);

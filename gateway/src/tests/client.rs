@@ -123,7 +123,7 @@ impl World {
             is_reachable: AtomicBool::new(true),
             org: app.org,
         });
-        World { log: ModelLog::new(), clock, bus: LocalBus::default(), key, book }
+        World { log: ModelLog::new(clock.clone()), clock, bus: LocalBus::default(), key, book }
     }
 
     pub fn node(&self) -> Gateway<ModelLog> {

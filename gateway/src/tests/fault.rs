@@ -100,6 +100,28 @@ async fn a_removal_whose_answer_was_lost_still_ends_the_pushes() {
     assert!(bob.drain().is_empty());
 }
 
+/// What is looked for after a lost answer is what nobody was told of: the sweep repeats no message that was delivered before.
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_makes_no_delivered_message_come_again() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
+    alice.send("c", "m1");
+    alice.reply().await;
+    bob.message().await;
+    for _ in 0..2 {
+        world.log.fail_next(Fault::CommitLost);
+        alice.send("c", "m2");
+        assert_eq!(alice.reply().await["error"]["code"], "outcome_unknown");
+    }
+    world.clock.advance(std::time::Duration::from_secs(10));
+    tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+    let pushed: Vec<_> = bob.drain().into_iter().map(|frame| frame["push"]["type"].clone()).collect();
+    assert!(pushed.iter().all(|kind| kind == "resync" || kind == "ping"), "{pushed:?}");
+}
+
 #[tokio::test]
 async fn a_task_that_panics_is_noticed_and_nothing_is_acknowledged_afterwards() {
     let world = World::new();
