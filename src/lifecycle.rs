@@ -16,8 +16,7 @@ const HARD_STOP: Duration = Duration::from_secs(15);
 /// Runs until SIGTERM or SIGINT, then drains.
 ///
 /// Errors: a server that ended by itself, or a drain that did not end in time.
-pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure> {
-    let mut signals = Signals::new()?;
+pub async fn run_until_stopped(app: App, config: &Config, mut signals: Signals) -> Result<(), Failure> {
     let (public, private) = (app.public.handle(), app.private.handle());
     let App { store, gateway, api, jobs, public: public_server, private: private_server, tls, stop, ready } = app;
     let servers = async { tokio::try_join!(public_server, private_server) };
@@ -28,8 +27,7 @@ pub async fn run_until_stopped(app: App, config: &Config) -> Result<(), Failure>
     tasks.spawn(crate::node::run(store.clone(), gateway.clone(), stop.clone()));
     tasks.spawn(crate::minutes::run(store.clone(), gateway.clone(), stop.clone()));
     tasks.spawn(crate::bodies::run(store.clone(), stop.clone()));
-    if let Some(tls) = tls {
-        let asked = signal(SignalKind::hangup()).map_err(no_signals)?;
+    if let (Some(tls), Some(asked)) = (tls, signals.hangup.take()) {
         tasks.spawn(tls.watch(asked, stop.clone()));
     }
     tokio::select! {
@@ -73,15 +71,23 @@ fn no_signals(source: io::Error) -> Failure {
     Failure::Io { what: "listening for signals".to_owned(), source }
 }
 
-struct Signals {
+/// The signals that are listened for, from when this is made: one that comes before ends the process as it ends any.
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Asks that the certificate be read again.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    /// Listens, for SIGHUP only where there is a certificate. Errors: the system's.
+    pub fn new(has_certificate: bool) -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(no_signals);
-        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: has_certificate.then(|| listen(SignalKind::hangup())).transpose()?,
+        })
     }
 
     /// The next signal that comes after a while; those before are ignored.

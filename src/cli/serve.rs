@@ -3,6 +3,7 @@
 use super::{Failure, folder, open, place, say, settings};
 use crate::app::{self, Listeners};
 use crate::config::Config;
+use crate::lifecycle::Signals;
 use crate::tls::Tls;
 use crate::{lifecycle, telemetry};
 use clap::Args;
@@ -55,6 +56,8 @@ pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
     let opened = open(&config).await?;
     let has_accounts = opened.store.has_accounts().await?;
     let app = app::build(&config, opened.store, listeners, tls)?;
+    // Whoever reads that it listens may stop it at once.
+    let signals = Signals::new(app.tls.is_some())?;
     let shows_mail = config.mail.outbox(&config.data.dir).is_some() && config.server.public_origin().is_none();
     if shows_mail {
         tracing::warn!(
@@ -72,7 +75,7 @@ pub async fn run(mut config: Config, flags: Flags) -> Result<(), Failure> {
         say(&format!("mail is not sent but written to files; read it at {console}/dev/mail on this machine"))?;
     }
     say(&next_step(has_accounts, &console, &config))?;
-    lifecycle::run_until_stopped(app, &config).await
+    lifecycle::run_until_stopped(app, &config, signals).await
 }
 
 /// Two servers on port 0 must not meet on the private port.
