@@ -68,7 +68,7 @@ async fn ten() -> World {
 }
 
 #[tokio::test]
-async fn each_device_counts_what_passes_its_cursor_once() {
+pub async fn each_device_counts_what_passes_its_cursor_once() {
     let world = ten().await;
     for (device, seq, expected) in [
         ("phone", 4, 3),

@@ -210,16 +210,15 @@ fn act(number: usize) -> MessageAct {
 
 #[test]
 fn the_store_does_what_the_model_does() {
-    compare_with_the_model(Config::default());
+    compare_with_the_model(TestRunner::new(Config { failure_persistence: None, ..Config::default() }));
 }
 
-/// Runs so many cases; one that differs panics.
-pub fn compare_with_the_model(config: Config) {
+/// Runs the cases of a runner; one that differs panics.
+pub fn compare_with_the_model(mut runner: TestRunner) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::new());
     let batches = vec((vec(op(), 1..7), between()), 1..14);
-    let config = Config { failure_persistence: None, ..config };
-    TestRunner::new(config)
+    runner
         .run(&batches, |batches| {
             runtime.block_on(run(&world, &batches));
             Ok(())
