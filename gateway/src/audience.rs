@@ -6,10 +6,10 @@ use lru::LruCache;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokenim_domain::id::AppId;
-use tokenim_domain::log::{AppRef, Event, EventBody, MemberList, MessageLog};
+use tokenim_domain::log::{AppRef, Event, EventBody, MemberList};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
-use tokenim_domain::{Result, sabotage};
+use tokenim_domain::sabotage;
 use tokenim_protocol::limits::ACTIVE_MEMBERS_MAX;
 
 /// Conversations whose members are remembered.
@@ -130,20 +130,11 @@ impl Audiences {
         }
     }
 
-    /// Reads the lists of conversations that are not remembered, in one query.
-    ///
-    /// Errors: the store's; the caller tries again.
-    pub async fn load<L: MessageLog>(
-        &mut self,
-        log: &L,
-        registry: &Registry,
-        wanted: Vec<(AppRef, Conversation)>,
-    ) -> Result<()> {
-        let lists = log.member_lists(wanted.clone()).await?;
-        for ((app, conversation), list) in wanted.into_iter().zip(lists) {
+    /// Remembers the lists that were read of conversations, in their order.
+    pub fn remember_all(&mut self, registry: &Registry, of: Vec<(AppRef, Conversation)>, lists: Vec<MemberList>) {
+        for ((app, conversation), list) in of.into_iter().zip(lists) {
             self.remember(registry, app, conversation, list);
         }
-        Ok(())
     }
 
     /// Remembers a list; others may be forgotten for it, those that were used longest ago.

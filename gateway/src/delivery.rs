@@ -23,7 +23,7 @@ pub(crate) use behind::Behind;
 use heads::Heads;
 use live::{Live, broadcast};
 use run::{Item, Run, deliver_singly};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Deltas;
@@ -45,6 +45,8 @@ const GAP_EVENTS_MAX: u32 = 200;
 const GAP_BYTES_MAX: usize = 128 * 1024;
 /// Conversations whose members are read at a time, so that what is read is used before it can be pushed out.
 const LOAD_MAX: usize = 32;
+/// Batches that are answered already and wait while members are read.
+const LATER_MAX: usize = 16;
 /// First wait after members could not be read; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 /// Longest wait between two tries.
@@ -56,6 +58,9 @@ pub struct Delivery<L, B> {
     log: Arc<L>,
     bus: Arc<B>,
     node: Node,
+    committed: mpsc::Receiver<Committed>,
+    /// What is still to be told of batches that came while members were read.
+    later: VecDeque<Rest>,
     audiences: Audiences,
     live: Live,
     heads: Heads,
@@ -86,13 +91,33 @@ pub struct Node {
     pub stop: CancellationToken,
 }
 
+/// What is to be told of a batch whose origins are answered.
+#[derive(Debug)]
+struct Rest {
+    /// Each event, and the connection that said it.
+    events: Vec<(Arc<Event>, Option<u64>)>,
+    receipts: Vec<(Watermark, Option<u64>)>,
+    deltas: Deltas,
+    unknown: Vec<(AppRef, Conversation)>,
+    /// Monotonic time of the hand-over to the log.
+    begun: Duration,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.receipts.is_empty() && self.deltas.is_empty() && self.unknown.is_empty()
+    }
+}
+
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
-    pub fn new(log: Arc<L>, bus: Arc<B>, node: Node) -> Self {
+    pub fn new(log: Arc<L>, bus: Arc<B>, node: Node, committed: mpsc::Receiver<Committed>) -> Self {
         Delivery {
             log,
             bus,
             node,
+            committed,
+            later: VecDeque::new(),
             audiences: Audiences::new(),
             live: Live::new(),
             heads: Heads::default(),
@@ -101,20 +126,19 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 
     /// Runs until the batcher is gone.
-    pub(crate) async fn run(
-        mut self,
-        mut committed: mpsc::Receiver<Committed>,
-        mut heard: mpsc::Receiver<Heard>,
-        mut found: mpsc::Receiver<Vec<Behind>>,
-    ) {
+    pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, mut found: mpsc::Receiver<Vec<Behind>>) {
         let mut remote = self.bus.subscribe(self.node.id, self.node.lost.clone());
         let mut seconds = heads::seconds();
         loop {
             tokio::select! {
                 biased;
                 _ = seconds.tick(), if !self.heads.is_empty() => self.tell_heads().await,
-                batch = committed.recv() => match batch {
-                    Some(batch) => self.local(batch).await,
+                Some(rest) = async { self.later.pop_front() }, if !self.later.is_empty() => self.tell_rest(rest).await,
+                batch = self.committed.recv() => match batch {
+                    Some(batch) => {
+                        let rest = self.answer_all(batch);
+                        self.tell_rest(rest).await;
+                    }
                     None => return,
                 },
                 Some(published) = remote.recv() => self.remote(&published).await,
@@ -125,7 +149,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
     }
 
-    async fn local(&mut self, committed: Committed) {
+    /// Answers everybody who waits for a batch; what is left is to tell the others.
+    fn answer_all(&mut self, committed: Committed) -> Rest {
         self.node.counters.commit(committed.results.len() as u64, committed.took);
         let (mut events, mut receipts, mut deltas) = (Vec::new(), Vec::new(), Deltas::default());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
@@ -149,14 +174,28 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             }
             self.answer(origin, result);
         }
+        Rest { events, receipts, deltas, unknown: committed.unknown, begun: committed.begun }
+    }
+
+    /// Answers a batch that came while members are read. Without the store none is committed, and everybody hears so.
+    fn answer_early(&mut self, batch: Committed) {
+        let rest = self.answer_all(batch);
+        self.wake();
+        if !rest.is_empty() {
+            self.later.push_back(rest);
+        }
+    }
+
+    async fn tell_rest(&mut self, rest: Rest) {
+        let Rest { events, receipts, deltas, unknown, begun } = rest;
         let published: Vec<_> = events.iter().map(|(event, _)| event.clone()).collect();
         self.tell_deltas(&deltas, &published).await;
         self.fan_out(events).await;
         self.tell_watermarks(&receipts).await;
-        self.tell_unknown(&committed.unknown).await;
+        self.tell_unknown(&unknown).await;
         self.wake();
         if !published.is_empty() {
-            let took = self.node.seconds.clock().monotonic().saturating_sub(committed.begun);
+            let took = self.node.seconds.clock().monotonic().saturating_sub(begun);
             self.node.times.note(self.node.seconds.clock().now_ms(), took, published.len() as u64);
         }
         let deltas = deltas.into_deltas();
@@ -249,7 +288,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 
     /// Reads the members of conversations this node does not remember, for as long as it takes: an event that is committed
-    /// reaches its members. Meanwhile the batcher waits behind this task. Who waits for an ack does not wait for that.
+    /// reaches its members. Who waits for an ack does not wait for that; once [`LATER_MAX`] batches do, the batcher does.
     async fn know(&mut self, wanted: Vec<(AppRef, Conversation)>) {
         let mut wanted: Vec<_> =
             wanted.into_iter().filter(|(app, name)| !self.audiences.knows(&(app.app, name.clone()))).collect();
@@ -260,12 +299,31 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         wanted.sort_unstable();
         wanted.dedup();
         let mut wait = RETRY_FIRST;
-        while let Err(error) = self.audiences.load(&*self.log, &self.node.registry, wanted.clone()).await {
-            tracing::error!(%error, source = ?std::error::Error::source(&error), "members could not be read; trying again");
-            if self.node.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+        let log = self.log.clone();
+        loop {
+            match self.meanwhile(log.member_lists(wanted.clone())).await {
+                Ok(lists) => return self.audiences.remember_all(&self.node.registry, wanted, lists),
+                Err(error) => {
+                    tracing::error!(%error, source = ?std::error::Error::source(&error), "members could not be read; trying again");
+                }
+            }
+            let stop = self.node.stop.clone();
+            if self.meanwhile(stop.run_until_cancelled(tokio::time::sleep(wait))).await.is_none() {
                 return;
             }
             wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// Waits for something, and answers the batches that come meanwhile.
+    async fn meanwhile<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        tokio::pin!(wanted);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut wanted => return done,
+                Some(batch) = self.committed.recv(), if self.later.len() < LATER_MAX => self.answer_early(batch),
+            }
         }
     }
 

@@ -163,11 +163,11 @@ impl<L: MessageLog> Gateway<L> {
         let (log, clock, around) = (parts.log.clone(), parts.clock.clone(), registry.clone());
         let sweep = Sweep { log, bus: bus.clone(), registry: around, clock, lost: lost.clone(), found };
         let here = Node { id: node, registry: here, seconds, counters, metered, times, checkpoints, lost, stop: halt };
-        let delivery = Delivery::new(parts.log.clone(), bus, here);
+        let delivery = Delivery::new(parts.log.clone(), bus, here, committed);
         inner.vital(presence.clone().tell(registry.clone(), stop.clone()));
         inner.vital(presence.save(parts.log.clone(), stop.clone()));
         inner.vital(appender.run(parts.log, parts.clock.clone(), jobs, out, stop.clone()));
-        inner.vital(delivery.run(committed, said, behind));
+        inner.vital(delivery.run(said, behind));
         inner.vital(sweep.run(stop.clone()));
         inner.vital(watch.run(stop.clone()));
         inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop.clone()));

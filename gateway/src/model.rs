@@ -219,12 +219,13 @@ fn amend(state: &mut BTreeMap<(AppId, Conversation), Log>, amendment: Amendment)
 fn grow(state: &mut BTreeMap<(AppId, Conversation), Log>, growth: Growth) -> Result<Grown> {
     let Growth { app, conversation, target, piece, .. } = growth;
     let log = state.get_mut(&(app.app, conversation.clone())).ok_or(Code::NotFound)?;
-    let (held, _) = log.live.get_mut(&target).ok_or(Code::NotLive)?;
+    let (held, idle) = log.live.get_mut(&target).ok_or(Code::NotLive)?;
     let offset = held.len() as i64;
     if piece.offset.is_some_and(|named| named != offset) {
         return Err(live::wrong_offset(offset));
     }
     held.push_str(&piece.text);
+    idle.grown_ms = log.now_ms;
     let delta = Delta { app, conversation, epoch: 1, target, offset, text: piece.text.into() };
     Ok(Grown { offset: held.len() as i64, delta: Some(delta) })
 }
@@ -517,11 +518,13 @@ impl MessageLog for ModelLog {
         Ok(LiveText { text, offset: held.len() as i64, ended: None })
     }
 
-    /// The model's events are all of the time 0, so whatever is live is idle.
-    async fn idle(&self, _: i64, _: i64, limit: u32) -> Result<Vec<Idle>> {
+    async fn idle(&self, after_ms: i64, up_to_ms: i64, limit: u32) -> Result<Vec<Idle>> {
         let state = self.state.lock().unwrap();
-        let all = state.values().flat_map(|log| log.live.values());
-        Ok(all.map(|(_, idle)| idle.clone()).take(limit as usize).collect())
+        let all = state.values().flat_map(|log| log.live.values()).map(|(_, idle)| idle);
+        let mut idle: Vec<_> = all.filter(|one| one.grown_ms > after_ms && one.grown_ms <= up_to_ms).cloned().collect();
+        idle.sort_by_key(|one| one.grown_ms);
+        idle.truncate(limit as usize);
+        Ok(idle)
     }
 }
 

@@ -30,6 +30,10 @@ impl Deltas {
         self.0.push((delta, origin));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn into_deltas(self) -> Vec<Delta> {
         self.0.into_iter().map(|(delta, _)| delta).collect()
     }

@@ -25,6 +25,34 @@ async fn an_unknown_outcome_is_never_told_as_failed_and_the_repeat_stores_once()
     }
 }
 
+/// While members can't be read nothing is delivered, but whoever waits for an answer has it.
+#[tokio::test(start_paused = true)]
+async fn without_the_members_of_a_conversation_everybody_is_answered_all_the_same() {
+    for fault in [Fault::AnswerLost, Fault::CommitLost] {
+        let world = World::new();
+        let node = world.node();
+        world.group(&node, "c", &["alice", "bob"]).await;
+        world.group(&node, "d", &["alice", "bob"]).await;
+        let mut alice = world.connect(&node, "alice", json!({})).await;
+        let bob = world.connect(&node, "bob", json!({})).await;
+        world.log.fail_lists(usize::MAX);
+        world.log.fail_next(fault);
+        alice.send("c", "m1");
+        assert_eq!(alice.reply().await["error"]["code"], "outcome_unknown");
+        for at in 0..100 {
+            world.log.fail_next(Fault::Failed);
+            alice.send("d", &format!("refused{at}"));
+            assert_eq!(alice.reply().await["error"]["code"], "unavailable");
+        }
+        alice.send("d", "n1");
+        assert_eq!(alice.reply().await["ok"]["seq"], 2);
+        world.log.fail_lists(0);
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        bob.wait(|message| message["push"]["type"] == "resync").await;
+        assert_eq!(bob.message().await["client_msg_id"], "n1");
+    }
+}
+
 #[tokio::test]
 async fn a_failed_batch_is_refused_and_delivers_nothing() {
     let world = World::new();

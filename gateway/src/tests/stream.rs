@@ -3,6 +3,8 @@
 use super::client::{Client, World};
 use super::limits::a_look;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokenim_domain::limits::LIVE_IDLE_SECONDS;
 
 async fn begin(client: &mut Client) -> i64 {
     client.command("stream.begin", json!({"conversation": "c", "client_msg_id": "s1"}));
@@ -73,10 +75,12 @@ async fn what_nobody_goes_on_with_is_ended_with_what_it_holds() {
     let node = world.node();
     world.group(&node, "c", &["alice", "bob"]).await;
     let mut alice = world.connect(&node, "alice", json!({})).await;
-    let bob = world.connect(&node, "bob", json!({})).await;
     let seq = begin(&mut alice).await;
     alice.command("stream.append", json!({"conversation": "c", "target": seq, "offset": 0, "text": "half"}));
     alice.reply().await;
+    world.clock.advance(Duration::from_secs(LIVE_IDLE_SECONDS.unsigned_abs()));
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
     // Over its quota it stays, until there is room.
     world.book.change(|terms| (terms.limits.units, terms.used) = (Some(1), 1));
     a_look().await;
