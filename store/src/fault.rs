@@ -60,7 +60,7 @@ fn code_of(error: &DbErr) -> Option<String> {
 /// Milliseconds a caller waits after every connection was busy.
 const ACQUIRE_RETRY_MS: u64 = 1_000;
 /// Milliseconds a caller waits after a query failed.
-const FAULT_RETRY_MS: u64 = 2_000;
+pub(crate) const FAULT_RETRY_MS: u64 = 2_000;
 
 /// SQLite's codes of a flush that failed: SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC (sqlite.org/rescode.html).
 const FLUSH_FAILED: [&str; 2] = ["1034", "1290"];

@@ -94,7 +94,7 @@ pub(crate) async fn commit(tx: DatabaseTransaction) -> Result<()> {
     };
     answer.map_err(|error| {
         fault::end_if_flush_failed(&error);
-        Error::new(Code::OutcomeUnknown).because(error)
+        Error::new(Code::OutcomeUnknown).retry_after(fault::FAULT_RETRY_MS).because(error)
     })
 }
 
