@@ -1,24 +1,26 @@
 //! What happens after a commit: acks, then the fan-out, then one wake-up per connection for all of it.
 
+mod answers;
 mod behind;
 mod heads;
 mod live;
 mod run;
 mod stream;
 
-use crate::appender::{Committed, Origin};
+use crate::appender::Committed;
 use crate::audience::{Audience, Audiences, Key};
 use crate::bus::{Bus, Published};
 use crate::checkpoints::{Checkpoints, Step};
 use crate::connection::{Connection, For, Given};
 use crate::counters::Counters;
+use crate::encode;
 use crate::encoded::Encoded;
 use crate::live::Heard;
 use crate::metered::Metered;
 use crate::recent::Times;
 use crate::registry::{Registry, Slot};
 use crate::ticker::Seconds;
-use crate::{encode, reply};
+use answers::Rest;
 pub(crate) use behind::Behind;
 use heads::Heads;
 use live::{Live, broadcast};
@@ -27,12 +29,10 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Deltas;
-use tokenim_domain::log::{
-    AppRef, Event, EventBody, From, Grown, JoinRequest, Joined, MessageLog, Outcome, RangeQuery, Watermark,
-};
+use tokenim_domain::log::{AppRef, Event, EventBody, From, MessageLog, RangeQuery, Watermark};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
-use tokenim_domain::{Code, Result, sabotage};
+use tokenim_domain::{Code, sabotage};
 use tokenim_protocol::reply::Receipt;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -91,24 +91,6 @@ pub struct Node {
     pub stop: CancellationToken,
 }
 
-/// What is to be told of a batch whose origins are answered.
-#[derive(Debug)]
-struct Rest {
-    /// Each event, and the connection that said it.
-    events: Vec<(Arc<Event>, Option<u64>)>,
-    receipts: Vec<(Watermark, Option<u64>)>,
-    deltas: Deltas,
-    unknown: Vec<(AppRef, Conversation)>,
-    /// Monotonic time of the hand-over to the log.
-    begun: Duration,
-}
-
-impl Rest {
-    fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.receipts.is_empty() && self.deltas.is_empty() && self.unknown.is_empty()
-    }
-}
-
 impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// A delivery for one node.
     pub fn new(log: Arc<L>, bus: Arc<B>, node: Node, committed: mpsc::Receiver<Committed>) -> Self {
@@ -149,43 +131,6 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
     }
 
-    /// Answers everybody who waits for a batch; what is left is to tell the others.
-    fn answer_all(&mut self, committed: Committed) -> Rest {
-        self.node.counters.commit(committed.results.len() as u64, committed.took);
-        let (mut events, mut receipts, mut deltas) = (Vec::new(), Vec::new(), Deltas::default());
-        for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
-            if let (Ok(Outcome::Moved(true)), Some(watermark)) = (&result, moved) {
-                receipts.push((watermark, connection_of(&origin)));
-            }
-            if let Some(event) = result.as_ref().ok().and_then(event_of) {
-                if event.body.is_message() {
-                    self.node.counters.message();
-                }
-                // Who said it has the reply instead; of a change of members only the push tells all.
-                let is_own = !matches!(event.body, EventBody::Member { .. } | EventBody::Settings { .. });
-                events.push((event.clone(), connection_of(&origin).filter(|_| is_own)));
-            }
-            match &result {
-                Ok(Outcome::Joined(Joined::Requested(request))) => self.tell_moderators(request),
-                Ok(Outcome::Grown(Grown { delta: Some(delta), .. })) => {
-                    deltas.add(delta.clone(), connection_of(&origin))
-                }
-                Ok(_) | Err(_) => {}
-            }
-            self.answer(origin, result);
-        }
-        Rest { events, receipts, deltas, unknown: committed.unknown, begun: committed.begun }
-    }
-
-    /// Answers a batch that came while members are read. Without the store none is committed, and everybody hears so.
-    fn answer_early(&mut self, batch: Committed) {
-        let rest = self.answer_all(batch);
-        self.wake();
-        if !rest.is_empty() {
-            self.later.push_back(rest);
-        }
-    }
-
     async fn tell_rest(&mut self, rest: Rest) {
         let Rest { events, receipts, deltas, unknown, begun } = rest;
         let published: Vec<_> = events.iter().map(|(event, _)| event.clone()).collect();
@@ -208,56 +153,6 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.tell_deltas(&Deltas::of(&published.deltas), &published.events).await;
         self.fan_out(published.events.iter().map(|event| (event.clone(), None)).collect()).await;
         self.wake();
-    }
-
-    fn answer(&mut self, origin: Origin, result: Result<Outcome>) {
-        if let Err(error) = &result {
-            self.node.counters.refuse(error.code);
-        }
-        match origin {
-            Origin::Command { connection, id } => {
-                let text = match &result {
-                    Ok(outcome) => reply::outcome(id, outcome),
-                    Err(error) => reply::error(id, error),
-                };
-                connection.answer(id, &text);
-                match &result {
-                    Ok(Outcome::Sent(_)) => self.note(&connection, Step::Sent),
-                    Ok(_) => {}
-                    Err(error) => self.note_refusal(&connection, error.code),
-                }
-                self.touched.push(connection);
-            }
-            // The caller may have gone; what it asked for is done all the same.
-            Origin::Call(caller) => drop(caller.send(result)),
-        }
-    }
-
-    /// Tells those who decide on it that a user asks to be let in; who is away finds it in the list.
-    fn tell_moderators(&mut self, request: &JoinRequest) {
-        let text = tokenim_protocol::reply::join_request(request.conversation.as_str(), request.user.as_str());
-        let push = Encoded::new(&text);
-        for user in &request.moderators {
-            self.node.registry.slot(request.app, user).each(|connection| {
-                if connection.offer(&request.conversation, false, &push) {
-                    self.touched.push(connection.clone());
-                }
-            });
-        }
-    }
-
-    fn note(&self, connection: &Connection, step: Step) {
-        if self.node.checkpoints.is_watching()
-            && let Some(session) = connection.session()
-        {
-            self.node.checkpoints.note(&session, step);
-        }
-    }
-
-    fn note_refusal(&self, connection: &Connection, code: Code) {
-        if let Some(session) = connection.session() {
-            session.place.refusals.note(self.node.seconds.clock().now_ms(), code);
-        }
     }
 
     fn wake(&mut self) {
@@ -509,20 +404,4 @@ fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) ->
         gone.remove(&slot.user);
     }
     gone.into_iter().map(|user| registry.slot(event.app, user)).collect()
-}
-
-fn connection_of(origin: &Origin) -> Option<u64> {
-    match origin {
-        Origin::Command { connection, .. } => Some(connection.id),
-        Origin::Call(_) => None,
-    }
-}
-
-fn event_of(outcome: &Outcome) -> Option<&Arc<Event>> {
-    match outcome {
-        Outcome::Sent(sent) => sent.event.as_ref(),
-        Outcome::Created(_, event) | Outcome::Changed(event) | Outcome::Joined(Joined::Member(event)) => event.as_ref(),
-        Outcome::Amended(amended) => amended.event.as_ref(),
-        Outcome::Moved(_) | Outcome::Joined(Joined::Requested(_)) | Outcome::Listed(_) | Outcome::Grown(_) => None,
-    }
 }

@@ -5,9 +5,9 @@ use crate::entity::{large_body, upload};
 use crate::log::upload::{CLEARED, COMMITTED, DROPPED, OPEN, SEAL_WAIT, body_name, chunks_name};
 use crate::{Store, fault, sql};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use tokenim_domain::Result;
 use tokenim_domain::meter::{RULE_VERSION, hour_of};
-use tokenim_domain::{Error, Result};
 
 /// Milliseconds in which a body must be committed after it began.
 pub const UPLOAD_MS_MAX: i64 = 24 * 3_600_000;
@@ -61,120 +61,85 @@ impl Store {
     }
 
     async fn sweep_dropped(&self, now: i64) -> Result<()> {
-        let on = self.writer.within(Fence::Worker);
         let found = upload::Entity::find()
             .filter(upload::Column::State.eq(DROPPED))
             .filter(upload::Column::DroppedMs.lt(now - GRACE_MS))
             .order_by_asc(upload::Column::DroppedMs);
-        let mut pages = Pages::default();
-        while let Some(at) = pages.next() {
-            let rows = found.clone().offset(at).limit(SWEPT_MAX).all(&on).await.map_err(fault::query)?;
-            pages.read(rows.len());
-            for row in rows {
-                let chunks = self.objects.delete_all(&chunks_name(row.app_id, row.id)).await;
-                let gone = match chunks {
-                    Ok(()) => self.objects.delete(&body_name(row.app_id, row.id)).await,
-                    Err(error) => Err(error),
-                };
-                if pages.is_done(gone) {
-                    upload::Entity::delete_by_id((row.app_id, row.id)).exec(&on).await.map_err(fault::query)?;
-                }
-            }
-        }
-        pages.end()
+        let done = |row: upload::Model| async move {
+            self.objects.delete_all(&chunks_name(row.app_id, row.id)).await?;
+            self.objects.delete(&body_name(row.app_id, row.id)).await?;
+            self.forget_upload(&row).await
+        };
+        self.sweep(found, done).await
     }
 
     async fn clear_committed(&self) -> Result<()> {
-        let on = self.writer.within(Fence::Worker);
         let found =
             upload::Entity::find().filter(upload::Column::State.eq(COMMITTED)).order_by_asc(upload::Column::CreatedMs);
-        let mut pages = Pages::default();
-        while let Some(at) = pages.next() {
-            let rows = found.clone().offset(at).limit(SWEPT_MAX).all(&on).await.map_err(fault::query)?;
-            pages.read(rows.len());
-            for row in rows {
-                if pages.is_done(self.objects.delete_all(&chunks_name(row.app_id, row.id)).await) {
-                    let cleared = upload::Entity::update_many()
-                        .col_expr(upload::Column::State, Expr::value(CLEARED))
-                        .filter(upload::Column::AppId.eq(row.app_id))
-                        .filter(upload::Column::Id.eq(row.id));
-                    cleared.exec(&on).await.map_err(fault::query)?;
-                }
-            }
-        }
-        pages.end()
+        let done = |row: upload::Model| async move {
+            self.objects.delete_all(&chunks_name(row.app_id, row.id)).await?;
+            let cleared = upload::Entity::update_many()
+                .col_expr(upload::Column::State, Expr::value(CLEARED))
+                .filter(upload::Column::AppId.eq(row.app_id))
+                .filter(upload::Column::Id.eq(row.id));
+            cleared.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
+        };
+        self.sweep(found, done).await
     }
 
     async fn sweep_bodies(&self, now: i64) -> Result<()> {
-        let on = self.writer.within(Fence::Worker);
         let found = large_body::Entity::find()
             .filter(large_body::Column::DroppedMs.lt(now - GRACE_MS))
             .order_by_asc(large_body::Column::DroppedMs);
-        let mut pages = Pages::default();
-        while let Some(at) = pages.next() {
-            let rows = found.clone().offset(at).limit(SWEPT_MAX).all(&on).await.map_err(fault::query)?;
-            pages.read(rows.len());
-            for row in rows {
-                if pages.is_done(self.objects.delete(&body_name(row.app_id, row.object)).await) {
-                    let row = large_body::Entity::delete_by_id((row.app_id, row.conversation_id, row.seq));
-                    row.exec(&on).await.map_err(fault::query)?;
-                }
-            }
-        }
-        pages.end()
+        let done = |row: large_body::Model| async move {
+            self.objects.delete(&body_name(row.app_id, row.object)).await?;
+            let gone = large_body::Entity::delete_by_id((row.app_id, row.conversation_id, row.seq));
+            gone.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
+        };
+        self.sweep(found, done).await
     }
 
     /// Forgets what was cleared long ago, and looks once more for a chunk that was put while it was committed.
     async fn forget_cleared(&self, now: i64) -> Result<()> {
-        let on = self.writer.within(Fence::Worker);
         let found = upload::Entity::find()
             .filter(upload::Column::State.eq(CLEARED))
             .filter(upload::Column::CreatedMs.lt(now - UPLOAD_MS_MAX))
             .order_by_asc(upload::Column::CreatedMs);
-        let mut pages = Pages::default();
-        while let Some(at) = pages.next() {
-            let rows = found.clone().offset(at).limit(SWEPT_MAX).all(&on).await.map_err(fault::query)?;
-            pages.read(rows.len());
+        let done = |row: upload::Model| async move {
+            self.objects.delete_all(&chunks_name(row.app_id, row.id)).await?;
+            self.forget_upload(&row).await
+        };
+        self.sweep(found, done).await
+    }
+
+    async fn forget_upload(&self, row: &upload::Model) -> Result<()> {
+        let gone = upload::Entity::delete_by_id((row.app_id, row.id));
+        gone.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
+    }
+
+    /// Takes pages of rows that go, or change, as they are done; the next page begins behind those that could not be.
+    ///
+    /// Errors: the first of them.
+    async fn sweep<E: EntityTrait, F: Future<Output = Result<()>>>(
+        &self,
+        found: Select<E>,
+        done: impl Fn(E::Model) -> F,
+    ) -> Result<()> {
+        let (mut stuck, mut failed) = (0, None);
+        for _ in 0..PAGES_MAX {
+            let page = found.clone().offset(stuck).limit(SWEPT_MAX);
+            let rows = page.all(&self.writer.within(Fence::Worker)).await.map_err(fault::query)?;
+            let is_last = (rows.len() as u64) < SWEPT_MAX;
             for row in rows {
-                if pages.is_done(self.objects.delete_all(&chunks_name(row.app_id, row.id)).await) {
-                    upload::Entity::delete_by_id((row.app_id, row.id)).exec(&on).await.map_err(fault::query)?;
+                if let Err(error) = done(row).await {
+                    stuck += 1;
+                    failed.get_or_insert(error);
                 }
             }
+            if is_last {
+                break;
+            }
         }
-        pages.end()
-    }
-}
-
-/// The pages of a step, whose rows go as they are done: the next page begins behind those that could not be.
-#[derive(Default)]
-struct Pages {
-    read: u64,
-    stuck: u64,
-    is_last: bool,
-    failed: Option<Error>,
-}
-
-impl Pages {
-    /// How many rows to skip; `None` = enough for this sweep.
-    fn next(&self) -> Option<u64> {
-        (!self.is_last && self.read < PAGES_MAX).then_some(self.stuck)
-    }
-
-    fn read(&mut self, rows: usize) {
-        self.read += 1;
-        self.is_last = (rows as u64) < SWEPT_MAX;
-    }
-
-    fn is_done(&mut self, deleted: Result<()>) -> bool {
-        deleted
-            .map_err(|error| {
-                self.stuck += 1;
-                self.failed.get_or_insert(error);
-            })
-            .is_ok()
-    }
-
-    fn end(self) -> Result<()> {
-        self.failed.map_or(Ok(()), Err)
+        failed.map_or(Ok(()), Err)
     }
 }
