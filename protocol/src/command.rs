@@ -1,9 +1,19 @@
 //! The commands of this version and their fields (docs/PROTOCOL.md §4).
 
-use serde::{Deserialize, Deserializer};
+mod group;
+mod stream;
+mod upload;
+
+pub use group::{
+    Block, Blocks, ConversationBan, ConversationCreate, ConversationMute, ConversationOnly, ConversationRole,
+    ConversationUpdate, MemberChange, Members, given,
+};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+pub use stream::{StreamAppend, StreamBegin, StreamEnd, StreamGet};
+pub use upload::{BodyGet, ChunkAbort, ChunkBegin, ChunkCommit, ChunkPut};
 
 macro_rules! commands {
     ($($variant:ident $name:literal;)*) => {
@@ -260,77 +270,6 @@ pub struct Pins<'a> {
     pub page: Option<i64>,
 }
 
-/// Fields of `stream.begin`.
-#[derive(Debug, Deserialize)]
-pub struct StreamBegin<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The sender's id of this message: a repeat is stored once.
-    #[serde(borrow)]
-    pub client_msg_id: Cow<'a, str>,
-    /// Content kind, of which the body is an object with a `text` string; `text` when absent.
-    #[serde(borrow)]
-    pub kind: Option<Cow<'a, str>>,
-    /// What it begins with.
-    #[serde(borrow, default)]
-    pub text: Cow<'a, str>,
-    /// Seq of the message this one replies to.
-    pub reply_to: Option<i64>,
-    /// Users it speaks to, or `"*"`.
-    #[serde(borrow)]
-    pub mentions: Option<Mentions<'a>>,
-    /// Asks for no attention: no push to a sleeping device.
-    #[serde(default)]
-    pub silent: bool,
-}
-
-/// Fields of `stream.append`.
-#[derive(Debug, Deserialize)]
-pub struct StreamAppend<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// Seq of the message.
-    pub target: i64,
-    /// Bytes of its text in UTF-8 that the writer knows to be stored.
-    pub offset: i64,
-    /// What follows them.
-    #[serde(borrow)]
-    pub text: Cow<'a, str>,
-}
-
-/// Fields of `stream.end`.
-#[derive(Debug, Deserialize)]
-pub struct StreamEnd<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// Seq of the message.
-    pub target: i64,
-    /// Bytes of its text that must be stored before it ends; absent = whatever is.
-    pub offset: Option<i64>,
-    /// A last piece.
-    #[serde(borrow, default)]
-    pub text: Cow<'a, str>,
-    /// The user's id of it: a repeat changes nothing.
-    #[serde(borrow)]
-    pub client_msg_id: Option<Cow<'a, str>>,
-}
-
-/// Fields of `stream.get`.
-#[derive(Debug, Deserialize)]
-pub struct StreamGet<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// Seq of the message.
-    pub target: i64,
-    /// Bytes of its text that the reader holds.
-    #[serde(default)]
-    pub offset: i64,
-}
-
 /// Fields of `history`; at most one of `after`, `before`, `around` (none = the newest page).
 #[derive(Debug, Deserialize)]
 pub struct History<'a> {
@@ -368,138 +307,6 @@ pub struct Watermark<'a> {
     pub conversation: Cow<'a, str>,
     /// Everything up to and including this seq.
     pub seq: i64,
-}
-
-/// Fields of `conversation.create`.
-#[derive(Debug, Deserialize)]
-pub struct ConversationCreate<'a> {
-    /// `direct` or `group`.
-    #[serde(borrow)]
-    pub kind: Cow<'a, str>,
-    /// Users beside the creator.
-    #[serde(borrow, default)]
-    pub members: Vec<Cow<'a, str>>,
-    /// Id made by the app; absent = one is made.
-    #[serde(borrow)]
-    pub id: Option<Cow<'a, str>>,
-    /// Name to show.
-    #[serde(borrow)]
-    pub name: Option<Cow<'a, str>>,
-}
-
-/// Fields of `conversation.add`, `.remove` and `.decline`.
-#[derive(Debug, Deserialize)]
-pub struct MemberChange<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The users it is about.
-    #[serde(borrow)]
-    pub members: Vec<Cow<'a, str>>,
-    /// Of `.add`: `member`, as when absent, or `guest`.
-    #[serde(borrow)]
-    pub role: Option<Cow<'a, str>>,
-}
-
-/// Fields of `conversation.members`, `.requests` and `.bans`.
-#[derive(Debug, Deserialize)]
-pub struct Members<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// `next` of the page before.
-    #[serde(borrow)]
-    pub page: Option<Cow<'a, str>>,
-    /// Users of the page, 1–200; 200 when absent.
-    pub limit: Option<u32>,
-}
-
-/// Fields of `conversation.update`; what is absent stays.
-#[derive(Debug, Deserialize)]
-pub struct ConversationUpdate<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// Name to show; null removes it.
-    #[serde(borrow, default, deserialize_with = "given")]
-    pub name: Option<Option<Cow<'a, str>>>,
-    /// Who may join: `invite`, `approval` or `open`.
-    #[serde(borrow)]
-    pub join: Option<Cow<'a, str>>,
-    /// Who may add members: `admins` or `members`.
-    #[serde(borrow)]
-    pub add: Option<Cow<'a, str>>,
-}
-
-/// A field that may be null: `None` = absent, `Some(None)` = null.
-///
-/// Errors: the inner type's.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// Fields of `conversation.join` and `.leave`.
-#[derive(Debug, Deserialize)]
-pub struct ConversationOnly<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-}
-
-/// Fields of `conversation.role`.
-#[derive(Debug, Deserialize)]
-pub struct ConversationRole<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The member.
-    #[serde(borrow)]
-    pub user: Cow<'a, str>,
-    /// `owner`, `admin`, `member` or `guest`.
-    #[serde(borrow)]
-    pub role: Cow<'a, str>,
-}
-
-/// Fields of `conversation.mute`.
-#[derive(Debug, Deserialize)]
-pub struct ConversationMute<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The member.
-    #[serde(borrow)]
-    pub user: Cow<'a, str>,
-    /// Seconds from now; 0 = not muted any more.
-    pub for_s: i64,
-}
-
-/// Fields of `conversation.ban` and `.unban`.
-#[derive(Debug, Deserialize)]
-pub struct ConversationBan<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The user, a member or not.
-    #[serde(borrow)]
-    pub user: Cow<'a, str>,
-}
-
-/// Fields of `block` and `unblock`.
-#[derive(Debug, Deserialize)]
-pub struct Block<'a> {
-    /// The other user.
-    #[serde(borrow)]
-    pub user: Cow<'a, str>,
-}
-
-/// Fields of `blocks`.
-#[derive(Debug, Deserialize)]
-pub struct Blocks<'a> {
-    /// `next` of the page before.
-    #[serde(borrow)]
-    pub page: Option<Cow<'a, str>>,
-    /// Users of the page, 1–200; 200 when absent.
-    pub limit: Option<u32>,
 }
 
 /// Fields of `typing`.
@@ -563,77 +370,4 @@ pub struct View<'a> {
     /// Id of the conversation.
     #[serde(borrow)]
     pub conversation: Cow<'a, str>,
-}
-
-/// Fields of `chunk.begin`.
-#[derive(Debug, Deserialize)]
-pub struct ChunkBegin<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The sender's id of the message: a repeat goes on with what has begun.
-    #[serde(borrow)]
-    pub client_msg_id: Cow<'a, str>,
-    /// Content kind.
-    #[serde(borrow)]
-    pub kind: Cow<'a, str>,
-    /// Bytes of the whole body.
-    pub bytes: i64,
-    /// SHA-256 of the whole body, 64 hexadecimal digits.
-    #[serde(borrow)]
-    pub sha256: Cow<'a, str>,
-    /// Bytes of each chunk but the last; the largest allowed when absent.
-    pub chunk_bytes: Option<i64>,
-}
-
-/// Fields of `chunk.put`.
-#[derive(Debug, Deserialize)]
-pub struct ChunkPut<'a> {
-    /// What `chunk.begin` answered.
-    #[serde(borrow)]
-    pub upload: Cow<'a, str>,
-    /// Which chunk, from 0.
-    pub index: i64,
-    /// Its bytes, base64.
-    #[serde(borrow)]
-    pub data: Cow<'a, str>,
-}
-
-/// Fields of `chunk.commit`.
-#[derive(Debug, Deserialize)]
-pub struct ChunkCommit<'a> {
-    /// What `chunk.begin` answered.
-    #[serde(borrow)]
-    pub upload: Cow<'a, str>,
-    /// Seq of the message this one replies to.
-    pub reply_to: Option<i64>,
-    /// Users it speaks to, or `"*"`.
-    #[serde(borrow)]
-    pub mentions: Option<Mentions<'a>>,
-    /// Asks for no attention: no push to a sleeping device.
-    #[serde(default)]
-    pub silent: bool,
-}
-
-/// Fields of `chunk.abort`.
-#[derive(Debug, Deserialize)]
-pub struct ChunkAbort<'a> {
-    /// What `chunk.begin` answered.
-    #[serde(borrow)]
-    pub upload: Cow<'a, str>,
-}
-
-/// Fields of `body.get`.
-#[derive(Debug, Deserialize)]
-pub struct BodyGet<'a> {
-    /// Id of the conversation.
-    #[serde(borrow)]
-    pub conversation: Cow<'a, str>,
-    /// The message's seq.
-    pub seq: i64,
-    /// First byte, from 0; 0 when absent.
-    #[serde(default)]
-    pub offset: i64,
-    /// Bytes at most; as many as a page holds when absent.
-    pub limit: Option<i64>,
 }
