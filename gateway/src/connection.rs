@@ -1,5 +1,6 @@
 //! One connection, as everybody but its socket sees it: phase, session, queue. No I/O: the socket task is woken and drains it.
 
+pub mod bell;
 pub mod gate;
 pub mod outbox;
 mod state;
@@ -10,11 +11,12 @@ use crate::limits::{Guest, Limits};
 use crate::places::Place;
 use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
+use bell::Bell;
 use bytes::Bytes;
-use outbox::Outbox;
+use outbox::{Left, Outbox};
 use state::{Phase, State};
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use tokenim_domain::log::Since;
 use tokenim_domain::name::{Conversation, Device};
@@ -32,7 +34,11 @@ pub struct Connection {
     pub id: u64,
     /// What it speaks.
     pub form: Form,
+    /// Wakes the task that drains it, where it has one of its own.
     waker: AtomicWaker,
+    /// Where it rings instead, where its thread drains it.
+    bell: OnceLock<Arc<Bell>>,
+    has_rung: AtomicBool,
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
     state: Mutex<State>,
@@ -162,6 +168,8 @@ impl Connection {
             id,
             form,
             waker: AtomicWaker::new(),
+            bell: OnceLock::new(),
+            has_rung: AtomicBool::new(false),
             heard: AtomicU32::new(now),
             state: Mutex::new(State::new(id, form, now)),
         })
@@ -171,14 +179,29 @@ impl Connection {
         self.state.lock().expect("no holder panics")
     }
 
-    /// Registers the socket task to be woken by [`Connection::wake`].
+    /// Registers the task that drains it, to be woken by [`Connection::wake`].
     pub fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
-    /// Lets the socket task run.
+    /// Has it ring a bell instead of waking a task; the first one stands.
+    pub fn sit(&self, bell: Arc<Bell>) {
+        // A socket sits down once.
+        let _ = self.bell.set(bell);
+    }
+
+    /// Has what is queued drained.
     pub fn wake(&self) {
-        self.waker.wake();
+        match self.bell.get() {
+            Some(bell) if !self.has_rung.swap(true, Ordering::AcqRel) => bell.ring(self.id),
+            Some(_) => {}
+            None => self.waker.wake(),
+        }
+    }
+
+    /// Notes that its ring is answered: what is queued from now on makes it ring again.
+    pub fn answer_ring(&self) {
+        self.has_rung.store(false, Ordering::Release);
     }
 
     /// Notes that bytes came.
@@ -480,16 +503,10 @@ impl Connection {
         state.session.take()
     }
 
-    /// Moves queued frames to `out`, up to one write's worth.
-    pub fn drain(&self, out: &mut Vec<Bytes>) {
-        self.state().outbox.drain(out);
-    }
-
-    /// Whether the close frame was handed out and nothing is left: the socket may be shut.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        let state = self.state();
-        state.phase == Phase::Gone || state.outbox.is_finished()
+    /// Moves queued frames to `out`, up to one write's worth, and tells what is left.
+    pub fn drain(&self, out: &mut Vec<Bytes>) -> Left {
+        let mut state = self.state();
+        if state.phase == Phase::Gone { Left::Gone } else { state.outbox.drain(out) }
     }
 
     /// Whether it is to end now, whatever is queued.

@@ -3,6 +3,7 @@
 
 use crate::command::connect::Wanted;
 use crate::connection::Connection;
+use crate::connection::outbox::Left;
 use crate::encoded::Form;
 use crate::gateway::Gateway;
 use crate::incoming::Message;
@@ -39,14 +40,15 @@ impl<L: MessageLog> Stream<L> {
     /// The next events; `None` once the last one, `close`, is out.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.connection.register(context.waker());
-        if self.pending.is_empty() {
-            let mut drained = Vec::new();
-            self.connection.drain(&mut drained);
-            self.pending = drained.into();
+        if let Some(bytes) = self.pending.pop_front() {
+            return Poll::Ready(Some(bytes));
         }
+        let mut drained = Vec::new();
+        let left = self.connection.drain(&mut drained);
+        self.pending = drained.into();
         match self.pending.pop_front() {
             Some(bytes) => Poll::Ready(Some(bytes)),
-            None if self.connection.is_finished() => Poll::Ready(None),
+            None if matches!(left, Left::Finished | Left::Gone) => Poll::Ready(None),
             None => Poll::Pending,
         }
     }

@@ -4,6 +4,7 @@ mod handshake;
 mod socket;
 mod stream;
 mod tls;
+mod worker;
 
 use crate::gateway::Gateway;
 use actix_codec::Framed;

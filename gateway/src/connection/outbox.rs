@@ -42,6 +42,19 @@ pub struct Outbox {
     finishing: bool,
 }
 
+/// What is left in a queue after some of it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// More frames.
+    More,
+    /// Nothing for now.
+    Nothing,
+    /// Nothing, and the close frame was handed out: the socket may be shut.
+    Finished,
+    /// The connection is to end now, whatever is queued.
+    Gone,
+}
+
 /// The reader is too slow to be helped: close it with `slow_consumer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooSlow;
@@ -126,14 +139,8 @@ impl Outbox {
         }
     }
 
-    /// Whether the close frame was handed out.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.finishing && self.last.is_none() && self.is_empty()
-    }
-
     /// Moves frames to `out`, replies first, up to one write's worth; gives memory back once empty.
-    pub fn drain(&mut self, out: &mut Vec<Bytes>) {
+    pub fn drain(&mut self, out: &mut Vec<Bytes>) -> Left {
         let mut bytes = 0;
         while out.len() < WRITE_FRAMES_MAX && bytes < WRITE_BYTES_MAX {
             let next = if let Some(frame) = self.replies.pop_front() {
@@ -152,9 +159,11 @@ impl Outbox {
             bytes += next.len();
             out.push(next);
         }
-        if self.is_empty() {
-            (self.replies, self.backlog, self.events) = Default::default();
+        if !self.is_empty() || self.last.is_some() {
+            return Left::More;
         }
+        (self.replies, self.backlog, self.events) = Default::default();
+        if self.finishing { Left::Finished } else { Left::Nothing }
     }
 
     fn is_empty(&self) -> bool {
@@ -208,9 +217,25 @@ mod tests {
         outbox.reply(Bytes::from_static(b"r")).unwrap();
         outbox.finish(Bytes::from_static(b"c"));
         outbox.reply(Bytes::from_static(b"late")).unwrap();
-        assert!(!outbox.is_finished());
-        assert_eq!(drained(&mut outbox), ["r", "xxx", "c"].map(Bytes::from));
-        assert!(outbox.is_finished() && drained(&mut outbox).is_empty());
+        let mut out = Vec::new();
+        assert_eq!(outbox.drain(&mut out), Left::Finished);
+        assert_eq!(out, ["r", "xxx", "c"].map(Bytes::from));
+        assert!(drained(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn a_drain_takes_one_writes_worth_and_says_what_is_left() {
+        let (mut outbox, mut out) = (Outbox::default(), Vec::new());
+        assert_eq!(outbox.drain(&mut out), Left::Nothing);
+        for _ in 0..=WRITE_FRAMES_MAX {
+            outbox.event(queued("a", 1), 0).unwrap();
+        }
+        assert_eq!((outbox.drain(&mut out), out.len()), (Left::More, WRITE_FRAMES_MAX));
+        outbox.finish(Bytes::from_static(b"c"));
+        out.truncate(WRITE_FRAMES_MAX - 1);
+        assert_eq!(outbox.drain(&mut out), Left::More, "the close is left");
+        out.clear();
+        assert_eq!((outbox.drain(&mut out), out.len()), (Left::Finished, 1));
     }
 
     #[test]

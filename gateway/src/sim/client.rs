@@ -5,6 +5,7 @@ use super::random::Random;
 use super::view::{View, names};
 use super::world::{Life, NODES, World};
 use crate::connection::Connection;
+use crate::connection::outbox::Left;
 use crate::encoded::Form;
 use crate::incoming::Message;
 use crate::tests::client::frames;
@@ -87,6 +88,8 @@ struct Link {
     asked: BTreeMap<u64, Asked>,
     is_ready: bool,
     is_syncing: bool,
+    /// Whether the close has come.
+    is_over: bool,
     /// By conversation: the sends that were acked, by the number of their command, and their seqs.
     lanes: BTreeMap<String, Vec<(u64, i64)>>,
     /// By conversation: the last live push.
@@ -119,7 +122,7 @@ impl Link {
         }
     }
 
-    async fn frames(&self, until_ms: u64, now: u64) -> Vec<Bytes> {
+    async fn frames(&self, until_ms: u64, now: u64) -> (Vec<Bytes>, Left) {
         if until_ms > now {
             tokio::time::sleep(Duration::from_millis(until_ms - now)).await;
         }
@@ -127,8 +130,8 @@ impl Link {
         poll_fn(|context| {
             self.connection.register(context.waker());
             let mut out = Vec::new();
-            self.connection.drain(&mut out);
-            if out.is_empty() { Poll::Pending } else { Poll::Ready(out) }
+            let left = self.connection.drain(&mut out);
+            if out.is_empty() { Poll::Pending } else { Poll::Ready((out, left)) }
         })
         .await
     }
@@ -202,6 +205,7 @@ impl Client {
             asked,
             is_ready: false,
             is_syncing: false,
+            is_over: false,
             lanes: BTreeMap::new(),
             live: BTreeMap::new(),
             excused: BTreeMap::new(),
@@ -221,7 +225,8 @@ impl Client {
                 biased;
                 () = killed.cancelled() => return,
                 () = orders.bell.notified() => {}
-                frames = link.frames(orders.stalled_ms.load(Ordering::Relaxed), now) => {
+                (frames, left) = link.frames(orders.stalled_ms.load(Ordering::Relaxed), now) => {
+                    link.is_over = left == Left::Finished;
                     for bytes in frames {
                         if !self.hear(&mut link, &bytes) {
                             break;
@@ -237,7 +242,7 @@ impl Client {
                 return;
             }
             let is_away = orders.away_ms.load(Ordering::Relaxed) > self.world.now();
-            if link.connection.is_gone() || link.connection.is_finished() || is_away || !self.due(&mut link, begun) {
+            if link.connection.is_gone() || link.is_over || is_away || !self.due(&mut link, begun) {
                 link.life.gateway.remove(&link.connection);
                 return;
             }

@@ -1,17 +1,20 @@
-//! One task per connection: reads into a buffer that all connections of the thread share, writes everything queued at once.
+//! One task per connection reads, into a buffer that all connections of the thread share; everything queued is written at once,
+//! by that task or by the thread's ([`super::worker`]).
 
 use crate::connection::Connection;
+use crate::connection::outbox::Left;
 use crate::frame::{self, Decoder, Received};
 use crate::gateway::Gateway;
 use crate::incoming::Message;
-use crate::transport::Stream;
+use crate::transport::{Stream, worker};
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokenim_domain::Code;
 use tokenim_domain::log::MessageLog;
 use tokenim_protocol::envelope::Malformed;
@@ -27,6 +30,8 @@ const VECTORS_MAX: usize = 128;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+    /// Frames of the one socket that is written to; what the kernel does not take is kept with the socket.
+    static FRAMES: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Serves a connection until it ends, and forgets it.
@@ -42,6 +47,7 @@ pub async fn serve<L: MessageLog>(
         decoder: Decoder::new(connection.form),
         pending: vec![response],
         written: 0,
+        task: Waker::noop().clone(),
         early_bytes: 0,
         early_messages: 0,
         open: true,
@@ -50,8 +56,31 @@ pub async fn serve<L: MessageLog>(
     };
     socket.feed(&gateway, &connection, &mut early);
     drop(early);
-    poll_fn(|context| socket.poll(&gateway, &connection, context)).await;
-    gateway.remove(&connection);
+    let seated = Rc::new(Seated { connection, socket: RefCell::new(socket) });
+    let seat = worker::sit(&seated);
+    let Seated { connection, socket } = &*seated;
+    poll_fn(|context| socket.borrow_mut().poll(&gateway, connection, context)).await;
+    drop(seat);
+    gateway.remove(connection);
+}
+
+/// A socket that its own task reads, and that is written to by whichever task of its thread has something for it.
+pub(super) struct Seated {
+    pub(super) connection: Arc<Connection>,
+    socket: RefCell<Socket>,
+}
+
+impl Seated {
+    /// Writes what is queued. What the kernel does not take now, and the end, are left to the socket's own task.
+    pub(super) fn answer(&self) {
+        self.connection.answer_ring();
+        let mut socket = self.socket.borrow_mut();
+        let task = socket.task.clone();
+        if socket.write_turn(&self.connection, &mut Context::from_waker(&task)).is_ready() {
+            drop(socket);
+            task.wake();
+        }
+    }
 }
 
 /// Answers a request that is no WebSocket and ends its connection.
@@ -64,9 +93,11 @@ pub async fn reject(mut stream: Stream, response: Bytes) {
 struct Socket {
     stream: Stream,
     decoder: Decoder,
-    /// Frames taken from the queue; the first `written` bytes of the first one are out.
+    /// Frames taken from the queue that the kernel did not take yet; the first `written` bytes of the first one are out.
     pending: Vec<Bytes>,
     written: usize,
+    /// Its own task.
+    task: Waker,
     /// Bytes received before authentication.
     early_bytes: u32,
     /// Bytes of the messages in them, which may have been compressed.
@@ -87,7 +118,7 @@ impl Socket {
         connection: &Arc<Connection>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
-        connection.register(context.waker());
+        self.task.clone_from(context.waker());
         for _ in 0..READS_PER_TURN {
             if self.write_turn(connection, context).is_ready() {
                 return Poll::Ready(());
@@ -105,56 +136,69 @@ impl Socket {
 
     /// Writes what is queued. Ready when nothing is left to do: the peer is gone, or both sides have closed.
     fn write_turn(&mut self, connection: &Connection, context: &mut Context<'_>) -> Poll<()> {
-        // A peer that reads nothing never lets the queue empty: the node's tick has given it up.
-        if connection.is_gone() {
-            return Poll::Ready(());
-        }
-        match self.flush(connection, context) {
-            Ok(true) if connection.is_finished() => self.linger(context),
-            Ok(_) => Poll::Pending,
-            Err(_) => Poll::Ready(()),
-        }
+        FRAMES.with_borrow_mut(|frames| {
+            frames.append(&mut self.pending);
+            let turn = self.flush(connection, frames, context);
+            self.pending = if frames.is_empty() { Vec::new() } else { std::mem::take(frames) };
+            turn.unwrap_or(Poll::Ready(()))
+        })
     }
 
-    /// Writes queued frames, all of them in as few calls as the kernel takes. True once nothing is left.
-    fn flush(&mut self, connection: &Connection, context: &mut Context<'_>) -> io::Result<bool> {
+    /// Writes frames, and then what is queued, in as few calls as the kernel takes.
+    fn flush(
+        &mut self,
+        connection: &Connection,
+        frames: &mut Vec<Bytes>,
+        context: &mut Context<'_>,
+    ) -> io::Result<Poll<()>> {
         loop {
-            if self.pending.is_empty() {
-                connection.drain(&mut self.pending);
-                if self.pending.is_empty() {
-                    self.pending = Vec::new();
-                    // Only TLS holds something back: what it sealed and the kernel did not take.
-                    return Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready());
+            let left = match frames.is_empty() {
+                true => connection.drain(frames),
+                // A peer that reads nothing never lets the queue empty: the node's tick has given it up.
+                false if connection.is_gone() => Left::Gone,
+                false => Left::More,
+            };
+            if left == Left::Gone {
+                return Ok(Poll::Ready(()));
+            }
+            while !frames.is_empty() {
+                if self.write(frames, context)?.is_pending() {
+                    return Ok(Poll::Pending);
                 }
             }
-            if self.write(context)?.is_pending() {
-                return Ok(false);
+            if left == Left::More {
+                continue;
             }
+            // Only TLS holds something back: what it sealed and the kernel did not take.
+            let is_out = Pin::new(&mut self.stream).poll_flush(context)?.is_ready();
+            return Ok(if is_out && left == Left::Finished { self.linger(context) } else { Poll::Pending });
         }
     }
 
-    fn write(&mut self, context: &mut Context<'_>) -> io::Result<Poll<()>> {
-        let mut vectors = [IoSlice::new(&[]); VECTORS_MAX];
-        let mut count = 0;
-        for (vector, frame) in vectors.iter_mut().zip(&self.pending) {
-            *vector = IoSlice::new(if count == 0 { &frame[self.written..] } else { frame });
-            count += 1;
-        }
-        let Poll::Ready(taken) = Pin::new(&mut self.stream).poll_write_vectored(context, &vectors[..count])? else {
-            return Ok(Poll::Pending);
+    fn write(&mut self, frames: &mut Vec<Bytes>, context: &mut Context<'_>) -> io::Result<Poll<()>> {
+        let stream = Pin::new(&mut self.stream);
+        let written = match frames.as_slice() {
+            [only] => stream.poll_write(context, &only[self.written..])?,
+            _ => {
+                let mut vectors = [IoSlice::new(&[]); VECTORS_MAX];
+                let mut count = 0;
+                for (vector, frame) in vectors.iter_mut().zip(&*frames) {
+                    *vector = IoSlice::new(if count == 0 { &frame[self.written..] } else { frame });
+                    count += 1;
+                }
+                stream.poll_write_vectored(context, &vectors[..count])?
+            }
         };
+        let Poll::Ready(taken) = written else { return Ok(Poll::Pending) };
         let mut done = self.written + taken;
-        let whole = self
-            .pending
-            .iter()
-            .take_while(|frame| {
-                done.checked_sub(frame.len()).is_some_and(|rest| {
-                    done = rest;
-                    true
-                })
+        let mut is_out = |frame: &Bytes| {
+            done.checked_sub(frame.len()).is_some_and(|rest| {
+                done = rest;
+                true
             })
-            .count();
-        self.pending.drain(..whole);
+        };
+        let whole = frames.iter().take_while(|frame| is_out(frame)).count();
+        frames.drain(..whole);
         self.written = done;
         Ok(Poll::Ready(()))
     }
