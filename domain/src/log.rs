@@ -16,8 +16,8 @@ pub use event::{Event, EventBody};
 pub use live::{Delta, Grown, Growth, Idle, LiveText, Piece, TextQuery};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
 pub use query::{
-    Acknowledged, Changed, ChangedQuery, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member, MemberList,
-    MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
+    Acknowledged, BacklogQuery, Changed, ChangedQuery, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member,
+    MemberList, MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
 pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Sealed, Upload, UploadRef};
@@ -62,6 +62,10 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Reads a range. Errors: `not_found` for a conversation that does not exist or that the viewer is no member of.
     fn read_range(&self, query: RangeQuery) -> impl Future<Output = Result<Page>> + Send;
+
+    /// Reads what a member missed in several conversations: the events of each beside it, oldest first. They end before its
+    /// head where the bytes have, and there are none where the user is no member. The caller bounds how many there may be.
+    fn read_backlog(&self, query: BacklogQuery) -> impl Future<Output = Result<Vec<Vec<Event>>>> + Send;
 
     /// Where the named conversations stand for a user; those it is no member of are left out.
     fn entries(

@@ -8,11 +8,11 @@ use tokenim_domain::clock::Clock;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{
-    About, Amended, Amendment, AppRef, Changed, ChangedQuery, Commit, ConversationView, Delta, DirectoryCursor, Draft,
-    Entry, Event, EventBody, From, Governing, GroupAct, Grown, Growth, Idle, JoinRequest, Joined, ListQuery, Listed,
-    LiveText, Member, MemberChange, MemberList, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page,
-    Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Sent, TextQuery, Watermark,
-    Write, live,
+    About, Amended, Amendment, AppRef, BacklogQuery, Changed, ChangedQuery, Commit, ConversationView, Delta,
+    DirectoryCursor, Draft, Entry, Event, EventBody, From, Governing, GroupAct, Grown, Growth, Idle, JoinRequest,
+    Joined, ListQuery, Listed, LiveText, Member, MemberChange, MemberList, MembersQuery, MessageAct, MessageLog,
+    NewConversation, Outcome, Page, Pins, PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery,
+    Seen, Sent, TextQuery, Watermark, Write, live,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
@@ -387,6 +387,19 @@ impl MessageLog for ModelLog {
             Ok(Page { events, head: log.events.len() as i64, epoch: 1, first })
         };
         self.answer(found()).await
+    }
+
+    async fn read_backlog(&self, query: BacklogQuery) -> Result<Vec<Vec<Event>>> {
+        self.reach().await?;
+        let _permit = self.reads.acquire().await.map_err(Error::internal)?;
+        let state = self.state.lock().unwrap().clone();
+        let missed = query.missed.iter().map(|(conversation, above, head)| {
+            let Some(log) = state.get(&(query.app.app, conversation.clone())) else { return Vec::new() };
+            let Some(member) = log.members.get(&query.viewer) else { return Vec::new() };
+            let first = member.joined.max(above + 1);
+            log.events.iter().filter(|event| (first..=*head).contains(&event.seq)).cloned().collect()
+        });
+        self.answer(Ok(missed.collect())).await
     }
 
     async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {

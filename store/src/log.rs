@@ -25,9 +25,10 @@ pub(crate) mod upload;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, BodyPart, BodyQuery, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry, Idle,
-    ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, NewUpload, Page, Pins, PinsQuery,
-    RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Sealed, Seen, TextQuery, Upload, UploadRef, Write,
+    AppRef, BacklogQuery, BodyPart, BodyQuery, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry,
+    Event, Idle, ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, NewUpload, Page, Pins,
+    PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Sealed, Seen, TextQuery, Upload,
+    UploadRef, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::MemberRole;
@@ -80,6 +81,10 @@ impl MessageLog for Store {
         // Only the delivery reads as nobody through the port (faces call `list_events`); it has a connection of its own.
         let on = if query.viewer.is_some() { &self.log_readers } else { &self.fan_out };
         range::read(on, &query).await
+    }
+
+    async fn read_backlog(&self, query: BacklogQuery) -> Result<Vec<Vec<Event>>> {
+        range::backlog(&self.log_readers, &query).await
     }
 
     async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {

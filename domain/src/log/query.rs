@@ -38,6 +38,19 @@ pub struct RangeQuery {
     pub bytes_max: usize,
 }
 
+/// What a member missed in several conversations.
+#[derive(Debug, Clone)]
+pub struct BacklogQuery {
+    /// The app.
+    pub app: AppRef,
+    /// The member, who sees what happened since it joined.
+    pub viewer: User,
+    /// Each conversation once: above which seq, and up to which.
+    pub missed: Vec<(Conversation, i64, i64)>,
+    /// Bytes of bodies at most, over all of them in their order.
+    pub bytes_max: usize,
+}
+
 /// A contiguous range, oldest first.
 #[derive(Debug, Clone)]
 pub struct Page {

@@ -4,13 +4,16 @@ use crate::encode;
 use crate::encoded::Form;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, HashMap};
-use tokenim_domain::log::{Entry, From, MessageLog, RangeQuery};
+use tokenim_domain::log::{BacklogQuery, Entry, Event, From, MessageLog, RangeQuery};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::Identity;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Result, sabotage};
 use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX};
 use tokenim_protocol::reply::Json;
+
+/// Events that are read at a time, of however many conversations: the database sorts them with their bodies.
+const PORTION_EVENTS_MAX: i64 = 512;
 
 /// Where a client says it stands: conversation → epoch, seq.
 pub(super) type Heads = BTreeMap<String, (i64, i64)>;
@@ -52,8 +55,6 @@ pub(super) fn outcome(entry: &Entry, at: (i64, i64)) -> Outcome {
 /// What a connect replays.
 #[derive(Debug)]
 pub(super) struct Recovery {
-    /// What the connection speaks.
-    form: Form,
     /// The reply's `sync`: a JSON array with one outcome per head.
     pub(super) sync: String,
     /// Push frames, whole per conversation.
@@ -76,6 +77,28 @@ pub(super) struct Found {
     pub(super) outcome: Outcome,
 }
 
+/// A conversation in which a client says it stands.
+struct Place<'a> {
+    name: &'a str,
+    /// Epoch and seq, as the client names them.
+    at: (i64, i64),
+    entry: Option<Entry>,
+    outcome: Outcome,
+    /// The seq up to which it has everything now.
+    head: i64,
+}
+
+impl Place<'_> {
+    /// Above which seq something is missing.
+    fn above(&self) -> i64 {
+        self.entry.as_ref().map_or(self.head, |entry| self.at.1.max(entry.first - 1))
+    }
+
+    fn missed(&self) -> i64 {
+        if self.outcome == Outcome::Recovered { self.head - self.above() } else { 0 }
+    }
+}
+
 /// Reads what was missed. The connection is registered already, so nothing falls between this reading and the live events.
 pub(super) async fn recover<L: MessageLog>(
     log: &L,
@@ -83,76 +106,134 @@ pub(super) async fn recover<L: MessageLog>(
     heads: &Heads,
     form: Form,
 ) -> Result<Recovery> {
-    let names = heads.keys().filter(|name| identity.allows(name, Cap::Read));
-    let names = names.map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
-    let entries = log.entries(identity.app, identity.user.clone(), names).await?;
-    let entries: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.conversation.as_str(), entry)).collect();
-    let mut recovery =
-        Recovery { form, sync: String::from("["), backlog: Vec::new(), found: Vec::new(), heads: Vec::new() };
-    let mut budget = BACKLOG_BYTES_MAX;
-    for (name, at) in heads {
-        recovery.sync.raw(if recovery.sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
-        let outcome = match entries.get(name.as_str()) {
-            Some(entry) => match recovery.one(log, identity, entry, *at, &mut budget).await {
-                // Removed since the entries were read.
-                Err(error) if error.code == Code::NotFound => Outcome::NotMember,
-                other => other?,
-            },
-            None => Outcome::NotMember,
-        };
-        recovery.sync.raw(",\"outcome\":").quoted(outcome.as_str()).raw("}");
+    let mut places = places(log, identity, heads).await?;
+    let mut reading = Reading { log, identity, form, budget: BACKLOG_BYTES_MAX, backlog: Vec::new() };
+    let mut missed: Vec<_> = places.iter_mut().filter(|place| place.missed() > 0).collect();
+    let mut rest = missed.as_mut_slice();
+    while !rest.is_empty() {
+        let (portion, later) = rest.split_at_mut(portion(rest));
+        reading.portion(portion).await?;
+        rest = later;
     }
+    let mut recovery =
+        Recovery { sync: String::from("["), backlog: reading.backlog, found: Vec::new(), heads: Vec::new() };
+    places.into_iter().for_each(|place| recovery.tell(place));
     recovery.sync.push(']');
     Ok(recovery)
 }
 
-impl Recovery {
-    /// Recovers one conversation as a whole, or tells why not.
-    async fn one<L: MessageLog>(
-        &mut self,
-        log: &L,
-        identity: &Identity,
-        entry: &Entry,
-        at: (i64, i64),
-        budget: &mut usize,
-    ) -> Result<Outcome> {
-        let (mut outcome, mut head) = (outcome(entry, at), entry.head);
-        let above = at.1.max(entry.first - 1);
-        if outcome == Outcome::Recovered && above == head {
-            // Nothing was missed, as in most conversations of most reconnects.
-            self.heads.push((entry.conversation.clone(), head));
-        } else if outcome == Outcome::Recovered {
-            let query = RangeQuery {
-                app: identity.app,
-                conversation: entry.conversation.clone(),
-                viewer: Some(identity.user.clone()),
-                thread: None,
-                from: From::After(above + i64::from(sabotage::is("backlog_skips_first"))),
-                limit: BACKLOG_EVENTS_MAX,
-                bytes_max: *budget,
-            };
-            let page = log.read_range(query).await?;
-            let last = page.events.last().map_or(above, |event| event.seq);
-            let mut frames = BytesMut::new();
-            page.events.iter().for_each(|event| frames.extend_from_slice(&self.form.encode(&encode::push_text(event))));
-            if last < entry.head || frames.len() > *budget {
-                outcome = Outcome::TooFar;
+/// Where the client stands in each conversation it names, before anything is read.
+async fn places<'a, L: MessageLog>(log: &L, identity: &Identity, heads: &'a Heads) -> Result<Vec<Place<'a>>> {
+    let names = heads.keys().filter(|name| identity.allows(name, Cap::Read));
+    let names = names.map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
+    let entries =
+        if names.is_empty() { Vec::new() } else { log.entries(identity.app, identity.user.clone(), names).await? };
+    let mut entries: HashMap<_, _> =
+        entries.into_iter().map(|entry| (entry.conversation.as_str().to_owned(), entry)).collect();
+    let place = |(name, at): (&'a String, &(i64, i64))| {
+        let entry = entries.remove(name);
+        let outcome = entry.as_ref().map_or(Outcome::NotMember, |entry| outcome(entry, *at));
+        let head = entry.as_ref().map_or(0, |entry| entry.head);
+        Place { name, at: *at, entry, outcome, head }
+    };
+    Ok(heads.iter().map(place).collect())
+}
+
+/// How many of the places are read at once: one at least.
+fn portion(places: &[&mut Place<'_>]) -> usize {
+    let mut events = 0;
+    let fitting = places.iter().take_while(|place| {
+        events += place.missed();
+        events <= PORTION_EVENTS_MAX
+    });
+    fitting.count().max(1)
+}
+
+/// A reading of the backlog, and what is left of its bytes.
+struct Reading<'a, L> {
+    log: &'a L,
+    identity: &'a Identity,
+    form: Form,
+    budget: usize,
+    backlog: Vec<Bytes>,
+}
+
+impl<L: MessageLog> Reading<'_, L> {
+    async fn portion(&mut self, places: &mut [&mut Place<'_>]) -> Result<()> {
+        let above = |place: &Place<'_>| place.above() + i64::from(sabotage::is("backlog_skips_first"));
+        let missed = |place: &&mut Place<'_>| (Conversation::trusted(place.name), above(place), place.head);
+        let query = BacklogQuery {
+            app: self.identity.app,
+            viewer: self.identity.user.clone(),
+            missed: places.iter().map(missed).collect(),
+            bytes_max: self.budget,
+        };
+        let read = self.log.read_backlog(query).await?;
+        for (place, events) in places.iter_mut().zip(read) {
+            if events.last().is_some_and(|event| event.seq == place.head) {
+                self.take(place, &events);
             } else {
-                head = last;
-                *budget -= frames.len();
-                self.heads.push((entry.conversation.clone(), head));
-                if !frames.is_empty() {
-                    self.backlog.push(frames.freeze());
-                }
+                self.singly(place).await?;
             }
         }
-        self.sync.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(head).raw(",\"first\":").int(entry.first);
-        if outcome == Outcome::EpochChanged {
-            self.sync.raw(",\"epoch_first\":").int(epoch_first(entry, at));
-        } else {
-            self.found.push(Found { conversation: entry.conversation.clone(), at: at.1, head, outcome });
+        Ok(())
+    }
+
+    /// Reads one that was cut: it is too large for what is left of the bytes, or the user is no member any more.
+    async fn singly(&mut self, place: &mut Place<'_>) -> Result<()> {
+        let query = RangeQuery {
+            app: self.identity.app,
+            conversation: Conversation::trusted(place.name),
+            viewer: Some(self.identity.user.clone()),
+            thread: None,
+            from: From::After(place.above() + i64::from(sabotage::is("backlog_skips_first"))),
+            limit: BACKLOG_EVENTS_MAX,
+            bytes_max: self.budget,
+        };
+        match self.log.read_range(query).await {
+            Ok(page) if page.events.last().is_some_and(|event| event.seq >= place.head) => {
+                self.take(place, &page.events)
+            }
+            Ok(_) => place.outcome = Outcome::TooFar,
+            // Removed since the entries were read.
+            Err(error) if error.code == Code::NotFound => place.outcome = Outcome::NotMember,
+            Err(error) => return Err(error),
         }
-        Ok(outcome)
+        Ok(())
+    }
+
+    /// Queues a conversation's events, which reach its head, where there is room for all of them.
+    fn take(&mut self, place: &mut Place<'_>, events: &[Event]) {
+        let mut frames = BytesMut::new();
+        events.iter().for_each(|event| frames.extend_from_slice(&self.form.encode(&encode::push_text(event))));
+        if frames.len() > self.budget {
+            place.outcome = Outcome::TooFar;
+            return;
+        }
+        place.head = events.last().map_or(place.head, |event| event.seq);
+        self.budget -= frames.len();
+        self.backlog.push(frames.freeze());
+    }
+}
+
+impl Recovery {
+    /// Tells the outcome of one conversation.
+    fn tell(&mut self, place: Place<'_>) {
+        let Place { name, at, outcome, head, .. } = place;
+        let sync = &mut self.sync;
+        sync.raw(if sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
+        if let Some(entry) = place.entry.filter(|_| outcome != Outcome::NotMember) {
+            sync.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(head).raw(",\"first\":").int(entry.first);
+            match outcome {
+                Outcome::EpochChanged => drop(sync.raw(",\"epoch_first\":").int(epoch_first(&entry, at))),
+                Outcome::Recovered => self.heads.push((entry.conversation.clone(), head)),
+                Outcome::TooFar | Outcome::NotMember => {}
+            }
+            if outcome != Outcome::EpochChanged {
+                self.found.push(Found { conversation: entry.conversation, at: at.1, head, outcome });
+            }
+        }
+        self.sync.raw(",\"outcome\":").quoted(outcome.as_str()).raw("}");
     }
 }
 

@@ -3,8 +3,9 @@
 use super::row;
 use crate::sql::{self, Text};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
+use serde_json::json;
 use std::collections::BTreeMap;
-use tokenim_domain::log::{AppRef, Event, EventBody, From, Page, RangeQuery};
+use tokenim_domain::log::{AppRef, BacklogQuery, Event, EventBody, From, Page, RangeQuery};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Result};
 
@@ -48,6 +49,51 @@ const FORWARD: &str = rows_text!("ASC", "$7 = 0");
 const BACKWARD: &str = rows_text!("DESC", "$7 = 0");
 const THREAD_FORWARD: &str = rows_text!("ASC", "m.target = $7 AND m.type = 1");
 const THREAD_BACKWARD: &str = rows_text!("DESC", "m.target = $7 AND m.type = 1");
+
+/// `$4` names each conversation, above which seq and up to which; the sum of bytes goes over all of them in their order.
+macro_rules! backlog_text {
+    ($missed:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT w.place, ", columns!(), ", SUM(", bytes!(), ") OVER (ORDER BY w.place, m.seq) AS running FROM ", $missed, "
+JOIN member v ON v.app_id = $1 AND v.conversation_id = w.conversation AND v.\"user\" = $2
+JOIN message m ON m.app_id = $1 AND m.conversation_id = w.conversation AND m.seq > w.above AND m.seq <= w.head AND m.seq >= v.joined_seq
+LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq) AS missed
+WHERE running <= $3 ORDER BY place, seq"
+        )
+    };
+}
+/// SQLite is told to begin with what is named: without statistics it prefers every member row of the app.
+const BACKLOG: Text = Text {
+    sqlite: backlog_text!(
+        "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
+FROM json_each($4)) AS w CROSS"
+    ),
+    postgres: backlog_text!(
+        "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
+FROM json_array_elements($4::json) WITH ORDINALITY AS j(value, place)) AS w"
+    ),
+};
+
+/// Reads what a member missed in several conversations: the events of each beside it.
+pub(super) async fn backlog(on: &impl ConnectionTrait, query: &BacklogQuery) -> Result<Vec<Vec<Event>>> {
+    let named = |(conversation, above, head): &(Conversation, i64, i64)| json!([conversation.as_str(), above, head]);
+    let missed = serde_json::Value::from_iter(query.missed.iter().map(named)).to_string();
+    let values: [Value; 4] =
+        [query.app.app.into(), query.viewer.as_str().into(), (query.bytes_max as i64).into(), missed.into()];
+    let rows = sql::rows(on, BACKLOG.on(on), values).await?;
+    let events = rows.iter().map(|found| event(query.app, found)).collect::<Result<Vec<_>>>()?;
+    let mut events = events.into_iter().peekable();
+    let mut found = Vec::with_capacity(query.missed.len());
+    for (conversation, ..) in &query.missed {
+        let mut theirs = Vec::new();
+        while let Some(event) = events.next_if(|event| event.conversation == *conversation) {
+            theirs.push(event);
+        }
+        mark_mine(on, &mut theirs, Some(&query.viewer)).await?;
+        found.push(theirs);
+    }
+    Ok(found)
+}
 
 /// Reads a page.
 ///

@@ -2,8 +2,8 @@
 
 use super::world::{World, seqs};
 use tokenim_domain::Code;
-use tokenim_domain::log::{Draft, From, MessageLog, Page, RangeQuery, Write};
-use tokenim_domain::name::User;
+use tokenim_domain::log::{BacklogQuery, Draft, From, MessageLog, Page, RangeQuery, Write};
+use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
 
 /// A world whose `c1` holds 12 events: the creation, and messages of 100 bytes.
@@ -117,4 +117,60 @@ async fn only_members_and_the_server_read() {
     assert_eq!(world.store.read_range(world.range("nowhere", From::Newest)).await.unwrap_err().code, Code::NotFound);
     world.change("c1", None, Change::Removed, &["bob"]).await.unwrap();
     assert_eq!(world.store.read_range(as_viewer("bob", "c1")).await.unwrap_err().code, Code::NotFound);
+}
+
+/// Conversations of 3 messages of 100 bytes each; alice and bob are their members.
+async fn many(names: &[&str]) -> World {
+    let world = World::new().await;
+    for name in names {
+        world.group(name, &["alice", "bob"]).await;
+        let body = format!("{{\"text\":\"{}\"}}", "x".repeat(100 - 11));
+        let send =
+            |at| Write::Send(Draft { body: body.as_str().into(), ..world.draft(name, "alice", &format!("m{at}")) });
+        world.commit((0..3).map(send).collect()).await;
+    }
+    world
+}
+
+async fn backlog(world: &World, viewer: &str, missed: &[(&str, i64, i64)], bytes_max: usize) -> Vec<Vec<i64>> {
+    let missed = missed.iter().map(|(name, above, head)| (Conversation::trusted(name), *above, *head)).collect();
+    let query = BacklogQuery { app: world.app(), viewer: User::trusted(viewer), missed, bytes_max };
+    world.store.read_backlog(query).await.unwrap().iter().map(|events| seqs(events)).collect()
+}
+
+#[tokio::test]
+async fn a_backlog_of_many_conversations_is_each_ones_range_in_the_order_asked() {
+    let world = many(&["c1", "c2", "c3"]).await;
+    let asked = [("c3", 1, 4), ("c1", 3, 4), ("nowhere", 0, 9), ("c2", 0, 3)];
+    assert_eq!(
+        backlog(&world, "bob", &asked, 1 << 20).await,
+        [vec![2, 3, 4], vec![4], vec![], vec![1, 2, 3]],
+        "up to the head that was asked for, though there is more"
+    );
+    for (name, above, head) in [("c1", 0, 4), ("c1", i64::MIN, i64::MAX), ("c2", 4, 9), ("c2", 3, 2)] {
+        let page = world.store.read_range(world.range(name, From::After(above))).await.unwrap();
+        let alone: Vec<_> = seqs(&page.events).into_iter().filter(|seq| *seq <= head).collect();
+        assert_eq!(backlog(&world, "bob", &[(name, above, head)], 1 << 20).await, [alone], "{name} {above} {head}");
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_backlog_are_those_of_all_conversations_together() {
+    let world = many(&["c1", "c2", "c3"]).await;
+    let asked = [("c1", 1, 4), ("c2", 1, 4), ("c3", 1, 4)];
+    assert_eq!(backlog(&world, "bob", &asked, 499).await, [vec![2, 3, 4], vec![2], vec![]]);
+    assert_eq!(backlog(&world, "bob", &asked, 99).await, vec![Vec::<i64>::new(); 3]);
+}
+
+#[tokio::test]
+async fn a_backlog_begins_where_its_reader_joined_and_is_nobody_elses() {
+    let world = many(&["c1", "c2"]).await;
+    world.change("c1", None, Change::Added, &["carol"]).await.unwrap();
+    let asked = [("c1", 0, 5), ("c2", 0, 4)];
+    assert_eq!(backlog(&world, "carol", &asked, 1 << 20).await, [vec![5], vec![]]);
+    assert_eq!(backlog(&world, "mallory", &asked, 1 << 20).await, vec![Vec::<i64>::new(); 2]);
+    let other = world.another_org("other").await;
+    let missed = vec![(Conversation::trusted("c1"), 0, 5)];
+    let query = BacklogQuery { app: other.app, viewer: User::trusted("bob"), missed, bytes_max: 1 << 20 };
+    assert!(world.store.read_backlog(query).await.unwrap().concat().is_empty());
 }
