@@ -26,8 +26,15 @@ const BATCH_BYTES_MAX: usize = 128 * 1024;
 const EVENT_OVERHEAD_BYTES: usize = 400;
 /// What a member event adds to the name of each user it tells of.
 const MEMBER_OVERHEAD_BYTES: usize = 32;
-/// Writes that may wait for their batch; beyond it senders are told to wait.
+/// How long a write may wait for its batch, about: as many may be queued as commit in it at the pace of the batches before.
+/// A longer queue makes nothing faster, it is only served later.
+const QUEUE_WAIT: Duration = Duration::from_millis(250);
+/// Writes that may wait however slow commits are: batches of one tell nothing of the pace of full ones.
+const QUEUE_WRITES_MIN: usize = 2 * BATCH_WRITES_MAX;
+/// Writes that may wait however fast commits are; beyond the queue senders are told to wait.
 const QUEUE_WRITES_MAX: usize = 16 * 1024;
+/// What the last batch weighs in the pace: a slow flush alone does not shut the queue.
+const PACE_SHARE: f64 = 0.1;
 /// Bytes of writes that may wait.
 const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
@@ -79,7 +86,29 @@ pub struct Committed {
 #[derive(Debug, Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Job>,
-    bytes: Arc<AtomicUsize>,
+    depth: Arc<Depth>,
+}
+
+/// What waits for its batch, and how much may.
+#[derive(Debug)]
+struct Depth {
+    bytes: AtomicUsize,
+    writes_max: AtomicUsize,
+}
+
+/// How long a write takes in its batch, in seconds: a moving mean over batches.
+#[derive(Debug, Default)]
+struct Pace(Option<f64>);
+
+impl Pace {
+    /// Notes a batch; how many writes may wait from now on.
+    fn note(&mut self, writes: usize, took: Duration) -> usize {
+        let last = took.as_secs_f64() / writes.max(1) as f64;
+        let mean = self.0.map_or(last, |mean| mean + (last - mean) * PACE_SHARE);
+        self.0 = Some(mean);
+        // Nothing took no time: a cast of what is too much stops at the largest number.
+        ((QUEUE_WAIT.as_secs_f64() / mean) as usize).clamp(QUEUE_WRITES_MIN, QUEUE_WRITES_MAX)
+    }
 }
 
 impl Appender {
@@ -87,7 +116,8 @@ impl Appender {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Job>) {
         let (queue, jobs) = mpsc::channel(QUEUE_WRITES_MAX);
-        (Appender { queue, bytes: Arc::default() }, jobs)
+        let depth = Depth { bytes: AtomicUsize::new(0), writes_max: AtomicUsize::new(QUEUE_WRITES_MAX) };
+        (Appender { queue, depth: Arc::new(depth) }, jobs)
     }
 
     /// Queues a write. What one caller queues commits in that order.
@@ -96,12 +126,16 @@ impl Appender {
     pub fn submit(&self, job: Job) -> Result<()> {
         let refuse = |code: Code| Error::new(code).retry_after(OVERLOADED_RETRY_MS);
         let bytes = write_bytes(&job.write);
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let (queued, most) = self.queued();
+        if queued >= most {
+            return Err(refuse(if self.queue.is_closed() { Code::Draining } else { Code::Overloaded }));
+        }
+        if self.depth.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
+            self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(refuse(Code::Overloaded));
         }
         self.queue.try_send(job).map_err(|error| {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
             match error {
                 TrySendError::Full(_) => refuse(Code::Overloaded),
                 TrySendError::Closed(_) => refuse(Code::Draining),
@@ -111,8 +145,7 @@ impl Appender {
 
     /// Writes that wait for their batch, and how many may.
     pub fn queued(&self) -> (usize, usize) {
-        let most = self.queue.max_capacity();
-        (most - self.queue.capacity(), most)
+        (self.queue.max_capacity() - self.queue.capacity(), self.depth.writes_max.load(Ordering::Relaxed))
     }
 
     /// Commits batches until told to stop, and then what is queued still.
@@ -124,6 +157,7 @@ impl Appender {
         out: mpsc::Sender<Committed>,
         stop: CancellationToken,
     ) {
+        let mut pace = Pace::default();
         loop {
             if stop.is_cancelled() {
                 jobs.close();
@@ -138,8 +172,10 @@ impl Appender {
             };
             let Some(first) = first else { return };
             let batch = gather(first, &mut jobs);
-            self.bytes.fetch_sub(batch.iter().map(|job| write_bytes(&job.write)).sum(), Ordering::Relaxed);
+            let (writes, bytes) = (batch.len(), batch.iter().map(|job| write_bytes(&job.write)).sum());
+            self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
             let committed = commit(&*log, &*clock, batch).await;
+            self.depth.writes_max.store(pace.note(writes, committed.took), Ordering::Relaxed);
             if out.send(committed).await.is_err() {
                 return;
             }
@@ -308,6 +344,22 @@ mod tests {
     use tokenim_domain::log::NewConversation;
     use tokenim_domain::role::ConversationKind;
     use uuid::Uuid;
+
+    #[test]
+    fn as_many_may_wait_as_commit_soon_and_one_slow_flush_does_not_shut_the_queue() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.note(256, Duration::from_millis(64)), 1_000, "a quarter of a millisecond each");
+        assert!((600..1_000).contains(&pace.note(256, Duration::from_millis(128))));
+        for _ in 0..200 {
+            pace.note(1, Duration::from_secs(2));
+        }
+        assert_eq!(pace.note(1, Duration::from_secs(2)), QUEUE_WRITES_MIN);
+        for _ in 0..200 {
+            pace.note(256, Duration::ZERO);
+        }
+        assert_eq!(pace.note(256, Duration::ZERO), QUEUE_WRITES_MAX);
+        assert_eq!(Pace::default().note(1, Duration::ZERO), QUEUE_WRITES_MAX);
+    }
 
     #[test]
     fn a_batch_of_large_groups_is_as_bounded_as_one_of_large_bodies() {
