@@ -4,6 +4,7 @@ use crate::connection::{Connection, Session};
 use crate::encoded::Form;
 use crate::limits::refused;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::AppRef;
@@ -26,9 +27,22 @@ pub struct Slot {
     pub user: User,
     connections: Mutex<Vec<Arc<Connection>>>,
     sends: Mutex<Bucket>,
+    /// Whether the store has the user, as far as this node knows.
+    is_stored: AtomicBool,
 }
 
 impl Slot {
+    /// Whether the store is known to have the user.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.is_stored.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the store has the user.
+    pub fn note_stored(&self) {
+        self.is_stored.store(true, Ordering::Relaxed);
+    }
+
     /// Calls `with` for each of the user's connections.
     pub fn each(&self, mut with: impl FnMut(&Arc<Connection>)) {
         self.connections.lock().expect("no holder panics").iter().for_each(&mut with);
@@ -104,7 +118,13 @@ impl Registry {
             inner.slots.retain(|_, slot| slot.strong_count() > 0);
             inner.sweep_at = inner.slots.len() * 2;
         }
-        let slot = Arc::new(Slot { app, user: user.clone(), connections: Mutex::default(), sends: Mutex::default() });
+        let slot = Arc::new(Slot {
+            app,
+            user: user.clone(),
+            connections: Mutex::default(),
+            sends: Mutex::default(),
+            is_stored: AtomicBool::default(),
+        });
         inner.slots.insert(key, Arc::downgrade(&slot));
         slot
     }

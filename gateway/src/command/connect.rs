@@ -117,9 +117,12 @@ impl<L: MessageLog> Gateway<L> {
         let device = self.device(&identity, wanted.device.clone())?;
         let place = inner.places.find(identity.app).await?;
         place.admit(connection.origin().as_deref())?;
-        inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
-        let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
+        if !slot.is_stored() {
+            inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
+            slot.note_stored();
+        }
+        let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let session = Session::new(identity, device, slot, place, wanted.library.clone(), wanted.platform.clone());
         if !connection.shut_gate(session.clone()) {
             return Ok(());
