@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 pub const BODY: &str = r#"{"text":"The quick brown fox jumps over the lazy dog while the band plays on, and nobody in the room minds at all; it is late."}"#;
 /// One receiver in so many measures latencies: looking into each frame would cost the generator more than reading it.
 const SAMPLE: u64 = 16;
+/// Messages that a receiver acknowledges together; a server pauses who does not at 1,000 (docs/PROTOCOL.md §7).
+const ACKNOWLEDGE_EVERY: u64 = 128;
 /// How long answers may still come once everything is sent.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -150,21 +152,55 @@ fn answered(text: &str) -> Option<(u64, Option<Refusal>)> {
     Some((id, Some(refused.error)))
 }
 
-/// Reads deliveries until the connection is dropped; `number` picks those that measure latency.
+/// Reads deliveries until the connection is dropped, and acknowledges them; `number` picks those that measure latency.
 pub async fn receive(mut connection: Connection, number: u64, tally: Rc<Tally>) -> Result<(), Failure> {
     let sampled = number.is_multiple_of(SAMPLE);
+    // Readers of one group do not all acknowledge at once.
+    let (mut unacknowledged, mut last) = (number % ACKNOWLEDGE_EVERY, String::new());
     loop {
         let mut messages = 0;
         connection
             .read(|text| {
-                if tally.recording.get() && text.starts_with(MESSAGE_PUSH) {
-                    messages += 1;
-                    tally.deliver(text, sampled);
+                if text.starts_with(MESSAGE_PUSH) {
+                    unacknowledged += 1;
+                    if unacknowledged >= ACKNOWLEDGE_EVERY {
+                        text.clone_into(&mut last);
+                    }
+                    if tally.recording.get() {
+                        messages += 1;
+                        tally.deliver(text, sampled);
+                    }
+                } else if matches!(answered(text), Some((_, Some(_)))) {
+                    // Refused for now: said again with the next message.
+                    unacknowledged += ACKNOWLEDGE_EVERY;
                 }
             })
             .await?;
+        if !last.is_empty() {
+            connection.tell(&received(&last)?);
+            last.clear();
+            unacknowledged = 0;
+        }
         tally.reads.set(tally.reads.get() + u64::from(messages > 0));
     }
+}
+
+/// The acknowledgement of a message, and so of those before it.
+fn received(push: &str) -> Result<String, Failure> {
+    let Pushed { push: Place { conversation, seq } } =
+        serde_json::from_str(push).map_err(|error| Failure::new(format!("a push was no message ({error}): {push}")))?;
+    Ok(format!("\"received\":{{\"conversation\":\"{conversation}\",\"seq\":{seq}}}"))
+}
+
+#[derive(Deserialize)]
+struct Pushed {
+    push: Place,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    conversation: String,
+    seq: i64,
 }
 
 #[cfg(test)]

@@ -102,9 +102,8 @@ impl Connection {
 
     /// Sends a command, on a connection with no sender, and waits for its ok. Errors: any other reply.
     pub async fn ask(&mut self, command: &str) -> Result<(), Failure> {
-        self.asked += 1;
+        self.tell(command);
         let id = self.asked + 1;
-        self.queue(&format!("{{\"id\":{id},{command}}}"));
         let mut answer = None;
         while answer.is_none() {
             let taken = |text: &str| {
@@ -118,6 +117,13 @@ impl Connection {
             ok if ok.starts_with(&format!("{{\"id\":{id},\"ok\"")) => Ok(()),
             other => Err(Failure::new(format!("{command} was answered {other}"))),
         }
+    }
+
+    /// Sends a command whose answer nobody waits for.
+    pub fn tell(&mut self, command: &str) {
+        self.asked += 1;
+        let id = self.asked + 1;
+        self.queue(&format!("{{\"id\":{id},{command}}}"));
     }
 
     /// Answers pings, and nothing else, until the server closes. Errors: it did.

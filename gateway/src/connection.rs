@@ -3,27 +3,29 @@
 pub mod bell;
 pub mod gate;
 pub mod outbox;
+mod session;
 mod state;
+mod unacknowledged;
+mod withheld;
 
 use crate::encoded::{Encoded, Form};
 use crate::incoming::{Held, Message};
 use crate::limits::{Guest, Limits};
-use crate::places::Place;
-use crate::registry::Slot;
 use atomic_waker::AtomicWaker;
 use bell::Bell;
 use bytes::Bytes;
 use outbox::{Left, Outbox};
+pub use session::Session;
+pub(crate) use session::seconds_left;
 use state::{Phase, State};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use tokenim_domain::log::Since;
-use tokenim_domain::name::{Conversation, Device};
-use tokenim_domain::token::Identity;
+use tokenim_domain::name::Conversation;
 use tokenim_domain::{Code, Error, sabotage};
 use tokenim_protocol::envelope::{Cause, Malformed};
-use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, TOKEN_LEEWAY_SECONDS};
+use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
 use tokenim_protocol::reply::close_reason;
 use tokio::sync::oneshot;
 
@@ -44,71 +46,6 @@ pub struct Connection {
     state: Mutex<State>,
 }
 
-/// Who is connected.
-#[derive(Debug)]
-pub struct Session {
-    /// Whom the token speaks for.
-    pub identity: Identity,
-    /// When its signing key ends, milliseconds since 1970: a key may be given an end while its sessions are open.
-    /// `i64::MAX` = never.
-    key_ends_ms: AtomicI64,
-    /// The device.
-    pub device: Device,
-    /// The user's place in the registry.
-    pub slot: Arc<Slot>,
-    /// The app, its limits and who may use it.
-    pub place: Arc<Place>,
-    /// The client's library, as `connect` told it.
-    pub library: Option<Box<str>>,
-    /// What the client runs on, as `connect` told it.
-    pub platform: Option<Box<str>>,
-}
-
-impl Session {
-    /// A session of an identity that was just verified.
-    #[must_use]
-    pub fn new(
-        identity: Identity,
-        device: Device,
-        slot: Arc<Slot>,
-        place: Arc<Place>,
-        library: Option<Box<str>>,
-        platform: Option<Box<str>>,
-    ) -> Arc<Self> {
-        let key_ends_ms = AtomicI64::new(identity.key_ends_ms.unwrap_or(i64::MAX));
-        Arc::new(Session { identity, key_ends_ms, device, slot, place, library, platform })
-    }
-
-    /// The same connection under a newer token.
-    #[must_use]
-    pub fn renewed(&self, identity: Identity) -> Arc<Self> {
-        let (slot, place) = (self.slot.clone(), self.place.clone());
-        Self::new(identity, self.device.clone(), slot, place, self.library.clone(), self.platform.clone())
-    }
-
-    /// Notes when its signing key ends; `None` = never.
-    pub fn set_key_end(&self, key_ends_ms: Option<i64>) {
-        self.key_ends_ms.store(key_ends_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
-    }
-
-    /// When it ends, milliseconds since 1970: with its token or the key that signed it, and how that is called.
-    #[must_use]
-    pub fn ends(&self) -> (i64, Code) {
-        let key_ends_ms = self.key_ends_ms.load(Ordering::Relaxed);
-        if key_ends_ms < self.identity.expires_ms {
-            (key_ends_ms, Code::TokenRevoked)
-        } else {
-            (self.identity.expires_ms, Code::TokenExpired)
-        }
-    }
-}
-
-/// Whole seconds an identity has left, without the forgiven clock difference; lifetimes are told so, because clients'
-/// clocks are wrong.
-pub(crate) fn seconds_left(until_ms: i64, now_ms: i64) -> i64 {
-    ((until_ms.saturating_sub(now_ms)) / 1000 - TOKEN_LEEWAY_SECONDS).max(0)
-}
-
 /// Events of one conversation, encoded, to be queued together.
 #[derive(Debug, Clone)]
 pub struct Chunk {
@@ -116,8 +53,12 @@ pub struct Chunk {
     pub conversation: Conversation,
     /// Its epoch.
     pub epoch: i64,
+    /// Seq of the first event, or of the head it tells.
+    pub first: i64,
     /// Seq of the last event.
     pub last: i64,
+    /// How many of them are messages.
+    pub messages: u32,
     /// Whole frames.
     pub bytes: Bytes,
 }
@@ -341,10 +282,27 @@ impl Connection {
         (state.since_ms, state.resumed) = (since_ms, resumed.into());
     }
 
-    /// Since when it was sent what happens in a conversation.
+    /// Since when it was sent what happens in a conversation up to a seq.
     #[must_use]
-    pub fn since(&self, conversation: &Conversation) -> Since {
-        self.state().since(conversation)
+    pub fn since(&self, conversation: &Conversation, seq: i64) -> Since {
+        self.state().since(conversation, seq)
+    }
+
+    /// The last seq it was sent before something was withheld, where a move up to `seq` goes over both: it is acknowledged by
+    /// itself, because a move counts from one seq on.
+    #[must_use]
+    pub fn sent_before(&self, conversation: &Conversation, seq: i64) -> Option<i64> {
+        self.state().withheld.sent_before(conversation, seq)
+    }
+
+    /// Notes that what was sent before something was withheld is acknowledged.
+    pub fn settle(&self, conversation: &Conversation) {
+        self.state().withheld.settle(conversation);
+    }
+
+    /// Notes an acknowledgement, which may end a pause. The caller wakes the socket.
+    pub fn acknowledge(&self, conversation: &Conversation, seq: i64) {
+        self.state().acknowledge(conversation, seq);
     }
 
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
@@ -407,18 +365,8 @@ impl Connection {
     /// Queues sequenced events, or a head, where they are for it.
     pub fn deliver(&self, chunk: Chunk, to: For, now: u32) -> Given {
         let mut state = self.state();
-        if !state.may_read(&chunk.conversation) {
-            return Given::Quiet;
-        }
-        match to {
-            For::Open { is_large } if !state.is_open(&chunk.conversation, is_large) => {
-                state.withhold(&chunk.conversation);
-                return Given::Passive;
-            }
-            For::Passive { is_large } if state.is_open(&chunk.conversation, is_large) => return Given::Quiet,
-            For::Open { .. } => state.resume(&chunk.conversation, chunk.last),
-            For::Passive { .. } => state.withhold(&chunk.conversation),
-            For::All => {}
+        if let Err(given) = state.admit(&chunk, to, now) {
+            return given;
         }
         if let Some(gate) = state.gate.as_mut().filter(|_| !sabotage::is("no_gate")) {
             gate.wait(chunk);
@@ -438,7 +386,7 @@ impl Connection {
 
     /// Notes that it was sent nothing up to a seq since it became passive, and is sent what is above.
     pub fn resume(&self, conversation: &Conversation, above: i64) {
-        self.state().resume(conversation, above);
+        self.state().withheld.resume(conversation, above);
     }
 
     /// Whether a conversation's events come to it.
@@ -498,7 +446,7 @@ impl Connection {
         state.gate = None;
         state.held = None;
         state.heads = Vec::new();
-        (state.views, state.withheld) = Default::default();
+        (state.views, state.withheld, state.unacknowledged) = Default::default();
         (state.waiting, state.guest) = (None, None);
         state.session.take()
     }

@@ -65,6 +65,8 @@ pub const EVENT_OVERHEAD_BYTES_MAX: usize = 512;
 pub const MEMBERS_PAGE_MAX: u32 = 200;
 /// Conversations of one directory page, and heads in one `connect` or `sync`.
 pub const DIRECTORY_PAGE_MAX: usize = 200;
+/// Messages pushed to a connection and not acknowledged by it, at which it is paused.
+pub const UNACKNOWLEDGED_MAX: u32 = 1_000;
 /// Events of one conversation that a connect replays itself; beyond it the outcome is `too_far`.
 pub const BACKLOG_EVENTS_MAX: u32 = 300;
 /// Bytes of backlog that one connect replays over all conversations; beyond it the outcome is `too_far`.

@@ -81,6 +81,12 @@ pub fn token_expiring(expires_in_s: i64) -> String {
     format!(r#"{{"push":{{"type":"notice","kind":"token_expiring","expires_in_s":{expires_in_s}}}}}"#)
 }
 
+/// A `notice` push: so many messages were pushed and not acknowledged, so no more are until some are.
+#[must_use]
+pub fn unacknowledged(messages: u32) -> String {
+    format!(r#"{{"push":{{"type":"notice","kind":"unacknowledged","messages":{messages}}}}}"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

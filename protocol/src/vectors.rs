@@ -333,6 +333,7 @@ fn written() -> Vec<(String, String)> {
         ("head", live::head("c1", 1, 10, 2)),
         ("presence", live::presence(bob_is)),
         ("notice: token_expiring", live::token_expiring(60)),
+        ("notice: unacknowledged", live::unacknowledged(1_000)),
         ("resync", reply::resync("c1", Code::SlowConsumer)),
         ("drain", reply::drain(4_000)),
         ("error: a field", reply::error(7, Code::InvalidField, &field)),

@@ -6,3 +6,4 @@ mod passive;
 mod presence;
 mod receipts;
 mod typing;
+mod unacknowledged;

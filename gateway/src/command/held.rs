@@ -48,17 +48,34 @@ impl<L: MessageLog> Gateway<L> {
         Ok(())
     }
 
+    /// Queues the acknowledgement of what a connection was sent before something was withheld from it.
+    ///
+    /// Errors: those of any write that is queued; then it is owed still.
+    pub(super) fn acknowledge_before(
+        &self,
+        (connection, session): (&Connection, &Session),
+        conversation: &Conversation,
+        seq: i64,
+    ) -> Result<()> {
+        self.queue_move(session, conversation, seq, connection.since(conversation, seq))?;
+        connection.settle(conversation);
+        Ok(())
+    }
+
     fn queue_held(&self, session: &Session, conversation: &Conversation, seq: i64, since: Since) {
         let (queued, most) = self.queued();
-        if queued * QUEUE_PART > most {
-            return;
+        if queued * QUEUE_PART <= most {
+            // A queue that is full or closed: as above.
+            drop(self.queue_move(session, conversation, seq, since));
         }
+    }
+
+    fn queue_move(&self, session: &Session, conversation: &Conversation, seq: i64, since: Since) -> Result<()> {
         let identity = &session.identity;
         let held = Held { device: session.device.clone(), seq, since, label: identity.label.clone() };
         let (app, user, conversation) = (identity.app, identity.user.clone(), conversation.clone());
         let write = Write::Move(Watermark { app, conversation, user, read: None, received: None, held: Some(held) });
         let origin = Origin::Call(oneshot::channel().0);
-        // A queue that is full or closed: as above.
-        drop(self.inner.appender.submit(Job { write, origin, place: None }));
+        self.inner.appender.submit(Job { write, origin, place: None })
     }
 }

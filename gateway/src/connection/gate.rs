@@ -49,7 +49,8 @@ mod tests {
     use bytes::Bytes;
 
     fn chunk(conversation: &str, last: i64, bytes: usize) -> Chunk {
-        Chunk { conversation: Conversation::trusted(conversation), epoch: 1, last, bytes: Bytes::from(vec![0; bytes]) }
+        let (conversation, bytes) = (Conversation::trusted(conversation), Bytes::from(vec![0; bytes]));
+        Chunk { conversation, epoch: 1, first: last, last, messages: 1, bytes }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::gate::Gate;
 use super::outbox::{Outbox, Queued};
-use super::{Chunk, Session, Tick};
+use super::unacknowledged::Unacknowledged;
+use super::withheld::{AllWithheld, UNKNOWN};
+use super::{Chunk, For, Given, Session, Tick};
 use crate::connection::seconds_left;
 use crate::encoded::Form;
 use crate::incoming::Held;
@@ -16,7 +18,8 @@ use tokenim_domain::plan::rate::Bucket;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{
-    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS, VIEWS_MAX,
+    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS,
+    UNACKNOWLEDGED_MAX, VIEWS_MAX,
 };
 use tokenim_protocol::{live, reply};
 use tokio::sync::oneshot;
@@ -27,9 +30,6 @@ const CLOSING_SECONDS_MAX: u32 = 5;
 const ATTACH_SECONDS_MAX: u64 = 15;
 /// Milliseconds a client waits after an attach that took too long: the node is busy.
 const ATTACH_RETRY_MS: u64 = 5_000;
-
-/// The last seq withheld from a connection that is passive still.
-const PASSIVE: i64 = i64::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -68,8 +68,10 @@ pub(super) struct State {
     heads_more: bool,
     /// Conversations it has opened (true) or made passive.
     pub(super) views: HashMap<Conversation, bool>,
-    /// Conversations of which something was withheld from it, and the last such seq; [`PASSIVE`] while it is passive there.
-    pub(super) withheld: Vec<(Conversation, i64)>,
+    /// What was withheld from it.
+    pub(super) withheld: AllWithheld,
+    /// What was pushed since it acknowledged; none where that is nothing.
+    pub(super) unacknowledged: Option<Box<Unacknowledged>>,
     /// Whether it was told that its token expires.
     pub(super) is_end_told: bool,
     /// Counts its address until it is connected.
@@ -102,7 +104,8 @@ impl State {
             heads: Vec::new(),
             heads_more: false,
             views: HashMap::new(),
-            withheld: Vec::new(),
+            withheld: AllWithheld::default(),
+            unacknowledged: None,
             is_end_told: false,
             guest: None,
             commands: Bucket::default(),
@@ -145,35 +148,58 @@ impl State {
         self.views.get(conversation).copied().unwrap_or(!is_large)
     }
 
-    /// Notes that it is passive in a conversation in which something happens.
-    pub(super) fn withhold(&mut self, conversation: &Conversation) {
-        match self.withheld_of(conversation) {
-            Some(last) => *last = PASSIVE,
-            None => {
-                // Most connections are passive in few large conversations, and many connections are.
-                self.withheld.reserve_exact(1);
-                self.withheld.push((conversation.clone(), PASSIVE));
+    /// Whether a chunk is for it now. Errors: what became of one that is not.
+    pub(super) fn admit(&mut self, chunk: &Chunk, to: For, now: u32) -> Result<(), Given> {
+        let conversation = &chunk.conversation;
+        if !self.may_read(conversation) {
+            return Err(Given::Quiet);
+        }
+        match to {
+            For::Open { is_large } if !self.is_open(conversation, is_large) => {
+                self.withheld.withhold(conversation, UNKNOWN);
+                return Err(Given::Passive);
             }
+            For::Open { .. } if self.is_paused() => return Err(self.miss(chunk, now)),
+            For::Open { .. } => self.withheld.resume(conversation, chunk.first - 1),
+            For::Passive { is_large } if !self.is_open(conversation, is_large) => {
+                self.withheld.withhold(conversation, UNKNOWN);
+            }
+            // It missed something only since it is paused, which is noted.
+            For::Passive { .. } if self.is_paused() => {}
+            For::Passive { .. } => return Err(Given::Quiet),
+            For::All => {}
+        }
+        Ok(())
+    }
+
+    /// Whether it acknowledges too little to be sent more.
+    fn is_paused(&self) -> bool {
+        self.unacknowledged.as_ref().is_some_and(|it| it.is_paused())
+    }
+
+    /// Notes that it is not sent a chunk because it is paused.
+    fn miss(&mut self, chunk: &Chunk, now: u32) -> Given {
+        self.withheld.withhold(&chunk.conversation, chunk.first);
+        if self.unacknowledged.get_or_insert_default().miss(&chunk.conversation) {
+            return Given::Passive;
+        }
+        self.close(Code::SlowConsumer, None, now);
+        Given::Queued
+    }
+
+    /// Takes what an acknowledgement covers off what is unacknowledged; where that ends a pause, tells where to look.
+    pub(super) fn acknowledge(&mut self, conversation: &Conversation, seq: i64) {
+        let Some(unacknowledged) = &mut self.unacknowledged else { return };
+        for missed in unacknowledged.acknowledge(conversation, seq) {
+            self.reply(self.form.encode(&reply::resync(missed.as_str(), Code::SlowConsumer)));
         }
     }
 
-    /// Notes that it is sent what is above a seq from now on, where something was withheld before.
-    pub(super) fn resume(&mut self, conversation: &Conversation, above: i64) {
-        if let Some(last) = self.withheld_of(conversation).filter(|last| **last == PASSIVE) {
-            *last = above;
-        }
-    }
-
-    fn withheld_of(&mut self, conversation: &Conversation) -> Option<&mut i64> {
-        self.withheld.iter_mut().find(|(name, _)| name == conversation).map(|(_, last)| last)
-    }
-
-    /// Since when it was sent what happens in a conversation: after what was withheld, else above the seq that it resumed from,
-    /// else from its beginning.
-    pub(super) fn since(&self, conversation: &Conversation) -> Since {
-        let of = |list: &[(Conversation, i64)]| list.iter().find(|(name, _)| name == conversation).map(|(_, seq)| *seq);
-        let resumed = || of(&self.resumed).map(Since::Seq);
-        of(&self.withheld).map(Since::Above).or_else(resumed).unwrap_or(Since::Time(self.since_ms))
+    /// Since when it was sent what happens in a conversation up to a seq: after what was withheld, else above the seq that it
+    /// resumed from, else from its beginning.
+    pub(super) fn since(&self, conversation: &Conversation, seq: i64) -> Since {
+        let resumed = || self.resumed.iter().find(|(name, _)| name == conversation).map(|(_, seq)| Since::Seq(*seq));
+        self.withheld.since(conversation, seq).or_else(resumed).unwrap_or(Since::Time(self.since_ms))
     }
 
     pub(super) fn set_view(&mut self, conversation: &Conversation, is_open: bool) -> bool {
@@ -192,6 +218,12 @@ impl State {
         } else {
             self.heads_more = true;
         }
+        if chunk.messages > 0 {
+            let unacknowledged = self.unacknowledged.get_or_insert_default();
+            if unacknowledged.push(chunk.conversation.clone(), chunk.last, chunk.messages) {
+                self.reply(self.form.encode(&live::unacknowledged(UNACKNOWLEDGED_MAX)));
+            }
+        }
         if self.outbox.event(Queued::from(chunk), now).is_err() {
             self.close(Code::SlowConsumer, None, now);
         }
@@ -201,6 +233,7 @@ impl State {
         let heads = self.heads.iter().map(|(conversation, epoch, seq)| (conversation.as_str(), *epoch, *seq));
         let text = reply::ping(heads, self.heads_more);
         (self.heads, self.heads_more) = (Vec::new(), false);
+        self.unacknowledged.take_if(|it| it.is_idle());
         self.next_ping = now + PING_INTERVAL_SECONDS as u32;
         self.reply(self.form.encode(&text));
     }

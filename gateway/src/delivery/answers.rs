@@ -38,8 +38,11 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.node.counters.commit(committed.results.len() as u64, committed.took);
         let (mut events, mut receipts, mut deltas) = (Vec::new(), Vec::new(), Deltas::default());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
-            if let (Ok(Outcome::Moved(true)), Some(watermark)) = (&result, moved) {
-                receipts.push((watermark, connection_of(&origin)));
+            if let (Ok(Outcome::Moved(is_further)), Some(watermark)) = (&result, moved) {
+                acknowledge(&origin, &watermark);
+                if *is_further {
+                    receipts.push((watermark, connection_of(&origin)));
+                }
             }
             if let Some(event) = result.as_ref().ok().and_then(event_of) {
                 if event.body.is_message() {
@@ -118,6 +121,13 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         if let Some(session) = connection.session() {
             session.place.refusals.note(self.node.seconds.clock().now_ms(), code);
         }
+    }
+}
+
+/// Takes what a watermark covers off what its connection was pushed and did not acknowledge.
+fn acknowledge(origin: &Origin, watermark: &Watermark) {
+    if let (Origin::Command { connection, .. }, Some(seq)) = (origin, watermark.read.max(watermark.received)) {
+        connection.acknowledge(&watermark.conversation, seq);
     }
 }
 

@@ -62,7 +62,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             let chunk = |form| Chunk {
                 conversation: key.1.clone(),
                 epoch: head.epoch,
+                first: head.seq,
                 last: head.seq,
+                messages: 0,
                 bytes: push.bytes(form).clone(),
             };
             for portion in audience.members.chunks(TURN_MEMBERS) {

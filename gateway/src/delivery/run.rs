@@ -19,6 +19,7 @@ pub(super) struct Run<'a> {
     items: &'a [Item],
     first: &'a Item,
     last: &'a Item,
+    messages: u32,
     joined: [OnceLock<Bytes>; Form::COUNT],
 }
 
@@ -26,7 +27,8 @@ impl<'a> Run<'a> {
     /// `None` where there are no events.
     pub(super) fn new(items: &'a [Item]) -> Option<Self> {
         let (first, last) = (items.first()?, items.last()?);
-        Some(Run { items, first, last, joined: Default::default() })
+        let messages = items.iter().filter(|item| item.event.body.is_message()).count() as u32;
+        Some(Run { items, first, last, messages, joined: Default::default() })
     }
 
     /// What a connection gets that speaks this form.
@@ -36,8 +38,14 @@ impl<'a> Run<'a> {
             items => self.joined[form as usize].get_or_init(|| join(items, form)),
         };
         let Item { event, .. } = self.first;
-        let conversation = event.conversation.clone();
-        Chunk { conversation, epoch: event.epoch, last: self.last.event.seq, bytes: bytes.clone() }
+        Chunk {
+            conversation: event.conversation.clone(),
+            epoch: event.epoch,
+            first: event.seq,
+            last: self.last.event.seq,
+            messages: self.messages,
+            bytes: bytes.clone(),
+        }
     }
 }
 
