@@ -33,13 +33,14 @@ const QUEUE_WAIT: Duration = Duration::from_millis(250);
 const QUEUE_WRITES_MIN: usize = 2 * BATCH_WRITES_MAX;
 /// Writes that may wait however fast commits are; beyond the queue senders are told to wait.
 const QUEUE_WRITES_MAX: usize = 16 * 1024;
-/// What the last batch weighs in the pace: a slow flush alone does not shut the queue.
-const PACE_SHARE: f64 = 0.1;
+/// What a full batch weighs in the pace, one of fewer writes so much less: neither one slow flush nor a quiet time, in which each
+/// write has a flush of its own, shuts the queue.
+const PACE_SHARE: f64 = 0.2;
 /// Bytes of writes that may wait.
 const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
 const COMMITTED_MAX: usize = 4;
-/// Milliseconds a sender waits when the queue is full: about what a full queue takes to commit.
+/// Milliseconds a sender waits when the queue is full: several times what a full queue takes, since all who wait come back.
 const OVERLOADED_RETRY_MS: u64 = 1_000;
 
 /// Who waits for a write.
@@ -96,18 +97,22 @@ struct Depth {
     writes_max: AtomicUsize,
 }
 
-/// How long a write takes in its batch, in seconds: a moving mean over batches.
-#[derive(Debug, Default)]
-struct Pace(Option<f64>);
+/// Seconds of the batcher for each write: a moving mean.
+#[derive(Debug)]
+struct Pace(f64);
 
 impl Pace {
+    /// Before the first batch as many may wait as ever.
+    fn new() -> Self {
+        Pace(QUEUE_WAIT.as_secs_f64() / QUEUE_WRITES_MAX as f64)
+    }
+
     /// Notes a batch; how many writes may wait from now on.
     fn note(&mut self, writes: usize, took: Duration) -> usize {
-        let last = took.as_secs_f64() / writes.max(1) as f64;
-        let mean = self.0.map_or(last, |mean| mean + (last - mean) * PACE_SHARE);
-        self.0 = Some(mean);
+        let share = PACE_SHARE * writes as f64 / BATCH_WRITES_MAX as f64;
+        self.0 += (took.as_secs_f64() / writes.max(1) as f64 - self.0) * share;
         // Nothing took no time: a cast of what is too much stops at the largest number.
-        ((QUEUE_WAIT.as_secs_f64() / mean) as usize).clamp(QUEUE_WRITES_MIN, QUEUE_WRITES_MAX)
+        ((QUEUE_WAIT.as_secs_f64() / self.0) as usize).clamp(QUEUE_WRITES_MIN, QUEUE_WRITES_MAX)
     }
 }
 
@@ -157,7 +162,7 @@ impl Appender {
         out: mpsc::Sender<Committed>,
         stop: CancellationToken,
     ) {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new();
         loop {
             if stop.is_cancelled() {
                 jobs.close();
@@ -172,13 +177,16 @@ impl Appender {
             };
             let Some(first) = first else { return };
             let batch = gather(first, &mut jobs);
+            let begun = clock.monotonic();
             let (writes, bytes) = (batch.len(), batch.iter().map(|job| write_bytes(&job.write)).sum());
             self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
             let committed = commit(&*log, &*clock, batch).await;
-            self.depth.writes_max.store(pace.note(writes, committed.took), Ordering::Relaxed);
             if out.send(committed).await.is_err() {
                 return;
             }
+            // The wait for the delivery too: it is what the next batch waits for.
+            let took = clock.monotonic().saturating_sub(begun);
+            self.depth.writes_max.store(pace.note(writes, took), Ordering::Relaxed);
         }
     }
 }
@@ -346,19 +354,16 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn as_many_may_wait_as_commit_soon_and_one_slow_flush_does_not_shut_the_queue() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.note(256, Duration::from_millis(64)), 1_000, "a quarter of a millisecond each");
-        assert!((600..1_000).contains(&pace.note(256, Duration::from_millis(128))));
-        for _ in 0..200 {
-            pace.note(1, Duration::from_secs(2));
-        }
-        assert_eq!(pace.note(1, Duration::from_secs(2)), QUEUE_WRITES_MIN);
-        for _ in 0..200 {
-            pace.note(256, Duration::ZERO);
-        }
-        assert_eq!(pace.note(256, Duration::ZERO), QUEUE_WRITES_MAX);
-        assert_eq!(Pace::default().note(1, Duration::ZERO), QUEUE_WRITES_MAX);
+    fn as_many_may_wait_as_commit_soon_and_neither_a_slow_flush_nor_a_quiet_time_shuts_the_queue() {
+        let mut pace = Pace::new();
+        let mut full = |batches: usize, each_us: u64| {
+            (0..batches).map(|_| pace.note(256, Duration::from_micros(256 * each_us))).last().unwrap()
+        };
+        assert!((950..=1_050).contains(&full(50, 250)), "a quarter of a millisecond each");
+        assert!(full(1, 1_000) > QUEUE_WRITES_MIN, "one slow flush");
+        assert_eq!(full(50, 1_000), QUEUE_WRITES_MIN);
+        assert_eq!(full(100, 0), QUEUE_WRITES_MAX);
+        assert!(Pace::new().note(1, Duration::from_millis(20)) > 4_000, "a write alone");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Connection {
     /// Wakes the task that drains it, where it has one of its own.
     waker: AtomicWaker,
     /// Where it rings instead, where its thread drains it.
-    bell: OnceLock<Arc<Bell>>,
+    bell: OnceLock<(Arc<Bell>, u64)>,
     has_rung: AtomicBool,
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
@@ -125,16 +125,16 @@ impl Connection {
         self.waker.register(waker);
     }
 
-    /// Has it ring a bell instead of waking a task; the first one stands.
-    pub fn sit(&self, bell: Arc<Bell>) {
+    /// Has it ring a bell for its seat instead of waking a task; the first one stands.
+    pub fn sit(&self, bell: Arc<Bell>, seat: u64) {
         // A socket sits down once.
-        let _ = self.bell.set(bell);
+        let _ = self.bell.set((bell, seat));
     }
 
     /// Has what is queued drained.
     pub fn wake(&self) {
         match self.bell.get() {
-            Some(bell) if !self.has_rung.swap(true, Ordering::AcqRel) => bell.ring(self.id),
+            Some((bell, seat)) if !self.has_rung.swap(true, Ordering::AcqRel) => bell.ring(*seat),
             Some(_) => {}
             None => self.waker.wake(),
         }
@@ -288,21 +288,23 @@ impl Connection {
         self.state().since(conversation, seq)
     }
 
-    /// The last seq it was sent before something was withheld, where a move up to `seq` goes over both: it is acknowledged by
-    /// itself, because a move counts from one seq on.
+    /// Where what it was sent before something was withheld ends, as far as a move up to `seq` goes over it, and since when it was
+    /// sent each.
     #[must_use]
-    pub fn sent_before(&self, conversation: &Conversation, seq: i64) -> Option<i64> {
-        self.state().withheld.sent_before(conversation, seq)
+    pub fn sent_before(&self, conversation: &Conversation, seq: i64) -> Vec<(i64, Since)> {
+        let state = self.state();
+        let sent = state.withheld.sent_before(conversation, seq);
+        sent.into_iter().map(|to| (to, state.since(conversation, to))).collect()
     }
 
-    /// Notes that what was sent before something was withheld is acknowledged.
-    pub fn settle(&self, conversation: &Conversation) {
-        self.state().withheld.settle(conversation);
-    }
-
-    /// Notes an acknowledgement, which may end a pause. The caller wakes the socket.
+    /// Notes an acknowledgement that is committed, which may end a pause. The caller wakes the socket.
     pub fn acknowledge(&self, conversation: &Conversation, seq: i64) {
         self.state().acknowledge(conversation, seq);
+    }
+
+    /// Notes that it may not read a conversation any more: nobody waits for its acknowledgement. The caller wakes the socket.
+    pub fn forget(&self, conversation: &Conversation) {
+        self.state().forget(Some(conversation));
     }
 
     /// Replaces the session by one of a newer token of the same user; of two refreshes the one that lives longer stands.
@@ -311,6 +313,7 @@ impl Connection {
         if state.session.as_ref().is_some_and(|old| old.ends().0 <= session.ends().0) {
             state.session = Some(session);
             state.is_end_told = false;
+            state.forget(None);
         }
     }
 
@@ -386,7 +389,11 @@ impl Connection {
 
     /// Notes that it was sent nothing up to a seq since it became passive, and is sent what is above.
     pub fn resume(&self, conversation: &Conversation, above: i64) {
-        self.state().withheld.resume(conversation, above);
+        let mut state = self.state();
+        // While it is paused it is sent nothing: the first chunk afterwards says from where on it is.
+        if !state.is_paused() {
+            state.withheld.resume(conversation, above);
+        }
     }
 
     /// Whether a conversation's events come to it.

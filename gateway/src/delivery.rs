@@ -321,7 +321,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             let given = if !own && joined <= first.event.seq {
                 connection.deliver(whole.chunk(connection.form), to, now)
             } else {
-                deliver_singly(connection, run, joined, to, now)
+                deliver_singly(connection, run, joined, to, now, &mut is_behind)
             };
             is_behind |= given == Given::Passive;
             if given == Given::Queued {
@@ -352,6 +352,12 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         }
         if is_behind {
             self.heads.note(key, &last.event, is_large);
+        }
+        for user in removed(&first.event) {
+            self.node.registry.slot(first.event.app, user).each(|connection| {
+                connection.forget(&first.event.conversation);
+                self.touched.push(connection.clone());
+            });
         }
         audience.delivered = Some(last.event.seq);
         if first.event.body.is_message() && self.node.checkpoints.is_watching() {
@@ -394,12 +400,17 @@ fn named(event: &Event) -> BTreeSet<&User> {
     }
 }
 
+/// The members that an event removes.
+fn removed(event: &Event) -> BTreeSet<&User> {
+    match &event.body {
+        EventBody::Member { change: Change::Removed | Change::Banned, .. } => named(event),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// Members a removal names whom the list does not hold any more, because it was read after the removal was committed.
 fn removed_elsewhere(registry: &Registry, event: &Event, audience: &Audience) -> Vec<Arc<Slot>> {
-    let EventBody::Member { change: Change::Removed | Change::Banned, users, .. } = &event.body else {
-        return Vec::new();
-    };
-    let mut gone: BTreeSet<&User> = users.iter().filter(|(_, role)| role.is_some()).map(|(user, _)| user).collect();
+    let mut gone = removed(event);
     for (slot, _) in &audience.members {
         gone.remove(&slot.user);
     }

@@ -393,11 +393,17 @@ impl MessageLog for ModelLog {
         self.reach().await?;
         let _permit = self.reads.acquire().await.map_err(Error::internal)?;
         let state = self.state.lock().unwrap().clone();
+        let mut bytes = 0;
+        let mut fits = |event: &&Event| {
+            bytes += if let EventBody::Message { body, .. } = &event.body { body.len() } else { 0 };
+            bytes <= query.bytes_max
+        };
         let missed = query.missed.iter().map(|(conversation, above, head)| {
             let Some(log) = state.get(&(query.app.app, conversation.clone())) else { return Vec::new() };
             let Some(member) = log.members.get(&query.viewer) else { return Vec::new() };
             let first = member.joined.max(above + 1);
-            log.events.iter().filter(|event| (first..=*head).contains(&event.seq)).cloned().collect()
+            let theirs = log.events.iter().filter(|event| (first..=*head).contains(&event.seq));
+            theirs.take_while(&mut fits).cloned().collect()
         });
         self.answer(Ok(missed.collect())).await
     }

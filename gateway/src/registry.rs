@@ -27,7 +27,7 @@ pub struct Slot {
     pub user: User,
     connections: Mutex<Vec<Arc<Connection>>>,
     sends: Mutex<Bucket>,
-    /// Whether the store has the user, as far as this node knows.
+    /// Whether the store has the user, as far as this node knows; no user is ever deleted.
     is_stored: AtomicBool,
 }
 

@@ -48,18 +48,18 @@ impl<L: MessageLog> Gateway<L> {
         Ok(())
     }
 
-    /// Queues the acknowledgement of what a connection was sent before something was withheld from it.
+    /// Queues the acknowledgements of what a connection was sent before something was withheld, as far as one up to `seq` goes
+    /// over it. They are owed until that is committed: repeated they change nothing.
     ///
-    /// Errors: those of any write that is queued; then it is owed still.
+    /// Errors: those of any write that is queued.
     pub(super) fn acknowledge_before(
         &self,
         (connection, session): (&Connection, &Session),
         conversation: &Conversation,
         seq: i64,
     ) -> Result<()> {
-        self.queue_move(session, conversation, seq, connection.since(conversation, seq))?;
-        connection.settle(conversation);
-        Ok(())
+        let sent = connection.sent_before(conversation, seq);
+        sent.into_iter().try_for_each(|(to, since)| self.queue_move(session, conversation, to, since))
     }
 
     fn queue_held(&self, session: &Session, conversation: &Conversation, seq: i64, since: Since) {

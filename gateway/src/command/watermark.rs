@@ -24,9 +24,7 @@ fn advance<L: MessageLog>(call: &Call<'_, L>, set: fn(&mut Watermark, i64)) -> R
     if fields.seq < 1 {
         return Err(Error::invalid("seq", "`seq` must be positive"));
     }
-    if let Some(before) = call.connection.sent_before(&conversation, fields.seq) {
-        call.gateway.acknowledge_before((call.connection, &call.session), &conversation, before)?;
-    }
+    call.gateway.acknowledge_before((call.connection, &call.session), &conversation, fields.seq)?;
     let identity = &call.session.identity;
     let held = Held {
         device: call.session.device.clone(),

@@ -12,7 +12,7 @@ pub struct Bell {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Numbers of connections, in the order in which they rang.
+    /// Seats, in the order in which they rang.
     rung: Vec<u64>,
     /// Whoever waits for the first.
     waker: Option<Waker>,
@@ -23,10 +23,10 @@ impl Bell {
         self.inner.lock().expect("no holder panics")
     }
 
-    /// Has a connection served soon. The caller sees to it that it is in the list once.
-    pub(super) fn ring(&self, connection: u64) {
+    /// Has a seat served soon. The caller sees to it that it is in the list once.
+    pub(super) fn ring(&self, seat: u64) {
         let mut inner = self.inner();
-        inner.rung.push(connection);
+        inner.rung.push(seat);
         let waker = inner.waker.take();
         drop(inner);
         if let Some(waker) = waker {

@@ -18,8 +18,7 @@ use tokenim_domain::plan::rate::Bucket;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{
-    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS,
-    UNACKNOWLEDGED_MAX, VIEWS_MAX,
+    CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS, VIEWS_MAX,
 };
 use tokenim_protocol::{live, reply};
 use tokio::sync::oneshot;
@@ -164,7 +163,7 @@ impl State {
             For::Passive { is_large } if !self.is_open(conversation, is_large) => {
                 self.withheld.withhold(conversation, UNKNOWN);
             }
-            // It missed something only since it is paused, which is noted.
+            // Heads stand for the events it is not sent; what it missed is noted.
             For::Passive { .. } if self.is_paused() => {}
             For::Passive { .. } => return Err(Given::Quiet),
             For::All => {}
@@ -173,7 +172,7 @@ impl State {
     }
 
     /// Whether it acknowledges too little to be sent more.
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.unacknowledged.as_ref().is_some_and(|it| it.is_paused())
     }
 
@@ -187,11 +186,25 @@ impl State {
         Given::Queued
     }
 
-    /// Takes what an acknowledgement covers off what is unacknowledged; where that ends a pause, tells where to look.
+    /// Notes an acknowledgement that is committed.
     pub(super) fn acknowledge(&mut self, conversation: &Conversation, seq: i64) {
-        let Some(unacknowledged) = &mut self.unacknowledged else { return };
-        for missed in unacknowledged.acknowledge(conversation, seq) {
-            self.reply(self.form.encode(&reply::resync(missed.as_str(), Code::SlowConsumer)));
+        self.withheld.settle(conversation, seq);
+        let missed = self.unacknowledged.as_mut().map(|it| it.acknowledge(conversation, seq));
+        self.look_at(missed.unwrap_or_default());
+    }
+
+    /// Notes that it may read less than it could, of one conversation or by its token.
+    pub(super) fn forget(&mut self, gone: Option<&Conversation>) {
+        let Some(mut unacknowledged) = self.unacknowledged.take() else { return };
+        let missed = unacknowledged.forget(|conversation| Some(conversation) != gone && self.may_read(conversation));
+        self.unacknowledged = Some(unacknowledged);
+        self.look_at(missed);
+    }
+
+    /// A pause is over: tells where something was missed.
+    fn look_at(&mut self, missed: Vec<Conversation>) {
+        for conversation in missed {
+            self.reply(self.form.encode(&reply::resync(conversation.as_str(), Code::SlowConsumer)));
         }
     }
 
@@ -220,8 +233,8 @@ impl State {
         }
         if chunk.messages > 0 {
             let unacknowledged = self.unacknowledged.get_or_insert_default();
-            if unacknowledged.push(chunk.conversation.clone(), chunk.last, chunk.messages) {
-                self.reply(self.form.encode(&live::unacknowledged(UNACKNOWLEDGED_MAX)));
+            if let Some(messages) = unacknowledged.push(chunk.conversation.clone(), chunk.last, chunk.messages) {
+                self.reply(self.form.encode(&live::unacknowledged(messages)));
             }
         }
         if self.outbox.event(Queued::from(chunk), now).is_err() {

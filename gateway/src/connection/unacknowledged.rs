@@ -21,8 +21,8 @@ pub(super) struct Unacknowledged {
 }
 
 impl Unacknowledged {
-    /// Counts messages up to a seq. True where that begins a pause.
-    pub(super) fn push(&mut self, conversation: Conversation, last: i64, messages: u32) -> bool {
+    /// Counts messages up to a seq. Where that begins a pause: how many there are.
+    pub(super) fn push(&mut self, conversation: Conversation, last: i64, messages: u32) -> Option<u32> {
         let entry = self.pushed.entry(conversation).or_default();
         *entry = (last, entry.1 + messages);
         self.total += messages;
@@ -30,7 +30,7 @@ impl Unacknowledged {
         if begins {
             self.missed = Some(Vec::new());
         }
-        begins
+        begins.then_some(self.total)
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -62,6 +62,18 @@ impl Unacknowledged {
                 self.pushed.remove(conversation);
             }
         }
+        self.go_on()
+    }
+
+    /// Forgets what may not be read any more, and so not be acknowledged. Where that ends a pause: the conversations to look at again.
+    pub(super) fn forget(&mut self, may_read: impl Fn(&Conversation) -> bool) -> Vec<Conversation> {
+        self.pushed.retain(|conversation, _| may_read(conversation));
+        self.total = self.pushed.values().map(|(_, messages)| messages).sum();
+        self.missed.iter_mut().for_each(|missed| missed.retain(&may_read));
+        self.go_on()
+    }
+
+    fn go_on(&mut self) -> Vec<Conversation> {
         if self.total > RESUME_AT { Vec::new() } else { self.missed.take().unwrap_or_default() }
     }
 }
@@ -73,15 +85,24 @@ mod tests {
     #[test]
     fn a_pause_begins_at_the_limit_and_ends_at_half_of_it_with_what_was_missed() {
         let (mut it, [a, b]) = (Unacknowledged::default(), ["a", "b"].map(Conversation::trusted));
-        assert!(!it.push(a.clone(), 10, 10) && !it.push(b.clone(), 989, 989));
-        assert!(it.push(a.clone(), 11, 1) && it.is_paused(), "the thousandth");
-        assert!(!it.push(a.clone(), 12, 1), "begun once");
+        assert_eq!((it.push(a.clone(), 10, 10), it.push(b.clone(), 989, 989)), (None, None));
+        assert_eq!((it.push(a.clone(), 11, 2), it.is_paused()), (Some(1_001), true));
+        assert_eq!(it.push(a.clone(), 12, 1), None, "begun once");
         assert!(it.miss(&b) && it.miss(&b) && it.miss(&a));
         assert!(it.acknowledge(&a, 12).is_empty() && it.acknowledge(&b, 400).is_empty() && it.is_paused());
         assert_eq!(it.acknowledge(&b, 489), [b.clone(), a.clone()]);
         assert!(!it.is_paused() && !it.is_idle());
         assert!(it.acknowledge(&b, 5_000).is_empty() && it.is_idle());
         assert!(it.acknowledge(&b, 1).is_empty() && it.is_idle(), "repeated, late");
+    }
+
+    #[test]
+    fn what_may_not_be_read_any_more_does_not_pause_for_ever() {
+        let (mut it, [a, b]) = (Unacknowledged::default(), ["a", "b"].map(Conversation::trusted));
+        assert!(it.push(a.clone(), 600, 600).is_none() && it.push(b.clone(), 400, 400).is_some());
+        assert!(it.miss(&a) && it.miss(&b));
+        assert_eq!(it.forget(|conversation| *conversation != a), [b]);
+        assert_eq!((it.total, it.is_paused()), (400, false));
     }
 
     #[test]

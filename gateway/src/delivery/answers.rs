@@ -38,9 +38,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.node.counters.commit(committed.results.len() as u64, committed.took);
         let (mut events, mut receipts, mut deltas) = (Vec::new(), Vec::new(), Deltas::default());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
-            if let (Ok(Outcome::Moved(is_further)), Some(watermark)) = (&result, moved) {
-                acknowledge(&origin, &watermark);
-                if *is_further {
+            if let Some(watermark) = moved {
+                acknowledge(&origin, &watermark, &result);
+                if let Ok(Outcome::Moved(true)) = &result {
                     receipts.push((watermark, connection_of(&origin)));
                 }
             }
@@ -124,10 +124,16 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     }
 }
 
-/// Takes what a watermark covers off what its connection was pushed and did not acknowledge.
-fn acknowledge(origin: &Origin, watermark: &Watermark) {
-    if let (Origin::Command { connection, .. }, Some(seq)) = (origin, watermark.read.max(watermark.received)) {
-        connection.acknowledge(&watermark.conversation, seq);
+/// Takes what a watermark covers off what its connection was pushed and did not acknowledge; all of a conversation it is no
+/// member of any more.
+fn acknowledge(origin: &Origin, watermark: &Watermark, result: &Result<Outcome>) {
+    let (Origin::Command { connection, .. }, Some(seq)) = (origin, watermark.read.max(watermark.received)) else {
+        return;
+    };
+    match result {
+        Ok(_) => connection.acknowledge(&watermark.conversation, seq),
+        Err(error) if error.code == Code::NotFound => connection.forget(&watermark.conversation),
+        Err(_) => {}
     }
 }
 

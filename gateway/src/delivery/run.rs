@@ -55,13 +55,22 @@ fn join(items: &[Item], form: Form) -> Bytes {
     joined.freeze()
 }
 
-/// For a connection that sees only some of the items: what stands together goes together.
-pub(super) fn deliver_singly(connection: &Connection, items: &[Item], joined: i64, to: For, now: u32) -> Given {
+/// For a connection that sees only some of the items: what stands together goes together. `is_behind` where it was not given one.
+pub(super) fn deliver_singly(
+    connection: &Connection,
+    items: &[Item],
+    joined: i64,
+    to: For,
+    now: u32,
+    is_behind: &mut bool,
+) -> Given {
     let theirs = |item: &Item| item.origin != Some(connection.id) && item.event.seq >= joined;
     let mut given = Given::Quiet;
     for part in items.chunk_by(|a, b| theirs(a) == theirs(b)).filter(|part| theirs(&part[0])) {
         if let Some(run) = Run::new(part) {
-            given = given.max(connection.deliver(run.chunk(connection.form), to, now));
+            let one = connection.deliver(run.chunk(connection.form), to, now);
+            *is_behind |= one == Given::Passive;
+            given = given.max(one);
         }
     }
     given

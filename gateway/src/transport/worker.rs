@@ -20,7 +20,9 @@ thread_local! {
 #[derive(Default)]
 struct Worker {
     bell: Arc<Bell>,
+    /// By seat.
     sockets: RefCell<HashMap<u64, Rc<Seated>>>,
+    last_seat: Cell<u64>,
     /// Whether its task runs. A runtime that ends takes the task along; the next one on this thread starts another.
     is_running: Cell<bool>,
 }
@@ -41,15 +43,16 @@ impl Drop for Seat {
     reason = "a thread's task ends with its runtime, and holds nothing that is lost with it"
 )]
 pub(super) fn sit(socket: &Rc<Seated>) -> Seat {
-    let connection = &socket.connection;
     WORKER.with(|worker| {
         if !worker.is_running.replace(true) {
             actix_rt::spawn(coop::unconstrained(answer(worker.bell.clone())));
         }
-        worker.sockets.borrow_mut().insert(connection.id, socket.clone());
-        connection.sit(worker.bell.clone());
-    });
-    Seat(connection.id)
+        let seat = worker.last_seat.get() + 1;
+        worker.last_seat.set(seat);
+        worker.sockets.borrow_mut().insert(seat, socket.clone());
+        socket.connection.sit(worker.bell.clone(), seat);
+        Seat(seat)
+    })
 }
 
 /// Serves whoever rings, for as long as the thread's runtime runs. It yields by itself, so the runtime's budget, which
@@ -60,15 +63,15 @@ async fn answer(bell: Arc<Bell>) {
     loop {
         poll_fn(|context| bell.poll_take(&mut rung, context)).await;
         for portion in rung.chunks(RINGS_PER_TURN) {
-            portion.iter().for_each(|connection| serve(*connection));
+            portion.iter().for_each(|seat| serve(*seat));
             yield_now().await;
         }
         rung.clear();
     }
 }
 
-fn serve(connection: u64) {
-    let socket = WORKER.with(|worker| worker.sockets.borrow().get(&connection).cloned());
+fn serve(seat: u64) {
+    let socket = WORKER.with(|worker| worker.sockets.borrow().get(&seat).cloned());
     // It rang as it ended.
     if let Some(socket) = socket {
         socket.answer();

@@ -85,3 +85,25 @@ async fn a_paused_connection_is_told_and_what_it_was_pushed_counts_though_it_pag
     bob.ok("read", json!({"conversation": "c1", "seq": 1_013})).await;
     assert_eq!(server.rest().delivered().await, 1_002);
 }
+
+#[tokio::test]
+async fn what_was_pushed_before_counts_though_the_conversation_is_opened_again_while_paused() {
+    let server = TestServer::spawn().await;
+    let (mut alice, mut bob) = paused(&server).await;
+    send(&mut alice, "c1", 1_000, 1_001).await;
+    assert_eq!(bob.ok("open", json!({"conversation": "c1"})).await["head"], 1_002);
+    send(&mut alice, "c1", 1_001, 1_002).await;
+    bob.ok("received", json!({"conversation": "c1", "seq": 1_003})).await;
+    assert_eq!(server.rest().delivered().await, 1_000);
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_left_does_not_keep_a_connection_paused() {
+    let server = TestServer::spawn().await;
+    let (mut alice, mut bob) = paused(&server).await;
+    send(&mut alice, "c2", 0, 1).await;
+    server.rest().delete("/v1/conversations/c1/members/bob").await.ok();
+    assert_eq!(bob.push_of("resync").await["conversation"], "c2");
+    send(&mut alice, "c2", 1, 2).await;
+    assert_eq!(bob.push_of("message").await["seq"], 3);
+}
