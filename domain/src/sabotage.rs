@@ -18,7 +18,7 @@ pub enum Instrument {
 
 /// Every bug, and what finds it.
 #[cfg(any(test, feature = "sabotage"))]
-pub const BUGS: [(&str, Instrument); 23] = [
+pub const BUGS: [(&str, Instrument); 24] = [
     ("ack_before_commit", Instrument::Simulation),
     ("lost_answer_told_as_failure", Instrument::Simulation),
     ("batch_reordered", Instrument::Simulation),
@@ -40,6 +40,7 @@ pub const BUGS: [(&str, Instrument); 23] = [
     ("usage_lost", Instrument::Store),
     ("delivered_twice", Instrument::Store),
     ("cursor_behind", Instrument::Store),
+    ("leaver_stays_tallied", Instrument::Store),
     ("epoch_kept", Instrument::Store),
     ("synchronous_off", Instrument::Durability),
 ];

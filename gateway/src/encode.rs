@@ -354,12 +354,12 @@ fn end_page(out: &mut String, next: Option<&User>) {
     out.raw("}");
 }
 
-/// The ok value of `receipts`; with a page where `has_more` is given, which says whether another follows.
+/// The ok value of `receipts`, with the page where one was asked for.
 #[must_use]
-pub fn receipts(receipts: &Receipts, has_more: Option<bool>) -> String {
+pub fn receipts(receipts: &Receipts, has_page: bool) -> String {
     let mut out = String::from("{\"members\":");
     out.int(receipts.members).raw(",\"read\":").int(receipts.read).raw(",\"received\":").int(receipts.received);
-    if has_more.is_some() {
+    if has_page {
         out.raw(",\"items\":[");
         for (at, one) in receipts.page.iter().enumerate() {
             out.raw(if at > 0 { "," } else { "" }).raw("{\"user\":").quoted(one.user.as_str());
@@ -367,8 +367,8 @@ pub fn receipts(receipts: &Receipts, has_more: Option<bool>) -> String {
         }
         out.raw("]");
     }
-    if let Some(last) = receipts.page.last().filter(|_| has_more == Some(true)) {
-        out.raw(",\"next\":").quoted(last.user.as_str());
+    if let Some(next) = &receipts.next {
+        out.raw(",\"next\":").quoted(next.as_str());
     }
     out.raw("}");
     out

@@ -482,7 +482,7 @@ impl MessageLog for ModelLog {
         let then = || log.members.values().filter(|member| member.joined <= query.seq);
         let count = |of: fn(&Member) -> i64| then().filter(|member| of(member) >= query.seq).count() as i64;
         let (read, received) = (count(|member| member.read), count(|member| member.received));
-        Ok(Receipts { members: then().count() as i64, read, received, page: Vec::new() })
+        Ok(Receipts { members: then().count() as i64, read, received, page: Vec::new(), next: None })
     }
 
     async fn last_seen(&self, app: AppRef, users: Vec<User>) -> Result<Vec<Seen>> {

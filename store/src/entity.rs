@@ -40,6 +40,7 @@ pub mod plan;
 pub mod plan_version;
 pub mod presence;
 pub mod reaction;
+pub mod receipt_tally;
 pub mod recovery_code;
 pub mod signing_key;
 pub mod stored_hour;

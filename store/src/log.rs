@@ -21,6 +21,7 @@ mod row;
 mod send;
 mod speech;
 mod sqlite;
+pub(crate) mod tally;
 pub(crate) mod upload;
 
 use crate::Store;

@@ -32,6 +32,7 @@ mod plans;
 mod postgres;
 mod random;
 mod range;
+mod receipts;
 mod repeat;
 mod restore;
 #[cfg(feature = "sabotage")]

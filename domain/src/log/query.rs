@@ -198,7 +198,7 @@ pub struct ReceiptsQuery {
     pub has: Option<bool>,
     /// Users after this one.
     pub after: Option<User>,
-    /// Members at most.
+    /// Members of the page at most. It may have fewer, even none, and another one follow.
     pub limit: u32,
 }
 
@@ -234,6 +234,8 @@ pub struct Receipts {
     pub received: i64,
     /// The page, by user id; empty where none was asked for.
     pub page: Vec<Acknowledged>,
+    /// Another page follows after this user, who need not be of this one.
+    pub next: Option<User>,
 }
 
 /// A member's watermarks.

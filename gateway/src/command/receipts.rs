@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::encode;
-use tokenim_domain::log::{MessageLog, ReceiptsQuery, cut_page};
+use tokenim_domain::log::{MessageLog, ReceiptsQuery};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
@@ -26,14 +26,13 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         state: ReceiptsQuery::state_of(fields.state.as_deref())?,
         has: ReceiptsQuery::has_of(fields.who.as_deref())?,
         after: fields.page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?,
-        limit: limit + 1,
+        limit,
     };
     let log = call.gateway.inner.log.clone();
     call.later(async move {
         let has_page = query.has.is_some();
-        let mut receipts = log.receipts(query).await?;
-        let has_more = cut_page(&mut receipts.page, limit);
-        Ok(encode::receipts(&receipts, has_page.then_some(has_more)))
+        let receipts = log.receipts(query).await?;
+        Ok(encode::receipts(&receipts, has_page))
     });
     Ok(())
 }

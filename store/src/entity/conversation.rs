@@ -24,6 +24,7 @@ pub struct Model {
     pub join_rule: String,
     pub add_rule: String,
     pub members: i64,
+    pub is_tallied: bool,
 }
 
 /// No relations: queries name their joins, scoped by app.

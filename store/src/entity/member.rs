@@ -16,6 +16,7 @@ pub struct Model {
     pub read_seq: i64,
     pub received_seq: i64,
     pub muted_until_ms: Option<i64>,
+    pub is_tallied: bool,
 }
 
 /// No relations: queries name their joins, scoped by app.

@@ -1,11 +1,12 @@
 //! One batch, one transaction: the order of its writes, and what a lost answer means.
 
+use super::tally::Tally;
 use super::{amend, change, create, cursor, govern, listed, live, postgres, send, sqlite};
 use crate::{Store, fault, sql};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::log::{AppRef, Commit, Credential, Event, EventBody, MessageAct, Outcome, Watermark, Write};
@@ -41,6 +42,8 @@ pub(super) struct Batch<'a> {
     pub(super) now_ms: i64,
     /// Units that this attempt took from allowances.
     taken: &'a Mutex<Vec<(Allowance, i64)>>,
+    /// What its changes add to the tallies of conversations.
+    tally: Mutex<Tally>,
 }
 
 /// An event that has its seq, with what its row needs beside it.
@@ -89,11 +92,13 @@ async fn attempt(store: &Store, batch: Vec<Write>, locked: bool, taken: &Mutex<V
         let tx = sql::begin(&store.log_writer).await?;
         // Told before the batch's own time is taken: a reading that misses this has an earlier time than the batch.
         store.in_flight.store(store.clock.now_ms(), Ordering::SeqCst);
-        let batch_tx = Batch { store, tx, now_ms: store.clock.now_ms(), taken };
+        let batch_tx = Batch { store, tx, now_ms: store.clock.now_ms(), taken, tally: Mutex::default() };
         if locked {
             postgres::lock(&batch_tx.tx, &keys(&batch)).await?;
         }
         let outcomes = batch_tx.apply(batch).await?;
+        let tally = std::mem::take(&mut *batch_tx.tally());
+        tally.write(&batch_tx).await?;
         Ok::<_, Error>((batch_tx.tx, outcomes))
     };
     match in_time(store, APPEND_WAIT, prepared).await {
@@ -131,18 +136,24 @@ fn keys(batch: &[Write]) -> BTreeSet<Key> {
 
 /// Where a member's watermarks stand within a batch.
 struct Stand {
+    /// Read and received, as they were found.
+    from: (i64, i64),
+    is_tallied: bool,
     read: i64,
     received: i64,
-    moved: bool,
 }
 
 impl Stand {
+    fn of(row: &QueryResult) -> Result<Stand> {
+        let from: (i64, i64) = (sql::get(row, "read_seq")?, sql::get(row, "received_seq")?);
+        Ok(Stand { from, is_tallied: sql::get(row, "is_tallied")?, read: from.0, received: from.1 })
+    }
+
     /// Moves them forward; what is read has been received. True where one moved.
     fn advance(&mut self, read: i64, received: i64) -> bool {
         let to = (self.read.max(read), self.received.max(received).max(read));
         let moved = to != (self.read, self.received);
         (self.read, self.received) = to;
-        self.moved |= moved;
         moved
     }
 }
@@ -198,25 +209,33 @@ impl Batch<'_> {
                 outcomes.push(Err(Error::invalid("seq", "`seq` is beyond the conversation's last event")));
                 continue;
             }
-            let stored =
-                Stand { read: sql::get(row, "read_seq")?, received: sql::get(row, "received_seq")?, moved: false };
-            let stand = stands.entry((to.app.app, &to.conversation, &to.user)).or_insert(stored);
+            let stand = stands.entry((to.app.app, &to.conversation, &to.user)).or_insert(Stand::of(row)?);
             outcomes.push(Ok(Outcome::Moved(stand.advance(read, received))));
         }
         let allowed = moves.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(to, _)| to);
         cursor::advance(self, &allowed.collect::<Vec<_>>()).await?;
-        let moved: Vec<Moved> = stands
-            .into_iter()
-            .filter(|(_, stand)| stand.moved)
-            .map(|((app, conversation, user), Stand { read, received, .. })| (app, conversation, user, read, received))
-            .collect();
-        if !moved.is_empty() {
-            match self.engine() {
-                DbBackend::Postgres => postgres::move_watermarks(&self.tx, &moved).await?,
-                _ => sqlite::move_watermarks(&self.tx, &moved).await?,
-            }
+        let moved = |((app, conversation, user), Stand { from, is_tallied, read, received })| {
+            let to = (read, received);
+            (from != to).then_some(Moved { app, conversation, user, from, to, is_tallied })
+        };
+        let moved: Vec<Moved> = stands.into_iter().filter_map(moved).collect();
+        if moved.is_empty() {
+            return Ok(outcomes);
+        }
+        let steps = match self.engine() {
+            DbBackend::Postgres => postgres::move_watermarks(&self.tx, &moved).await?,
+            _ => sqlite::move_watermarks(&self.tx, &moved).await?,
+        };
+        for Step { of, from, to } in steps {
+            let Moved { app, conversation, .. } = moved[of];
+            self.tally().step((app, conversation), from, to);
         }
         Ok(outcomes)
+    }
+
+    /// What the transaction's changes add to tallies so far.
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes units of a draft from its allowance.
@@ -267,8 +286,24 @@ impl Batch<'_> {
     }
 }
 
-/// A member's watermarks to write: app, conversation, user, read and received.
-pub(super) type Moved<'a> = (AppId, &'a Conversation, &'a User, i64, i64);
+/// A member's watermarks to write, read and received.
+pub(super) struct Moved<'a> {
+    pub(super) app: AppId,
+    pub(super) conversation: &'a Conversation,
+    pub(super) user: &'a User,
+    /// As they were found.
+    pub(super) from: (i64, i64),
+    pub(super) to: (i64, i64),
+    pub(super) is_tallied: bool,
+}
+
+/// How the watermarks of a member that is counted in a tally did move.
+pub(super) struct Step {
+    /// Its place in the list of moves.
+    pub(super) of: usize,
+    pub(super) from: (i64, i64),
+    pub(super) to: (i64, i64),
+}
 
 /// A usage row: a run of one credential in one conversation.
 pub(super) struct UsageRun<'a> {

@@ -1,6 +1,7 @@
 //! Membership changes: who is added and removed by whom, and the member rows that move with a member event.
 
 use super::append::{Batch, Head};
+use super::tally::{self, Marks, TALLY_ABOVE};
 use super::{allowed, contact, member_role, members};
 use crate::entity::{conversation, member};
 use crate::sql::Text;
@@ -15,7 +16,7 @@ use tokenim_domain::limits::MEMBERS_MAX;
 use tokenim_domain::log::{AppRef, Event, EventBody, MemberChange, Outcome};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::{Code, Error, Result, sabotage};
 
 /// A conversation and who asks something of it, as they stand in the transaction.
 pub(super) struct Scene {
@@ -196,7 +197,7 @@ pub(super) async fn append(
     let event = placed.event.clone();
     batch.write(&[placed], &HashMap::from([((app.app, name), head)])).await?;
     if let EventBody::Member { change, actor, users, until_ms } = &event.body {
-        let moved = Moved { batch, event: &event, users: &members::names(users.iter().map(|(user, _)| user)) };
+        let moved = Moved { batch, row, event: &event, users: &members::names(users.iter().map(|(user, _)| user)) };
         moved.move_rows(*change, actor.as_ref(), users, *until_ms).await?;
     }
     Ok(event)
@@ -205,6 +206,8 @@ pub(super) async fn append(
 /// The rows that move with one member event.
 struct Moved<'a> {
     batch: &'a Batch<'a>,
+    /// The conversation as it was found; its head, which moved from there, vouches for it.
+    row: &'a conversation::Model,
     event: &'a Event,
     users: &'a str,
 }
@@ -218,50 +221,64 @@ impl Moved<'_> {
         until_ms: Option<i64>,
     ) -> Result<()> {
         let members = users.iter().filter(|(_, role)| role.is_some()).count() as i64;
-        let mut more = 0;
+        let more = match change {
+            Change::Created | Change::Added => members,
+            Change::Removed | Change::Banned => -members,
+            Change::Unbanned | Change::Role | Change::Muted | Change::Unmuted => 0,
+        };
+        let is_tallied = self.row.is_tallied || self.row.members + more > TALLY_ABOVE;
+        if is_tallied && !self.row.is_tallied {
+            tally::begin(self.batch, self.event.app.app, &self.event.conversation).await?;
+        }
         match change {
-            Change::Created => {
-                self.insert(users).await?;
-                more = members;
-            }
+            Change::Created => self.insert(users, is_tallied).await?,
             Change::Added => {
                 if actor.is_none() {
                     // The app's server lets in whom it wants, as it wants.
                     self.run(DELETE_BEFORE, []).await?;
                 }
-                self.insert(users).await?;
+                self.insert(users, is_tallied).await?;
                 for text in [DELETE_REQUESTS, DELETE_BANS, DELETE_BEFORE] {
                     self.run(text, []).await?;
                 }
-                more = members;
             }
-            Change::Removed => {
-                self.delete().await?;
-                more = -members;
-            }
+            Change::Removed => self.delete().await?,
             Change::Banned => {
                 self.delete().await?;
                 self.run(DELETE_REQUESTS, []).await?;
                 let actor = actor.map(User::as_str);
                 self.run(INSERT_BANS, [actor.into(), self.batch.now_ms.into()]).await?;
-                more = -members;
             }
             Change::Unbanned => self.run(DELETE_BANS, []).await?,
             Change::Role => self.each_role(users).await?,
             Change::Muted | Change::Unmuted => self.run(SET_MUTED, [until_ms.into()]).await?,
         }
-        self.run_plain(SET_VERSION, [self.event.seq.into(), more.into()]).await
+        self.run_plain(SET_VERSION, [self.event.seq.into(), more.into(), is_tallied.into()]).await
     }
 
-    async fn insert(&self, users: &[(User, Option<MemberRole>)]) -> Result<()> {
+    async fn insert(&self, users: &[(User, Option<MemberRole>)], is_tallied: bool) -> Result<()> {
+        let seq = self.event.seq;
+        if is_tallied {
+            let marks = Marks { joined: seq, read: seq, received: seq };
+            self.batch.tally().count((self.event.app.app, &self.event.conversation), marks, users.len() as i64);
+        }
         let pair = |(user, role): &(User, Option<MemberRole>)| json!([user.as_str(), role.map(MemberRole::as_str)]);
         let pairs = serde_json::Value::from(users.iter().map(pair).collect::<Vec<_>>()).to_string();
-        self.run_plain(INSERT_MEMBERS.on(&self.batch.tx), [pairs.into(), self.event.seq.into()]).await
+        self.run_plain(INSERT_MEMBERS.on(&self.batch.tx), [pairs.into(), seq.into(), is_tallied.into()]).await
     }
 
     async fn delete(&self) -> Result<()> {
         self.run(KEEP_BEFORE, [self.batch.now_ms.into()]).await?;
-        self.run(DELETE_MEMBERS, [self.event.seq.into()]).await
+        let (app, conversation) = (self.event.app.app, &self.event.conversation);
+        let values = [app.into(), conversation.as_str().into(), self.users.into(), self.event.seq.into()];
+        let gone = sql::rows(&self.batch.tx, DELETE_MEMBERS.on(&self.batch.tx), values).await?;
+        let mut tally = self.batch.tally();
+        for row in gone.iter().filter(|_| !sabotage::is("leaver_stays_tallied")) {
+            if sql::get(row, "is_tallied")? {
+                tally.count((app, conversation), Marks::of(row)?, -1);
+            }
+        }
+        Ok(())
     }
 
     /// At most two: who gets the role, and who gave its own away.
@@ -289,8 +306,8 @@ impl Moved<'_> {
 macro_rules! insert_members {
     ($each:literal) => {
         concat!(
-            "INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq, muted_until_ms) ",
-            "SELECT $1, $2, w.value->>0, w.value->>1, $4, $4, $4, (SELECT b.muted_until_ms FROM member_before b ",
+            "INSERT INTO member (app_id, conversation_id, \"user\", role, joined_seq, read_seq, received_seq, is_tallied, muted_until_ms) ",
+            "SELECT $1, $2, w.value->>0, w.value->>1, $4, $4, $4, $5, (SELECT b.muted_until_ms FROM member_before b ",
             "WHERE b.app_id = $1 AND b.conversation_id = $2 AND b.\"user\" = w.value->>0) FROM ", $each
         )
     };
@@ -320,7 +337,8 @@ macro_rules! of_members {
 }
 pub(super) use of_users;
 
-const DELETE_MEMBERS: Text = of_members!("DELETE FROM member", " AND joined_seq <= $4");
+const DELETE_MEMBERS: Text =
+    of_members!("DELETE FROM member", " AND joined_seq <= $4 RETURNING joined_seq, read_seq, received_seq, is_tallied");
 const KEEP_BEFORE: Text = of_members!(
     "INSERT INTO member_before (app_id, conversation_id, \"user\", role, muted_until_ms)
 SELECT app_id, conversation_id, \"user\", role, muted_until_ms FROM member",
@@ -341,5 +359,4 @@ INSERT INTO member_ban (app_id, conversation_id, \"user\", actor, created_ms)
 SELECT $1, $2, value, $4, $5 FROM json_array_elements_text($3::json) AS w(value)",
 };
 const SET_ROLE: &str = "UPDATE member SET role = $4 WHERE app_id = $1 AND conversation_id = $2 AND \"user\" = $3";
-const SET_VERSION: &str =
-    "UPDATE conversation SET member_version = $3, members = members + $4 WHERE app_id = $1 AND id = $2";
+const SET_VERSION: &str = "UPDATE conversation SET member_version = $3, members = members + $4, is_tallied = $5 WHERE app_id = $1 AND id = $2";

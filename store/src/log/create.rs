@@ -98,6 +98,7 @@ fn row(new: &NewConversation, pair: Option<String>, epoch: i64, now_ms: i64) -> 
         join_rule: JoinRule::Invite.as_str().to_owned(),
         add_rule: AddRule::Admins.as_str().to_owned(),
         members: 0,
+        is_tallied: false,
     }
 }
 

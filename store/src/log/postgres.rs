@@ -7,7 +7,7 @@
 //! comes again with [`lock`] before its look-ups. A look-up that depends on a lock is a statement of its own: READ COMMITTED
 //! takes a statement's snapshot before it waits for a lock.
 
-use super::append::{Head, Key, Moved, Placed, UsageRun};
+use super::append::{Head, Key, Moved, Placed, Step, UsageRun};
 use super::found::Found;
 use super::row;
 use crate::{fault, sql};
@@ -176,10 +176,10 @@ fn usage(runs: &[UsageRun<'_>]) -> [Value; 12] {
 }
 
 const FIND_WATERMARKS: &str = "
-SELECT m.read_seq, m.received_seq, c.last_seq
+SELECT m.read_seq, m.received_seq, m.is_tallied, c.last_seq
 FROM unnest($1, $2, $3) WITH ORDINALITY AS w(app, conversation, member, place)
 LEFT JOIN LATERAL (
-    SELECT app_id, conversation_id, read_seq, received_seq FROM member
+    SELECT app_id, conversation_id, read_seq, received_seq, is_tallied FROM member
     WHERE app_id = w.app AND conversation_id = w.conversation AND \"user\" = w.member LIMIT 1
 ) m ON true
 LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id
@@ -194,21 +194,36 @@ pub(super) async fn find_watermarks(tx: &impl ConnectionTrait, moves: &[Watermar
     sql::rows(tx, FIND_WATERMARKS, values).await
 }
 
-/// Another node may have moved them further since the look-up.
+/// Another node may have moved them further since the look-up, or begun to count them: what is told is of the rows as they are
+/// locked, in the order of their keys.
 const MOVE_WATERMARKS: &str = "
-UPDATE member m SET read_seq = GREATEST(m.read_seq, w.read_seq), received_seq = GREATEST(m.received_seq, w.received_seq)
-FROM unnest($1, $2, $3, $4, $5) AS w(app, conversation, member, read_seq, received_seq)
-WHERE m.app_id = w.app AND m.conversation_id = w.conversation AND m.\"user\" = w.member";
+WITH held AS MATERIALIZED (
+    SELECT m.app_id, m.conversation_id, m.\"user\", m.is_tallied, w.place, m.read_seq, m.received_seq,
+        GREATEST(m.read_seq, w.read_seq) AS read_to, GREATEST(m.received_seq, w.received_seq) AS received_to
+    FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY AS w(app, conversation, member, read_seq, received_seq, place)
+    JOIN member m ON m.app_id = w.app AND m.conversation_id = w.conversation AND m.\"user\" = w.member
+    ORDER BY m.app_id, m.conversation_id, m.\"user\" FOR NO KEY UPDATE OF m
+), moved AS (
+    UPDATE member m SET read_seq = h.read_to, received_seq = h.received_to
+    FROM held h WHERE m.app_id = h.app_id AND m.conversation_id = h.conversation_id AND m.\"user\" = h.\"user\"
+)
+SELECT place - 1 AS place, read_seq, received_seq, read_to, received_to FROM held WHERE is_tallied";
 
-pub(super) async fn move_watermarks(tx: &impl ConnectionTrait, moved: &[Moved<'_>]) -> Result<()> {
+pub(super) async fn move_watermarks(tx: &impl ConnectionTrait, moved: &[Moved<'_>]) -> Result<Vec<Step>> {
     let values = [
-        ids(moved.iter().map(|(app, ..)| app.0)),
-        texts(moved.iter().map(|(_, conversation, ..)| conversation.as_str())),
-        texts(moved.iter().map(|(_, _, user, ..)| user.as_str())),
-        numbers(moved.iter().map(|(.., read, _)| *read)),
-        numbers(moved.iter().map(|(.., received)| *received)),
+        ids(moved.iter().map(|m| m.app.0)),
+        texts(moved.iter().map(|m| m.conversation.as_str())),
+        texts(moved.iter().map(|m| m.user.as_str())),
+        numbers(moved.iter().map(|m| m.to.0)),
+        numbers(moved.iter().map(|m| m.to.1)),
     ];
-    sql::run(tx, MOVE_WATERMARKS, values).await.map(drop).map_err(fault::query)
+    sql::rows(tx, MOVE_WATERMARKS, values).await?.iter().map(step).collect()
+}
+
+fn step(row: &QueryResult) -> Result<Step> {
+    let of = usize::try_from(sql::get::<i64>(row, "place")?).map_err(Error::internal)?;
+    let from = (sql::get(row, "read_seq")?, sql::get(row, "received_seq")?);
+    Ok(Step { of, from, to: (sql::get(row, "read_to")?, sql::get(row, "received_to")?) })
 }
 
 fn ids(items: impl Iterator<Item = Uuid>) -> Value {

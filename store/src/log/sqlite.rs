@@ -1,6 +1,6 @@
 //! The append's statements on SQLite. Lists travel as JSON text, so that a statement's text does not vary with them.
 
-use super::append::{Head, Key, Moved, Placed, UsageRun};
+use super::append::{Head, Key, Moved, Placed, Step, UsageRun};
 use super::found::Found;
 use super::row;
 use crate::{fault, sql};
@@ -86,11 +86,12 @@ pub(super) async fn find_watermarks(tx: &impl ConnectionTrait, moves: &[Watermar
     sql::rows(tx, FIND_WATERMARKS, [wanted.into()]).await
 }
 
-pub(super) async fn move_watermarks(tx: &impl ConnectionTrait, moved: &[Moved<'_>]) -> Result<()> {
-    let moved = moved.iter().map(|(app, conversation, user, read, received)| {
-        json!([hex(app.0), conversation.as_str(), user.as_str(), read, received])
-    });
-    sql::run(tx, MOVE_WATERMARKS, [list(moved).into()]).await.map(drop).map_err(fault::query)
+/// One writer: they move from where they were found.
+pub(super) async fn move_watermarks(tx: &impl ConnectionTrait, moved: &[Moved<'_>]) -> Result<Vec<Step>> {
+    let rows = moved.iter().map(|m| json!([hex(m.app.0), m.conversation.as_str(), m.user.as_str(), m.to.0, m.to.1]));
+    sql::run(tx, MOVE_WATERMARKS, [list(rows).into()]).await.map_err(fault::query)?;
+    let tallied = moved.iter().enumerate().filter(|(_, m)| m.is_tallied);
+    Ok(tallied.map(|(of, m)| Step { of, from: m.from, to: m.to }).collect())
 }
 
 /// An id as statements take it inside JSON.
@@ -142,7 +143,7 @@ UPDATE conversation SET last_seq = h.value->>2, last_msg_no = h.value->>3, last_
 FROM json_each($2) h WHERE app_id = unhex(h.value->>0) AND conversation.id = h.value->>1";
 
 const FIND_WATERMARKS: &str = "
-SELECT m.read_seq, m.received_seq, c.last_seq
+SELECT m.read_seq, m.received_seq, m.is_tallied, c.last_seq
 FROM json_each($1) w
 LEFT JOIN member m ON m.app_id = unhex(w.value->>0) AND m.conversation_id = w.value->>1 AND m.\"user\" = w.value->>2
 LEFT JOIN conversation c ON c.app_id = m.app_id AND c.id = m.conversation_id

@@ -171,6 +171,26 @@ pub async fn a_restore_begins_an_epoch_each_time() {
 }
 
 #[tokio::test]
+async fn a_restored_group_is_counted_as_before() {
+    let world = World::on_file().await;
+    let names: Vec<_> = (0..300).map(|at| format!("u{at}")).collect();
+    world.group("g", &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let seq = world.send("g", "u0", "m1").await.seq;
+    world.move_to("g", "u7", Some(seq), None).await.unwrap();
+    let place = Place::new();
+    let file = place.backup(&world, "copy.db").await;
+    world.move_to("g", "u8", Some(seq), None).await.unwrap();
+    place.restore(&world, &file).await.unwrap();
+    let restored = World { settings: place.settings, folder: place.folder, ..world }.reopen().await;
+    assert!(restored.number("SELECT count(*) FROM receipt_tally").await > 0);
+    super::receipts::check(&restored).await;
+    restored.move_to("g", "u9", None, Some(seq)).await.unwrap();
+    super::receipts::check(&restored).await;
+    let told = restored.store.receipts(super::receipts::query(restored.app(), seq)).await.unwrap();
+    assert_eq!((told.members, told.read, told.received), (300, 1, 2));
+}
+
+#[tokio::test]
 async fn a_backup_of_an_older_schema_is_brought_up_to_date() {
     let world = World::on_file().await;
     let place = Place::new();

@@ -1,6 +1,6 @@
 //! Seeded bugs of the store: each of them makes one of its tests fail.
 
-use super::{deliveries, isolation, random, restore};
+use super::{deliveries, isolation, random, receipts, restore};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::panic::catch_unwind;
 use tokenim_domain::sabotage::{self, BUGS, Instrument};
@@ -17,10 +17,11 @@ fn model() {
 
 #[test]
 fn every_seeded_bug_of_the_store_is_found() {
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
         ("the model", model),
         ("what passes a cursor", deliveries::each_device_counts_what_passes_its_cursor_once),
         ("a repeated id of another app", isolation::a_repeated_id_of_another_app_is_no_repeat),
+        ("who leaves a large conversation", receipts::who_leaves_leaves_the_tally),
         ("an epoch each time", restore::a_restore_begins_an_epoch_each_time),
     ];
     let finder = || tests.iter().find(|(_, test)| catch_unwind(test).is_err()).map(|(name, _)| *name);

@@ -7,8 +7,8 @@ use crate::entity::{
     console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
     large_body, live_message, live_piece, mail_link, management_key, member, member_ban, member_before, message,
     message_state, node, node_heartbeat, node_minute, operator_key, org, org_idempotency, org_member, plan,
-    plan_version, presence, reaction, recovery_code, signing_key, stored_hour, subscription, upload, usage_append,
-    usage_bucket, usage_receive, user_block,
+    plan_version, presence, reaction, receipt_tally, recovery_code, signing_key, stored_hour, subscription, upload,
+    usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -224,7 +224,10 @@ async fn insert_rows(world: &World) {
     sql::insert(writer, row.clone()).await.unwrap();
     let (conversation_id, role) = (row.conversation_id, "guest".to_owned());
     let row = member_before::Model { app_id, conversation_id, user: text(), role, muted_until_ms: None };
-    sql::insert(writer, row).await.unwrap();
+    sql::insert(writer, row.clone()).await.unwrap();
+    let (conversation_id, kind) = (row.conversation_id, "read".to_owned());
+    let tallied = receipt_tally::Model { app_id, conversation_id, kind, level: 0, bucket: 1, members: 1 };
+    sql::insert(writer, tallied).await.unwrap();
     let row = user_block::Model { app_id, user: text(), other: "y".to_owned(), created_ms: 1 };
     sql::insert(writer, row).await.unwrap();
 }
@@ -284,6 +287,7 @@ async fn every_entity_is_its_table() {
         check(&world, plan_version::Entity).await,
         check(&world, presence::Entity).await,
         check(&world, reaction::Entity).await,
+        check(&world, receipt_tally::Entity).await,
         check(&world, recovery_code::Entity).await,
         check(&world, signing_key::Entity).await,
         check(&world, stored_hour::Entity).await,

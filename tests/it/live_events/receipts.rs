@@ -89,3 +89,56 @@ async fn what_the_asker_may_not_see_is_refused() {
     let refusal = server.rest().get("/v1/conversations/c1/messages/x/receipts").await.refusal();
     assert_eq!(refusal, (404, "not_found".to_owned()));
 }
+
+/// A group of 5,001, which is counted from its tally and looked through in portions.
+#[tokio::test]
+async fn a_large_group_is_counted_at_once_and_listed_in_portions() {
+    let server = TestServer::spawn().await;
+    let mut owner = server.connect("owner").await;
+    owner.ok("conversation.create", json!({"kind": "group", "id": "g"})).await;
+    let names: Vec<String> = (0..5_000).map(|at| format!("u{at:04}")).collect();
+    for part in names.chunks(1_000) {
+        owner.ok("conversation.add", json!({"conversation": "g", "members": part})).await;
+        owner.heard.clear();
+    }
+    let seq = owner.send("g", "m1", "x").await["seq"].clone();
+    for name in ["u0003", "u4999"] {
+        let mut member = server.connect(name).await;
+        member.ok("read", json!({"conversation": "g", "seq": seq})).await;
+    }
+    let ask = |more: Value| {
+        let mut fields = json!({"conversation": "g", "seq": seq});
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fields
+    };
+    let counts = owner.ok("receipts", ask(json!({}))).await;
+    assert_eq!(counts, json!({"members": 5_001, "read": 2, "received": 2}));
+    let first = owner.ok("receipts", ask(json!({"who": "has"}))).await;
+    assert_eq!((users(&first), &first["next"]), (vec!["u0003"], &json!("u4094")), "4,096 with the owner");
+    let second = owner.ok("receipts", ask(json!({"who": "has", "page": "u4094"}))).await;
+    assert_eq!((users(&second), second.get("next")), (vec!["u4999"], None));
+    let none = owner.ok("receipts", ask(json!({"who": "has", "page": "u0003"}))).await;
+    assert_eq!((users(&none), &none["next"]), (Vec::new(), &json!("u4099")), "an empty page before the last one");
+    // Of the first event, who joined later is nobody's reader; of those who were there nobody is missing.
+    let missing = owner.ok("receipts", json!({"conversation": "g", "seq": 1, "who": "has_not"})).await;
+    assert_eq!(missing, json!({"members": 1, "read": 1, "received": 1, "items": []}));
+    let path = format!("/v1/conversations/g/messages/{seq}/receipts");
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = server.rest().get(&format!("{path}?who=has&limit=200{cursor}")).await.ok();
+        assert_eq!((&page["members"], &page["read"]), (&json!(5_001), &json!(2)));
+        seen.extend(users(&page).into_iter().map(str::to_owned));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["u0003", "u4999"]);
+    // Who leaves is counted no more, who comes back was no member then.
+    owner.ok("conversation.remove", json!({"conversation": "g", "members": names[3..1_003]})).await;
+    owner.ok("conversation.add", json!({"conversation": "g", "members": ["u0003"]})).await;
+    let counts = owner.ok("receipts", ask(json!({}))).await;
+    assert_eq!(counts, json!({"members": 4_001, "read": 1, "received": 1}));
+    let mut stranger = server.connect("u0500").await;
+    assert_eq!(stranger.refused("receipts", ask(json!({}))).await["code"], "not_found");
+}
