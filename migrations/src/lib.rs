@@ -33,6 +33,7 @@ impl MigratorTrait for Migrator {
             file("m0052_large_bodies", include_str!("../sql/0052_large_bodies.sql")),
             file("m0053_stored_hours", include_str!("../sql/0053_stored_hours.sql")),
             file("m0054_logins", include_str!("../sql/0054_logins.sql")),
+            file("m0057_attachments", include_str!("../sql/0057_attachments.sql")),
         ]
     }
 }
