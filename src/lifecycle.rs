@@ -26,7 +26,7 @@ pub async fn run_until_stopped(app: App, config: &Config, mut signals: Signals) 
     tasks.spawn(tokenim_jobs::runner::run(store.clone(), jobs, stop.clone()));
     tasks.spawn(crate::node::run(store.clone(), gateway.clone(), stop.clone()));
     tasks.spawn(crate::minutes::run(store.clone(), gateway.clone(), stop.clone()));
-    tasks.spawn(crate::bodies::run(store.clone(), stop.clone()));
+    tasks.spawn(tokenim_jobs::bodies::run(store.clone(), stop.clone()));
     if let (Some(tls), Some(asked)) = (tls, signals.hangup.take()) {
         tasks.spawn(tls.watch(asked, stop.clone()));
     }

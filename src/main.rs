@@ -1,7 +1,6 @@
 //! The binary: parses the command line and runs one command.
 
 mod app;
-mod bodies;
 mod cli;
 mod config;
 mod lifecycle;

@@ -49,6 +49,12 @@ pub(crate) struct MessageSchema {
     /// The content, to the byte as it was sent, ended or last edited; absent where it was deleted.
     #[schema(value_type = Option<serde_json::Value>)]
     body: (),
+    /// Of a body that came in chunks: what it is; `body` is absent then.
+    #[schema(nullable = false)]
+    large: Option<LargeSchema>,
+    /// The files it carries; absent where there are none.
+    #[schema(nullable = false)]
+    attachments: Option<Vec<AttachmentSchema>>,
     /// Seq of the message it replies to.
     #[schema(nullable = false)]
     reply_to: Option<i64>,
@@ -78,6 +84,34 @@ pub(crate) struct MessageSchema {
     replies: Option<i64>,
     #[schema(nullable = false)]
     reactions: Option<Vec<CountedSchema>>,
+}
+
+/// The content of a message that came in chunks.
+#[derive(Debug, ToSchema)]
+#[schema(as = Large)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct LargeSchema {
+    /// Its bytes.
+    bytes: i64,
+    /// SHA-256 of them, hexadecimal.
+    sha256: String,
+}
+
+/// A file that a message carries.
+#[derive(Debug, ToSchema)]
+#[schema(as = Attachment)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+pub(crate) struct AttachmentSchema {
+    /// Its id.
+    id: String,
+    /// Its name.
+    name: String,
+    /// Type and subtype, as whoever uploaded it says.
+    content_type: String,
+    /// Its bytes.
+    bytes: i64,
+    /// SHA-256 of them, hexadecimal.
+    sha256: String,
 }
 
 /// An event that left its mark on a message.

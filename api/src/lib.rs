@@ -3,6 +3,7 @@
 mod amendments;
 mod answer;
 mod api;
+mod attachments;
 mod auth;
 mod conversations;
 mod cors;
@@ -25,6 +26,7 @@ mod receipts;
 mod reports;
 mod rim;
 mod routes;
+mod served;
 mod stats;
 mod stream;
 mod streams;

@@ -24,7 +24,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     post("/v1/conversations/{id}/ephemeral", "sendEphemeral", Who::KeyOrUser(Scope::MessagesWrite), || {
         web::to(ephemeral)
     })
-    .refuses(&[Code::NotFound, Code::RateLimited]),
+    .refuses(&[Code::NotFound, Code::NotSupported, Code::RateLimited]),
 ];
 
 /// Who types.
@@ -70,6 +70,7 @@ pub(crate) async fn ephemeral(api: web::Data<Api>, path: web::Path<String>, post
     let path = path.into_inner();
     post.once(&api, move |api, job| async move {
         let Job { caller, body, .. } = job;
+        body.refuse_stored()?;
         let kind = content::check(&body.kind, body.body.get())?;
         let client_msg_id = ClientMsgId::parse(&body.client_msg_id)?;
         let what = What::Message { client_msg_id, kind, body: body.body.get().into() };

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokenim_domain::limits::{
     EVENT_OVERHEAD_BYTES_MAX, HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX,
 };
-use tokenim_domain::log::{About, Draft, From, Mentions, Outcome, Page, RangeQuery, Sent, Write};
+use tokenim_domain::log::{About, Attached, Draft, From, Mentions, Outcome, Page, RangeQuery, Sent, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::scope::Scope;
@@ -69,6 +69,29 @@ pub(crate) struct NewMessage {
     /// Asks for no attention: no push to a sleeping device.
     #[serde(default)]
     silent: bool,
+    /// Ids of the files it carries, at most 16: uploaded by the sender, or of a message it sees.
+    #[serde(default)]
+    #[schema(max_items = 16)]
+    attachments: Vec<String>,
+}
+
+impl NewMessage {
+    /// Refuses what a message that is not stored can't carry, rather than dropping it without a word. Errors: `not_supported`.
+    pub(crate) fn refuse_stored(&self) -> Result<(), Fault> {
+        let fields = [
+            ("reply_to", self.reply_to.is_some()),
+            ("mentions", self.mentions.is_some()),
+            ("silent", self.silent),
+            ("attachments", !self.attachments.is_empty()),
+        ];
+        match fields.into_iter().find(|(_, is_used)| *is_used) {
+            Some((field, _)) => {
+                let wrong = Error::new(Code::NotSupported).says("an ephemeral message carries no such field");
+                Err(wrong.at(field).into())
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Whom a message speaks to.
@@ -231,7 +254,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         prev: None,
         kind,
         body: new.body.get().into(),
-        about: about(new.reply_to, new.mentions, new.silent)?,
+        about: about(caller, &new.attachments, new.reply_to, new.mentions, new.silent)?,
         credential: caller.credential(),
         allowance: Allowance::default(),
     })
@@ -247,8 +270,15 @@ pub(crate) fn mentions(named: Option<Mentioned>) -> Result<Option<Mentions>, Fau
 }
 
 /// What a message says beside its content.
-pub(crate) fn about(reply_to: Option<i64>, named: Option<Mentioned>, silent: bool) -> Result<About, Fault> {
-    Ok(About { reply_to, mentions: mentions(named)?, silent, ..About::default() })
+pub(crate) fn about(
+    caller: &Caller,
+    files: &[String],
+    reply_to: Option<i64>,
+    named: Option<Mentioned>,
+    silent: bool,
+) -> Result<About, Fault> {
+    let attached = Attached::of(files.iter().map(String::as_str), caller.sees_all())?;
+    Ok(About { reply_to, mentions: mentions(named)?, silent, attached, ..About::default() })
 }
 
 pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault> {

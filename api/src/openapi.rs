@@ -10,8 +10,8 @@ use crate::routes::{RouteSpec, Verb, Who, get, routes, session_routes};
 use crate::{
     amendments,
     answer::{self, Answer},
-    conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, streams, tokens,
-    uploads, usage,
+    attachments, conversations, groups, listed, live, members, messages, presence, receipts, stats, stream, streams,
+    tokens, uploads, usage,
 };
 use actix_web::{HttpRequest, web};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,6 +145,9 @@ const USER_TOKEN: &str = "user_token";
         uploads::body,
         uploads::link,
         uploads::linked,
+        attachments::read,
+        attachments::link,
+        attachments::linked,
     ),
     components(schemas(ErrorReply))
 )]

@@ -32,6 +32,7 @@ const ROOMS: &[&[RouteSpec]] = &[
     crate::presence::ROUTES,
     crate::receipts::ROUTES,
     crate::uploads::ROUTES,
+    crate::attachments::ROUTES,
     crate::manage::orgs::ROUTES,
     crate::manage::transfer::ROUTES,
     crate::manage::members::ROUTES,

@@ -1,40 +1,37 @@
-//! Large bodies over HTTP: their chunks on the way in, ranges and links on the way out.
+//! Large bodies over HTTP: their chunks on the way in, as those of attachments, ranges and links on the way out.
 
 use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Caller};
 use crate::conversations;
+use crate::event::AttachmentSchema;
 use crate::fault::Fault;
 use crate::messages::{Mentioned, SentReply, about, reply, sender};
 use crate::once::Job;
 use crate::post::{Empty, Post};
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, delete, get, post, put};
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use crate::served::{self, Label, LinkReply, NewLink, serve};
+use actix_web::{HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use tokenim_domain::id::UploadId;
-use tokenim_domain::log::{Digest, MessageLog, NewUpload, Outcome, Upload, UploadRef, Write};
+use tokenim_domain::log::{
+    Digest, FileName, MediaType, MessageLog, NewUpload, Outcome, Purpose, Sealed, Upload, UploadRef, Write,
+};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::scope::Scope;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, content};
-use tokenim_protocol::time::rfc3339;
-use tokenim_store::{BodyLink, LargeBody, Store};
+use tokenim_gateway::encode;
+use tokenim_store::LargeBody;
 use utoipa::ToSchema;
 
 const READS: Who = Who::KeyOrUser(Scope::MessagesRead);
+/// What a large body is handed out as.
+const JSON: Label<'_> = Label { content_type: "application/json", disposition: "attachment" };
 const WRITES: Who = Who::KeyOrUser(Scope::MessagesWrite);
-/// Bytes of a body that are in memory at a time while it is sent.
-const PART_BYTES: i64 = 256 * 1024;
-/// Seconds a link works, when the call names none and at most.
-const LINK_SECONDS_DEFAULT: i64 = 300;
-const LINK_SECONDS_MAX: i64 = 3_600;
-
 pub(crate) const ROUTES: &[RouteSpec] = &[
     post("/v1/uploads", "beginUpload", WRITES, || web::to(begin)).refuses(&[
         Code::NotFound,
@@ -73,26 +70,35 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     ]),
 ];
 
-/// A large body that is to come.
+/// A large body, or an attachment, that is to come.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBody {
-    /// Id of the conversation.
+    /// `body` (the default) or `attachment`.
+    #[schema(example = "body")]
+    purpose: Option<String>,
+    /// Id of the conversation; required of a body, and no field of an attachment.
     #[schema(example = "c1")]
-    conversation: String,
-    /// Who says it, a member. Required with a server key; with a user token it is that user.
+    conversation: Option<String>,
+    /// Who says it, a member; who may send an attachment. Required with a server key; with a user token it is that user.
     #[schema(example = "alice")]
     sender: Option<String>,
-    /// The sender's own id of the message: a repeat goes on with what has begun.
+    /// The sender's own id of the message, or of the attachment, which no message shares: a repeat goes on with what has begun.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:@-]+$")]
     client_msg_id: String,
-    /// `text`, `json` or `file`, as of a message.
+    /// `text`, `json` or `file`, as of a message; required of a body, and no field of an attachment.
     #[schema(example = "json")]
-    kind: String,
-    /// Bytes of the whole body.
+    kind: Option<String>,
+    /// Name of the file; required of an attachment, and no field of a body. No path, no control characters.
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// Type and subtype of the file, without parameters; required of an attachment, and no field of a body.
+    #[schema(max_length = 255)]
+    content_type: Option<String>,
+    /// Bytes of the whole.
     #[schema(minimum = 1, maximum = 67_108_864)]
     bytes: i64,
-    /// SHA-256 of the whole body, hexadecimal.
+    /// SHA-256 of the whole, hexadecimal.
     #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     sha256: String,
     /// Bytes of each chunk but the last; 32,768 when absent.
@@ -100,7 +106,7 @@ pub(crate) struct NewBody {
     chunk_bytes: Option<i64>,
 }
 
-/// How far a large body has come.
+/// How far a large body or an attachment has come.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UploadReply {
     /// Its id.
@@ -111,7 +117,7 @@ pub(crate) struct UploadReply {
     chunks: i64,
     /// Runs of chunks that are missing: first and last of each.
     missing: Vec<Vec<i64>>,
-    /// Whether it is a message already.
+    /// Whether it is a message, or an attachment, already.
     committed: bool,
 }
 
@@ -137,49 +143,85 @@ pub(crate) struct CommitBody {
     /// Asks for no attention: no push to a sleeping device.
     #[serde(default)]
     silent: bool,
+    /// Ids of the files it carries, at most 16.
+    #[serde(default)]
+    #[schema(max_items = 16)]
+    attachments: Vec<String>,
 }
 
-/// How long a link is to work.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewLink {
-    /// Seconds; 300 when absent.
-    #[schema(minimum = 1, maximum = 3_600)]
-    for_s: Option<i64>,
+/// What a commit made.
+#[derive(Debug, ToSchema)]
+#[schema(as = CommitReply)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what `commit` answers")]
+pub(crate) enum CommitReplySchema {
+    /// Of a body: its message.
+    Sent(SentReply),
+    /// Of an attachment.
+    Attachment(KeptSchema),
 }
 
-/// A link that needs no credential: whoever has it may read the body.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LinkReply {
-    /// The address.
-    url: String,
-    /// When it ends.
-    #[schema(format = DateTime)]
-    expires_at: String,
+/// An attachment that is kept.
+#[derive(Debug, ToSchema)]
+#[schema(as = KeptAttachment)]
+#[expect(dead_code, reason = "describes in the OpenAPI document what `commit` answers")]
+pub(crate) struct KeptSchema {
+    /// The file; messages name its id.
+    attachment: AttachmentSchema,
 }
 
-/// Begins a large body, or goes on with it: the answer says which chunks are missing.
+/// Begins a large body or an attachment, or goes on with it: the answer says which chunks are missing.
 #[utoipa::path(post, path = "/v1/uploads", request_body = NewBody, responses((status = 200, body = UploadReply, description = "The upload, begun by this request or an earlier one.")))]
 pub(crate) async fn begin(api: web::Data<Api>, post: Post<Caller, NewBody>) -> Answer {
     post.once(&api, |api, job| async move {
         let Job { caller, body, .. } = job;
         let new = NewUpload {
             app: caller.app(),
-            conversation: Conversation::parse(&body.conversation)?,
             sender: sender(&caller, body.sender.as_deref())?,
             client_msg_id: ClientMsgId::parse(&body.client_msg_id)?,
-            kind: content::find_kind(&body.kind)?,
+            purpose: purpose(&body)?,
             bytes: NewUpload::bytes(body.bytes)?,
             sha256: Digest::parse(&body.sha256)?,
             chunk_bytes: NewUpload::chunk_bytes(body.chunk_bytes)?,
         };
-        caller.allow(new.conversation.as_str(), Cap::Send)?;
+        match &new.purpose {
+            Purpose::Body { conversation, .. } => caller.allow(conversation.as_str(), Cap::Send)?,
+            Purpose::Attachment { .. } => caller.allow_anywhere(Cap::Send)?,
+        }
         answer::json(&progress(&api.gateway.begin_upload(new).await?))
     })
     .await
 }
 
-/// How far a large body has come.
+/// What it is to become. A field of the other purpose is refused, as an unknown one is.
+fn purpose(new: &NewBody) -> Result<Purpose, Fault> {
+    let (of_body, of_file) = (
+        [("conversation", &new.conversation), ("kind", &new.kind)],
+        [("name", &new.name), ("content_type", &new.content_type)],
+    );
+    let (own, others) = match new.purpose.as_deref() {
+        None | Some("body") => (of_body, of_file),
+        Some("attachment") => (of_file, of_body),
+        Some(_) => return Err(Error::invalid("purpose", "`purpose` must be body or attachment").into()),
+    };
+    if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
+        return Err(Fault::malformed(format!("`{name}` is no field of this purpose"), Some((*name).to_owned())));
+    }
+    let given = |at: usize| {
+        let (name, value) = &own[at];
+        let missing = || Fault::malformed(format!("missing field `{name}`"), Some((*name).to_owned()));
+        value.as_deref().ok_or_else(missing)
+    };
+    let (first, second) = (given(0)?, given(1)?);
+    Ok(match new.purpose.as_deref() {
+        Some("attachment") => {
+            Purpose::Attachment { name: FileName::parse(first)?, content_type: MediaType::parse(second)? }
+        }
+        _ => Purpose::Body { conversation: Conversation::parse(first)?, kind: content::find_kind(second)? },
+    })
+}
+
+/// How far a large body or an attachment has come.
 #[utoipa::path(get, path = "/v1/uploads/{id}", params(("id" = String, Path, description = "Id of the upload.")), responses((status = 200, body = UploadReply, description = "Which chunks are missing.")))]
 pub(crate) async fn show(
     api: web::Data<Api>,
@@ -209,14 +251,18 @@ pub(crate) async fn put_chunk(
     .await
 }
 
-/// Checks a complete body and sends it as a message; the answer means it is stored durably with its seq.
-#[utoipa::path(post, path = "/v1/uploads/{id}/commit", params(("id" = String, Path, description = "Id of the upload.")), request_body = CommitBody, responses((status = 200, body = SentReply, description = "The message is stored, by this request or an earlier one.")))]
+/// Checks what is complete. A body is sent as a message, and the answer means that it is stored durably with its seq; an attachment is
+/// kept for a message to name.
+#[utoipa::path(post, path = "/v1/uploads/{id}/commit", params(("id" = String, Path, description = "Id of the upload.")), request_body = CommitBody, responses((status = 200, body = CommitReplySchema, description = "The message or the attachment is stored, by this request or an earlier one.")))]
 pub(crate) async fn commit(api: web::Data<Api>, path: web::Path<String>, post: Post<Caller, CommitBody>) -> Answer {
     let id = path.into_inner();
     post.once(&api, move |api, job| async move {
         let Job { caller, body, .. } = job;
-        let about = about(body.reply_to, body.mentions, body.silent)?;
-        let sealed = api.store.seal_upload(upload(&caller, &id)?).await?;
+        let about = about(&caller, &body.attachments, body.reply_to, body.mentions, body.silent)?;
+        let sealed = match api.store.seal_upload(upload(&caller, &id)?).await? {
+            Sealed::Attachment(file) => return Ok(encode::attachment(&file)),
+            Sealed::Body(sealed) => sealed,
+        };
         caller.allow(sealed.conversation.as_str(), Cap::Send)?;
         match api.gateway.write(Write::Send(sealed.draft(about, caller.credential()))).await? {
             Outcome::Sent(sent) => answer::json(&reply(&sent)),
@@ -226,7 +272,7 @@ pub(crate) async fn commit(api: web::Data<Api>, path: web::Path<String>, post: P
     .await
 }
 
-/// Gives a body up that is not committed.
+/// Gives up what is not committed.
 #[utoipa::path(delete, path = "/v1/uploads/{id}", params(("id" = String, Path, description = "Id of the upload.")), responses((status = 200, body = Empty, description = "It is given up.")))]
 pub(crate) async fn abort(
     api: web::Data<Api>,
@@ -255,7 +301,7 @@ pub(crate) async fn body(
 ) -> Answer {
     Query::read(&request, &[])?;
     let body = find(&api, &caller.0, &path.0, &path.1).await?;
-    serve(&api.store, body, &request)
+    serve(&api.store, body, &JSON, &request)
 }
 
 /// A link to a large body that works for a while without a credential.
@@ -267,17 +313,9 @@ pub(crate) async fn link(
 ) -> Answer {
     let (id, seq) = path.into_inner();
     post.once(&api, move |api, job| async move {
-        let for_s = job.body.for_s.unwrap_or(LINK_SECONDS_DEFAULT);
-        if !(1..=LINK_SECONDS_MAX).contains(&for_s) {
-            return Err(Error::invalid("for_s", format!("`for_s` must be 1 to {LINK_SECONDS_MAX}")).into());
-        }
+        let for_s = job.body.seconds()?;
         let body = find(&api, &job.caller, &id, &seq).await?;
-        let expires_at = rfc3339(api.now_ms() + for_s * 1_000);
-        let url = match api.store.link_large_body(&body, Duration::from_secs(for_s.unsigned_abs())).await? {
-            BodyLink::Elsewhere(url) => url,
-            BodyLink::Ours(link) => format!("{}/v1/bodies/{link}", api.origin),
-        };
-        answer::json(&LinkReply { url, expires_at })
+        served::link(&api, &body, "/v1/bodies", for_s).await
     })
     .await
 }
@@ -293,7 +331,7 @@ pub(crate) async fn linked(api: web::Data<Api>, path: web::Path<String>, request
     Query::read(&request, &[])?;
     let body = api.store.find_linked_body(&path).await?;
     api.gateway.place(body.app).await?.admit(None)?;
-    serve(&api.store, body, &request)
+    serve(&api.store, body, &JSON, &request)
 }
 
 fn progress(upload: &Upload) -> UploadReply {
@@ -317,78 +355,4 @@ async fn find(api: &Api, caller: &Caller, id: &str, seq: &str) -> Result<LargeBo
     caller.allow(conversation.as_str(), Cap::Read)?;
     let seq = seq.parse().map_err(|_| Fault::from(Code::NotFound))?;
     Ok(api.store.find_large_body(caller.app(), &conversation, caller.viewer().as_ref(), seq).await?)
-}
-
-/// Answers with a body, part by part. It is what its sender wrote: never shown by a browser as anything else.
-fn serve(store: &Store, body: LargeBody, request: &HttpRequest) -> Answer {
-    let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
-    let (status, from, to) = match range.and_then(|range| part(range, body.bytes)) {
-        None => (StatusCode::OK, 0, body.bytes),
-        Some(Some((from, to))) => (StatusCode::PARTIAL_CONTENT, from, to),
-        Some(None) => {
-            let says = format!("the body has {} bytes", body.bytes);
-            return Err(Error::new(Code::RangeNotSatisfiable).says(says).into());
-        }
-    };
-    let mut answer = HttpResponse::build(status);
-    answer.insert_header((header::CONTENT_TYPE, "application/json"));
-    answer.insert_header((header::ACCEPT_RANGES, "bytes"));
-    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    answer.insert_header((header::CONTENT_DISPOSITION, "attachment"));
-    if status == StatusCode::PARTIAL_CONTENT {
-        answer.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{}", to - 1, body.bytes)));
-    }
-    let store = store.clone();
-    let parts = stream::try_unfold(from, move |at| {
-        let store = store.clone();
-        async move {
-            if at >= to {
-                return Ok::<_, Error>(None);
-            }
-            let end = to.min(at + PART_BYTES);
-            let bytes = store.read_large_body(&body, at, end).await?;
-            Ok(Some((web::Bytes::from(bytes), end)))
-        }
-    });
-    Ok(answer.no_chunking(u64::try_from(to - from).unwrap_or(0)).streaming(Box::pin(parts)))
-}
-
-/// The part of so many bytes that a `Range` header names, from and to before; `Some(None)` = there is no such part, `None` = not
-/// one range of bytes, so the whole is meant (RFC 9110 §14.2).
-fn part(range: &str, bytes: i64) -> Option<Option<(i64, i64)>> {
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| (text.bytes().all(|digit| digit.is_ascii_digit())).then(|| text.parse::<i64>().ok())?;
-    let (from, to) = match (first, last) {
-        ("", last) => ((bytes - number(last)?).max(0), bytes),
-        (first, "") => (number(first)?, bytes),
-        (first, last) => (number(first)?, number(last)?.saturating_add(1).min(bytes)),
-    };
-    Some((from < to).then_some((from, to)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_is_one_part_or_the_whole() {
-        for (range, expected) in [
-            ("bytes=0-0", Some(Some((0, 1)))),
-            ("bytes=2-", Some(Some((2, 10)))),
-            ("bytes=2-99", Some(Some((2, 10)))),
-            ("bytes=-3", Some(Some((7, 10)))),
-            ("bytes=-99", Some(Some((0, 10)))),
-            ("bytes=10-", Some(None)),
-            ("bytes=-0", Some(None)),
-            ("bytes=9223372036854775807-", Some(None)),
-            ("bytes=0-1,3-4", None),
-            ("bytes=-", None),
-            ("bytes=+1-2", None),
-            ("bytes=99999999999999999999-", None),
-            ("lines=0-1", None),
-            ("", None),
-        ] {
-            assert_eq!(part(range, 10), expected, "{range}");
-        }
-    }
 }

@@ -103,8 +103,10 @@ ids! {
     NodeId "node";
     /// A job of the queue.
     JobId "job";
-    /// A body that comes in chunks, and the object that holds it afterwards.
+    /// A body or an attachment that comes in chunks, and the object that holds it afterwards.
     UploadId "upl";
+    /// An attachment; its number is that of the upload it came as.
+    AttachmentId "att";
 }
 
 impl OrgId {

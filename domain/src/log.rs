@@ -1,6 +1,7 @@
 //! The message log port: what the gateway asks of the store, and nothing more. SQL and an in-memory model implement it.
 
 mod amend;
+mod attachment;
 mod event;
 pub mod live;
 mod outcome;
@@ -12,6 +13,7 @@ pub use amend::{
     About, Amended, Amendment, Emoji, Mark, Mentions, MessageAct, MessageState, Pins, PinsQuery, Reaction,
     ReactionsQuery, Reactor,
 };
+pub use attachment::{Attached, Attachment, AttachmentQuery, FileName, MediaType};
 pub use event::{Event, EventBody};
 pub use live::{Delta, Grown, Growth, Idle, LiveText, Piece, TextQuery};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
@@ -20,7 +22,7 @@ pub use query::{
     MemberList, MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
-pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Sealed, Upload, UploadRef};
+pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Purpose, Sealed, SealedBody, Upload, UploadRef};
 pub use write::{
     BlockChange, Draft, Governing, GroupAct, Held, MemberChange, NewConversation, Since, Watermark, Write,
 };
@@ -169,7 +171,8 @@ pub trait MessageLog: Send + Sync + 'static {
         no_large_bodies()
     }
 
-    /// Checks a body that is complete and keeps it as one; the message is then an ordinary send.
+    /// Checks a body that is complete and keeps it as one; the message is then an ordinary send. An attachment is committed by
+    /// this, and answered again where it was before.
     ///
     /// Errors: `not_found`; `upload_incomplete`; `checksum_mismatch`; `invalid_field` at `body`.
     fn seal_upload(&self, _at: UploadRef) -> impl Future<Output = Result<Sealed>> + Send {

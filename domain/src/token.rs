@@ -66,9 +66,20 @@ impl Identity {
     ///
     /// Errors: `forbidden`.
     pub fn allow_presence(&self) -> Result<()> {
-        let is_allowed = self.caps.as_ref().is_none_or(|caps| caps.allow_anywhere(Cap::Presence));
         let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow presence");
-        is_allowed.then_some(()).ok_or_else(refusal)
+        self.allows_anywhere(Cap::Presence).then_some(()).ok_or_else(refusal)
+    }
+
+    /// Whether something may be done that belongs to no conversation yet: any pattern that allows it does.
+    ///
+    /// Errors: `forbidden`.
+    pub fn allow_anywhere(&self, cap: Cap) -> Result<()> {
+        let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow this");
+        self.allows_anywhere(cap).then_some(()).ok_or_else(refusal)
+    }
+
+    fn allows_anywhere(&self, cap: Cap) -> bool {
+        self.caps.as_ref().is_none_or(|caps| caps.allow_anywhere(cap))
     }
 
     /// Asks [`Identity::allows`] before the store is asked, so that a refusal tells nothing of what exists.

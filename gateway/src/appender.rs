@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::limits::FRAME_BYTES_MAX;
+use tokenim_domain::limits::{ATTACHMENT_ENTRY_BYTES_MAX, FRAME_BYTES_MAX};
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, Governing, GroupAct, MessageAct, MessageLog, Outcome, Sent, Watermark, Write,
 };
@@ -333,7 +333,7 @@ fn write_bytes(write: &Write) -> usize {
     let names = |users: &[User]| users.iter().map(|user| user.as_str().len() + MEMBER_OVERHEAD_BYTES).sum();
     EVENT_OVERHEAD_BYTES
         + match write {
-            Write::Send(draft) => draft.body.len(),
+            Write::Send(draft) => draft.body.len() + draft.about.attached.count() * ATTACHMENT_ENTRY_BYTES_MAX,
             Write::Create(new) => names(&new.members),
             Write::Change(change) => names(&change.users),
             Write::Amend(Amendment { act: MessageAct::Edit { body, .. }, .. }) => body.len(),

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::{
-    About, Amended, BodyPart, ConversationView, Entry, Event, EventBody, Grown, Listed, LiveText, Member, Mentions,
-    MessageAct, MessageState, Page, Pins, Reactor, Receipts, Sent, Upload,
+    About, Amended, Attachment, BodyPart, ConversationView, Entry, Event, EventBody, Grown, Listed, LiveText, Member,
+    Mentions, MessageAct, MessageState, Page, Pins, Reactor, Receipts, Sent, Upload,
 };
 use tokenim_domain::name::User;
 use tokenim_protocol::event::{self, Place};
@@ -94,6 +94,11 @@ fn more(about: &About, state: Option<&MessageState>) -> String {
     if about.silent {
         out.raw(",\"silent\":true");
     }
+    if !about.attached.kept().is_empty() {
+        out.raw(",\"attachments\":[");
+        list(&mut out, about.attached.kept(), write_attachment);
+        out.raw("]");
+    }
     if about.live && state.is_none_or(|state| state.ended.is_none()) {
         out.raw(",\"live\":true");
     }
@@ -101,6 +106,12 @@ fn more(about: &About, state: Option<&MessageState>) -> String {
         write_state(&mut out, state);
     }
     out
+}
+
+fn write_attachment(out: &mut String, file: &Attachment) {
+    out.raw("{\"id\":").quoted(&file.id.to_string()).raw(",\"name\":").text(file.name.as_str());
+    out.raw(",\"content_type\":").quoted(file.content_type.as_str()).raw(",\"bytes\":").int(file.bytes);
+    out.raw(",\"sha256\":").quoted(&file.sha256.to_string()).raw("}");
 }
 
 fn write_state(out: &mut String, state: &MessageState) {
@@ -253,6 +264,15 @@ pub fn upload(upload: &Upload) -> String {
         out.raw("[").int(*first).raw(",").int(*last).raw("]");
     });
     out.raw("],\"committed\":").raw(if upload.is_committed { "true}" } else { "false}" });
+    out
+}
+
+/// The ok value of `chunk.commit` of an attachment.
+#[must_use]
+pub fn attachment(file: &Attachment) -> String {
+    let mut out = String::from("{\"attachment\":");
+    write_attachment(&mut out, file);
+    out.raw("}");
     out
 }
 

@@ -178,6 +178,10 @@ fn send(state: &mut BTreeMap<(AppId, Conversation), Log>, draft: Draft) -> Resul
     if !log.members.contains_key(&draft.sender) {
         return Err(Code::NotFound.into());
     }
+    // As it keeps no large bodies, there are no files to carry.
+    if draft.about.attached.count() > 0 {
+        return Err(Code::NotFound.into());
+    }
     if draft.prev.as_ref().is_some_and(|prev| stored(prev.as_str()).is_none()) {
         return Err(Code::PreviousRefused.into());
     }

@@ -1,6 +1,7 @@
-//! The job queue's runner and what leaves the system through it: mail.
+//! The job queue's runner and what leaves the system through it, mail; the sweep behind what was uploaded.
 
 mod backoff;
+pub mod bodies;
 pub mod kinds;
 pub mod mail;
 pub mod runner;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 pub use stream::{StreamAppend, StreamBegin, StreamEnd, StreamGet};
-pub use upload::{BodyGet, ChunkAbort, ChunkBegin, ChunkCommit, ChunkPut};
+pub use upload::{AttachmentBegin, BodyGet, ChunkAbort, ChunkBegin, ChunkCommit, ChunkPurpose, ChunkPut};
 
 macro_rules! commands {
     ($($variant:ident $name:literal;)*) => {
@@ -156,6 +156,9 @@ pub struct Send<'a> {
     /// Asks for no attention: no push to a sleeping device.
     #[serde(default)]
     pub silent: bool,
+    /// Files it carries, by their ids.
+    #[serde(borrow, default)]
+    pub attachments: Vec<Cow<'a, str>>,
 }
 
 /// Whom a message speaks to.

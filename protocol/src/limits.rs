@@ -110,6 +110,14 @@ pub const CHUNK_BYTES_MIN: i64 = 4 * 1024;
 pub const LARGE_BODY_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Bodies of one user that have begun and are not committed.
 pub const OPEN_UPLOADS_MAX: i64 = 16;
+/// Files that one message carries; each is looked up in its commit and told with every reading of it.
+pub const ATTACHMENTS_MAX: usize = 16;
+/// Bytes of the name of a file: what file systems take.
+pub const ATTACHMENT_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a file's type: the two names of RFC 6838 at their longest, and the stroke.
+pub const MEDIA_TYPE_BYTES_MAX: usize = 255;
+/// Bytes that a file of a message takes in its event, at most: name (each byte may be escaped), type, sum and the keys.
+pub const ATTACHMENT_ENTRY_BYTES_MAX: usize = 1_024;
 /// Bytes of one page of a large body; as base64 they fit a server's frame.
 pub const BODY_PAGE_BYTES_MAX: i64 = 128 * 1024;
 

@@ -113,7 +113,10 @@ fn fit(command: Command, text: &str) -> Result<(), Misfit> {
         Command::PresenceWatch | Command::PresenceGet => form::<command::Users<'_>>(text),
         Command::Receipts => form::<command::Receipts<'_>>(text),
         Command::Open | Command::Passive => form::<command::View<'_>>(text),
-        Command::ChunkBegin => form::<command::ChunkBegin<'_>>(text),
+        Command::ChunkBegin => match fields::read::<command::ChunkPurpose<'_>>(text)?.purpose.as_deref() {
+            Some("attachment") => form::<command::AttachmentBegin<'_>>(text),
+            _ => form::<command::ChunkBegin<'_>>(text),
+        },
         Command::ChunkPut => form::<command::ChunkPut<'_>>(text),
         Command::ChunkCommit => form::<command::ChunkCommit<'_>>(text),
         Command::ChunkAbort => form::<command::ChunkAbort<'_>>(text),
@@ -261,6 +264,16 @@ fn written() -> Vec<(String, String)> {
         more: ",\"reply_to\":2,\"mentions\":[\"alice\"],\"silent\":true",
         ..message
     };
+    let file = Message {
+        kind: "file",
+        body: Some("{}"),
+        more: concat!(
+            ",\"attachments\":[{\"id\":\"att_00000000000000000000000000\",\"name\":\"图片 \\\"1\\\".png\",",
+            "\"content_type\":\"image/png\",\"bytes\":5,",
+            "\"sha256\":\"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\"}]"
+        ),
+        ..message
+    };
     let amended = |event_type, target, actor, more| Amended { event_type, target, actor, more };
     let edit = ",\"client_msg_id\":\"m3\",\"kind\":\"text\",\"body\":{\"text\":\"hello\"}";
     let reaction = ",\"change\":\"added\",\"emoji\":\"👍\",\"count\":1";
@@ -305,6 +318,7 @@ fn written() -> Vec<(String, String)> {
     let frames = [
         ("message", push(|out| event::write_message(out, place(2, 1), text))),
         ("message: a reply that mentions and is silent", push(|out| event::write_message(out, place(3, 2), reply))),
+        ("message: with an attachment", push(|out| event::write_message(out, place(13, 4), file))),
         ("edited", push(|out| event::write_amended(out, place(4, 2), amended("edited", 2, Some("alice"), edit)))),
         (
             "deleted: by the app's server",

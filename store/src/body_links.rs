@@ -1,14 +1,14 @@
-//! Large bodies as the faces hand them out: found for who may see them, read part by part, and under links that end.
+//! Large bodies and attachments as the faces hand them out: found for who may see them, read part by part, and under links that end.
 
 use crate::Store;
 use crate::entity::large_body;
-use crate::log::upload;
+use crate::log::{attachment, upload};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::time::Duration;
-use tokenim_domain::id::{AppId, OrgId, UploadId};
-use tokenim_domain::log::AppRef;
+use tokenim_domain::id::{AppId, AttachmentId, OrgId, UploadId};
+use tokenim_domain::log::{AppRef, Attachment, AttachmentQuery, FileName, MediaType};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::secret::{mac, mac_matches};
 use tokenim_domain::{Code, Error, Result};
@@ -26,6 +26,17 @@ pub struct LargeBody {
     pub object: UploadId,
     /// Bytes of the whole.
     pub bytes: i64,
+}
+
+/// An attachment that somebody may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Where its bytes are.
+    pub body: LargeBody,
+    /// Its name.
+    pub name: FileName,
+    /// What it says it is.
+    pub content_type: MediaType,
 }
 
 /// A link that needs no credential.
@@ -72,27 +83,52 @@ impl Store {
         Ok(BodyLink::Ours(URL_SAFE_NO_PAD.encode(link)))
     }
 
-    /// What a link of ours leads to.
+    /// The attachment of a message that a viewer may see; without a viewer the app's server asks.
+    ///
+    /// Errors: `not_found`; `unavailable`, `overloaded`.
+    pub async fn find_attachment(&self, query: &AttachmentQuery) -> Result<File> {
+        let Attachment { id, name, content_type, bytes, .. } = attachment::find_of(self, query).await?;
+        Ok(File { body: LargeBody { app: query.app, object: UploadId(id.0), bytes }, name, content_type })
+    }
+
+    /// The attachment that a link of ours leads to. Errors: as [`Store::find_linked_body`].
+    pub async fn find_linked_attachment(&self, link: &str) -> Result<File> {
+        let (app, object) = self.open_link(link)?;
+        let row = attachment::find_row(&self.log_readers, app, AttachmentId(object.0)).await?.ok_or_else(no_link)?;
+        let body = LargeBody { app, object, bytes: row.bytes };
+        let (name, content_type) = (FileName::trusted(&row.name), MediaType::trusted(&row.content_type));
+        Ok(File { body, name, content_type })
+    }
+
+    /// The body that a link of ours leads to.
     ///
     /// Errors: `not_found` for one that was altered, has ended, or whose body is gone; `unavailable`, `overloaded`.
     pub async fn find_linked_body(&self, link: &str) -> Result<LargeBody> {
-        let none = || Error::new(Code::NotFound).says("the link is not one of ours, or has ended");
-        let link = URL_SAFE_NO_PAD.decode(link).map_err(|_| none())?;
-        let (said, tag) = link.split_at_checked(SAID_BYTES).ok_or_else(none)?;
-        if !mac_matches(self.master.link_key(), said, tag) {
-            return Err(none());
-        }
-        let id = |at: usize| Uuid::from_slice(&said[at..at + 16]).map_err(Error::internal);
-        let (app, object) = (AppRef { org: OrgId(id(0)?), app: AppId(id(16)?) }, UploadId(id(32)?));
-        let ends_ms = i64::from_be_bytes(said[48..].try_into().map_err(Error::internal)?);
-        if ends_ms <= self.clock.now_ms() {
-            return Err(none());
-        }
+        let (app, object) = self.open_link(link)?;
         let found = large_body::Entity::find()
             .filter(large_body::Column::AppId.eq(app.app))
             .filter(large_body::Column::Object.eq(object))
             .filter(large_body::Column::DroppedMs.is_null());
-        let row = found.one(&self.log_readers).await.map_err(crate::fault::query)?.ok_or_else(none)?;
+        let row = found.one(&self.log_readers).await.map_err(crate::fault::query)?.ok_or_else(no_link)?;
         Ok(LargeBody { app, object, bytes: row.bytes })
     }
+
+    /// What a link of ours says. Errors: `not_found` for one that was altered, or has ended.
+    fn open_link(&self, link: &str) -> Result<(AppRef, UploadId)> {
+        let link = URL_SAFE_NO_PAD.decode(link).map_err(|_| no_link())?;
+        let (said, tag) = link.split_at_checked(SAID_BYTES).ok_or_else(no_link)?;
+        if !mac_matches(self.master.link_key(), said, tag) {
+            return Err(no_link());
+        }
+        let id = |at: usize| Uuid::from_slice(&said[at..at + 16]).map_err(Error::internal);
+        let ends_ms = i64::from_be_bytes(said[48..].try_into().map_err(Error::internal)?);
+        if ends_ms <= self.clock.now_ms() {
+            return Err(no_link());
+        }
+        Ok((AppRef { org: OrgId(id(0)?), app: AppId(id(16)?) }, UploadId(id(32)?)))
+    }
+}
+
+fn no_link() -> Error {
+    Error::new(Code::NotFound).says("the link is not one of ours, or has ended")
 }

@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod app;
 pub mod app_origin;
 pub mod app_user;
+pub mod attachment;
 pub mod audit_event;
 pub mod audit_head;
 pub mod change;
@@ -28,6 +29,7 @@ pub mod member;
 pub mod member_ban;
 pub mod member_before;
 pub mod message;
+pub mod message_attachment;
 pub mod message_state;
 pub mod node;
 pub mod node_heartbeat;
@@ -54,6 +56,7 @@ pub mod user_block;
 mod prelude {
     pub use sea_orm::entity::prelude::*;
     pub use tokenim_domain::id::{
-        AccountId, AnnouncementId, AppId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId, UploadId,
+        AccountId, AnnouncementId, AppId, AttachmentId, InvitationId, JobId, KeyId, MessageId, OrgId, SessionId,
+        UploadId,
     };
 }

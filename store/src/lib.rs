@@ -57,7 +57,7 @@ pub use apps::{App, AppChange};
 pub use audit::{AUDIT_PAGE_MAX, AuditEvent, AuditQuery, AuditVerdict};
 pub use backlog::Backlog;
 pub use backup::{Contents, backup};
-pub use body_links::{BodyLink, LargeBody};
+pub use body_links::{BodyLink, File, LargeBody};
 pub use console::{ConsoleSession, Membership, NewConsoleSession};
 pub use desk::{DeadJob, Totals};
 pub use found::{FoundedOrg, NewOrg, SIGNING_SECRET_CHARS, SignedUpOrg};
@@ -84,7 +84,7 @@ pub use scope::OrgScope;
 pub use signing_keys::{NewMaterial, NewSigningKey, SigningKeyView};
 pub use terms::{ORIGINS_MAX, QuotaState};
 pub use totp::TotpSeed;
-pub use uploads::{GRACE_MS, UPLOAD_MS_MAX};
+pub use uploads::{GRACE_MS, UNSENT_MS_MAX, UPLOAD_MS_MAX};
 pub use usage::{UsageHour, UsageHours};
 pub use used::UsedKey;
 

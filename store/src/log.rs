@@ -2,6 +2,7 @@
 
 mod amend;
 mod append;
+pub(crate) mod attachment;
 mod change;
 mod changed;
 mod contact;

@@ -6,7 +6,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Name;
 use object_store::signer::Signer;
-use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, RetryConfig};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +18,18 @@ use tokenim_domain::{Code, Error, Result};
 const S3_RETRIES_MAX: usize = 3;
 /// … and how long in all.
 const S3_RETRY_WAIT: Duration = Duration::from_secs(20);
+
+/// Milliseconds after which a file that a write left half done is no write under way: an S3 put, or a folder's, takes less.
+const STAGED_MS: i64 = 10 * 60_000;
+
+/// What an object is handed out as, where its service does that itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Label {
+    /// Its `Content-Type`.
+    pub(crate) content_type: String,
+    /// Its `Content-Disposition`.
+    pub(crate) disposition: String,
+}
 
 /// Where an S3-compatible service is, and who we are to it.
 #[derive(Debug, Clone)]
@@ -90,6 +102,29 @@ impl Objects {
         self.store()?.put(&Name::from(name), bytes.into()).await.map(drop).map_err(unavailable)
     }
 
+    /// Keeps bytes under a name, and what they are handed out as; a folder hands nothing out. Errors: `unavailable`.
+    pub(crate) async fn put_labelled(&self, name: &str, bytes: Vec<u8>, label: Option<Label>) -> Result<()> {
+        let (Place::S3(store), Some(label)) = (&self.0, label) else { return self.put(name, bytes).await };
+        let attributes = Attributes::from_iter([
+            (Attribute::ContentType, label.content_type),
+            (Attribute::ContentDisposition, label.disposition),
+        ]);
+        let (name, options) = (Name::from(name), PutOptions { attributes, ..PutOptions::default() });
+        store.put_opts(&name, bytes.into(), options).await.map(drop).map_err(unavailable)
+    }
+
+    /// Deletes what writes of a process that died left half done: a folder's files of two parts, name and number, that nobody reads. A
+    /// bucket keeps none. `now_ms` is in milliseconds since 1970.
+    ///
+    /// Errors: `unavailable`.
+    pub(crate) async fn delete_staged(&self, now_ms: i64) -> Result<()> {
+        let Place::Folder { folder, .. } = &self.0 else { return Ok(()) };
+        let folder = folder.clone();
+        let swept = tokio::task::spawn_blocking(move || delete_staged(&folder, now_ms));
+        let failed = |error| Error::new(Code::Unavailable).because(error);
+        swept.await.map_err(Error::internal)?.map_err(failed)
+    }
+
     /// The bytes of a name, or a part of them; `None` where there is no such object. Errors: `unavailable`.
     pub(crate) async fn get(&self, name: &str, part: Option<Range<u64>>) -> Result<Option<Vec<u8>>> {
         let (store, name) = (self.store()?, Name::from(name));
@@ -139,6 +174,32 @@ impl Objects {
     }
 }
 
+/// Deletes staged files of a folder, and of those in it, that are older than [`STAGED_MS`].
+fn delete_staged(folder: &std::path::Path, now_ms: i64) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            delete_staged(&path, now_ms)?;
+        } else if is_staged(&entry.file_name().to_string_lossy()) {
+            let changed = entry.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            if i64::try_from(changed.as_millis()).unwrap_or(i64::MAX) < now_ms - STAGED_MS {
+                std::fs::remove_file(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Our names hold no `#`: what is written there has the name, `#` and a number until it is whole.
+fn is_staged(name: &str) -> bool {
+    name.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
 fn unavailable(error: object_store::Error) -> Error {
     Error::new(Code::Unavailable).because(error)
 }
@@ -166,6 +227,25 @@ mod tests {
         objects.delete("a/b/1").await.unwrap();
         assert!(objects.list("a/b").await.unwrap().is_empty());
         assert_eq!(objects.link("a/b/1", Duration::from_secs(1)).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_half_written_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::folder(folder.path().join("objects"));
+        objects.delete_staged(i64::MAX).await.unwrap();
+        objects.put("a/b/1", vec![1]).await.unwrap();
+        for name in ["a/b/2#1", "a/b/1#17", "a/b/x#y"] {
+            std::fs::write(folder.path().join("objects").join(name), [2]).unwrap();
+        }
+        let written = std::fs::metadata(folder.path().join("objects/a/b/2#1")).unwrap().modified().unwrap();
+        let written = written.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+        objects.delete_staged(written + STAGED_MS - 60_000).await.unwrap();
+        let count = || std::fs::read_dir(folder.path().join("objects/a/b")).unwrap().count();
+        assert_eq!(count(), 4, "a write that is under way is left alone");
+        objects.delete_staged(written + STAGED_MS + 60_000).await.unwrap();
+        assert_eq!(count(), 2);
+        assert_eq!(objects.get("a/b/1", None).await.unwrap().unwrap(), [1]);
     }
 
     #[tokio::test]

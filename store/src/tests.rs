@@ -4,6 +4,7 @@ mod account;
 mod actors;
 mod announcements;
 mod append;
+mod attachments;
 mod audit;
 mod catalogue;
 mod change;

@@ -86,3 +86,41 @@ def test_a_bucket_keeps_a_body_links_to_it_and_loses_its_chunks(server, bucket):
     assert gone.value.code == 404
     # Its bytes are deleted after a grace of two minutes, which the store's tests skip with a clock of their own.
     assert SECRET not in server.tail()
+
+
+def upload_file(server, content, **fields):
+    """An attachment of alice's that is whole."""
+    new = {"purpose": "attachment", "sender": "alice", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), **fields}
+    path = f"/v1/uploads/{json.loads(call(server, 'POST', '/v1/uploads', new))['upload']}"
+    for index in range(-(-len(content) // CHUNK)):
+        call(server, "PUT", f"{path}/chunks/{index}", {"data": base64.b64encode(content[index * CHUNK:(index + 1) * CHUNK]).decode()})
+    return json.loads(call(server, "POST", f"{path}/commit", {}))["attachment"]
+
+
+def test_a_bucket_keeps_an_attachment_and_hands_it_out_to_be_saved(server, bucket):
+    content = bytes(range(256)) * 200
+    call(server, "POST", "/v1/conversations", {"kind": "group", "id": "c2", "members": ["alice", "bob"]})
+    types = {"image/png": "image/png", "image/svg+xml": "application/octet-stream", "text/html": "application/octet-stream"}
+    for number, (told, served) in enumerate(types.items()):
+        file = upload_file(server, content, client_msg_id=f"f{number}", name="图 1.png", content_type=told)
+        assert (file["name"], file["content_type"], file["bytes"]) == ("图 1.png", told, len(content))
+        message = {"sender": "alice", "client_msg_id": f"a{number}", "kind": "file", "body": {}, "attachments": [file["id"]]}
+        seq = json.loads(call(server, "POST", "/v1/conversations/c2/messages", message))["seq"]
+        item, = json.loads(call(server, "GET", f"/v1/conversations/c2/messages?after={seq - 1}"))["items"]
+        assert item["attachments"] == [file]
+        path = f"/v1/conversations/c2/messages/{seq}/attachments/{file['id']}"
+        assert call(server, "GET", path) == content
+        link = json.loads(call(server, "POST", f"{path}/link", {"for_s": 60}))["url"]
+        assert link.startswith(bucket.endpoint) and SECRET not in link
+        request = urllib.request.Request(link, headers={"range": "bytes=1000-1009"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert (answer.status, answer.read()) == (206, content[1000:1010])
+        with urllib.request.urlopen(link, timeout=30) as answer:
+            assert answer.read() == content
+            assert answer.headers["content-type"] == served
+            assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%E5%9B%BE%201.png"
+        call(server, "DELETE", f"/v1/conversations/c2/messages/{seq}")
+        with pytest.raises(urllib.error.HTTPError) as gone:
+            call(server, "GET", path)
+        assert gone.value.code == 404
+    assert SECRET not in server.tail()

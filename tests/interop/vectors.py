@@ -16,7 +16,7 @@ SHORT = {
 }
 # What differs from run to run, as the vectors have it.
 MASKS = (
-    (r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", "2026-01-01T00:00:00.000Z"), (r"^(msg|conv|upl)_[0-9a-z]{26}$", r"\1_00000000000000000000000000"),
+    (r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", "2026-01-01T00:00:00.000Z"), (r"^(msg|conv|upl|att)_[0-9a-z]{26}$", r"\1_00000000000000000000000000"),
     (r"^tims_.*$", "tims_0"), (r"^\d{13}:", "1767225600000:"))
 
 

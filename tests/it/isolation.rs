@@ -35,6 +35,7 @@ pub struct Ids {
     pub kid: String,
     pub email: String,
     pub upload: String,
+    pub attachment: String,
 }
 
 /// Two orgs, and what B looked like before A tried anything.
@@ -71,6 +72,7 @@ impl Orgs {
             kid: server.other.signing.kid.clone(),
             email: server.other.email.clone(),
             upload: String::new(),
+            attachment: String::new(),
         };
         let mut nothing = Ids {
             conversation: "of-z-1".into(),
@@ -89,6 +91,7 @@ impl Orgs {
             kid: like(&server.other.signing.kid),
             email: "zoe@example.com".into(),
             upload: String::new(),
+            attachment: String::new(),
         };
         for (at, id) in [&foreign.conversation, &foreign.fresh].into_iter().enumerate() {
             b.post("/v1/conversations", &json!({"kind": "group", "id": id, "name": "canary-name", "members": ["alice", foreign.user, "canary-user"]})).await.ok();
@@ -99,6 +102,8 @@ impl Orgs {
             "bytes": 5, "sha256": "0".repeat(64)});
         foreign.upload = of_b.ok("chunk.begin", body).await["upload"].as_str().unwrap().to_owned();
         nothing.upload = like(&foreign.upload);
+        foreign.attachment = attach(&mut of_b, &foreign.conversation).await;
+        nothing.attachment = like(&foreign.attachment);
         for ids in [&foreign, &nothing] {
             a.create_group(&ids.own, &["alice", "bob"]).await;
         }
@@ -124,6 +129,20 @@ impl Orgs {
         let (b, manager) = (self.server.rest_as(&self.server.other.key), self.server.rest_as(&self.manager));
         assert_eq!(snapshot(&b, &manager, &self.foreign).await, self.before, "A changed something of B");
     }
+}
+
+/// A message of seq 3 that carries a file; the file's id.
+async fn attach(client: &mut Client, conversation: &str) -> String {
+    let sha256 = tokenim_domain::log::Digest::of(b"canary").to_string();
+    let begin = json!({"purpose": "attachment", "client_msg_id": "canary-file", "name": "canary.txt",
+        "content_type": "text/plain", "bytes": 6, "sha256": sha256});
+    let upload = client.ok("chunk.begin", begin).await["upload"].take();
+    client.ok("chunk.put", json!({"upload": upload, "index": 0, "data": "Y2FuYXJ5"})).await;
+    let file = client.ok("chunk.commit", json!({"upload": upload})).await["attachment"]["id"].take();
+    let message = json!({"conversation": conversation, "client_msg_id": "canary-carries", "kind": "json", "body": 1,
+        "attachments": [file]});
+    client.ok("send", message).await;
+    file.as_str().unwrap().to_owned()
 }
 
 /// Another id of the same length.
@@ -184,7 +203,16 @@ pub fn masked(text: &str, ids: &Ids) -> String {
         out = out.replace(&format!("\"expires_in_s\":{left_s}"), "\"expires_in_s\":~");
     }
     let own = [&ids.conversation, &ids.fresh, &ids.own, &ids.user, &ids.client_msg_id, &ids.kid, &ids.email];
-    let rest = [&ids.org, &ids.app, &ids.management_key, &ids.key, &ids.account, &ids.invitation, &ids.upload];
+    let rest = [
+        &ids.org,
+        &ids.app,
+        &ids.management_key,
+        &ids.key,
+        &ids.account,
+        &ids.invitation,
+        &ids.upload,
+        &ids.attachment,
+    ];
     for id in own.into_iter().chain(rest) {
         out = out.replace(id.as_str(), "#");
     }

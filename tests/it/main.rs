@@ -4,6 +4,7 @@
 mod account;
 mod announcements;
 mod api;
+mod attachments;
 mod backup;
 mod bench;
 mod bodies;

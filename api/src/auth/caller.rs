@@ -64,6 +64,24 @@ impl Caller {
         }
     }
 
+    /// Asks that it may do something that belongs to no conversation yet.
+    ///
+    /// Errors: `forbidden`.
+    pub(crate) fn allow_anywhere(&self, cap: Cap) -> Result<()> {
+        match self {
+            Caller::User(identity) => identity.allow_anywhere(cap),
+            Caller::Server(_) => Ok(()),
+        }
+    }
+
+    /// Whether it sees all that its user sees.
+    pub(crate) fn sees_all(&self) -> bool {
+        match self {
+            Caller::User(identity) => identity.caps.is_none(),
+            Caller::Server(_) => true,
+        }
+    }
+
     /// Whether it may see presence.
     ///
     /// Errors: `forbidden`.

@@ -13,7 +13,12 @@ fn json() -> Value {
 
 /// The content type of a success.
 fn form(path: &str) -> &'static str {
-    if path == "/v1/stream" { "text/event-stream" } else { "application/json" }
+    let is_file = path.starts_with("/v1/attachments/") || path.ends_with("/attachments/{attachment}");
+    match path {
+        "/v1/stream" => "text/event-stream",
+        _ if is_file => "application/octet-stream",
+        _ => "application/json",
+    }
 }
 
 #[test]

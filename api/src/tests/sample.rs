@@ -33,6 +33,19 @@ pub(super) async fn sample(house: &House, spec: &RouteSpec) -> (String, Value) {
         }
         (Verb::Post, "/v1/uploads/{id}/commit") => with_id(uploaded(house, "commit").await),
         (Verb::Delete, "/v1/uploads/{id}") => (with_id(begun(house, "abort").await).0, Value::Null),
+        (verb, path) if path.contains("/attachments/{attachment}") => {
+            let (seq, file) = carrying(house).await;
+            let body = if verb == Verb::Post { json!({}) } else { Value::Null };
+            let path = of_group(Value::Null).0.replace("{seq}", &seq.to_string());
+            (path.replace("{attachment}", &file), body)
+        }
+        (Verb::Get, "/v1/attachments/{link}") => {
+            let (seq, file) = carrying(house).await;
+            let path = format!("/v1/conversations/c1/messages/{seq}/attachments/{file}/link");
+            let url = house.post(house.key(), &path, json!({})).await.json["url"].take();
+            let (_, link) = url.as_str().unwrap().rsplit_once('/').unwrap();
+            (spec.path.replace("{link}", link), Value::Null)
+        }
         (verb, path) if path.contains("/messages/{seq}/body") => {
             let seq = large(house).await.to_string();
             let body = if verb == Verb::Post { json!({}) } else { Value::Null };
@@ -296,6 +309,26 @@ pub(super) fn is_managed(spec: &RouteSpec) -> bool {
 fn new_body(id: &str) -> Value {
     let sha256 = tokenim_domain::secret::hex(&sha256(br#"{"n":1}"#));
     json!({"conversation": "c1", "sender": "alice", "client_msg_id": id, "kind": "json", "bytes": 7, "sha256": sha256})
+}
+
+/// A message of alice's that carries a file: its seq, and the file's id.
+async fn carrying(house: &House) -> (i64, String) {
+    let mut new = new_body("file");
+    for field in ["conversation", "kind"] {
+        new.as_object_mut().unwrap().remove(field);
+    }
+    for (field, value) in [("purpose", "attachment"), ("name", "a.txt"), ("content_type", "text/plain")] {
+        new[field] = value.into();
+    }
+    let upload = house.post(house.key(), "/v1/uploads", new).await.json["upload"].take();
+    let path = format!("/v1/uploads/{}", upload.as_str().unwrap());
+    let data = json!({"data": "eyJuIjoxfQ=="});
+    house.call(house.key(), Verb::Put.method(), &format!("{path}/chunks/0"), data).await;
+    let committed = house.post(house.key(), &format!("{path}/commit"), json!({})).await;
+    let file = committed.json["attachment"]["id"].as_str().unwrap_or_else(|| panic!("{committed:?}")).to_owned();
+    let message = json!({"sender": "alice", "client_msg_id": "file", "kind": "json", "body": 1, "attachments": [file]});
+    let sent = house.post(house.key(), "/v1/conversations/c1/messages", message).await;
+    (sent.json["seq"].as_i64().unwrap_or_else(|| panic!("{sent:?}")), file)
 }
 
 async fn begun(house: &House, id: &str) -> String {

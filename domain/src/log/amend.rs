@@ -1,6 +1,6 @@
 //! What happens to a message after it was stored: edits, deletion, reactions, pins, the end of a live one. Each is a sequenced event of its own.
 
-use super::{AppRef, Credential, Event, Large, Piece};
+use super::{AppRef, Attached, Credential, Event, Large, Piece};
 use crate::error::{Error, Result};
 use crate::meter::units;
 use crate::name::{ClientMsgId, Conversation, User};
@@ -23,6 +23,8 @@ pub struct About {
     pub live: bool,
     /// Its content, where that came in chunks: its `body` is empty then.
     pub large: Option<Large>,
+    /// The files it carries.
+    pub attached: Attached,
 }
 
 impl About {

@@ -1,6 +1,6 @@
-//! Bodies that come in chunks: what is asked of them, what is kept, what comes back.
+//! Bodies and attachments that come in chunks: what is asked of them, what is kept, what comes back.
 
-use super::{About, AppRef, Credential, Draft};
+use super::{About, AppRef, Attachment, Credential, Draft, FileName, MediaType};
 use crate::error::{Error, Result};
 use crate::id::UploadId;
 use crate::name::{ClientMsgId, Conversation, User};
@@ -53,19 +53,36 @@ pub struct Large {
     pub sha256: Digest,
 }
 
-/// A body that is to come.
+/// What bytes are to become that come in chunks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// The body of one message.
+    Body {
+        /// Where to; who says it must be a member.
+        conversation: Conversation,
+        /// Content kind.
+        kind: ContentKind,
+    },
+    /// A file that messages carry.
+    Attachment {
+        /// Its name.
+        name: FileName,
+        /// What it says it is.
+        content_type: MediaType,
+    },
+}
+
+/// A body or an attachment that is to come.
 #[derive(Debug, Clone)]
 pub struct NewUpload {
     /// The app.
     pub app: AppRef,
-    /// Where to.
-    pub conversation: Conversation,
-    /// Who says it; must be a member.
+    /// Who says it.
     pub sender: User,
-    /// The sender's id of the message.
+    /// The sender's id of the message; of an attachment its own, which no message shares.
     pub client_msg_id: ClientMsgId,
-    /// Content kind.
-    pub kind: ContentKind,
+    /// What it is to become.
+    pub purpose: Purpose,
     /// Bytes of the whole.
     pub bytes: i64,
     /// SHA-256 of the whole.
@@ -126,13 +143,22 @@ pub struct Upload {
     pub chunks: i64,
     /// Runs of chunks that are missing, first and last of each.
     pub missing: Vec<(i64, i64)>,
-    /// Whether it is a message already.
+    /// Whether it is a message, or an attachment, already.
     pub is_committed: bool,
+}
+
+/// What was checked.
+#[derive(Debug, Clone)]
+pub enum Sealed {
+    /// A body, to be sent.
+    Body(SealedBody),
+    /// An attachment, to be named by messages.
+    Attachment(Attachment),
 }
 
 /// A body that was checked: what its message says, and where.
 #[derive(Debug, Clone)]
-pub struct Sealed {
+pub struct SealedBody {
     /// The app.
     pub app: AppRef,
     /// Where to.
@@ -147,7 +173,7 @@ pub struct Sealed {
     pub large: Large,
 }
 
-impl Sealed {
+impl SealedBody {
     /// The message, not sent yet.
     #[must_use]
     pub fn draft(self, about: About, credential: Credential) -> Draft {

@@ -2,9 +2,11 @@
 
 use super::Call;
 use crate::live::What;
-use tokenim_domain::log::{About, Draft, Mentions, MessageLog, Write};
+use std::borrow::Cow;
+use tokenim_domain::log::{About, Attached, Draft, Mentions, MessageLog, Write};
 use tokenim_domain::name::{ClientMsgId, Conversation};
 use tokenim_domain::plan::quota::Allowance;
+use tokenim_domain::token::Identity;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result, content, sabotage};
 use tokenim_protocol::command::{Mentions as Mentioned, Send};
@@ -39,7 +41,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         prev,
         kind,
         body: send.body.get().into(),
-        about: about(send.reply_to, &send.mentions, send.silent)?,
+        about: about(&call.session.identity, &send.attachments, send.reply_to, &send.mentions, send.silent)?,
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))
@@ -54,15 +56,26 @@ pub(super) fn mentions(named: &Option<Mentioned<'_>>) -> Result<Option<Mentions>
     }
 }
 
-/// What a message says beside its content. Errors: `invalid_field`, `limit_reached` at `mentions`.
-pub(super) fn about(reply_to: Option<i64>, named: &Option<Mentioned<'_>>, silent: bool) -> Result<About> {
-    Ok(About { reply_to, mentions: mentions(named)?, silent, ..About::default() })
+/// What a message says beside its content. Errors: `invalid_field`, `limit_reached` at `mentions` or `attachments`.
+pub(super) fn about(
+    who: &Identity,
+    files: &[Cow<'_, str>],
+    reply_to: Option<i64>,
+    named: &Option<Mentioned<'_>>,
+    silent: bool,
+) -> Result<About> {
+    let attached = Attached::of(files.iter().map(AsRef::as_ref), who.caps.is_none())?;
+    Ok(About { reply_to, mentions: mentions(named)?, silent, attached, ..About::default() })
 }
 
 /// A field that changes what a message means is refused rather than dropped without a word.
 fn refuse_unsupported(send: &Send<'_>) -> Result<()> {
-    let fields =
-        [("reply_to", send.reply_to.is_some()), ("mentions", send.mentions.is_some()), ("silent", send.silent)];
+    let fields = [
+        ("reply_to", send.reply_to.is_some()),
+        ("mentions", send.mentions.is_some()),
+        ("silent", send.silent),
+        ("attachments", !send.attachments.is_empty()),
+    ];
     match fields.into_iter().find(|(_, used)| send.ephemeral && *used) {
         Some((field, _)) => {
             Err(Error::new(Code::NotSupported).says("an ephemeral message carries no such field").at(field))

@@ -1,10 +1,39 @@
-//! Fields of the commands of large bodies.
+//! Fields of the commands of large bodies and attachments.
 
 use super::Mentions;
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// Fields of `chunk.begin`.
+/// What `chunk.begin` is for, which decides what else it takes.
+#[derive(Debug, Deserialize)]
+pub struct ChunkPurpose<'a> {
+    /// `body`, when absent too, or `attachment`.
+    #[serde(borrow)]
+    pub purpose: Option<Cow<'a, str>>,
+}
+
+/// Fields of `chunk.begin` for an attachment.
+#[derive(Debug, Deserialize)]
+pub struct AttachmentBegin<'a> {
+    /// The sender's id of the attachment, which no message shares: a repeat goes on with what has begun.
+    #[serde(borrow)]
+    pub client_msg_id: Cow<'a, str>,
+    /// Name of the file.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// Type and subtype, as `image/png`.
+    #[serde(borrow)]
+    pub content_type: Cow<'a, str>,
+    /// Bytes of the whole.
+    pub bytes: i64,
+    /// SHA-256 of the whole, 64 hexadecimal digits.
+    #[serde(borrow)]
+    pub sha256: Cow<'a, str>,
+    /// Bytes of each chunk but the last; the largest allowed when absent.
+    pub chunk_bytes: Option<i64>,
+}
+
+/// Fields of `chunk.begin` for a body.
 #[derive(Debug, Deserialize)]
 pub struct ChunkBegin<'a> {
     /// Id of the conversation.
@@ -52,6 +81,9 @@ pub struct ChunkCommit<'a> {
     /// Asks for no attention: no push to a sleeping device.
     #[serde(default)]
     pub silent: bool,
+    /// Files it carries, by their ids.
+    #[serde(borrow, default)]
+    pub attachments: Vec<Cow<'a, str>>,
 }
 
 /// Fields of `chunk.abort`.

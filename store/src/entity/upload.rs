@@ -1,4 +1,4 @@
-//! A body that comes in chunks, until a day after it began.
+//! A body or an attachment that comes in chunks, until a day after it began.
 
 use super::prelude::*;
 
@@ -10,9 +10,10 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UploadId,
     pub user: String,
-    pub conversation_id: String,
+    pub conversation_id: Option<String>,
     pub client_msg_id: String,
     pub kind: String,
+    pub name: Option<String>,
     pub bytes: i64,
     pub sha256: Vec<u8>,
     pub chunk_bytes: i64,

@@ -2,7 +2,7 @@
 
 use super::append::{Batch, Head};
 use super::send::{conflict, same_json};
-use super::{allowed, live as stored, member_role, range, row, upload};
+use super::{allowed, attachment, live as stored, member_role, range, row, upload};
 use crate::{fault, sql};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use std::collections::HashMap;
@@ -245,6 +245,7 @@ async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState, live_size: 
             run(DELETE, vec![event.seq.into(), event.at_ms.into()]).await?;
             run(ERASE, vec![]).await?;
             run(upload::DROP_BODY, vec![batch.now_ms.into()]).await?;
+            attachment::release(batch, &at).await?;
             run(ERASE_WORDS, vec![row::EDITED.into(), row::REACTION.into(), row::ENDED.into()]).await?;
             run(DROP_REACTIONS, vec![]).await?;
             if live_size.is_some() { stored::forget(batch, &at, None).await } else { Ok(()) }

@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::id::MessageId;
 use tokenim_domain::log::{
-    About, AppRef, Digest, Emoji, Event, EventBody, Large, Mark, Mentions, MessageAct, MessageState, Piece, Reaction,
+    About, AppRef, Attached, Attachment, Digest, Emoji, Event, EventBody, FileName, Large, Mark, MediaType, Mentions,
+    MessageAct, MessageState, Piece, Reaction,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
@@ -194,7 +195,7 @@ fn act_of(event_type: i64, kind: &str, body: String) -> Option<MessageAct> {
 /// What a message says beside its content and whom it replies to, which has a column of its own.
 fn about_json(about: &About) -> Option<String> {
     let mentions = match &about.mentions {
-        None if !about.silent && !about.live && about.large.is_none() => return None,
+        None if !about.silent && !about.live && about.large.is_none() && about.attached.count() == 0 => return None,
         None => serde_json::Value::Null,
         Some(Mentions::Everyone) => json!("*"),
         Some(Mentions::Users(users)) => json!(users.iter().map(User::as_str).collect::<Vec<_>>()),
@@ -206,7 +207,29 @@ fn about_json(about: &About) -> Option<String> {
     if let Some(large) = &about.large {
         said["large"] = json!([large.upload.to_string(), large.bytes, large.sha256.to_string()]);
     }
+    if about.attached.count() > 0 {
+        said["attachments"] = about.attached.kept().iter().map(file_json).collect();
+    }
     Some(said.to_string())
+}
+
+/// A file of a message under the names that the wire has, so that it takes as many bytes here as there.
+fn file_json(file: &Attachment) -> Json {
+    json!({
+        "id": file.id.to_string(), "name": file.name.as_str(), "content_type": file.content_type.as_str(),
+        "bytes": file.bytes, "sha256": file.sha256.to_string(),
+    })
+}
+
+fn file_of(said: &Json) -> Option<Attachment> {
+    let text = |name: &str| said[name].as_str();
+    Some(Attachment {
+        id: text("id")?.parse().ok()?,
+        name: FileName::trusted(text("name")?),
+        content_type: MediaType::trusted(text("content_type")?),
+        bytes: said["bytes"].as_i64()?,
+        sha256: Digest::parse(text("sha256")?).ok()?,
+    })
 }
 
 pub(super) fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<About> {
@@ -223,7 +246,9 @@ pub(super) fn about_of(reply_to: Option<i64>, text: Option<&str>) -> Result<Abou
         Json::Null => None,
         large => Some(large_of(large).ok_or_else(unreadable)?),
     };
-    Ok(About { reply_to, mentions, silent: said["silent"] == true, live: said["live"] == true, large })
+    let files = said["attachments"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let attached = Attached::Kept(files.map(file_of).collect::<Option<_>>().ok_or_else(unreadable)?);
+    Ok(About { reply_to, mentions, silent: said["silent"] == true, live: said["live"] == true, large, attached })
 }
 
 fn large_of(said: &Json) -> Option<Large> {

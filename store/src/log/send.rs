@@ -2,13 +2,13 @@
 
 use super::append::{Batch, Head, Key, Placed};
 use super::found::{First, Found};
-use super::{postgres, sqlite, upload};
+use super::{attachment, postgres, sqlite, upload};
 use crate::{fault, sql};
 use sea_orm::DbBackend;
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::limits::LIVE_MESSAGES_MAX;
-use tokenim_domain::log::{About, Draft, EventBody, Outcome, Sent};
+use tokenim_domain::log::{About, Attached, Draft, EventBody, Outcome, Sent};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result, group, sabotage};
 
@@ -33,6 +33,7 @@ pub(super) async fn send(batch: &Batch<'_>, drafts: Vec<Draft>, has_room: bool) 
         batch.write(&run.placed, &run.heads).await?;
         count_replies(batch, &run.placed).await?;
         upload::keep(batch, &run.placed).await?;
+        attachment::keep(batch, &run.placed).await?;
     }
     Ok(outcomes)
 }
@@ -63,7 +64,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
-    async fn one(&mut self, draft: Draft, found: Found) -> Result<Result<Sent>> {
+    async fn one(&mut self, mut draft: Draft, found: Found) -> Result<Result<Sent>> {
         let Some(head) = found.head else { return Ok(Err(Code::NotFound.into())) };
         if let Some(first) = self.first_result(&draft, found.first)?.filter(|_| !sabotage::is("no_dedup")) {
             return Ok(first);
@@ -87,6 +88,10 @@ impl Run<'_> {
             && !upload::is_open(&self.batch.tx, draft.app, large).await?
         {
             return Ok(Err(upload::gone()));
+        }
+        match attachment::find(self.batch, &draft).await? {
+            Ok(files) => draft.about.attached = Attached::Kept(files),
+            Err(error) => return Ok(Err(error)),
         }
         if let Err(error) = self.take(&draft) {
             return Ok(Err(error));
@@ -193,10 +198,10 @@ pub(super) fn conflict() -> Error {
     Error::new(Code::Conflict).says("this client_msg_id was used for something else")
 }
 
-/// Whether a draft says what is stored: large bodies by their digests, others as JSON.
+/// Whether a draft says what is stored: large bodies by their digests, others as JSON, files by their ids.
 fn same_content((body, about): (&str, &About), draft: &Draft) -> bool {
     match (&about.large, &draft.about.large) {
-        _ if about.live != draft.about.live => false,
+        _ if about.live != draft.about.live || about.attached.ids() != draft.about.attached.ids() => false,
         (Some(stored), Some(new)) => stored.sha256 == new.sha256,
         (None, None) => same_json(body, &draft.body),
         (Some(_), None) | (None, Some(_)) => false,

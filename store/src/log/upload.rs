@@ -1,20 +1,21 @@
-//! Bodies that come in chunks. A chunk is an object of its own until the whole is checked; then the body is one object, and its
-//! message an ordinary write of a batch.
+//! Bodies and attachments that come in chunks. A chunk is an object of its own until the whole is checked; then the whole is one
+//! object. The message of a body is an ordinary write of a batch; an attachment is committed here.
 
 use super::append::{Batch, Placed};
-use super::{range, speech};
+use super::{attachment, range, speech};
 use crate::entity::{large_body, upload};
-use crate::objects::Objects;
+use crate::objects::{Label, Objects};
 use crate::sql::{self, Text};
 use crate::{Store, fault};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokenim_domain::id::{AppId, UploadId};
 use tokenim_domain::log::{
-    AppRef, BodyPart, BodyQuery, Digest, EventBody, Large, NewUpload, Sealed, Upload, UploadRef,
+    AppRef, BodyPart, BodyQuery, Digest, EventBody, FileName, Large, MediaType, NewUpload, Purpose, Sealed, SealedBody,
+    Upload, UploadRef,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::ContentKind;
@@ -29,9 +30,9 @@ pub(crate) const SEAL_WAIT: Duration = Duration::from_secs(60);
 
 /// Chunks come.
 pub(crate) const OPEN: &str = "open";
-/// It is a message; its chunks are still there.
+/// It is a message, or an attachment; its chunks are still there.
 pub(crate) const COMMITTED: &str = "committed";
-/// It is a message, and its chunks are gone.
+/// It is one, and its chunks are gone.
 pub(crate) const CLEARED: &str = "cleared";
 /// It was given up.
 pub(crate) const DROPPED: &str = "dropped";
@@ -41,7 +42,7 @@ pub(crate) fn chunks_name(app: AppId, id: UploadId) -> String {
     format!("uploads/{}/{}", app.0.simple(), id.0.simple())
 }
 
-/// Where a body is that was checked.
+/// Where a body or an attachment is that was checked.
 pub(crate) fn body_name(app: AppId, id: UploadId) -> String {
     format!("bodies/{}/{}", app.0.simple(), id.0.simple())
 }
@@ -51,25 +52,43 @@ pub(super) fn gone() -> Error {
     Error::new(Code::NotFound).says("no such upload, or it was given up").at("upload")
 }
 
-/// Begins a body, or goes on with the one of the same sender and id.
+/// Begins a body or an attachment, or goes on with the one of the same sender and id.
 pub(super) async fn begin(store: &Store, new: &NewUpload) -> Result<Upload> {
     if let Some(row) = find_same(&store.log_readers, new).await? {
         return resume(store, new, row).await;
     }
-    speech::check(&store.log_readers, new.app, &new.conversation, &new.sender, store.clock.now_ms()).await?;
+    if let Purpose::Body { conversation, .. } = &new.purpose {
+        speech::check(&store.log_readers, new.app, conversation, &new.sender, store.clock.now_ms()).await?;
+    }
+    let tx = sql::begin(&store.log_writer).await?;
+    // Of a user's that begin at once one is counted after the other, and of two with one id the first has it.
+    if let DbBackend::Postgres = tx.get_database_backend() {
+        let whose = format!("upload|{}|{}", new.app.app, new.sender);
+        sql::rows(&tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [whose.into()]).await?;
+    }
+    let row = match find_same(&tx, new).await? {
+        Some(row) => row,
+        None => insert(store, &tx, new).await?,
+    };
+    sql::commit(tx).await?;
+    resume(store, new, row).await
+}
+
+async fn insert(store: &Store, tx: &DatabaseTransaction, new: &NewUpload) -> Result<upload::Model> {
     let open = upload::Entity::find()
         .filter(upload::Column::AppId.eq(new.app.app))
         .filter(upload::Column::User.eq(new.sender.as_str()))
         .filter(upload::Column::State.eq(OPEN));
-    let open = open.count(&store.log_readers).await.map_err(fault::query)? as i64;
-    NewUpload::admit(open)?;
+    NewUpload::admit(open.count(tx).await.map_err(fault::query)? as i64)?;
+    let (conversation, kind, name) = columns(&new.purpose);
     let row = upload::Model {
         app_id: new.app.app,
         id: UploadId::new(&*store.clock, &*store.rng),
         user: new.sender.as_str().to_owned(),
-        conversation_id: new.conversation.as_str().to_owned(),
+        conversation_id: conversation.map(str::to_owned),
         client_msg_id: new.client_msg_id.as_str().to_owned(),
-        kind: new.kind.as_str().to_owned(),
+        kind: kind.to_owned(),
+        name: name.map(str::to_owned),
         bytes: new.bytes,
         sha256: new.sha256.0.to_vec(),
         chunk_bytes: new.chunk_bytes,
@@ -77,26 +96,34 @@ pub(super) async fn begin(store: &Store, new: &NewUpload) -> Result<Upload> {
         created_ms: store.clock.now_ms(),
         dropped_ms: None,
     };
-    let insert = upload::Entity::insert(row.into_active_model());
-    let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
-    insert.exec_without_returning(&store.log_writer).await.map_err(fault::query)?;
-    // Of two that begin at once the first has it.
-    let row = find_same(&store.log_writer, new).await?.ok_or_else(|| Error::internal("an upload that is not there"))?;
-    resume(store, new, row).await
+    sql::insert(tx, row.clone()).await.map(|()| row)
+}
+
+/// Conversation, kind and name of a row.
+fn columns(purpose: &Purpose) -> (Option<&str>, &str, Option<&str>) {
+    match purpose {
+        Purpose::Body { conversation, kind } => (Some(conversation.as_str()), kind.as_str(), None),
+        Purpose::Attachment { name, content_type } => (None, content_type.as_str(), Some(name.as_str())),
+    }
 }
 
 async fn find_same(on: &impl ConnectionTrait, new: &NewUpload) -> Result<Option<upload::Model>> {
+    let of = match &new.purpose {
+        Purpose::Body { conversation, .. } => upload::Column::ConversationId.eq(conversation.as_str()),
+        Purpose::Attachment { .. } => upload::Column::ConversationId.is_null(),
+    };
     let found = upload::Entity::find()
         .filter(upload::Column::AppId.eq(new.app.app))
         .filter(upload::Column::User.eq(new.sender.as_str()))
-        .filter(upload::Column::ConversationId.eq(new.conversation.as_str()))
+        .filter(of)
         .filter(upload::Column::ClientMsgId.eq(new.client_msg_id.as_str()))
         .filter(upload::Column::State.ne(DROPPED));
     found.one(on).await.map_err(fault::query)
 }
 
 async fn resume(store: &Store, new: &NewUpload, row: upload::Model) -> Result<Upload> {
-    let same = (&*row.kind, row.bytes, &*row.sha256) == (new.kind.as_str(), new.bytes, &new.sha256.0[..]);
+    let (_, kind, name) = columns(&new.purpose);
+    let same = (&*row.kind, row.name.as_deref(), row.bytes, &*row.sha256) == (kind, name, new.bytes, &new.sha256.0[..]);
     if same { progress(&store.objects, &row).await } else { Err(super::send::conflict()) }
 }
 
@@ -159,25 +186,45 @@ pub(super) async fn put(store: &Store, at: &UploadRef, index: i64, data: Vec<u8>
     store.objects.put(&format!("{}/{index}", chunks_name(row.app_id, row.id)), data).await
 }
 
-/// Checks a body and keeps it as one object. Of one that is a message already there is nothing to check: the log answers.
+/// Checks what has come and keeps it as one object; an attachment is committed then. Of what is committed already there is nothing
+/// to check: the log answers for a body.
 pub(super) async fn seal(store: &Store, at: &UploadRef) -> Result<Sealed> {
     let row = load(store, at).await?;
-    let sealed = sealed(at.app, &row)?;
-    if row.state != OPEN {
-        return Ok(sealed);
+    if row.state == OPEN {
+        keep_whole(store, at, &row).await?;
     }
+    match &row.conversation_id {
+        Some(conversation) => sealed(at.app, &row, conversation).map(Sealed::Body),
+        None => attachment::commit(store, at.app, &row).await.map(Sealed::Attachment),
+    }
+}
+
+async fn keep_whole(store: &Store, at: &UploadRef, row: &upload::Model) -> Result<()> {
+    let (sha256, (kind, label)) = (digest(row)?, nature(row)?);
     let keep = async {
         let _permit = store.seals.acquire().await.map_err(Error::internal)?;
-        let Some(body) = gather(&store.objects, &row).await? else { return Ok(false) };
-        let body = check(body, sealed.kind, sealed.large.sha256).await?;
-        store.objects.put(&body_name(row.app_id, row.id), body).await.map(|()| true)
+        let Some(body) = gather(&store.objects, row).await? else { return Ok(false) };
+        let body = check(body, kind, sha256).await?;
+        store.objects.put_labelled(&body_name(row.app_id, row.id), body, label).await.map(|()| true)
     };
     let kept = tokio::time::timeout(SEAL_WAIT, keep).await.map_err(|_| Error::new(Code::Unavailable))??;
     // Another commit may have been first, and its chunks are gone by now.
     if !kept && load(store, at).await?.state == OPEN {
         return Err(Code::UploadIncomplete.into());
     }
-    Ok(sealed)
+    Ok(())
+}
+
+/// The content kind of a body, which its shape is checked by, or what an attachment is handed out as.
+fn nature(row: &upload::Model) -> Result<(Option<ContentKind>, Option<Label>)> {
+    match &row.name {
+        None => Ok((Some(ContentKind::find(&row.kind).ok_or_else(unreadable)?), None)),
+        Some(name) => {
+            let (name, content_type) = (FileName::trusted(name), MediaType::trusted(&row.kind));
+            let label = Label { content_type: content_type.served().to_owned(), disposition: name.disposition() };
+            Ok((None, Some(label)))
+        }
+    }
 }
 
 /// The whole body; `None` where a chunk is missing.
@@ -196,30 +243,38 @@ async fn gather(objects: &Objects, row: &upload::Model) -> Result<Option<Vec<u8>
     Ok(Some(body))
 }
 
-/// Checks a body's sum and shape off the loop.
-async fn check(body: Vec<u8>, kind: ContentKind, sha256: Digest) -> Result<Vec<u8>> {
+/// Checks a sum, and the shape of a body, off the loop.
+async fn check(body: Vec<u8>, kind: Option<ContentKind>, sha256: Digest) -> Result<Vec<u8>> {
     let check = move || {
         if Digest::of(&body) != sha256 {
             return Err(Code::ChecksumMismatch.into());
         }
-        let text = std::str::from_utf8(&body).map_err(|_| Error::invalid("body", "the body is not UTF-8"))?;
-        content::check_body(kind, text)?;
+        if let Some(kind) = kind {
+            let text = std::str::from_utf8(&body).map_err(|_| Error::invalid("body", "the body is not UTF-8"))?;
+            content::check_body(kind, text)?;
+        }
         Ok(body)
     };
     tokio::task::spawn_blocking(check).await.map_err(Error::internal)?
 }
 
-fn sealed(app: AppRef, row: &upload::Model) -> Result<Sealed> {
-    let unreadable = || Error::internal("an upload row that cannot be read");
-    let sha256 = row.sha256.as_slice().try_into().map_err(|_| unreadable())?;
-    Ok(Sealed {
+fn sealed(app: AppRef, row: &upload::Model, conversation: &str) -> Result<SealedBody> {
+    Ok(SealedBody {
         app,
-        conversation: Conversation::trusted(&row.conversation_id),
+        conversation: Conversation::trusted(conversation),
         sender: User::trusted(&row.user),
         client_msg_id: ClientMsgId::trusted(&row.client_msg_id),
         kind: ContentKind::find(&row.kind).ok_or_else(unreadable)?,
-        large: Large { upload: row.id, bytes: row.bytes, sha256: Digest(sha256) },
+        large: Large { upload: row.id, bytes: row.bytes, sha256: digest(row)? },
     })
+}
+
+fn digest(row: &upload::Model) -> Result<Digest> {
+    row.sha256.as_slice().try_into().map(Digest).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::internal("an upload row that cannot be read")
 }
 
 /// Gives a body up; its objects are deleted later.
@@ -233,7 +288,7 @@ pub(super) async fn give_up(store: &Store, at: &UploadRef) -> Result<()> {
         .filter(upload::Column::State.eq(OPEN));
     let dropped = dropped.exec(&store.log_writer).await.map_err(fault::query)?;
     if dropped.rows_affected == 0 {
-        return Err(Error::new(Code::Conflict).says("the body is a message already; delete that").at("upload"));
+        return Err(Error::new(Code::Conflict).says("it is committed already; delete the message").at("upload"));
     }
     Ok(())
 }

@@ -3,12 +3,12 @@
 use super::catalogue;
 use super::world::{START_MS, World};
 use crate::entity::{
-    account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, audit_event, audit_head, change,
-    console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation, job, join_request,
-    large_body, live_message, live_piece, mail_link, management_key, member, member_ban, member_before, message,
-    message_state, node, node_heartbeat, node_minute, operator_key, org, org_idempotency, org_member, plan,
-    plan_version, presence, reaction, receipt_tally, recovery_code, signing_key, stored_hour, subscription, upload,
-    usage_append, usage_bucket, usage_receive, user_block,
+    account, announcement, announcement_dismissal, api_key, app, app_origin, app_user, attachment, audit_event,
+    audit_head, change, console_session, conversation, device_cursor, entitlement, form_nonce, idempotency, invitation,
+    job, join_request, large_body, live_message, live_piece, mail_link, management_key, member, member_ban,
+    member_before, message, message_attachment, message_state, node, node_heartbeat, node_minute, operator_key, org,
+    org_idempotency, org_member, plan, plan_version, presence, reaction, receipt_tally, recovery_code, signing_key,
+    stored_hour, subscription, upload, usage_append, usage_bucket, usage_receive, user_block,
 };
 use crate::{NewConsoleSession, sql};
 use sea_orm::{EntityTrait, IdenStatic, Iterable};
@@ -121,6 +121,8 @@ async fn filled() -> World {
     world.store.save_node_minute(&super::minutes::minute(&world, START_MS, 1)).await.unwrap();
     insert_rows(&world).await;
     super::uploads::send_large(&world, "alice", "large", br#"{"n":1}"#).await.unwrap();
+    let file = super::attachments::upload_file(&world, "alice", "f1", b"x").await.unwrap();
+    world.commit_one(Write::Send(super::attachments::naming(&world, "c1", "alice", "file", &[file.id]))).await.unwrap();
     let row = stored_hour::Model { app_id: world.app().app, hour_ms: 1, bytes: 1, rule_version: 1, roll: None };
     sql::insert(&world.all(), row).await.unwrap();
     let mail = Mail { to: "ada@example.com".into(), language: "en".into(), matter: Matter::Test };
@@ -254,6 +256,7 @@ async fn every_entity_is_its_table() {
         check(&world, app::Entity).await,
         check(&world, app_origin::Entity).await,
         check(&world, app_user::Entity).await,
+        check(&world, attachment::Entity).await,
         check(&world, audit_event::Entity).await,
         check(&world, audit_head::Entity).await,
         check(&world, change::Entity).await,
@@ -275,6 +278,7 @@ async fn every_entity_is_its_table() {
         check(&world, member_ban::Entity).await,
         check(&world, member_before::Entity).await,
         check(&world, message::Entity).await,
+        check(&world, message_attachment::Entity).await,
         check(&world, message_state::Entity).await,
         check(&world, node::Entity).await,
         check(&world, node_heartbeat::Entity).await,

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tokenim_domain::limits::{CHUNK_BYTES_MIN, OPEN_UPLOADS_MAX};
 use tokenim_domain::log::{
-    About, BodyQuery, Credential, Digest, EventBody, MessageAct, MessageLog, NewUpload, Outcome, Sent, Upload,
-    UploadRef, Write,
+    About, BodyQuery, Credential, Digest, EventBody, MessageAct, MessageLog, NewUpload, Outcome, Purpose, Sealed, Sent,
+    Upload, UploadRef, Write,
 };
 use tokenim_domain::meter::{HOUR_MS, Meter};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
@@ -23,22 +23,21 @@ fn body(bytes: usize) -> Vec<u8> {
 fn new_upload(world: &World, sender: &str, id: &str, body: &[u8]) -> NewUpload {
     NewUpload {
         app: world.app(),
-        conversation: Conversation::trusted("c1"),
         sender: User::trusted(sender),
         client_msg_id: ClientMsgId::trusted(id),
-        kind: ContentKind::Json,
+        purpose: Purpose::Body { conversation: Conversation::trusted("c1"), kind: ContentKind::Json },
         bytes: body.len() as i64,
         sha256: Digest::of(body),
         chunk_bytes: CHUNK_BYTES_MIN,
     }
 }
 
-fn at(world: &World, user: &str, upload: &Upload) -> UploadRef {
+pub fn at(world: &World, user: &str, upload: &Upload) -> UploadRef {
     UploadRef { app: world.app(), id: upload.id, user: Some(User::trusted(user)) }
 }
 
 /// Puts what is missing.
-async fn put_missing(world: &World, user: &str, upload: &Upload, body: &[u8]) {
+pub async fn put_missing(world: &World, user: &str, upload: &Upload, body: &[u8]) {
     for (first, last) in &upload.missing {
         for index in *first..=*last {
             let from = (index * upload.chunk_bytes) as usize;
@@ -50,7 +49,10 @@ async fn put_missing(world: &World, user: &str, upload: &Upload, body: &[u8]) {
 
 async fn draft(world: &World, at: UploadRef) -> Result<Write> {
     let credential = Credential { key: world.founded.signing.id, label: None };
-    Ok(Write::Send(world.store.seal_upload(at).await?.draft(About::default(), credential)))
+    match world.store.seal_upload(at).await? {
+        Sealed::Body(body) => Ok(Write::Send(body.draft(About::default(), credential))),
+        Sealed::Attachment(file) => panic!("{file:?}"),
+    }
 }
 
 /// A whole large message.
@@ -76,7 +78,7 @@ async fn read(world: &World, viewer: &str, seq: i64, offset: i64, limit: i64) ->
 }
 
 /// Files in the folder of objects.
-fn objects(world: &World) -> Vec<PathBuf> {
+pub fn objects(world: &World) -> Vec<PathBuf> {
     fn below(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();

@@ -204,6 +204,7 @@ async fn a_stranger_cannot_tell_a_conversation_from_nothing() {
     for fields in [
         r#""send":{"conversation":"X","client_msg_id":"m","kind":"text","body":{"text":"x"}}"#,
         r#""send":{"conversation":"X","client_msg_id":"before","kind":"text","body":{"text":"x"}}"#,
+        r#""send":{"conversation":"X","client_msg_id":"m","kind":"text","body":{"text":"x"},"attachments":["att_00000000000000000000000000"]}"#,
         r#""history":{"conversation":"X","after":0}"#,
         r#""read":{"conversation":"X","seq":1}"#,
         r#""received":{"conversation":"X","seq":1000}"#,

@@ -7,7 +7,7 @@ use tokenim_protocol::command::Command;
 
 /// The fields of a command that name something by these ids. The match has no `_`: a new command needs a line here.
 fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
-    let Ids { conversation, fresh, own, user, client_msg_id, upload, .. } = ids;
+    let Ids { conversation, fresh, own, user, client_msg_id, upload, attachment, .. } = ids;
     let send = |conversation: &str, prev: Option<&str>| json!({"conversation": conversation, "client_msg_id": client_msg_id, "kind": "text", "body": {"text": "x"}, "prev": prev});
     match command {
         Command::Connect => vec![
@@ -21,6 +21,8 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             send(conversation, Some(client_msg_id)),
             send(own, Some(client_msg_id)),
             send(own, None),
+            json!({"conversation": own, "client_msg_id": "carries", "kind": "json", "body": 1, "attachments": [attachment]}),
+            json!({"conversation": conversation, "client_msg_id": "carries", "kind": "json", "body": 1, "attachments": [attachment]}),
             json!({"conversation": conversation, "client_msg_id": client_msg_id, "kind": "text", "body": {"text": "x"}, "ephemeral": true}),
         ],
         Command::History => vec![
@@ -117,7 +119,11 @@ fn cases(command: Command, ids: &Ids, orgs: &Orgs) -> Vec<Value> {
             json!({"conversation": conversation, "client_msg_id": client_msg_id, "kind": "json", "bytes": 5, "sha256": "0".repeat(64)}),
         ],
         Command::ChunkPut => vec![json!({"upload": upload, "index": 0, "data": "e30xMjM="})],
-        Command::ChunkCommit => vec![json!({"upload": upload}), json!({"upload": upload, "reply_to": 2})],
+        Command::ChunkCommit => vec![
+            json!({"upload": upload}),
+            json!({"upload": upload, "reply_to": 2}),
+            json!({"upload": upload, "attachments": [attachment]}),
+        ],
         Command::ChunkAbort => vec![json!({"upload": upload})],
         Command::BodyGet => {
             vec![json!({"conversation": conversation, "seq": 2}), json!({"conversation": own, "seq": 2, "offset": 1})]

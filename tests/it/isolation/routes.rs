@@ -15,6 +15,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
     let of_app = route.path.replace("{app}", app);
     let message =
         |sender: &str| json!({"sender": sender, "client_msg_id": client_msg_id, "kind": "text", "body": {"text": "x"}});
+    let carrying = |file: &str| json!({"sender": "alice", "client_msg_id": "carries", "kind": "json", "body": 1, "attachments": [file]});
     match (route.verb, route.path) {
         (Verb::Post, "/v1/tokens") => vec![
             (of(""), Some(json!({"user": user}))),
@@ -34,6 +35,8 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
             (of(conversation), Some(message(user))),
             (of(own), Some(message(user))),
             (of(own), Some(message("alice"))),
+            (of(own), Some(carrying(&ids.attachment))),
+            (of(conversation), Some(carrying(&ids.attachment))),
         ],
         (Verb::Get, "/v1/conversations/{id}/messages/{seq}" | "/v1/conversations/{id}/messages/{seq}/reactions") => {
             get(&[of(conversation).replace("{seq}", "2"), of(conversation).replace("{seq}", "99")])
@@ -265,6 +268,15 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<(String, Option<Value>)> {
                 (of(own).replace("{seq}", "2"), Some(json!({}))),
             ]
         }
+        (Verb::Get, "/v1/conversations/{id}/messages/{seq}/attachments/{attachment}") => {
+            let path = |id: &str, seq: &str| of(id).replace("{seq}", seq).replace("{attachment}", &ids.attachment);
+            get(&[path(conversation, "3"), path(own, "3"), path(own, "2")])
+        }
+        (Verb::Post, "/v1/conversations/{id}/messages/{seq}/attachments/{attachment}/link") => {
+            let path = |id: &str| of(id).replace("{seq}", "3").replace("{attachment}", &ids.attachment);
+            vec![(path(conversation), Some(json!({}))), (path(own), Some(json!({})))]
+        }
+        (Verb::Get, "/v1/attachments/{link}") => get(&[route.path.replace("{link}", &ids.attachment)]),
         (Verb::Get, "/v1/bodies/{link}") => get(&[route.path.replace("{link}", &ids.upload)]),
         (verb, path) => panic!("{verb:?} {path} has no case in this table"),
     }
@@ -406,7 +418,7 @@ async fn an_idempotency_key_used_by_another_org_is_free() {
 async fn figures_are_of_the_own_app_only() {
     let orgs = Orgs::new().await;
     let (a, b) = (orgs.server.rest(), orgs.server.rest_as(&orgs.server.other.key));
-    assert_eq!((a.units().await, b.units().await), (0, 2));
+    assert_eq!((a.units().await, b.units().await), (0, 3));
     let _online =
         crate::support::Client::connect(&orgs.server, &crate::support::token::user_token(&orgs.server.other, "alice"))
             .await;
@@ -414,6 +426,6 @@ async fn figures_are_of_the_own_app_only() {
     let (ours, theirs) = (stats(a).await, stats(b).await);
     assert_eq!(
         (&ours["connections"], &theirs["connections"], &ours["msg_sent"], &theirs["msg_sent"]),
-        (&json!(0), &json!(1), &json!(0), &json!(2))
+        (&json!(0), &json!(1), &json!(0), &json!(3))
     );
 }
