@@ -3,6 +3,8 @@
 use super::uploads::{at, objects, put_missing};
 use super::world::{World, sent};
 use crate::{BodyLink, GRACE_MS, UNSENT_MS_MAX, UPLOAD_MS_MAX};
+use futures_util::future::join_all;
+use std::slice::from_ref;
 use std::time::Duration;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::AttachmentId;
@@ -85,11 +87,11 @@ async fn a_file_travels_with_its_message_and_reads_back_to_the_byte() {
     let done: Vec<_> = world.commit(vec![Write::Send(draft.clone()), Write::Send(draft.clone())]).await;
     let done: Vec<_> = done.into_iter().map(sent).collect();
     assert_eq!((done[0].seq, done[1].seq, done[0].billed, units), (2, 2, 1, 1), "its bytes are no units");
-    assert_eq!(carried(&done[0].event.as_ref().unwrap().body), [file.clone()], "what is told at once");
+    assert_eq!(carried(&done[0].event.as_ref().unwrap().body), from_ref(&file), "what is told at once");
     let edit = MessageAct::Edit { kind: ContentKind::Json, body: "7".into() };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, edit))).await.unwrap();
     let world = world.reopen().await;
-    assert_eq!(carried(&world.log("c1").await.events[1].body), [file.clone()], "what is read later, edited or not");
+    assert_eq!(carried(&world.log("c1").await.events[1].body), from_ref(&file), "what is read later, edited or not");
     let again = sent(world.commit_one(Write::Send(draft)).await);
     assert_eq!((again.seq, again.event.is_none()), (2, true));
     let other = world.commit_one(Write::Send(world.draft("c1", "alice", "m1"))).await;
@@ -270,11 +272,11 @@ async fn of_uploads_that_begin_at_once_no_more_are_open_than_may_be() {
     let content = bytes(10);
     let begins = (0..2 * OPEN_UPLOADS_MAX).map(|number| {
         let (store, new) = (world.store.clone(), new_file(&world, "alice", &format!("f{number}"), &content));
-        tokio::spawn(async move { store.begin_upload(new).await })
+        async move { store.begin_upload(new).await }
     });
     let mut begun = 0;
-    for begin in begins.collect::<Vec<_>>() {
-        match begin.await.unwrap() {
+    for begin in join_all(begins).await {
+        match begin {
             Ok(_) => begun += 1,
             Err(error) => assert_eq!(error.facts.unwrap().feature, Some("open_uploads")),
         }
@@ -282,10 +284,10 @@ async fn of_uploads_that_begin_at_once_no_more_are_open_than_may_be() {
     assert_eq!(begun, OPEN_UPLOADS_MAX);
     let twice = [0, 1].map(|_| {
         let (store, new) = (world.store.clone(), new_file(&world, "bob", "same", &content));
-        tokio::spawn(async move { store.begin_upload(new).await.unwrap().id })
+        async move { store.begin_upload(new).await.unwrap().id }
     });
-    let [one, two] = twice;
-    assert_eq!(one.await.unwrap(), two.await.unwrap());
+    let ids = join_all(twice).await;
+    assert_eq!(ids[0], ids[1]);
 }
 
 #[tokio::test]
