@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 #[schema(as = Event)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes in the OpenAPI document what the gateway writes")]
+#[expect(clippy::large_enum_variant, reason = "no value of it is ever made")]
 pub(crate) enum EventSchema {
     /// A message.
     Message(MessageSchema),

@@ -272,7 +272,7 @@ pub(crate) async fn commit(api: web::Data<Api>, path: web::Path<String>, post: P
     .await
 }
 
-/// Gives up what is not committed.
+/// Gives up what is not committed, or an attachment that is not sent.
 #[utoipa::path(delete, path = "/v1/uploads/{id}", params(("id" = String, Path, description = "Id of the upload.")), responses((status = 200, body = Empty, description = "It is given up.")))]
 pub(crate) async fn abort(
     api: web::Data<Api>,

@@ -179,7 +179,9 @@ pub trait MessageLog: Send + Sync + 'static {
         no_large_bodies()
     }
 
-    /// Gives a body up that is not committed. Errors: `not_found`; `conflict` for one that is a message.
+    /// Gives up what is not committed, or an attachment that is not sent.
+    ///
+    /// Errors: `not_found`; `conflict` for what is a message, or carried by one.
     fn drop_upload(&self, _at: UploadRef) -> impl Future<Output = Result<()>> + Send {
         no_large_bodies()
     }

@@ -41,6 +41,8 @@ CREATE TABLE attachment (
     dropped_ms BIGINT,
     PRIMARY KEY (app_id, id)
 );
+CREATE INDEX attachment_unsent_of ON attachment (app_id, "user") WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+-- What a sweep asks for, of every app.
 CREATE INDEX attachment_unsent ON attachment (created_ms) WHERE sent_ms IS NULL AND dropped_ms IS NULL;
 CREATE INDEX attachment_dropped ON attachment (dropped_ms) WHERE dropped_ms IS NOT NULL;
 

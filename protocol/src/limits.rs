@@ -112,6 +112,8 @@ pub const LARGE_BODY_BYTES_MAX: i64 = 64 * 1024 * 1024;
 pub const OPEN_UPLOADS_MAX: i64 = 16;
 /// Files that one message carries; each is looked up in its commit and told with every reading of it.
 pub const ATTACHMENTS_MAX: usize = 16;
+/// Files of one user that are whole and that no message carries yet: they cost room and count no unit.
+pub const UNSENT_ATTACHMENTS_MAX: i64 = 64;
 /// Bytes of the name of a file: what file systems take.
 pub const ATTACHMENT_NAME_BYTES_MAX: usize = 255;
 /// Bytes of a file's type: the two names of RFC 6838 at their longest, and the stroke.

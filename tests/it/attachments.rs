@@ -332,3 +332,21 @@ async fn the_bytes_of_a_deleted_app_can_be_read_no_more() {
     answer(manager.request(Method::DELETE, &path)).await.ok();
     until(async || (reqwest::get(&link).await.unwrap().status() == 403).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_not_sent_is_given_up_by_its_uploader() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let (mut alice, mut bob) = (server.connect("alice").await, server.connect("bob").await);
+    let file = upload(&mut alice, begin("f1", b"x"), b"x").await;
+    let begun = alice.ok("chunk.begin", begin("f1", b"x")).await;
+    assert_eq!(begun["committed"], true);
+    let id = json!({"upload": begun["upload"]});
+    assert_eq!(bob.refused("chunk.abort", id.clone()).await["code"], "not_found");
+    alice.ok("chunk.abort", id).await;
+    assert_eq!(alice.refused("send", carrying("c1", "m1", &[&file])).await["code"], "not_found");
+    let again = upload(&mut alice, begin("f1", b"x"), b"x").await;
+    alice.ok("send", carrying("c1", "m1", &[&again])).await;
+    let begun = alice.ok("chunk.begin", begin("f1", b"x")).await;
+    assert_eq!(alice.refused("chunk.abort", json!({"upload": begun["upload"]})).await["code"], "conflict");
+}

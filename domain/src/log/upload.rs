@@ -8,7 +8,9 @@ use crate::plan::quota::Allowance;
 use crate::role::ContentKind;
 use std::fmt;
 use tokenim_protocol::Code;
-use tokenim_protocol::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, LARGE_BODY_BYTES_MAX, OPEN_UPLOADS_MAX};
+use tokenim_protocol::limits::{
+    CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, LARGE_BODY_BYTES_MAX, OPEN_UPLOADS_MAX, UNSENT_ATTACHMENTS_MAX,
+};
 use tokenim_protocol::reply::Facts;
 
 /// A SHA-256.
@@ -109,6 +111,18 @@ impl NewUpload {
         let (limit, used) = (Some(OPEN_UPLOADS_MAX), Some(open));
         let facts = Facts { feature: Some("open_uploads"), limit, used, ..Facts::default() };
         let wrong = format!("a user has at most {OPEN_UPLOADS_MAX} open uploads; commit or abort one");
+        Err(Error::new(Code::LimitReached).says(wrong).with(facts))
+    }
+
+    /// Whether a user with so many attachments that it has not sent may begin another. Errors: `limit_reached`.
+    pub fn admit_unsent(unsent: i64) -> Result<()> {
+        if unsent < UNSENT_ATTACHMENTS_MAX {
+            return Ok(());
+        }
+        let (limit, used) = (Some(UNSENT_ATTACHMENTS_MAX), Some(unsent));
+        let facts = Facts { feature: Some("unsent_attachments"), limit, used, ..Facts::default() };
+        let wrong =
+            format!("a user has at most {UNSENT_ATTACHMENTS_MAX} attachments it has not sent; send or abort one");
         Err(Error::new(Code::LimitReached).says(wrong).with(facts))
     }
 

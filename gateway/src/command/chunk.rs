@@ -105,7 +105,7 @@ pub fn commit<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     Ok(())
 }
 
-/// Gives a body or an attachment up.
+/// Gives up a body that is not committed, or an attachment that is not sent.
 pub fn abort<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: ChunkAbort<'_> = call.fields()?;
     let at = upload(call, &fields.upload)?;

@@ -7,11 +7,12 @@ use crate::entity::{attachment, message_attachment, upload};
 use crate::sql::{self, Text};
 use crate::{Store, fault};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, Value};
 use tokenim_domain::id::AttachmentId;
 use tokenim_domain::log::{
-    AppRef, Attached, Attachment, AttachmentQuery, Digest, Draft, EventBody, FileName, MediaType,
+    AppRef, Attached, Attachment, AttachmentQuery, Digest, Draft, EventBody, FileName, MediaType, UploadRef,
 };
+use tokenim_domain::name::User;
 use tokenim_domain::{Code, Error, Result};
 
 /// Commits a file whose object is there; a repeat is answered with what the first one made.
@@ -43,6 +44,27 @@ pub(super) async fn commit(store: &Store, app: AppRef, of: &upload::Model) -> Re
     let row = find_row(&tx, app, id).await?.ok_or_else(gone)?;
     sql::commit(tx).await?;
     of_row(row)
+}
+
+/// How many files of a user no message carries yet.
+pub(super) async fn count_unsent(on: &impl ConnectionTrait, app: AppRef, user: &User) -> Result<i64> {
+    let unsent = attachment::Entity::find()
+        .filter(attachment::Column::AppId.eq(app.app))
+        .filter(attachment::Column::User.eq(user.as_str()))
+        .filter(attachment::Column::SentMs.is_null())
+        .filter(attachment::Column::DroppedMs.is_null());
+    unsent.count(on).await.map(|count| count as i64).map_err(fault::query)
+}
+
+/// Drops a file that no message carries; whether there was one.
+pub(super) async fn drop_unsent(store: &Store, on: &impl ConnectionTrait, at: &UploadRef) -> Result<bool> {
+    let dropped = attachment::Entity::update_many()
+        .col_expr(attachment::Column::DroppedMs, Expr::value(store.clock.now_ms()))
+        .filter(attachment::Column::AppId.eq(at.app.app))
+        .filter(attachment::Column::Id.eq(AttachmentId(at.id.0)))
+        .filter(attachment::Column::SentMs.is_null())
+        .filter(attachment::Column::DroppedMs.is_null());
+    Ok(dropped.exec(on).await.map_err(fault::query)?.rows_affected > 0)
 }
 
 /// A file that was not dropped.

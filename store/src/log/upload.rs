@@ -80,6 +80,9 @@ async fn insert(store: &Store, tx: &DatabaseTransaction, new: &NewUpload) -> Res
         .filter(upload::Column::User.eq(new.sender.as_str()))
         .filter(upload::Column::State.eq(OPEN));
     NewUpload::admit(open.count(tx).await.map_err(fault::query)? as i64)?;
+    if let Purpose::Attachment { .. } = &new.purpose {
+        NewUpload::admit_unsent(attachment::count_unsent(tx, new.app, &new.sender).await?)?;
+    }
     let (conversation, kind, name) = columns(&new.purpose);
     let row = upload::Model {
         app_id: new.app.app,
@@ -277,20 +280,30 @@ fn unreadable() -> Error {
     Error::internal("an upload row that cannot be read")
 }
 
-/// Gives a body up; its objects are deleted later.
+/// Gives a body or an attachment up; its objects are deleted later.
 pub(super) async fn give_up(store: &Store, at: &UploadRef) -> Result<()> {
     let row = load(store, at).await?;
+    let tx = sql::begin(&store.log_writer).await?;
+    let mut dropped = drop_row(store, &tx, &row, &[OPEN]).await?;
+    if !dropped && row.conversation_id.is_none() && attachment::drop_unsent(store, &tx, at).await? {
+        dropped = drop_row(store, &tx, &row, &[COMMITTED, CLEARED]).await?;
+    }
+    if !dropped {
+        let wrong = "it is a message already, or carried by one; delete that";
+        return Err(Error::new(Code::Conflict).says(wrong).at("upload"));
+    }
+    sql::commit(tx).await
+}
+
+/// Marks the row of an upload in one of these states; whether it was in one.
+async fn drop_row(store: &Store, tx: &DatabaseTransaction, row: &upload::Model, states: &[&str]) -> Result<bool> {
     let dropped = upload::Entity::update_many()
         .col_expr(upload::Column::State, Expr::value(DROPPED))
         .col_expr(upload::Column::DroppedMs, Expr::value(store.clock.now_ms()))
         .filter(upload::Column::AppId.eq(row.app_id))
         .filter(upload::Column::Id.eq(row.id))
-        .filter(upload::Column::State.eq(OPEN));
-    let dropped = dropped.exec(&store.log_writer).await.map_err(fault::query)?;
-    if dropped.rows_affected == 0 {
-        return Err(Error::new(Code::Conflict).says("it is committed already; delete the message").at("upload"));
-    }
-    Ok(())
+        .filter(upload::Column::State.is_in(states.iter().copied()));
+    Ok(dropped.exec(tx).await.map_err(fault::query)?.rows_affected > 0)
 }
 
 const IS_OPEN: Text = Text {

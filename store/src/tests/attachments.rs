@@ -3,10 +3,12 @@
 use super::uploads::{at, objects, put_missing};
 use super::world::{World, sent};
 use crate::{BodyLink, GRACE_MS, UNSENT_MS_MAX, UPLOAD_MS_MAX};
+use futures_util::future::join_all;
+use std::slice::from_ref;
 use std::time::Duration;
 use tokenim_domain::actor::Actor;
 use tokenim_domain::id::AttachmentId;
-use tokenim_domain::limits::{CHUNK_BYTES_MIN, OPEN_UPLOADS_MAX};
+use tokenim_domain::limits::{CHUNK_BYTES_MIN, OPEN_UPLOADS_MAX, UNSENT_ATTACHMENTS_MAX};
 use tokenim_domain::log::{
     About, Attached, Attachment, AttachmentQuery, Digest, Draft, EventBody, FileName, MediaType, MessageAct,
     MessageLog, NewUpload, Outcome, Purpose, Sealed, Write,
@@ -85,11 +87,11 @@ async fn a_file_travels_with_its_message_and_reads_back_to_the_byte() {
     let done: Vec<_> = world.commit(vec![Write::Send(draft.clone()), Write::Send(draft.clone())]).await;
     let done: Vec<_> = done.into_iter().map(sent).collect();
     assert_eq!((done[0].seq, done[1].seq, done[0].billed, units), (2, 2, 1, 1), "its bytes are no units");
-    assert_eq!(carried(&done[0].event.as_ref().unwrap().body), [file.clone()], "what is told at once");
+    assert_eq!(carried(&done[0].event.as_ref().unwrap().body), from_ref(&file), "what is told at once");
     let edit = MessageAct::Edit { kind: ContentKind::Json, body: "7".into() };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, edit))).await.unwrap();
     let world = world.reopen().await;
-    assert_eq!(carried(&world.log("c1").await.events[1].body), [file.clone()], "what is read later, edited or not");
+    assert_eq!(carried(&world.log("c1").await.events[1].body), from_ref(&file), "what is read later, edited or not");
     let again = sent(world.commit_one(Write::Send(draft)).await);
     assert_eq!((again.seq, again.event.is_none()), (2, true));
     let other = world.commit_one(Write::Send(world.draft("c1", "alice", "m1"))).await;
@@ -213,12 +215,50 @@ async fn another_sum_is_no_file_and_other_fields_are_another() {
     assert_eq!(world.store.seal_upload(at(&world, "bob", &upload)).await.unwrap_err().code, Code::NotFound);
     put_missing(&world, "alice", &upload, &content).await;
     assert!(matches!(world.store.seal_upload(one.clone()).await.unwrap(), Sealed::Attachment(_)));
-    assert_eq!(world.store.drop_upload(one).await.unwrap_err().code, Code::Conflict);
     // The id of a message is none of a file, and the other way round.
     world.send("c1", "alice", "f1").await;
     let given_up = world.store.begin_upload(new_file(&world, "alice", "f2", &content)).await.unwrap();
     world.store.drop_upload(at(&world, "alice", &given_up)).await.unwrap();
     assert_eq!(world.store.seal_upload(at(&world, "alice", &given_up)).await.unwrap_err().code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_sent_can_be_given_up_and_begun_again() {
+    let world = World::with_group().await;
+    let content = bytes(5_000);
+    let file = upload_file(&world, "alice", "f1", &content).await.unwrap();
+    let upload = world.store.begin_upload(new_file(&world, "alice", "f1", &content)).await.unwrap();
+    world.store.sweep_uploads().await.unwrap();
+    assert!(upload.is_committed && objects(&world).len() == 1);
+    assert_eq!(world.store.drop_upload(at(&world, "bob", &upload)).await.unwrap_err().code, Code::NotFound);
+    world.store.drop_upload(at(&world, "alice", &upload)).await.unwrap();
+    assert_eq!(send(&world, "c1", "alice", "m1", &file).await.unwrap_err().code, Code::NotFound);
+    let again = upload_file(&world, "alice", "f1", &content).await.unwrap();
+    assert_ne!(again.id, file.id);
+    send(&world, "c1", "alice", "m1", &again).await.unwrap();
+    let upload = world.store.begin_upload(new_file(&world, "alice", "f1", &content)).await.unwrap();
+    let sent = world.store.drop_upload(at(&world, "alice", &upload)).await;
+    assert_eq!(sent.unwrap_err().code, Code::Conflict, "a message carries it");
+    world.store.sweep_uploads().await.unwrap();
+    world.clock.shift(GRACE_MS + 1);
+    world.store.sweep_uploads().await.unwrap();
+    assert_eq!((objects(&world).len(), world.number("SELECT count(*) FROM attachment").await), (1, 1));
+    assert!(world.store.find_attachment(&query(&world, Some("bob"), 2, &again)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_files_it_has_not_sent() {
+    let world = World::with_group().await;
+    let mut files = Vec::new();
+    for number in 0..UNSENT_ATTACHMENTS_MAX {
+        files.push(upload_file(&world, "alice", &format!("f{number}"), b"x").await.unwrap());
+    }
+    let error = upload_file(&world, "alice", "over", b"x").await.unwrap_err();
+    assert_eq!((error.code, error.facts.unwrap().feature), (Code::LimitReached, Some("unsent_attachments")));
+    super::uploads::send_large(&world, "alice", "m1", br#"{"n":1}"#).await.unwrap();
+    upload_file(&world, "bob", "f1", b"x").await.unwrap();
+    send(&world, "c1", "alice", "m2", &files[0]).await.unwrap();
+    upload_file(&world, "alice", "over", b"x").await.unwrap();
 }
 
 #[tokio::test]
@@ -270,11 +310,11 @@ async fn of_uploads_that_begin_at_once_no_more_are_open_than_may_be() {
     let content = bytes(10);
     let begins = (0..2 * OPEN_UPLOADS_MAX).map(|number| {
         let (store, new) = (world.store.clone(), new_file(&world, "alice", &format!("f{number}"), &content));
-        tokio::spawn(async move { store.begin_upload(new).await })
+        async move { store.begin_upload(new).await }
     });
     let mut begun = 0;
-    for begin in begins.collect::<Vec<_>>() {
-        match begin.await.unwrap() {
+    for begin in join_all(begins).await {
+        match begin {
             Ok(_) => begun += 1,
             Err(error) => assert_eq!(error.facts.unwrap().feature, Some("open_uploads")),
         }
@@ -282,10 +322,10 @@ async fn of_uploads_that_begin_at_once_no_more_are_open_than_may_be() {
     assert_eq!(begun, OPEN_UPLOADS_MAX);
     let twice = [0, 1].map(|_| {
         let (store, new) = (world.store.clone(), new_file(&world, "bob", "same", &content));
-        tokio::spawn(async move { store.begin_upload(new).await.unwrap().id })
+        async move { store.begin_upload(new).await.unwrap().id }
     });
-    let [one, two] = twice;
-    assert_eq!(one.await.unwrap(), two.await.unwrap());
+    let ids = join_all(twice).await;
+    assert_eq!(ids[0], ids[1]);
 }
 
 #[tokio::test]
