@@ -19,6 +19,7 @@ const ELSEWHERE: &[&str] = &[
     "next_cursor",
     "no_messagepack",
     "open_uploads",
+    "unsent_attachments",
     "request_id",
     "server_no_context_takeover",
     "tim_key",
