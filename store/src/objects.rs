@@ -176,23 +176,30 @@ impl Objects {
 
 /// Deletes staged files of a folder, and of those in it, that are older than [`STAGED_MS`].
 fn delete_staged(folder: &std::path::Path, now_ms: i64) -> std::io::Result<()> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
+    for entry in going_on(std::fs::read_dir(folder))?.into_iter().flatten() {
         let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
+        let path = entry.path();
+        let Some(kind) = going_on(entry.file_type())? else { continue };
         if kind.is_dir() {
             delete_staged(&path, now_ms)?;
-        } else if is_staged(&entry.file_name().to_string_lossy()) {
-            let changed = entry.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        } else if is_staged(&entry.file_name().to_string_lossy())
+            && let Some(about) = going_on(entry.metadata())?
+        {
+            let changed = about.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             if i64::try_from(changed.as_millis()).unwrap_or(i64::MAX) < now_ms - STAGED_MS {
-                std::fs::remove_file(&path)?;
+                going_on(std::fs::remove_file(&path))?;
             }
         }
     }
     Ok(())
+}
+
+/// What is not there any more was finished, or swept by another node, in this moment.
+fn going_on<T>(found: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// Our names hold no `#`: what is written there has the name, `#` and a number until it is whole.

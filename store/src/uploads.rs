@@ -28,7 +28,8 @@ INSERT INTO stored_hour (app_id, hour_ms, bytes, rule_version)
 SELECT app_id, $1, CAST(SUM(bytes) AS BIGINT), $2 FROM (
     SELECT app_id, bytes, created_ms, dropped_ms FROM large_body
     UNION ALL SELECT app_id, bytes, created_ms, dropped_ms FROM attachment) AS kept
-WHERE created_ms < $1 AND (dropped_ms IS NULL OR dropped_ms >= $1) GROUP BY app_id
+WHERE created_ms < $1 AND (dropped_ms IS NULL OR dropped_ms >= $1)
+AND NOT EXISTS (SELECT 1 FROM app a WHERE a.id = kept.app_id AND a.deleted_ms < $1) GROUP BY app_id
 ON CONFLICT (app_id, hour_ms) DO NOTHING";
 
 /// What an app held that was deleted; of other things it has, bytes alone cost room.
@@ -121,7 +122,9 @@ impl Store {
             let cleared = upload::Entity::update_many()
                 .col_expr(upload::Column::State, Expr::value(CLEARED))
                 .filter(upload::Column::AppId.eq(row.app_id))
-                .filter(upload::Column::Id.eq(row.id));
+                .filter(upload::Column::Id.eq(row.id))
+                // An attachment may have been given up meanwhile.
+                .filter(upload::Column::State.eq(COMMITTED));
             cleared.exec(&self.writer.within(Fence::Worker)).await.map(drop).map_err(fault::query)
         };
         self.sweep(found, done).await

@@ -100,10 +100,11 @@ impl MediaType {
     /// The type it is handed out under: its own where no browser runs what is in it, else one that is only saved.
     #[must_use]
     pub fn served(&self) -> &str {
-        let is_picture = self.0.starts_with("image/") && !self.0.contains("svg") && !self.0.contains("xml");
-        let is_sound = self.0.starts_with("audio/") || self.0.starts_with("video/");
+        let is_shown = ["image/", "audio/", "video/"].iter().any(|kind| self.0.starts_with(kind));
         let is_plain = ["text/plain", "application/pdf"].contains(&&*self.0);
-        if is_picture || is_sound || is_plain { &self.0 } else { OPAQUE }
+        // Whatever ends in `+xml` is a document to a browser, in every kind (MIME Sniffing Standard, "XML MIME type").
+        let is_document = self.0.contains("svg") || self.0.contains("xml");
+        if (is_shown || is_plain) && !is_document { &self.0 } else { OPAQUE }
     }
 }
 
@@ -259,6 +260,8 @@ mod tests {
             ("text/plain", "text/plain"),
             ("application/pdf", "application/pdf"),
             ("image/svg+xml", OPAQUE),
+            ("video/x+xml", OPAQUE),
+            ("audio/x+xml", OPAQUE),
             ("text/html", OPAQUE),
             ("application/xhtml+xml", OPAQUE),
             ("text/javascript", OPAQUE),

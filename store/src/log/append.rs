@@ -40,6 +40,8 @@ pub(super) struct Batch<'a> {
     pub(super) tx: DatabaseTransaction,
     /// Database time of the whole batch, milliseconds since 1970.
     pub(super) now_ms: i64,
+    /// Whether it locked the heads of its conversations before its look-ups.
+    is_locked: bool,
     /// Units that this attempt took from allowances.
     taken: &'a Mutex<Vec<(Allowance, i64)>>,
     /// What its changes add to the tallies of conversations.
@@ -92,7 +94,8 @@ async fn attempt(store: &Store, batch: Vec<Write>, locked: bool, taken: &Mutex<V
         let tx = sql::begin(&store.log_writer).await?;
         // Told before the batch's own time is taken: a reading that misses this has an earlier time than the batch.
         store.in_flight.store(store.clock.now_ms(), Ordering::SeqCst);
-        let batch_tx = Batch { store, tx, now_ms: store.clock.now_ms(), taken, tally: Mutex::default() };
+        let batch_tx =
+            Batch { store, tx, now_ms: store.clock.now_ms(), is_locked: locked, taken, tally: Mutex::default() };
         if locked {
             postgres::lock(&batch_tx.tx, &keys(&batch)).await?;
         }
@@ -159,6 +162,15 @@ impl Stand {
 }
 
 impl Batch<'_> {
+    /// Whether what is not found may be what another node's batch took in this moment, a repeat's first try: then the attempt ends,
+    /// and the next one looks again behind locks.
+    ///
+    /// Errors: one that [`fault::is_meeting`] knows.
+    pub(super) fn look_again(&self) -> Result<()> {
+        let is_met = self.store.log_writer.is_postgres() && !self.is_locked;
+        if is_met { Err(Error::new(Code::Unavailable).because(fault::HeadMoved)) } else { Ok(()) }
+    }
+
     /// Applies the writes in order; neighbours of one kind share their statements. The outer result is the database's.
     async fn apply(&self, batch: Vec<Write>) -> Result<Vec<Result<Outcome>>> {
         let mut outcomes = Vec::with_capacity(batch.len());

@@ -8,6 +8,7 @@ use crate::sql::{self, Text};
 use crate::{Store, fault};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::id::AttachmentId;
 use tokenim_domain::log::{
     AppRef, Attached, Attachment, AttachmentQuery, Digest, Draft, EventBody, FileName, MediaType, UploadRef,
@@ -114,16 +115,17 @@ pub(super) async fn find(batch: &Batch<'_>, draft: &Draft) -> Result<Result<Vec<
     let Attached::Asked { ids, may_forward } = &draft.about.attached else {
         return Ok(Ok(draft.about.attached.kept().to_vec()));
     };
-    let mut files = Vec::with_capacity(ids.len());
-    for id in ids {
+    // In the order of ids, so that two nodes do not wait for each other in a circle; told in the order asked.
+    let mut files = BTreeMap::new();
+    for id in ids.iter().collect::<BTreeSet<_>>() {
         let values = [draft.app.app.into(), (*id).into(), draft.sender.as_str().into(), (*may_forward).into()];
         let Some(found) = sql::row(&batch.tx, FIND.on(&batch.tx), values).await? else {
             let wrong = format!("no attachment {id} that the sender may send");
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("attachments")));
         };
-        files.push(of_result(&found)?);
+        files.insert(*id, of_result(&found)?);
     }
-    Ok(Ok(files))
+    Ok(Ok(ids.iter().filter_map(|id| files.get(id).cloned()).collect()))
 }
 
 fn of_result(row: &QueryResult) -> Result<Attachment> {
@@ -155,7 +157,7 @@ pub(super) async fn keep(batch: &Batch<'_>, placed: &[Placed]) -> Result<()> {
     Ok(())
 }
 
-const SENT: &str = "UPDATE attachment SET sent_ms = COALESCE(sent_ms, $3) WHERE app_id = $1 AND id = $2";
+const SENT: &str = "UPDATE attachment SET sent_ms = $3 WHERE app_id = $1 AND id = $2 AND sent_ms IS NULL";
 
 /// Lets go of the files of a message that is deleted; those that no other one carries are dropped.
 pub(super) async fn release(batch: &Batch<'_>, at: &[Value; 3]) -> Result<()> {

@@ -87,11 +87,15 @@ impl Run<'_> {
         if let Some(large) = &draft.about.large
             && !upload::is_open(&self.batch.tx, draft.app, large).await?
         {
+            self.batch.look_again()?;
             return Ok(Err(upload::gone()));
         }
         match attachment::find(self.batch, &draft).await? {
             Ok(files) => draft.about.attached = Attached::Kept(files),
-            Err(error) => return Ok(Err(error)),
+            Err(error) => {
+                self.batch.look_again()?;
+                return Ok(Err(error));
+            }
         }
         if let Err(error) = self.take(&draft) {
             return Ok(Err(error));
