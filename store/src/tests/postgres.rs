@@ -235,6 +235,22 @@ async fn nodes_that_meet_leave_no_gap_and_no_repeat() {
     assert_eq!(world.number(tiles).await, 0);
 }
 
+/// A message with a file is said again on another node while the first try is under way: both are told of the one message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_that_meets_its_first_try_finds_the_message_and_not_a_missing_file() {
+    let Some(world) = postgres().await else { return };
+    let other = world.open_again().await;
+    for round in 0..40 {
+        let (id, content) = (format!("file-{round}"), round.to_string().into_bytes());
+        let file = super::attachments::upload_file(&world, "alice", &id, &content).await.unwrap();
+        let draft = super::attachments::naming(&world, "c1", "alice", &format!("m-{round}"), &[file.id]);
+        let (one, two) =
+            tokio::join!(world.store.append(vec![Write::Send(draft.clone())]), other.append(vec![Write::Send(draft)]));
+        let [one, two] = [one, two].map(|commit| super::world::sent(committed(commit).remove(0)));
+        assert_eq!(one.seq, two.seq, "{round}");
+    }
+}
+
 /// Two nodes hear the same device say what it holds, at once: each event counts once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_move_one_cursor_count_each_event_once() {
