@@ -11,6 +11,21 @@ fn is_of_an_app(who: Who) -> bool {
     matches!(who, Who::ServerKey(_) | Who::KeyOrUser(_))
 }
 
+/// The path of a file that a message carries.
+async fn carried(server: &TestServer) -> String {
+    server.group("c2", &["alice"]).await;
+    let rest = server.rest();
+    let file = json!({"purpose": "attachment", "sender": "alice", "client_msg_id": "file", "name": "a.txt",
+        "content_type": "text/plain", "bytes": 2, "sha256": Digest::of(b"{}").to_string()});
+    let upload = rest.post("/v1/uploads", &file).await.ok()["upload"].as_str().unwrap().to_owned();
+    let chunk = rest.request(reqwest::Method::PUT, &format!("/v1/uploads/{upload}/chunks/0"));
+    answer(chunk.json(&json!({"data": "e30="}))).await.ok();
+    let id = rest.post(&format!("/v1/uploads/{upload}/commit"), &json!({})).await.ok()["attachment"]["id"].take();
+    let message = json!({"sender": "alice", "client_msg_id": "m", "kind": "file", "body": {}, "attachments": [id]});
+    let seq = rest.post("/v1/conversations/c2/messages", &message).await.ok()["seq"].take();
+    format!("/v1/conversations/c2/messages/{seq}/attachments/{}", id.as_str().unwrap())
+}
+
 #[tokio::test]
 async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
     let server = TestServer::spawn().await;
@@ -27,6 +42,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
     answer(chunk.json(&json!({"data": "e30="}))).await.ok();
     let commit = format!("/v1/uploads/{upload}/commit");
     assert_eq!(rest.post(&commit, &json!({})).await.ok()["seq"], 2);
+    let link = format!("{}/link", carried(&server).await);
     let mut another = large.clone();
     another["client_msg_id"] = json!("another");
     // Each with another body that could be done as well.
@@ -47,6 +63,7 @@ async fn a_repeat_gets_the_first_answer_and_does_nothing_again() {
         ("/v1/uploads", large, another),
         (&commit, json!({}), json!({"silent": true})),
         ("/v1/conversations/c1/messages/2/body/link", json!({}), json!({"for_s": 60})),
+        (&link, json!({}), json!({"for_s": 60})),
     ];
     assert_eq!(
         posts.len(),
