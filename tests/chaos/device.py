@@ -236,6 +236,8 @@ class Device:
             self.note("wire", conv=lane.conv, seq=push["seq"], epoch=push["epoch"], id=push.get("id", ""), hash=digest)
             lane.epoch = push["epoch"]
             self.apply(lane, push["seq"], push.get("id", ""), digest)
+        elif kind == "notice" and push["kind"] == "unacknowledged":
+            self.note("paused", lasts={conv: lane.last for conv, lane in self.lanes.items()})
         elif kind == "ping":
             self.post('{"pong":{}}')
             for conv, (_, seq) in push.get("heads", {}).items():

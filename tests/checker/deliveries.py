@@ -59,12 +59,13 @@ class Move:
 
 
 class Session:
-    """One connection: since when, and per conversation what it resumed from and what was withheld from it."""
+    """One connection: since when, and per conversation what it resumed from, what was withheld from it while it was passive, and
+    above which seq it was sent events only by and by as it was paused."""
 
     def __init__(self, record, until):
         self.said, self.until = record["t"], until
         self.began = self.ended = record["w"]
-        self.heads, self.moves, self.resumed, self.withheld = {}, [], {}, {}
+        self.heads, self.moves, self.resumed, self.withheld, self.paused = {}, [], {}, {}, {}
 
     def since(self, conv, seq):
         """(seq it resumed from or None, earliest and latest time it began, least and most that was withheld up to `seq`)."""
@@ -99,16 +100,19 @@ class Words:
             elif kind == "connected":
                 self._connected(session, device, r)
             elif kind == "ack":
-                since = session.since(r["conv"], r["seq"])
-                flying[r["n"]] = self._say(session, device, r["conv"], r["seq"], since, r["t"])
+                flying[r["n"]] = self._acknowledge(session, device, r)
             elif kind == "ack_ok":
-                flying.pop(r["n"]).answered = r["t"]
+                for move in flying.pop(r["n"]):
+                    move.answered = r["t"]
                 if not self.history.run.get("moves_may_fail"):
                     for move in session.moves:  # they commit before whatever the connection says next
                         move.answered = r["t"]
                 session.moves = []
             elif kind == "ack_fail":
-                flying.pop(r["n"]).seq = 0
+                for move in flying.pop(r["n"]):
+                    move.seq = 0
+            elif kind == "paused":
+                session.paused = {**r["lasts"], **session.paused}
             elif kind == "passive":
                 session.withheld.setdefault(r["conv"], []).append([r["head"], None, []])
             elif kind in ("told", "open"):
@@ -131,14 +135,42 @@ class Words:
             else:
                 move.seq = 0
 
+    def _acknowledge(self, session, device, r):
+        """The moves of an acknowledgement: up to each gap that a pause made, and on from behind it."""
+        conv, seq = r["conv"], r["seq"]
+        since, moves = session.since(conv, seq), []
+        for first, last, is_sure in self._gaps(session, device, conv, seq):
+            moves.append(self._say(session, device, conv, first - 1, since, r["t"]))
+            since = (*since[:3], last if is_sure else 0, last)
+        return [*moves, self._say(session, device, conv, seq, since, r["t"])]
+
+    def _gaps(self, session, device, conv, seq):
+        """What of others a paused connection was not sent up to a seq: first, last, and whether something that came later proves it."""
+        if conv not in session.paused or conv in session.withheld:
+            return
+        wire, user, first, last = self._wire(session, (device, conv)), self.history.run["devices"].get(device), None, None
+        events = self.history.final.get(conv, {"events": []})["events"][:seq]
+        for at, event in enumerate(events[session.paused[conv]:], session.paused[conv] + 1):
+            if at in wire and first is not None:
+                yield first, last, True
+                first = None
+            elif at not in wire and event["sender"] != user:
+                first, last = at if first is None else first, at
+        if first is not None:
+            yield first, last, last < max(wire, default=0)
+
+    def _wire(self, session, lane):
+        """What came on the wire of a connection."""
+        return {w["seq"] for of in (self.history.wire, self.history.lost.wire) for w in of.get(lane, ())
+                if session.said <= w["t"] < session.until}
+
     def _told(self, session, device, r):
         """Of what others said since a connection is passive, all up to a head that it is told was withheld, but for what came on
         the wire; up to that of an `open` only where something above it has come."""
         views, lane, conv = session.withheld.get(r["conv"], ()), (device, r["conv"]), r["conv"]
         if not views or views[-1][1] is not None:
             return
-        wire = {w["seq"] for of in (self.history.wire, self.history.lost.wire) for w in of.get(lane, ())
-                if session.said <= w["t"] < session.until}
+        wire = self._wire(session, lane)
         if r["e"] == "open":
             views[-1][1] = r["head"]
         if r["e"] == "told" or max(wire, default=0) > r["head"]:

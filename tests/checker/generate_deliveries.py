@@ -10,11 +10,14 @@ class Session:
 
     def __init__(self, at, doomed):
         self.at, self.doomed, self.resumed, self.withheld, self.passive = at, doomed, {}, {}, {}
+        self.paused, self.wire, self.gaps, self.has_switched = {}, set(), {}, False
 
     def sends(self, conv, seq, event_ms, since_ms, begun):
         """Whether the server knows that this connection was sent an event."""
         if conv in self.withheld:
             return seq > self.withheld[conv]
+        if seq >= self.gaps.get(conv, seq + 1):
+            return (conv, seq) in self.wire
         if conv in self.resumed:
             return begun or seq > self.resumed[conv]
         return event_ms >= since_ms
@@ -25,7 +28,7 @@ class Devices:
 
     def __init__(self, model):
         self.model, self.rng, self.rows, self.number = model, model.rng, {}, 0
-        self.last, self.taken, self.session = {}, {}, None
+        self.last, self.pushed, self.taken, self.session = {}, {}, {}, None
 
     def restore(self, moment):
         """Deliveries become what they were at the backup's moment."""
@@ -65,7 +68,16 @@ class Devices:
         since, head = self.model.wall(session.at), self.head(lane[1], at)
         if session.passive.get(lane[1], head) < head:
             session.withheld[lane[1]] = head
+        self.gap(lane, seq)
         self.count(lane, seq, at, lambda place: session.sends(lane[1], place, log[place - 1]["ms"], since, begun))
+
+    def gap(self, lane, seq):
+        """Where the first event of others is that a paused connection was not sent."""
+        (device, conv), session = lane, self.session
+        for place in range(session.paused.get(conv, seq) + 1, seq + 1):
+            if (conv, place) not in session.wire and self.model.logs[conv][place - 1]["sender"] != device.split("/")[0]:
+                session.gaps.setdefault(conv, place)
+                return
 
     def connect(self, device, at, out, epoch):
         """A connection with heads; the answer to one in ten is lost."""
@@ -114,9 +126,16 @@ class Devices:
             self.said(lane, seq, at)
             out.append({"e": "ack_ok", **word})
 
+    def pause(self, device, at, out):
+        """Is told that it acknowledges too little: from now on it has been sent only what comes on the wire."""
+        lasts = {conv: max(last, self.pushed.get((device, conv), 0)) for (of, conv), last in self.last.items() if of == device}
+        self.session.paused = {**lasts, **self.session.paused}
+        out.append({"e": "paused", "t": at, "dev": device, "lasts": lasts})
+
     def look(self, device, conv, at, out):
         """Makes a conversation passive, is told where it stands, or opens it again."""
         session, head = self.session, self.head(conv, at)
+        session.has_switched = True
         if conv not in session.passive:
             session.passive[conv] = head
             out.append({"e": "passive", "t": at, "dev": device, "conv": conv, "head": head})
@@ -154,14 +173,20 @@ class Devices:
                 while self.session is None:
                     self.connect(device, at, out, self.model.epoch)
             out.append(r)
+            if r["e"] == "wire":
+                self.pushed[lane] = max(self.pushed.get(lane, 0), r["seq"])
+                if self.session is not None and not self.hidden(r):
+                    self.session.wire.add((lane[1], r["seq"]))
             if r["e"] == "rewind":
                 self.last[lane] = min(self.last.get(lane, 0), r["first"] - 1)
             elif r["e"] == "app":
                 self.last[lane] = r["seq"]
-                if rng.random() < (0.05 if lane[1] not in self.session.passive else 0.4):
+                if not self.session.paused and rng.random() < (0.05 if lane[1] not in self.session.passive else 0.4):
                     self.look(device, lane[1], at, out)
                 if rng.random() < 0.3:
                     self.ack(device, at, out)
+                if rng.random() < 0.03 and self.session is not None and not self.session.has_switched:
+                    self.pause(device, at, out)
                 if rng.random() < 0.03:
                     self.session = None
         if self.withheld:

@@ -4,8 +4,10 @@ Every JSONL record has `e` (its kind), `t` (monotonic ns) and `dev` (`user/devic
 `invoke` cmid, hash · `ok` cmid, seq, epoch, dup, billed, id · `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) ·
 `wire` seq, epoch, id, hash (a push as it came) · `app` seq, id, hash (handed to the application) · `read` after, items [[seq, id,
 hash]], head · `connect` w (wall clock, ms), heads {conv: [epoch, seq]} · `connected` w (the server's), sync {conv: [outcome, head]} ·
-`ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told` head (of a passive one) · `head` seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds
-from `first` on) · `end` online. Other kinds are notes for people.
+`ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told`
+head (where it is passive or paused) · `paused` lasts {conv: seq} (the connection acknowledges too little, and what it has) · `head`
+seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds from `first` on) · `end`
+online. Other kinds are notes for people.
 
 A run may hold one restore, `restore` of `run.json`: `begun` and `ended` (of the backup's command), `epoch` (as the restore said).
 What a device recorded of a conversation before its `rewind` is of the log that the restore replaced. Both logs share their past,
@@ -16,7 +18,8 @@ import json
 from pathlib import Path
 
 PARTS = ("final", "usage", "run", "deliveries")
-WORDS = ("connect", "connected", "ack", "ack_ok", "ack_fail", "passive", "told", "open", "rewind")
+WORDS = ("connect", "connected", "ack", "ack_ok", "ack_fail", "passive", "told", "open", "paused", "rewind")
+
 
 class Message:
     """One client message (conversation, sender, client_msg_id) with every attempt to send it."""

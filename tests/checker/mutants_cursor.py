@@ -177,6 +177,13 @@ def time_before_the_connection_counted(case):
 
 
 @mutant("C13")
+def withheld_from_a_paused_connection_yet_counted(case):
+    lasts = {(r["dev"], conv): last for r in case.records("paused") for conv, last in r["lasts"].items()}
+    row = some(case, lambda row: row["kind"] == "passed" and row["from"] > lasts.get((f"{row['user']}/{row['device']}", row["conv"]), row["to"]) > 0)
+    return row is not None and counted_after_all(case, row)
+
+
+@mutant("C13")
 def withheld_from_a_passive_connection_yet_counted(case):
     opened = {(r["dev"], r["conv"], r["head"]) for r in case.records("open")}
     row = some(case, lambda row: row["kind"] == "passed" and (f"{row['user']}/{row['device']}", row["conv"], row["to"]) in opened)
@@ -372,3 +379,4 @@ def deliveries_outlived_the_restore(case):
     case.deliveries["rows"].append(row)
     count(case, row, 5)
     cursor.update(seq=row["to"], cum=row["cum_to"])
+

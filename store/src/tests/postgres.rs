@@ -246,7 +246,7 @@ async fn a_repeat_that_meets_its_first_try_finds_the_message_and_not_a_missing_f
         let draft = super::attachments::naming(&world, "c1", "alice", &format!("m-{round}"), &[file.id]);
         let (one, two) =
             tokio::join!(world.store.append(vec![Write::Send(draft.clone())]), other.append(vec![Write::Send(draft)]));
-        let [one, two] = [one, two].map(|commit| super::world::sent(committed(commit).remove(0)));
+        let [one, two] = [one, two].map(|commit| sent(committed(commit).remove(0)));
         assert_eq!(one.seq, two.seq, "{round}");
     }
 }

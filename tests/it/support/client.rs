@@ -184,9 +184,14 @@ impl Client {
 
     /// The next push of a type; others are dropped.
     pub async fn push_of(&mut self, kind: &str) -> Value {
+        self.push_where(|push| push["type"] == kind).await
+    }
+
+    /// The next push that is looked for; others are dropped.
+    pub async fn push_where(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
             let push = self.push().await;
-            if push["type"] == kind {
+            if is_it(&push) {
                 return push;
             }
         }
