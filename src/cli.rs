@@ -21,7 +21,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokenim_domain::clock::SystemClock;
 use tokenim_domain::rng::SystemRng;
-use tokenim_store::{Durability, Opened, Settings, Store};
+use tokenim_domain::{Code, Error};
+use tokenim_store::{DatabaseLock, Durability, Opened, ServeLock, Settings, Store};
 
 /// Real-time messaging cloud in one binary: gateway, REST API and console.
 #[derive(Debug, Parser)]
@@ -209,6 +210,32 @@ async fn open(config: &Config) -> Result<Opened, Failure> {
     Ok(Opened { store: config.objects.of(opened.store)?, ..opened })
 }
 
+/// Opens the store where somebody else may serve it. What the schema lacks is applied only where nobody does: a server of an
+/// older release would go on to write what the newer schema does not expect.
+async fn open_beside(config: &Config) -> Result<Opened, Failure> {
+    let pending = Store::pending_migrations(&settings(config)).await?.unwrap_or_default();
+    let _not_served = if pending > 0 { Some(refuse_served(config, pending).await?) } else { None };
+    open(config).await
+}
+
+/// Takes the right to serve, to hold it while the schema is brought up to date.
+async fn refuse_served(config: &Config, pending: usize) -> Result<(ServeLock, Option<DatabaseLock>), Failure> {
+    let locked = async {
+        let folder = tokenim_store::lock_for_serving(&config.data.dir)?;
+        tokenim_store::lock_database(&settings(config)).await.map(|database| (folder, database))
+    };
+    locked.await.map_err(|error: Error| match error.code {
+        Code::Conflict => {
+            let message = format!(
+                "{} lacks {pending} of this release's migrations, and an older release serves it now: stop it first",
+                place(config)
+            );
+            error.says(message).into()
+        }
+        _ => error.into(),
+    })
+}
+
 /// The whole path of the data folder, so that whoever stands in the wrong one sees it.
 fn folder(config: &Config) -> String {
     let folder = std::path::absolute(&config.data.dir).unwrap_or_else(|_| config.data.dir.clone());
@@ -219,9 +246,9 @@ fn folder(config: &Config) -> String {
 async fn open_existing(config: &Config) -> Result<Opened, Failure> {
     if Store::pending_migrations(&settings(config)).await?.is_none() {
         let missing = format!("{} holds no database; name the right folder with --data", place(config));
-        return Err(tokenim_domain::Error::new(tokenim_domain::Code::NotFound).says(missing).into());
+        return Err(Error::new(Code::NotFound).says(missing).into());
     }
-    open(config).await
+    open_beside(config).await
 }
 
 #[cfg(not(feature = "sabotage"))]

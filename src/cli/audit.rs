@@ -1,6 +1,6 @@
 //! `tokenim audit verify`: recomputes the audit logs' chains.
 
-use super::{Failure, open, say, settings};
+use super::{Failure, open_beside, say, settings};
 use crate::config::Config;
 use clap::Args;
 use tokenim_domain::id::OrgId;
@@ -29,7 +29,7 @@ pub async fn verify(config: Config, flags: Flags) -> Result<(), Failure> {
     if Store::pending_migrations(&settings(&config)).await.map_err(undecided)? != Some(0) {
         return Err(Failure::Undecided("there is no database of this version's schema".to_owned()));
     }
-    let store = open(&config).await.map_err(|failure| Failure::Undecided(failure.to_string()))?.store;
+    let store = open_beside(&config).await.map_err(|failure| Failure::Undecided(failure.to_string()))?.store;
     let done = match org {
         Some(org) => verify_known(&store, org).await,
         None => verify_all(&store).await,

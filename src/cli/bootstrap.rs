@@ -1,6 +1,6 @@
 //! `tokenim admin bootstrap`.
 
-use super::{Failure, open, place, say, settings};
+use super::{Failure, open_beside, place, say, settings};
 use crate::config::Config;
 use clap::Args;
 use serde_json::json;
@@ -35,7 +35,7 @@ pub struct Flags {
 pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
     let password = flags.password_stdin.then(read_password).transpose()?;
     let is_new = Store::pending_migrations(&settings(&config)).await?.is_none();
-    let store = open(&config).await?.store;
+    let store = open_beside(&config).await?.store;
     let wanted = Bootstrap { email: flags.email.clone(), org: flags.org, app: flags.app, password };
     let made = bootstrap(&store, wanted).await?;
     store.close().await;

@@ -42,6 +42,7 @@ pub async fn run(config: Config, flags: Flags) -> Result<(), Failure> {
 /// `tokenim admin raise-epoch`: what `restore` does to the logs and sessions, for a database that is in place already.
 pub async fn raise_epoch(config: Config) -> Result<(), Failure> {
     let _not_served = tokenim_store::lock_for_serving(&config.data.dir)?;
+    let _alone = tokenim_store::lock_database(&settings(&config)).await?;
     let store = open(&config).await?.store;
     let epoch = store.raise_epoch().await?;
     store.end_sessions().await?;

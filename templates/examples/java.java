@@ -6,10 +6,14 @@ import java.util.Iterator;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.regex.Pattern;
 
 public class Chat implements WebSocket.Listener {
     static final String URL = "{{ws}}/v1/connect";
     static final String TOKEN = "{{token}}"; // speaks for alice, for an hour
+
+    static final Pattern MESSAGE = Pattern.compile("\\{\"push\":\\{\"type\":\"message\",.*?\"seq\":(\\d+)");
+    static final String RECEIVED = "{\"id\": 4, \"received\": {\"conversation\": \"quickstart\", \"seq\": %s}}";
 
     // A line is sent when the one before was answered. Your program would write and read JSON with its library.
     final Iterator<String> commands = """
@@ -37,6 +41,9 @@ public class Chat implements WebSocket.Listener {
             return;
         }
         System.out.println(text);
+        var pushed = MESSAGE.matcher(text);
+        // Say what you have: where 1,000 messages are not confirmed, the server waits.
+        if (pushed.lookingAt()) send(socket, RECEIVED.formatted(pushed.group(1)));
         if (text.contains("\"ok\":") && commands.hasNext()) send(socket, commands.next());
     }
 

@@ -10,6 +10,9 @@ import java.util.concurrent.CompletionStage
 const val URL = "{{ws}}/v1/connect"
 const val TOKEN = "{{token}}" // speaks for alice, for an hour
 
+val MESSAGE = Regex("""\{"push":\{"type":"message",.*?"seq":(\d+)""")
+fun received(seq: String) = """{"id": 4, "received": {"conversation": "quickstart", "seq": $seq}}"""
+
 class Chat : WebSocket.Listener {
     // A line is sent when the one before was answered. Your program would write and read JSON with its library.
     private val commands = """
@@ -28,6 +31,8 @@ class Chat : WebSocket.Listener {
     private fun receive(socket: WebSocket, text: String) {
         if (text.startsWith("""{"push":{"type":"ping"""")) return send(socket, """{"pong":{}}""")
         println(text)
+        // Say what you have: where 1,000 messages are not confirmed, the server waits.
+        MESSAGE.matchAt(text, 0)?.let { send(socket, received(it.groupValues[1])) }
         if ("\"ok\":" in text && commands.hasNext()) send(socket, commands.next())
     }
 

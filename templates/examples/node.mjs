@@ -16,13 +16,19 @@ const call = (command, fields) => new Promise((resolve, reject) => {
 socket.on("message", (data) => {
   const { id, ok, error, push } = JSON.parse(data);
   if (push?.type === "ping") socket.send('{"pong":{}}');
-  if (push?.type === "message") console.log(`${push.sender}: ${push.body.text}`);
+  if (push?.type === "message") hear(push);
   if (error) waiting.get(id)?.reject(new Error(`${error.code}: ${error.message}`));
   if (ok) waiting.get(id)?.resolve(ok);
   waiting.delete(id);
 });
 socket.on("close", (code, reason) => console.log("closed", code, String(reason)));
 socket.on("error", (error) => console.error(error.message));
+
+function hear({ conversation, seq, sender, body }) {
+  console.log(`${sender}: ${body.text}`);
+  // Say what you have: where 1,000 messages are not confirmed, the server waits.
+  call("received", { conversation, seq }).catch((error) => console.error(error.message));
+}
 
 async function hello() {
   await call("connect", { token, sdk: "node" });

@@ -32,6 +32,9 @@ async def main():
                 await socket.send('{"pong":{}}')
             if push.get("type") == "message":
                 print(f"{push['sender']}: {push['body']['text']}", flush=True)
+                # Say what you have: where 1,000 messages are not confirmed, the server waits.
+                received = {"conversation": push["conversation"], "seq": push["seq"]}
+                await socket.send(json.dumps({"id": 4, "received": received}))
 
 
 asyncio.run(main())

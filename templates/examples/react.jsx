@@ -23,7 +23,7 @@ function useChat() {
     socket.onmessage = ({ data }) => {
       const { id, ok, error, push } = JSON.parse(data);
       if (push?.type === "ping") socket.send('{"pong":{}}');
-      if (push?.type === "message") log(`${push.sender}: ${push.body.text}`);
+      if (push?.type === "message") hear(push);
       if (error) waiting.get(id)?.reject(new Error(`${error.code}: ${error.message}`));
       if (ok) waiting.get(id)?.resolve(ok);
       waiting.delete(id);
@@ -36,6 +36,11 @@ function useChat() {
       await call("conversation.create", { kind: "group", id: "quickstart", members: ["bob"] });
       log("connected as alice");
       await say("Hello from React");
+    }
+    function hear({ conversation, seq, sender, body }) {
+      log(`${sender}: ${body.text}`);
+      // Say what you have: where 1,000 messages are not confirmed, the server waits.
+      call("received", { conversation, seq }).catch((error) => log(error.message));
     }
     async function say(text) {
       const ack = await call("send", { conversation: "quickstart", client_msg_id: crypto.randomUUID(), kind: "text", body: { text } });

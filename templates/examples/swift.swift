@@ -38,7 +38,11 @@ actor Chat {
         let push = message["push"] as? [String: Any] ?? [:]
         let body = push["body"] as? [String: Any] ?? [:]
         if push["type"] as? String == "ping" { try await send(["pong": [String: Any]()]) }
-        if push["type"] as? String == "message" { print("\(push["sender"] ?? ""): \(body["text"] ?? "")") }
+        if push["type"] as? String == "message" {
+            print("\(push["sender"] ?? ""): \(body["text"] ?? "")")
+            // Say what you have: where 1,000 messages are not confirmed, the server waits.
+            try await call("received", ["conversation": push["conversation"] ?? "", "seq": push["seq"] ?? 0])
+        }
     }
 
     func send(_ message: [String: Any]) async throws {

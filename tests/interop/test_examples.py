@@ -12,6 +12,7 @@ import tree_sitter
 import tree_sitter_swift
 from conftest import EMAIL, PASSWORD
 from console import Console
+from server import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KOTLIN = Path(os.environ.get("CARGO_TARGET_DIR", "/var/tmp/tokenim-target")) / "tools" / "kotlin"
@@ -61,6 +62,13 @@ def messages(rest):
     return [event["body"]["text"] for event in events if event["type"] == "message"]
 
 
+def confirmed(rest):
+    """Whether alice said that she has all there is."""
+    head = rest.call("GET", "/v1/conversations/quickstart")["last_seq"]
+    members = rest.call("GET", "/v1/conversations/quickstart/members")["items"]
+    return next(member["received"] for member in members if member["user"] == "alice") == head
+
+
 def printed(running, wanted):
     """The line that holds the wanted text, once it is printed."""
     lines = []
@@ -87,6 +95,7 @@ def test_a_program_sends_and_hears_the_answer(name, server, rest, console, tmp_p
                   {"sender": "bob", "client_msg_id": f"to-{name}", "kind": "text", "body": {"text": f"Hello, {name}"}})
         assert program.heard in printed(running, f"Hello, {name}")
         assert steps(name, console, server) == 3
+        wait_until(lambda: confirmed(rest), SECONDS, "the program did not confirm what it heard")
     finally:
         deadline.cancel()
         running.kill()
