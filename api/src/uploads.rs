@@ -344,9 +344,10 @@ fn progress(upload: &Upload) -> UploadReply {
     }
 }
 
-/// The upload that the caller may name. Errors: `not_found` for what is no id of one.
+/// The upload that the caller may name. Errors: `not_found` for what is no id of one, `forbidden` to a token that may send nowhere.
 fn upload(caller: &Caller, id: &str) -> Result<UploadRef, Fault> {
     let id = id.parse::<UploadId>().map_err(|()| Error::new(Code::NotFound))?;
+    caller.allow_anywhere(Cap::Send)?;
     Ok(UploadRef { app: caller.app(), id, user: caller.viewer() })
 }
 

@@ -162,6 +162,30 @@ async fn who_may_not_see_a_message_reads_none_of_its_files() {
 }
 
 #[tokio::test]
+async fn a_token_that_may_send_nowhere_touches_no_upload() {
+    let server = TestServer::spawn().await;
+    let content = bytes(100);
+    let mut alice = server.connect("alice").await;
+    let begun = alice.ok("chunk.begin", begin("f1", &content)).await;
+    let reading = with_claims(&server.founded, "alice", json!({"caps": {"*": ["read"]}}));
+    let (rest, mut narrow) = (server.rest_as(&reading), Client::connect(&server, &reading).await);
+    let named = json!({"upload": begun["upload"]});
+    for (command, fields) in [
+        ("chunk.begin", begin("f2", &content)),
+        ("chunk.put", chunk(&begun, 0, &content)),
+        ("chunk.commit", named.clone()),
+        ("chunk.abort", named),
+    ] {
+        assert_eq!(narrow.refused(command, fields).await["code"], "forbidden", "{command}");
+    }
+    let path = format!("/v1/uploads/{}", begun["upload"].as_str().unwrap());
+    assert_eq!(rest.get(&path).await.refusal(), (403, "forbidden".to_owned()));
+    assert_eq!(rest.delete(&path).await.refusal(), (403, "forbidden".to_owned()));
+    alice.ok("chunk.put", chunk(&begun, 0, &content)).await;
+    alice.ok("chunk.commit", json!({"upload": begun["upload"]})).await;
+}
+
+#[tokio::test]
 async fn a_file_is_handed_out_to_be_saved_and_never_run() {
     let server = TestServer::spawn().await;
     server.group("c1", &["alice", "bob"]).await;

@@ -136,10 +136,11 @@ pub fn body<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     Ok(())
 }
 
-/// The upload that the caller names as its own.
+/// The upload that the caller names as its own. Errors: `forbidden` to a token that may send nowhere.
 fn upload<L: MessageLog>(call: &Call<'_, L>, id: &str) -> Result<UploadRef> {
     let id =
         id.parse::<UploadId>().map_err(|()| Error::invalid("upload", "`upload` is what `chunk.begin` answered"))?;
     let identity = &call.session.identity;
+    identity.allow_anywhere(Cap::Send)?;
     Ok(UploadRef { app: identity.app, id, user: Some(identity.user.clone()) })
 }
