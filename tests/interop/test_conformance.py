@@ -5,11 +5,14 @@ import socket
 
 import pytest
 from conformance import CONVERSATION, LEFT_OUT, SUITE, Echo, Pong, Reply, close, frame_cases
+from conformance_deflate import deflate_cases
 from conformance_text import utf8
 from peer import dial
-from wire import CLOSE, PONG, Wire
+from test_deflate import COMPRESSED, Deflated, deflate
+from wire import CLOSE, CONTINUATION, PONG, TEXT, Wire, frame
 
 CASES = [*frame_cases(), *utf8()]
+DEFLATED = list(deflate_cases())
 
 
 class Place:
@@ -72,8 +75,45 @@ def test_a_case_of_the_suite(place, case):
     assert place.other.nothing_came(), "what was refused reached nobody"
 
 
+@pytest.fixture(scope="module")
+def reader(place, rest):
+    """Another member, to whom everything is sent compressed."""
+    with Deflated(place.port) as wire:
+        wire.connect(rest.token("bob"))
+        yield wire
+
+
+def pushed(wire):
+    """The text of the next message."""
+    push = {}
+    while push.get("type") != "message":
+        push = json.loads(wire.read()[1]).get("push", {})
+    return push["body"]["text"]
+
+
+@pytest.mark.parametrize("case", DEFLATED, ids=lambda case: case.number)
+def test_a_deflated_case_of_the_suite(place, reader, case):
+    with Deflated(place.port, f"Sec-WebSocket-Extensions: {case.offer}") as wire:
+        lines = [line.partition(": ")[2] for line in wire.head.split("\r\n") if line.startswith("sec-websocket-extensions")]
+        assert (lines or [None]) == [case.agreed]
+        reserved, packed = (COMPRESSED, deflate) if case.agreed else (0, bytes)
+        wire.send(frame(TEXT, packed(json.dumps({"id": 1, "connect": {"token": place.token, "device": "raw"}}).encode()), reserved=reserved))
+        assert "ok" in wire.reply()
+        for data, echo in case.messages():
+            parts = case.cut(packed(data))
+            for at, part in enumerate(parts):
+                first, last = at == 0, at == len(parts) - 1
+                wire.send(frame(TEXT if first else CONTINUATION, part, fin=last, reserved=reserved if first else 0))
+            reply = wire.reply()
+            assert reply["id"] == echo.ident and "ok" in reply, reply
+            assert pushed(reader) == echo.text and place.other.push()["body"] == {"text": echo.text}
+            have = {"conversation": CONVERSATION, "seq": reply["ok"]["seq"]}
+            reader.text(json.dumps({"id": echo.ident, "received": have}))
+            place.other.call("received", have)
+
+
 def test_the_table_has_every_case_of_the_suite():
     wanted = {f"{group}.{number}" for group, count in SUITE.items() for number in range(1, count + 1)}
-    sent = {case.number for case in CASES}
+    sent = {case.number for case in [*CASES, *DEFLATED]}
     assert sent | set(LEFT_OUT) == wanted
     assert not sent & set(LEFT_OUT)
