@@ -6,18 +6,19 @@ use crate::sim::weather::Weather;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::group::{AddRule, JoinRule};
-use tokenim_domain::id::{AppId, MessageId};
+use tokenim_domain::id::AppId;
 use tokenim_domain::log::{
     AppRef, BacklogQuery, Changed, ChangedQuery, Commit, DirectoryCursor, Entry, Event, EventBody, From, Idle,
-    ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, Page, Pins, PinsQuery, RangeQuery,
-    ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, TextQuery, Write, live,
+    ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, Outcome, Page, Pins, PinsQuery,
+    RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, TextQuery, Write, live,
 };
 use tokenim_domain::name::{Conversation, Device, User};
-use tokenim_domain::role::{Change, ConversationKind, MemberRole};
+use tokenim_domain::role::ConversationKind;
 use tokenim_domain::{Code, Error, Result};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use write::apply;
 
 /// What happens to a batch beside or instead of its commit.
@@ -27,6 +28,8 @@ pub enum Fault {
     AnswerLost,
     /// It does not commit, and the answer is lost as well.
     CommitLost,
+    /// The answer is lost, and it commits so much later, at the time at which it was asked.
+    LandsLate(Duration),
     /// It does not commit, and that is known.
     Failed,
     /// The log has a bug.
@@ -42,6 +45,8 @@ pub struct ModelLog {
     seen: Arc<Mutex<BTreeMap<(AppId, User), Seen>>>,
     alive_ms: AtomicI64,
     failing_saves: AtomicUsize,
+    /// Commits that land late.
+    late: TaskTracker,
     /// Permits to read a range; a test that holds them all stops readers where it wants them.
     pub reads: Semaphore,
     clock: Arc<dyn Clock>,
@@ -78,6 +83,7 @@ impl ModelLog {
             seen: Arc::default(),
             alive_ms: AtomicI64::new(0),
             failing_saves: AtomicUsize::new(0),
+            late: TaskTracker::new(),
             reads: Semaphore::new(1_000),
             clock,
             weather: None,
@@ -92,19 +98,19 @@ impl ModelLog {
     }
 
     fn commit(&self, batch: Vec<Write>, fault: Option<Fault>) -> Commit {
+        let (state, now_ms) = (self.state.clone(), self.now_ms());
         match fault {
             Some(Fault::Failed) => return Commit::Failed(Code::Unavailable.into()),
-            Some(Fault::CommitLost) => return Commit::Unknown(Code::OutcomeUnknown.into()),
+            Some(Fault::CommitLost) => {}
             Some(Fault::Panic) => panic!("the test asked for it"),
-            Some(Fault::AnswerLost) | None => {}
+            Some(Fault::AnswerLost) => drop(write_all(&state, now_ms, batch)),
+            Some(Fault::LandsLate(after)) => drop(self.late.spawn(async move {
+                tokio::time::sleep(after).await;
+                write_all(&state, now_ms, batch)
+            })),
+            None => return Commit::Committed(write_all(&state, now_ms, batch)),
         }
-        let mut state = self.state.lock().unwrap();
-        state.values_mut().for_each(|log| log.now_ms = self.now_ms());
-        let outcomes = batch.into_iter().map(|write| apply(&mut state, write)).collect();
-        match fault {
-            Some(Fault::AnswerLost) => Commit::Unknown(Code::OutcomeUnknown.into()),
-            _ => Commit::Committed(outcomes),
-        }
+        Commit::Unknown(Code::OutcomeUnknown.into())
     }
 
     /// The way of a reading.
@@ -152,6 +158,12 @@ impl ModelLog {
         let key = (app.app, Conversation::trusted(conversation));
         self.state.lock().unwrap().get(&key).map(|log| log.events.clone()).unwrap_or_default()
     }
+}
+
+fn write_all(state: &Mutex<Logs>, now_ms: i64, batch: Vec<Write>) -> Vec<Result<Outcome>> {
+    let mut state = state.lock().unwrap();
+    state.values_mut().for_each(|log| log.now_ms = now_ms);
+    batch.into_iter().map(|write| apply(&mut state, write)).collect()
 }
 
 fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::id::MessageId;
 use tokenim_domain::log::{
-    About, Amended, Amendment, AppRef, Changed, ConversationView, Delta, Draft, Event, EventBody, Governing, GroupAct,
-    Grown, Growth, Idle, JoinRequest, Joined, Listed, Member, MemberChange, MessageAct, NewConversation, Outcome, Sent,
-    Watermark, Write, live,
+    About, Amended, Amendment, AppRef, ConversationView, Delta, Draft, Event, EventBody, Governing, GroupAct, Grown,
+    Growth, Idle, JoinRequest, Joined, Member, MemberChange, MessageAct, NewConversation, Outcome, Sent, Watermark,
+    Write, live,
 };
 use tokenim_domain::name::{Conversation, User};
-use tokenim_domain::role::{Change, ConversationKind, MemberRole};
-use tokenim_domain::{Code, Error, Result};
+use tokenim_domain::role::{Change, MemberRole};
+use tokenim_domain::{Code, Result};
 
 pub(super) fn apply(state: &mut Logs, write: Write) -> Result<Outcome> {
     match write {

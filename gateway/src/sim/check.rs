@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::log::{Event, EventBody, MessageAct};
 use tokenim_domain::role::Change;
 
+/// Messages that are acked in every run.
+const ACKED_MIN: usize = 10;
+
 /// The final log of one conversation.
 struct Final {
     events: Vec<Event>,
@@ -40,6 +43,7 @@ pub fn check(world: &World, conversations: &[&str], devices: &[Device]) -> Vec<S
             found.push(format!("C9: {device} was not told of {name}/{seq}, which its node committed"));
         }
     }
+    ended(&mut found, &records);
     told(&mut found, &logs, &records);
     applied(&mut found, &logs, &records, devices);
     found
@@ -87,7 +91,9 @@ fn sendings<'a>(found: &mut Vec<String>, log: &Final, sendings: impl Iterator<It
             End::Failed if !copies.is_empty() => found.push(format!("C5: {id} was refused and is stored")),
             End::Acked(_) | End::Failed | End::Open => {}
         }
-        by_seq.extend(copies.first().map(|(seq, _)| (*seq, sending.invoked, sending.done)));
+        // Of whom nobody knows what became, it may still come to be after it was given up.
+        let done = if sending.end == End::Open { u64::MAX } else { sending.done };
+        by_seq.extend(copies.first().map(|(seq, _)| (*seq, sending.invoked, done)));
     }
     if let Some((_, id)) = stored.keys().next() {
         found.push(format!("C1: {id} is stored and nobody sent it"));
@@ -100,6 +106,17 @@ fn sendings<'a>(found: &mut Vec<String>, log: &Final, sendings: impl Iterator<It
             found.push(format!("C4: seq {} was done before seq {seq} was asked for", ended.1));
         }
         ended = ended.min((done, seq));
+    }
+}
+
+/// Once everything is in order again whatever was sent comes to its end, and most of it is acked: a node that refuses everything, or
+/// answers nothing, keeps every other promise.
+fn ended(found: &mut Vec<String>, records: &Records) {
+    let endless = records.sendings.iter().filter(|sending| sending.done == u64::MAX);
+    found.extend(endless.map(|sending| format!("L1: {} of {} never came to its end", sending.id, sending.user)));
+    let acked = records.sendings.iter().filter(|sending| matches!(sending.end, End::Acked(_))).count();
+    if acked * 2 < records.sendings.len() || acked < ACKED_MIN {
+        found.push(format!("L2: {acked} of {} messages were acked", records.sendings.len()));
     }
 }
 

@@ -3,9 +3,10 @@
 mod hear;
 mod link;
 
+use super::faults::TROUBLE_MS;
 use super::history::{Device, End, Sending};
 use super::random::Random;
-use super::view::{View, names};
+use super::view::View;
 use super::world::{Life, NODES, World};
 use crate::connection::outbox::Left;
 use crate::encoded::Form;
@@ -19,6 +20,8 @@ use tokio::sync::Notify;
 
 /// Milliseconds an answer is waited for before the connection is taken for dead.
 const ANSWER_MS: u64 = 3_000;
+/// From when on everything is answered: by then whatever was late because of trouble has come.
+const ORDERLY_MS: u64 = TROUBLE_MS + 2_000;
 /// Bytes of a message of a burst: so many of them overflow the queue of who does not read.
 const BURST_BYTES: usize = 24 * 1024;
 
@@ -196,7 +199,11 @@ impl Client {
         if !link.is_ready {
             return now < begun + ANSWER_MS;
         }
-        if self.ops.iter().any(|op| op.asked_ms.is_some_and(|asked| asked + ANSWER_MS <= now)) {
+        let is_late = |asked: u64| asked + ANSWER_MS <= now;
+        if let Some(op) = self.ops.iter().find(|op| op.asked_ms.is_some_and(is_late)) {
+            if op.asked_ms >= Some(ORDERLY_MS) {
+                self.world.history.find(format!("L3: {} had no answer to {} in all order", self.device, op.id));
+            }
             return false;
         }
         let names: Vec<_> = self

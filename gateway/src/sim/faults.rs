@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Milliseconds of a run in which things go wrong; the rest is health.
 pub const TROUBLE_MS: u64 = 9_000;
+/// How much later a commit lands whose answer was lost.
+const LATE: Duration = Duration::from_secs(3);
 /// Faults of a run.
 const FAULTS: (u64, u64) = (3, 9);
 
@@ -64,7 +66,12 @@ fn fault(random: &mut Random, clients: usize) -> Fault {
         54..60 => What::Slow { node },
         60..66 => What::Blind { node },
         66..84 => {
-            let fault = *random.pick(&[LogFault::Failed, LogFault::AnswerLost, LogFault::CommitLost]);
+            let fault = *random.pick(&[
+                LogFault::Failed,
+                LogFault::AnswerLost,
+                LogFault::CommitLost,
+                LogFault::LandsLate(LATE),
+            ]);
             What::Append { node, fault, times: random.range(1, 4) as usize }
         }
         84..97 => What::Leave { client },

@@ -1,12 +1,21 @@
 //! Fuzzing without a fuzzer: seeded mutations of a corpus against everything that reads a client's bytes. Each run does the same;
 //! `TOKENIM_FUZZ_ROUNDS` asks for more rounds, `TOKENIM_FUZZ_SEED` for others.
 
+use super::World;
+use super::client::Client;
 use crate::encoded::Form;
 use crate::frame::{Decoder, Received};
+use crate::gateway::Gateway;
+use crate::incoming::Message;
+use crate::model::ModelLog;
 use crate::{deflate, events};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
 use tokenim_domain::token;
 use tokenim_protocol::command::{Connect, ConversationCreate, Send, Sync};
+use tokenim_protocol::envelope::Malformed;
 use tokenim_protocol::limits::FRAME_BYTES_MAX;
 use tokenim_protocol::{Code, envelope, fields, msgpack};
 
@@ -65,10 +74,14 @@ fn fuzz(corpus: &[Vec<u8>], mut target: impl FnMut(&[u8], &mut Random)) {
     let mut random = Random(env("TOKENIM_FUZZ_SEED").unwrap_or(7));
     corpus.iter().for_each(|input| target(input, &mut random));
     for _ in 0..env("TOKENIM_FUZZ_ROUNDS").unwrap_or(ROUNDS) {
-        let mut input = corpus[random.below(corpus.len())].clone();
-        random.mutate(&mut input, corpus);
-        target(&input, &mut random);
+        target(&mutation(corpus, &mut random), &mut random);
     }
+}
+
+fn mutation(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut input = corpus[random.below(corpus.len())].clone();
+    random.mutate(&mut input, corpus);
+    input
 }
 
 const ENVELOPES: &[&str] = &[
@@ -198,4 +211,84 @@ fn places_offers_and_tokens_are_read_or_refused() {
         assert!(answer.is_none_or(|answer| answer.starts_with("permessage-deflate; server_no_context_takeover")));
         let _ = token::check_form(text).and_then(|()| token::key_of(text));
     });
+}
+
+/// Every command with its fields, as the golden vectors have them, the refused ones too.
+fn commands() -> Vec<Vec<u8>> {
+    let files = [
+        include_str!("../../../protocol/vectors/replies.json"),
+        include_str!("../../../protocol/vectors/refusals.json"),
+    ];
+    let cases = files.into_iter().flat_map(|file| {
+        let mut file: Value = serde_json::from_str(file).unwrap();
+        file["cases"].take().as_array().unwrap().clone()
+    });
+    let envelope = |(at, mut case): (usize, Value)| {
+        let mut envelope = case["input"].take();
+        envelope["id"] = json!(at + 1);
+        envelope.to_string().into_bytes()
+    };
+    cases.enumerate().map(envelope).collect()
+}
+
+/// A connection under fuzz: how many answers each id is still owed.
+struct Target {
+    client: Client,
+    owed: HashMap<u64, i64>,
+}
+
+impl Target {
+    async fn open(world: &World, node: &Gateway<ModelLog>) -> Self {
+        Target { client: world.connect(node, "alice", json!({})).await, owed: HashMap::new() }
+    }
+
+    /// Says something; false where the connection is over.
+    fn say(&mut self, text: &str) -> bool {
+        if let Ok(envelope::Incoming::Command { id, .. }) | Err(Malformed { id: Some(id), .. }) = envelope::read(text) {
+            *self.owed.entry(id).or_default() += 1;
+        }
+        self.client.node.receive(&self.client.connection, Message::Json(text)).is_ok()
+            && !self.client.connection.is_closing()
+    }
+
+    /// Nothing is answered that was not asked.
+    fn settle(&mut self) {
+        for message in self.client.drain() {
+            let Some(id) = message["id"].as_u64() else { continue };
+            let owed = self.owed.entry(id).or_default();
+            *owed -= 1;
+            assert!(*owed >= 0, "answered {id} once more: {message}");
+        }
+    }
+}
+
+/// Whatever is said, in whatever order: each command has one answer, and the others of the conversation go on.
+#[tokio::test(start_paused = true)]
+async fn mutated_commands_have_one_answer_each_and_harm_nobody() {
+    let (world, corpus) = (World::new(), commands());
+    let node = world.node();
+    world.group(&node, "c1", &["alice", "bob"]).await;
+    let mut bob = world.connect(&node, "bob", json!({})).await;
+    let mut target = Target::open(&world, &node).await;
+    let mut random = Random(env("TOKENIM_FUZZ_SEED").unwrap_or(7));
+    for round in 0..env("TOKENIM_FUZZ_ROUNDS").unwrap_or(ROUNDS) {
+        let input = mutation(&corpus, &mut random);
+        let Ok(text) = std::str::from_utf8(&input) else { continue };
+        let is_open = target.say(text);
+        if round % 16 == 0 || !is_open {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            target.settle();
+            bob.drain();
+        }
+        if !is_open {
+            node.remove(&target.client.connection);
+            target = Target::open(&world, &node).await;
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    target.settle();
+    let unanswered: Vec<_> = target.owed.iter().filter(|(_, owed)| **owed > 0).collect();
+    assert!(unanswered.is_empty(), "{unanswered:?}");
+    bob.command("ping", json!({}));
+    assert!(bob.reply().await["ok"].is_object());
 }

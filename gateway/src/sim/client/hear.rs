@@ -3,6 +3,7 @@
 use super::Client;
 use super::link::{Asked, Link};
 use crate::sim::history::{End, Told};
+use crate::sim::view::names;
 use crate::tests::client::frames;
 use serde_json::Value;
 
