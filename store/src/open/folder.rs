@@ -14,7 +14,10 @@ pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::create_dir_all(folder)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    // What is flushed in a folder is lost with it, where its own entry is not on the disk.
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A restore that did not end has left a folder without its database, or with the old one: it is done again.
