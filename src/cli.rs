@@ -101,7 +101,7 @@ pub enum Failure {
     Config(#[from] crate::config::Fault),
     /// The work failed.
     #[error("{}", explain(.0))]
-    Domain(#[from] tokenim_domain::Error),
+    Domain(#[from] Error),
     /// An audit log is not what was written.
     #[error("the audit log of {org} is not what was written, from event {seq} on")]
     Altered {
@@ -141,7 +141,7 @@ impl Failure {
 }
 
 /// At the terminal the cause may be told: whoever runs the binary owns the machine.
-fn explain(error: &tokenim_domain::Error) -> String {
+fn explain(error: &Error) -> String {
     match std::error::Error::source(error).map(ToString::to_string) {
         // A fault of ours tells the person who runs the binary nothing but its cause.
         Some(cause) if error.message == error.code.row().meaning => cause,

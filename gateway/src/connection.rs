@@ -14,6 +14,7 @@ use crate::limits::{Guest, Limits};
 use atomic_waker::AtomicWaker;
 use bell::Bell;
 use bytes::Bytes;
+use gate::Waited;
 use outbox::{Left, Outbox};
 pub use session::Session;
 pub(crate) use session::seconds_left;
@@ -25,7 +26,7 @@ use tokenim_domain::log::Since;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::{Code, Error, sabotage};
 use tokenim_protocol::envelope::{Cause, Malformed};
-use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
+use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, UNAUTHENTICATED_BYTES_MAX};
 use tokenim_protocol::reply::close_reason;
 use tokio::sync::oneshot;
 
@@ -99,6 +100,8 @@ pub enum Tick {
     Nothing,
     /// Something was queued: wake the socket.
     Wake,
+    /// Pushes that tell how things are were dropped, for it reads slowly: they are to be told again.
+    Shed,
 }
 
 impl Connection {
@@ -210,11 +213,17 @@ impl Connection {
     }
 
     /// Keeps a message that came while the connection attaches, so that it is handled after the reply to `connect`; false
-    /// where it may be handled now.
+    /// where it may be handled now. One that says too much before is closed.
     pub fn hold(&self, message: Message<'_>) -> bool {
         let mut state = self.state();
         let Some(held) = &mut state.held else { return false };
+        let bytes = message.len();
         held.push_back(message.into());
+        state.held_bytes += bytes;
+        if state.held_bytes > UNAUTHENTICATED_BYTES_MAX {
+            let now = state.now;
+            state.close(Code::FrameTooLarge, None, now);
+        }
         true
     }
 
@@ -226,8 +235,9 @@ impl Connection {
             return None;
         }
         let next = state.held.as_mut()?.pop_front();
-        if next.is_none() {
-            state.held = None;
+        match &next {
+            Some(held) => state.held_bytes -= held.message().len(),
+            None => state.held = None,
         }
         next
     }
@@ -266,9 +276,10 @@ impl Connection {
         state.reply(reply);
         backlog.into_iter().for_each(|frames| state.outbox.backlog(frames));
         match gate.above(heads) {
-            Some(waiting) => {
+            Some(Waited { chunks, pushes }) => {
                 state.phase = Phase::Ready;
-                waiting.into_iter().for_each(|chunk| state.deliver(chunk, now));
+                pushes.into_iter().for_each(|push| state.reply(push));
+                chunks.into_iter().for_each(|chunk| state.deliver(chunk, now));
             }
             None => state.close(Code::InsufficientState, None, now),
         }
@@ -416,11 +427,14 @@ impl Connection {
         state.phase == Phase::Ready && state.outbox.ephemeral(frame)
     }
 
-    /// Queues a push that must arrive, like `drain`.
+    /// Queues a push that must arrive, like `drain`. At the gate it waits, as events do.
     pub fn push(&self, push: &Encoded) {
         let mut state = self.state();
-        if state.phase == Phase::Ready {
-            state.reply(push.bytes(self.form).clone());
+        let frame = push.bytes(self.form);
+        if let Some(gate) = &mut state.gate {
+            gate.push(frame.clone());
+        } else if state.phase == Phase::Ready {
+            state.reply(frame.clone());
         }
     }
 

@@ -111,15 +111,19 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, mut found: mpsc::Receiver<Vec<Behind>>) {
         let mut remote = self.bus.subscribe(self.node.id, self.node.lost.clone());
         let mut seconds = heads::seconds();
+        // Batches go first, but after each of them one of the others has its turn: there may always be a batch.
+        let mut is_turn_of_others = false;
         loop {
             tokio::select! {
                 biased;
                 _ = seconds.tick(), if !self.heads.is_empty() => self.tell_heads().await,
                 Some(rest) = async { self.later.pop_front() }, if !self.later.is_empty() => self.tell_rest(rest).await,
-                batch = self.committed.recv() => match batch {
+                batch = self.committed.recv(), if !is_turn_of_others => match batch {
                     Some(batch) => {
                         let rest = self.answer_all(batch);
                         self.tell_rest(rest).await;
+                        is_turn_of_others = true;
+                        continue;
                     }
                     None => return,
                 },
@@ -127,7 +131,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 Some(found) = found.recv() => self.catch_up(found).await,
                 read = self.live.read() => self.take_read(read),
                 Some(heard) = heard.recv() => self.heard(heard),
+                () = std::future::ready(()), if is_turn_of_others => {}
             }
+            is_turn_of_others = false;
         }
     }
 
@@ -297,7 +303,10 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             limit: GAP_EVENTS_MAX,
             bytes_max: GAP_BYTES_MAX,
         };
-        let page = self.log.read_range(query).await.ok()?;
+        // Who was answered hears it now, and who is answered meanwhile does.
+        self.wake();
+        let log = self.log.clone();
+        let page = self.meanwhile(log.read_range(query)).await.ok()?;
         let missing: Vec<_> = page.events.into_iter().filter(|event| event.seq < below).map(Arc::new).collect();
         let whole = missing.last().is_some_and(|event| event.seq + 1 == below);
         let item = |event: Arc<Event>| Item { push: encode::push(&event), event, origin: None };

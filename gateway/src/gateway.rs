@@ -34,6 +34,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Milliseconds after which who comes while the node drains is told to come back, and as much again at random.
+const DRAINING_RETRY_MS: u64 = 1_000;
 /// How often the drain looks whether every connection has left.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// How long closing sockets are waited for after their close was sent.
@@ -170,7 +172,7 @@ impl<L: MessageLog> Gateway<L> {
         inner.vital(delivery.run(said, behind));
         inner.vital(sweep.run(stop.clone()));
         inner.vital(watch.run(stop.clone()));
-        inner.vital(ticker::run(registry, inner.minutes.clone(), parts.clock, stop.clone()));
+        inner.vital(ticker::run((registry, inner.presence.clone()), inner.minutes.clone(), parts.clock, stop.clone()));
         let gateway = Gateway { inner };
         gateway.inner.vital(gateway.clone().end_idle(stop));
         gateway
@@ -267,12 +269,14 @@ impl<L: MessageLog> Gateway<L> {
         self.inner.died.cancelled().await;
     }
 
-    /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read.
+    /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read, and
+    /// told to come back once the next process may be there.
     #[must_use]
     pub fn accept(&self, form: Form) -> Arc<Connection> {
         let connection = self.inner.registry.accept(form, self.inner.seconds.now());
         if self.inner.draining.load(Ordering::Relaxed) {
-            self.close(&connection, Code::Draining);
+            let retry_after_ms = DRAINING_RETRY_MS + self.inner.rng.below(DRAINING_RETRY_MS);
+            connection.close(Code::Draining, Some(retry_after_ms), self.inner.seconds.now());
         }
         connection
     }

@@ -11,6 +11,9 @@ use tokenim_protocol::command::Command;
 use tokenim_protocol::envelope::{self, Cause, Incoming, Malformed};
 use tokenim_protocol::msgpack::{self, Decoded};
 
+/// Milliseconds after which a command that is one too many may be tried again: some of the others are answered by then.
+const OPEN_RETRY_MS: u64 = 100;
+
 /// A client's message, as its subprotocol has it.
 #[derive(Debug, Clone, Copy)]
 pub enum Message<'a> {
@@ -40,7 +43,7 @@ pub enum Held {
 }
 
 impl Held {
-    fn message(&self) -> Message<'_> {
+    pub(crate) fn message(&self) -> Message<'_> {
         match self {
             Held::Json(text) => Message::Json(text),
             Held::MessagePack(bytes) => Message::MessagePack(bytes),
@@ -96,7 +99,10 @@ impl<L: MessageLog> Gateway<L> {
             return Ok(());
         }
         match (envelope, flaw) {
-            (Ok(Incoming::Pong), _) => Ok(()),
+            (Ok(Incoming::Pong), _) => {
+                self.close_over(connection, taken);
+                Ok(())
+            }
             (Ok(Incoming::Command { id, name, body }), None) => {
                 self.command(connection, id, &name, body);
                 Ok(())
@@ -113,13 +119,27 @@ impl<L: MessageLog> Gateway<L> {
         }
     }
 
+    /// Takes a control frame of the transport from the buckets of its connection. Nothing answers that it is over them, so it is closed.
+    pub fn take_control(&self, connection: &Connection, bytes: usize) {
+        self.close_over(connection, self.take_turn_of_connection(connection, bytes));
+    }
+
+    /// Closes a connection that says more than it may, where no answer could tell it.
+    fn close_over(&self, connection: &Connection, taken: Result<(), Error>) {
+        if let Err(error) = taken {
+            self.inner.counters.refuse(error.code);
+            connection.close(error.code, error.retry_after_ms, self.now_seconds());
+        }
+    }
+
     fn malformed(&self, connection: &Arc<Connection>, id: u64, message: String) {
         connection.reply(id, &self.refusal(connection, id, &Error::new(Malformed::CODE).says(message)));
     }
 
     fn command(&self, connection: &Arc<Connection>, id: u64, name: &str, body: &RawValue) {
         if !connection.open_command() {
-            connection.reply(id, &self.refusal(connection, id, &Code::TooManyOpenCommands.into()));
+            let error = Error::new(Code::TooManyOpenCommands).retry_after(OPEN_RETRY_MS);
+            connection.reply(id, &self.refusal(connection, id, &error));
             return;
         }
         if let Err(error) = self.dispatch(connection, id, name, body) {

@@ -233,6 +233,13 @@ impl Presence {
         self.due.insert(connection);
     }
 
+    /// Has all states told once more to a connection that may not have been given some.
+    pub fn tell_all_again(&mut self, connection: u64) {
+        let Some(watch) = self.watches.get_mut(&connection) else { return };
+        watch.of.iter_mut().for_each(|(_, told)| *told = 0);
+        self.due.insert(connection);
+    }
+
     /// What a user sees of another, and an app's server (no viewer) of anybody; `None` where this process has not seen it.
     #[must_use]
     pub fn get(&self, app: AppRef, viewer: Option<&User>, user: &User) -> Option<Shown> {

@@ -1,7 +1,7 @@
 //! The window sweep: the last event of a conversation that the bus lost is found without waiting for the next one.
 //!
 //! A node asks where the conversations of its users stand that changed lately, and its delivery takes the last event of those
-//! that are further than what it has delivered; the gap below it is closed as any other.
+//! that are further than what it has delivered; the gap below it is closed as any other. After trouble it looks for five minutes.
 
 use crate::bus::Bus;
 use crate::delivery::Behind;
@@ -26,8 +26,10 @@ const SETTLED: Duration = Duration::from_secs(1);
 const USERS_MAX: usize = 200;
 /// Conversations of one answer; where there are more, the next question begins behind the last.
 const CHANGED_MAX: usize = 32;
-/// Looks after a word of trouble, on a node alone too: a commit whose answer was lost may land late.
-const TROUBLED_LOOKS: u32 = 3;
+/// Looks after a word of trouble, on a node alone too: a commit whose answer was lost may land late. Source: RELIABILITY, its audit.
+const TROUBLED_LOOKS: u32 = 11;
+/// Milliseconds that such a look reaches back: a commit that lands late has the time at which it was asked for.
+const LATE_MS: i64 = 330_000;
 /// Answers that wait for the delivery.
 const FOUND_MAX: usize = 4;
 
@@ -73,6 +75,7 @@ impl<L: MessageLog, B: Bus> Sweep<L, B> {
             }
             troubled = troubled.saturating_sub(1);
             match self.look(since_ms, begun_ms - SETTLED.as_millis() as i64).await {
+                Ok(()) if troubled > 0 => since_ms = since_ms.max(begun_ms - LATE_MS),
                 Ok(()) => since_ms = begun_ms - OVERLAP_MS,
                 Err(error) => {
                     tracing::error!(%error, source = ?std::error::Error::source(&error), "what changed lately can't be read; trying again");

@@ -2,6 +2,7 @@
 
 use crate::connection::Tick;
 use crate::encoded::Form;
+use crate::presence;
 use crate::registry::Registry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -67,14 +68,23 @@ impl Minutes {
 }
 
 /// Ticks once a second until told to stop.
-pub async fn run(registry: Arc<Registry>, minutes: Arc<Minutes>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+pub(crate) async fn run(
+    (registry, presence): (Arc<Registry>, presence::task::Shared),
+    minutes: Arc<Minutes>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
     let seconds = Seconds::new(clock.clone());
     let mut interval = tokio::time::interval(Duration::from_secs(1));
     while stop.run_until_cancelled(interval.tick()).await.is_some() {
         let (now, wall_ms) = (seconds.now(), clock.now_ms());
         for connection in registry.all() {
-            if connection.tick(now, wall_ms) == Tick::Wake {
+            let tick = connection.tick(now, wall_ms);
+            if tick != Tick::Nothing {
                 connection.wake();
+            }
+            if tick == Tick::Shed {
+                presence.lock().tell_all_again(connection.id);
             }
             // Whoever serves it may be stuck in a write to a peer that is gone. A stream's write is HTTP's, which nobody here
             // can end: it keeps its place until TCP gives it up, or places would not bound what is open.

@@ -77,7 +77,7 @@ codes! {
     OrgSuspended            "org_suspended"             false 403 4410 "The org is suspended; `reason` says why. The service's operator can lift it.";
     ConnectionLimit         "connection_limit"          true  429 4009 "As many connections are open as the plan allows, `limit`; wait as told, or change the plan.";
     Replaced                "replaced"                  false 409 4409 "A newer connection of the same user and device took this one's place.";
-    RateLimited             "rate_limited"              true  429 0 "Too many requests; wait as told.";
+    RateLimited             "rate_limited"              true  429 4009 "Too many requests; wait as told.";
     PayloadTooLarge         "payload_too_large"         false 413 0 "The request body is larger than the limit.";
     UrlTooLong              "url_too_long"              false 414 0 "The URL is longer than the limit.";
     Overloaded              "overloaded"                true  503 0 "The server has more work queued than it can finish in time; wait as told.";

@@ -1,5 +1,6 @@
 """Limits of one address, user, key and connection: each refuses what is too much, says when to come back, and harms nobody else."""
 
+import contextlib
 import json
 import time
 import urllib.error
@@ -11,6 +12,7 @@ from peer import Answered, Peer, dial
 from rest import Refused, Rest
 from server import Server, engine
 from streampeer import Refusal, StreamPeer
+from websockets.exceptions import ConnectionClosed
 from wire import TEXT, Wire, frame
 
 LIMITS = {"LOOPBACK": "true", "ADDRESS_UNAUTHENTICATED": "5", "ADDRESS_SOCKETS_PER_SECOND": "12", "ADDRESS_REQUESTS_PER_SECOND": "60",
@@ -135,6 +137,21 @@ def test_a_connection_has_a_pace_of_commands_and_bytes(server, tokens):
                 alice.call("ping", {"x": "y" * 50_000})
         time.sleep(FULL_SECONDS)
         assert alice.call("ping", {}), "the connection stays"
+
+
+FLOODS = {"pong": lambda ws: ws.send('{"pong":{}}'), "ping frame": lambda ws: ws.ping(), "pong frame": lambda ws: ws.pong(b"x")}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_what_nobody_answers_has_the_same_pace(server, tokens, flood):
+    time.sleep(FULL_SECONDS)
+    alice, _ = dial(server, tokens[0]["alice"], "d1")
+    with alice:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(60):
+                flood(alice.ws)
+        code, reason = alice.closed()
+        assert (code, reason["code"]) == (4009, "rate_limited") and 0 < reason["retry_after_ms"] <= 1000, reason
 
 
 def test_a_user_has_a_pace_of_messages_over_all_its_connections(server, tokens):

@@ -11,12 +11,12 @@ use tokenim_domain::name::Conversation;
 use tokio::sync::oneshot;
 
 /// The part of the batcher's queue that may be full for cursors to be moved: messages go first. What is left out here counts
-/// with the device's next word.
+/// with what the connection acknowledges next.
 const QUEUE_PART: usize = 4;
 
 impl<L: MessageLog> Gateway<L> {
-    /// Notes since when a connection is sent what happens, and queues the cursors of its device that are behind what it holds.
-    /// Nobody waits for them: they commit before whatever the connection says next.
+    /// Notes since when a connection is sent what happens, and queues the cursors of its device that are behind what it holds: its
+    /// word that it received that was lost. Nobody waits for them: they commit before whatever the connection says next.
     pub(super) async fn note_held(
         &self,
         (connection, session): (&Connection, &Session),
@@ -25,9 +25,9 @@ impl<L: MessageLog> Gateway<L> {
     ) -> Result<()> {
         let found = &recovery.found;
         let is_resumed = |it: &&super::recover::Found| it.outcome == Outcome::Recovered && it.at < it.head;
-        let resumed = found.iter().filter(is_resumed).map(|it| (it.conversation.clone(), it.at)).collect();
-        connection.begin(since_ms, resumed);
+        let mut resumed: Vec<_> = found.iter().filter(is_resumed).map(|it| (it.conversation.clone(), it.at)).collect();
         if found.is_empty() {
+            connection.begin(since_ms, resumed);
             return Ok(());
         }
         let identity = &session.identity;
@@ -37,14 +37,17 @@ impl<L: MessageLog> Gateway<L> {
         let cursors: HashMap<_, _> = cursors.into_iter().collect();
         for it in found {
             let at = cursors.get(&it.conversation).copied().unwrap_or(0);
-            if at < it.at {
-                self.queue_held(session, &it.conversation, it.at, Since::Seq(it.at));
+            let word = (Some(it.at), it.at);
+            let is_queued = at >= it.at || self.queue_held(session, &it.conversation, word, Since::Seq(it.at));
+            if !is_queued && it.outcome == Outcome::Recovered && it.at == it.head {
+                resumed.push((it.conversation.clone(), it.at));
             }
             // It is not sent what lies between: that passes its cursor and counts nothing.
             if it.outcome == Outcome::TooFar && at < it.head {
-                self.queue_held(session, &it.conversation, it.head, Since::Time(since_ms));
+                self.queue_held(session, &it.conversation, (None, it.head), Since::Time(since_ms));
             }
         }
+        connection.begin(since_ms, resumed);
         Ok(())
     }
 
@@ -59,22 +62,27 @@ impl<L: MessageLog> Gateway<L> {
         seq: i64,
     ) -> Result<()> {
         let sent = connection.sent_before(conversation, seq);
-        sent.into_iter().try_for_each(|(to, since)| self.queue_move(session, conversation, to, since))
+        sent.into_iter().try_for_each(|(to, since)| self.queue_move(session, conversation, (None, to), since))
     }
 
-    fn queue_held(&self, session: &Session, conversation: &Conversation, seq: i64, since: Since) {
+    /// Queues a move where there is room; whether it did.
+    fn queue_held(&self, session: &Session, of: &Conversation, word: (Option<i64>, i64), since: Since) -> bool {
         let (queued, most) = self.queued();
-        if queued * QUEUE_PART <= most {
-            // A queue that is full or closed: as above.
-            drop(self.queue_move(session, conversation, seq, since));
-        }
+        queued * QUEUE_PART <= most && self.queue_move(session, of, word, since).is_ok()
     }
 
-    fn queue_move(&self, session: &Session, conversation: &Conversation, seq: i64, since: Since) -> Result<()> {
+    /// Queues a move: the user's word of what it received, where there is one, and the device's cursor.
+    fn queue_move(
+        &self,
+        session: &Session,
+        conversation: &Conversation,
+        (received, seq): (Option<i64>, i64),
+        since: Since,
+    ) -> Result<()> {
         let identity = &session.identity;
         let held = Held { device: session.device.clone(), seq, since, label: identity.label.clone() };
         let (app, user, conversation) = (identity.app, identity.user.clone(), conversation.clone());
-        let write = Write::Move(Watermark { app, conversation, user, read: None, received: None, held: Some(held) });
+        let write = Write::Move(Watermark { app, conversation, user, read: None, received, held: Some(held) });
         let origin = Origin::Call(oneshot::channel().0);
         self.inner.appender.submit(Job { write, origin, place: None })
     }

@@ -9,8 +9,11 @@ use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::command::Sync;
-use tokenim_protocol::limits::DIRECTORY_PAGE_MAX;
+use tokenim_protocol::limits::{DIRECTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
 use tokenim_protocol::reply::Json;
+
+/// Bytes of conversations after which a page ends: one more, whose name is long and whose last event is large, still fits the frame.
+const PAGE_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX - 32 * 1024;
 
 /// Reads one page of the directory.
 ///
@@ -35,15 +38,25 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 
 fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn(&Entry) -> bool) -> String {
     let mut out = String::from("{\"conversations\":[");
-    for (at, entry) in entries.iter().filter(|entry| visible(entry)).enumerate() {
-        out.raw(if at > 0 { "," } else { "" });
+    let start = out.len();
+    let mut last = None;
+    for entry in entries {
+        if out.len() > PAGE_BYTES_MAX {
+            break;
+        }
+        last = Some(entry);
+        if !visible(entry) {
+            continue;
+        }
+        out.raw(if out.len() > start { "," } else { "" });
         encode::write_entry(&mut out, entry);
         if let Some(at) = heads.get(entry.conversation.as_str()) {
             write_outcome(&mut out, entry, *at);
         }
         out.raw("}");
     }
-    let more = entries.last().filter(|_| entries.len() == DIRECTORY_PAGE_MAX);
+    let is_last = last.map(|entry| &entry.conversation) == entries.last().map(|entry| &entry.conversation);
+    let more = last.filter(|_| entries.len() == DIRECTORY_PAGE_MAX || !is_last);
     out.raw("],\"done\":").raw(if more.is_none() { "true" } else { "false" });
     if let Some(last) = more {
         out.raw(",\"next\":").quoted(&format!("{}:{}", last.last_ms, last.conversation));

@@ -1,10 +1,13 @@
 //! The attach gate: live events wait while the backlog is read, so that no seq is missed between the two.
 
 use super::Chunk;
+use bytes::Bytes;
 use tokenim_domain::name::Conversation;
 
 /// Chunks that may wait.
 const CHUNKS_MAX: usize = 2_048;
+/// Pushes that may wait.
+const PUSHES_MAX: usize = 64;
 /// Bytes that may wait.
 const BYTES_MAX: usize = 1024 * 1024;
 
@@ -12,8 +15,18 @@ const BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Gate {
     waiting: Vec<Chunk>,
+    pushes: Vec<Bytes>,
     bytes: usize,
     overflown: bool,
+}
+
+/// What waited at a gate.
+#[derive(Debug)]
+pub struct Waited {
+    /// Events above what the backlog holds, in order.
+    pub chunks: Vec<Chunk>,
+    /// Pushes that must arrive, like `resync`: the backlog may have been read before what they are about.
+    pub pushes: Vec<Bytes>,
 }
 
 impl Gate {
@@ -28,18 +41,27 @@ impl Gate {
         }
     }
 
-    /// What waited above the heads, in order; `None` if the gate overflowed.
+    /// Keeps a push that must arrive until the gate opens.
+    pub fn push(&mut self, push: Bytes) {
+        self.overflown |= self.pushes.len() >= PUSHES_MAX;
+        if !self.overflown {
+            self.pushes.push(push);
+        }
+    }
+
+    /// What waited, of the events those above the heads; `None` if the gate overflowed.
     ///
     /// A chunk that straddles a head is kept whole: the client drops seqs it holds.
     #[must_use]
-    pub fn above(self, heads: &[(Conversation, i64)]) -> Option<Vec<Chunk>> {
+    pub fn above(self, heads: &[(Conversation, i64)]) -> Option<Waited> {
         let is_above = |chunk: &Chunk| {
             heads
                 .iter()
                 .find(|(conversation, _)| *conversation == chunk.conversation)
                 .is_none_or(|(_, head)| chunk.last > *head)
         };
-        (!self.overflown).then(|| self.waiting.into_iter().filter(is_above).collect())
+        (!self.overflown)
+            .then(|| Waited { chunks: self.waiting.into_iter().filter(is_above).collect(), pushes: self.pushes })
     }
 }
 
@@ -63,6 +85,7 @@ mod tests {
         let seqs: Vec<_> = gate
             .above(&[(Conversation::trusted("a"), 3)])
             .unwrap()
+            .chunks
             .iter()
             .map(|c| (c.conversation.as_str().to_owned(), c.last))
             .collect();
@@ -79,6 +102,10 @@ mod tests {
         assert!(gate.above(&[]).is_none());
         let mut gate = Gate::default();
         (1..=2_049).for_each(|seq| gate.wait(chunk("a", seq, 1)));
+        assert!(gate.above(&[]).is_none());
+        let mut gate = Gate::default();
+        (0..PUSHES_MAX).for_each(|_| gate.push(Bytes::from_static(b"p")));
+        gate.push(Bytes::from_static(b"p"));
         assert!(gate.above(&[]).is_none());
     }
 }

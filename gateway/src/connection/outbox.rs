@@ -37,6 +37,8 @@ pub struct Outbox {
     reply_bytes: usize,
     event_bytes: usize,
     overflow_at: Option<u32>,
+    /// Whether pushes that may be dropped were, after they were queued.
+    has_shed: bool,
     /// The close frame; nothing is queued after it.
     last: Option<Bytes>,
     finishing: bool,
@@ -102,7 +104,7 @@ impl Outbox {
         }
     }
 
-    /// Queues live events. Over budget everything queued is replaced by `resync` pushes.
+    /// Queues live events. Over budget first what may be dropped is, then everything queued is replaced by `resync` pushes.
     ///
     /// Errors: [`TooSlow`].
     /// Source: docs/PROTOCOL.md §7.
@@ -112,11 +114,31 @@ impl Outbox {
         }
         self.event_bytes += queued.bytes.len();
         self.events.push_back(queued);
-        if self.event_bytes > EVENT_BYTES_MAX || self.events.len() > EVENT_FRAMES_MAX {
-            self.collapse(now)
-        } else {
-            Ok(())
+        if self.is_over() {
+            self.shed();
         }
+        if self.is_over() { self.collapse(now) } else { Ok(()) }
+    }
+
+    fn is_over(&self) -> bool {
+        self.event_bytes > EVENT_BYTES_MAX || self.events.len() > EVENT_FRAMES_MAX
+    }
+
+    /// Drops what may be dropped.
+    fn shed(&mut self) {
+        let before = self.events.len();
+        let bytes = &mut self.event_bytes;
+        self.events.retain(|queued| {
+            let stays = queued.conversation.is_some();
+            *bytes -= if stays { 0 } else { queued.bytes.len() };
+            stays
+        });
+        self.has_shed |= self.events.len() < before;
+    }
+
+    /// Whether something that was queued has been dropped since this was asked.
+    pub fn take_shed(&mut self) -> bool {
+        std::mem::take(&mut self.has_shed)
     }
 
     /// Queues a push that may be dropped; false where it was.
@@ -248,6 +270,21 @@ mod tests {
         assert!(out.iter().all(|frame| frame.windows(6).any(|window| window == b"resync")));
         outbox.event(queued("a", 400 * 1024), 20).unwrap();
         assert_eq!(outbox.event(queued("a", 200 * 1024), 20), Err(TooSlow));
+    }
+
+    #[test]
+    fn what_may_be_dropped_goes_before_any_event_does() {
+        let mut outbox = Outbox::default();
+        let large = Bytes::from(vec![b'e'; 200 * 1024]);
+        assert!(outbox.ephemeral(large.clone()) && !outbox.ephemeral(large));
+        outbox.event(queued("a", 300 * 1024), 0).unwrap();
+        assert!(!outbox.take_shed());
+        outbox.event(queued("a", 100 * 1024), 0).unwrap();
+        assert!(outbox.take_shed() && !outbox.take_shed());
+        let out: Vec<_> = drained(&mut outbox).iter().map(|frame| (frame[0], frame.len())).collect();
+        assert_eq!(out, [(b'x', 300 * 1024)], "one write's worth");
+        assert_eq!(drained(&mut outbox)[0].len(), 100 * 1024);
+        assert_eq!(outbox.event_bytes, 0);
     }
 
     #[test]

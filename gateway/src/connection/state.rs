@@ -44,7 +44,7 @@ pub(super) struct State {
     form: Form,
     pub(super) phase: Phase,
     /// The last second that was told.
-    now: u32,
+    pub(super) now: u32,
     opened: u32,
     next_ping: u32,
     pub(super) open_commands: u32,
@@ -62,6 +62,7 @@ pub(super) struct State {
     pub(super) gate: Option<Box<Gate>>,
     /// Messages that came behind a `connect` that is not answered yet; bounded by the bytes allowed before authentication.
     pub(super) held: Option<VecDeque<Held>>,
+    pub(super) held_bytes: usize,
     /// Heads of conversations that changed since the last ping: conversation, epoch, seq.
     pub(super) heads: Vec<(Conversation, i64, i64)>,
     heads_more: bool,
@@ -100,6 +101,7 @@ impl State {
             outbox: Outbox::new(form),
             gate: None,
             held: None,
+            held_bytes: 0,
             heads: Vec::new(),
             heads_more: false,
             views: HashMap::new(),
@@ -282,6 +284,9 @@ impl State {
         let is_due = now >= self.next_ping;
         if is_due {
             self.ping(now);
+        }
+        if self.outbox.take_shed() {
+            return Tick::Shed;
         }
         if is_ending || is_due { Tick::Wake } else { Tick::Nothing }
     }

@@ -13,7 +13,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often a head is told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Members told before other tasks get their turn.
+/// Members told before other tasks get their turn, and those who wait for an ack.
 const TURN_MEMBERS: usize = 10_000;
 
 /// Where a conversation stands.
@@ -56,8 +56,6 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     pub(super) async fn tell_heads(&mut self) {
         for (key, head) in std::mem::take(&mut self.heads.0) {
             self.know(vec![(head.app, key.1.clone())]).await;
-            let Some(audience) = self.audiences.get(&key) else { continue };
-            let (to, now) = (For::Passive { is_large: head.was_large || audience.is_large() }, self.node.seconds.now());
             let push = Encoded::new(&live::head(key.1.as_str(), head.epoch, head.seq, head.msg_no));
             let chunk = |form| Chunk {
                 conversation: key.1.clone(),
@@ -67,7 +65,14 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 messages: 0,
                 bytes: push.bytes(form).clone(),
             };
-            for portion in audience.members.chunks(TURN_MEMBERS) {
+            let mut at = 0;
+            while let Some(audience) = self.audiences.get(&key)
+                && at < audience.members.len()
+            {
+                let portion = &audience.members[at..audience.members.len().min(at + TURN_MEMBERS)];
+                let (to, now) =
+                    (For::Passive { is_large: head.was_large || audience.is_large() }, self.node.seconds.now());
+                at += portion.len();
                 for (slot, _) in portion.iter().filter(|(_, joined)| *joined <= head.seq) {
                     slot.each(|connection| {
                         if connection.deliver(chunk(connection.form), to, now) == Given::Queued {
@@ -75,8 +80,8 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                         }
                     });
                 }
-                self.touched.drain(..).for_each(|connection| connection.wake());
-                tokio::task::yield_now().await;
+                self.wake();
+                self.meanwhile(tokio::task::yield_now()).await;
             }
         }
     }

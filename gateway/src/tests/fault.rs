@@ -1,8 +1,10 @@
 //! A log that fails: what is told, and that a repeat is safe.
 
 use super::World;
+use super::client::Client;
 use crate::model::Fault;
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_unknown_outcome_is_never_told_as_failed_and_the_repeat_stores_once() {
@@ -47,7 +49,7 @@ async fn without_the_members_of_a_conversation_everybody_is_answered_all_the_sam
         alice.send("d", "n1");
         assert_eq!(alice.reply().await["ok"]["seq"], 2);
         world.log.fail_lists(0);
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         bob.wait(|message| message["push"]["type"] == "resync").await;
         assert_eq!(bob.message().await["client_msg_id"], "n1");
     }
@@ -102,7 +104,7 @@ async fn a_member_list_that_cannot_be_read_delays_the_push_and_loses_none() {
     world.log.fail_lists(3);
     carol.send("c", "m1");
     assert_eq!(carol.reply().await["ok"]["seq"], 2);
-    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(bob.message().await["client_msg_id"], "m1");
     assert_eq!(alice.message().await["client_msg_id"], "m1");
     alice.send("c", "m2");
@@ -144,10 +146,54 @@ async fn a_lost_answer_makes_no_delivered_message_come_again() {
         alice.send("c", "m2");
         assert_eq!(alice.reply().await["error"]["code"], "outcome_unknown");
     }
-    world.clock.advance(std::time::Duration::from_secs(10));
-    tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+    world.clock.advance(Duration::from_secs(10));
+    tokio::time::sleep(Duration::from_secs(90)).await;
     let pushed: Vec<_> = bob.drain().into_iter().map(|frame| frame["push"]["type"].clone()).collect();
     assert!(pushed.iter().all(|kind| kind == "resync" || kind == "ping"), "{pushed:?}");
+}
+
+/// The sender has given up, and so have those who looked when they were told: what lands minutes later is delivered all the same.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_lands_minutes_after_its_answer_was_lost_is_delivered() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
+    world.log.fail_next(Fault::LandsLate(Duration::from_secs(240)));
+    alice.send("c", "m1");
+    assert_eq!(alice.reply().await["error"]["code"], "outcome_unknown");
+    for _ in 0..300 {
+        world.clock.advance(Duration::from_secs(1));
+        [&alice, &bob].into_iter().for_each(|client| client.connection.hear(node.now_seconds()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let pushed: Vec<_> = bob.drain().into_iter().filter(|frame| frame["push"]["type"] == "message").collect();
+    assert_eq!(pushed.len(), 1, "{pushed:?}");
+    assert_eq!(pushed[0]["push"]["client_msg_id"], "m1");
+}
+
+/// Who is just connecting reads the log before such a commit, and is told to look after it: the word waits at the gate.
+#[tokio::test(start_paused = true)]
+async fn whoever_attaches_while_an_answer_is_lost_is_told_to_look() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    // Bob reads what he missed, and is stopped there.
+    let stopped = world.log.reads.acquire_many(1_000).await.unwrap();
+    alice.send("c", "m1");
+    alice.reply().await;
+    let mut bob = Client::open(&node);
+    bob.command("connect", json!({"token": world.token("bob", 600), "heads": {"c": [1, 1]}}));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.log.fail_next(Fault::AnswerLost);
+    alice.send("c", "m2");
+    assert_eq!(alice.reply().await["error"]["code"], "outcome_unknown");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(stopped);
+    assert_eq!(bob.reply().await["ok"]["sync"][0]["head"], 2);
+    bob.wait(|message| message["push"]["type"] == "resync").await;
 }
 
 #[tokio::test]
@@ -158,7 +204,7 @@ async fn a_task_that_panics_is_noticed_and_nothing_is_acknowledged_afterwards() 
     let mut alice = world.connect(&node, "alice", json!({})).await;
     world.log.fail_next(Fault::Panic);
     alice.send("c", "m1");
-    tokio::time::timeout(std::time::Duration::from_secs(5), node.died()).await.expect("the process can end");
+    tokio::time::timeout(Duration::from_secs(5), node.died()).await.expect("the process can end");
     alice.send("c", "m2");
     assert_eq!(alice.reply().await["error"]["retryable"], true);
     assert_eq!(world.log.events(world.key.app, "c").len(), 1);

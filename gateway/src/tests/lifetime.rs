@@ -154,6 +154,45 @@ async fn a_slow_reader_is_told_to_resync_then_closed_and_its_neighbour_is_unmove
     assert_eq!(resync["push"], json!({"type": "resync", "conversation": "c", "reason": "slow_consumer"}));
 }
 
+/// What may be dropped is, before any event; how things are is told again once there is room.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_dropped_for_a_slow_reader_is_told_again() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "carol"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let mut carol = world.connect(&node, "carol", json!({})).await;
+    let names: Vec<_> = (0..300).map(|at| format!("u{at:03}")).collect();
+    let mut watched = Vec::new();
+    for name in &names {
+        watched.push(world.connect(&node, name, json!({})).await);
+    }
+    carol.command("presence.watch", json!({"users": names}));
+    assert_eq!(carol.reply().await["ok"]["states"][0]["state"], "online");
+    carol.drain();
+    watched.iter().for_each(|client| node.remove(&client.connection));
+    for _ in 0..10 {
+        world.clock.advance(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // With what is queued of the states it is a little too much, without it not.
+    let body = json!({"text": "x".repeat(63_000)});
+    for n in 0..8 {
+        let id = format!("m{n}");
+        alice.command("send", json!({"conversation": "c", "client_msg_id": id, "kind": "text", "body": body}));
+        assert!(alice.reply().await["ok"].is_object());
+    }
+    let mut pushed = Vec::new();
+    for _ in 0..8 {
+        pushed.extend(carol.drain());
+    }
+    let of = |kind: &str| pushed.iter().filter(|message| message["push"]["type"] == kind).count();
+    assert_eq!((of("message"), of("presence"), of("resync")), (8, 0, 0), "the states gave way");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let told = carol.wait(|message| message["push"]["type"] == "presence").await;
+    assert_eq!(told["push"]["states"][0]["state"], "offline");
+}
+
 #[tokio::test]
 async fn open_commands_are_bounded_and_each_is_answered_once() {
     let world = World::new();

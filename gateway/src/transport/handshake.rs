@@ -2,10 +2,11 @@
 
 use crate::deflate;
 use crate::encoded::Form;
+use actix_http::Method;
 use actix_http::Request;
 use actix_http::header::{
-    HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -47,6 +48,10 @@ pub fn asks_for_websocket(request: &Request) -> bool {
 
 /// Judges a request that asks for a WebSocket.
 pub fn judge(request: &Request) -> Verdict {
+    // RFC 6455 §4.2.1.
+    if request.method() != Method::GET || !header(request, CONNECTION).is_some_and(names_upgrade) {
+        return reject(400, "Bad Request", Code::InvalidRequest);
+    }
     if header(request, SEC_WEBSOCKET_VERSION) != Some("13") {
         return reject(426, "Upgrade Required\r\nsec-websocket-version: 13", Code::VersionUnsupported);
     }
@@ -87,6 +92,10 @@ fn extensions(request: &Request) -> String {
 
 fn header(request: &Request, name: HeaderName) -> Option<&str> {
     request.head().headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn names_upgrade(list: &str) -> bool {
+    list.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 fn accept(key: &str, protocol: Option<&str>, extension: Option<&str>) -> Bytes {

@@ -260,10 +260,14 @@ impl Socket {
             Received::Text(text) => receive(Message::Json(text)),
             Received::Binary(bytes) => receive(Message::MessagePack(bytes)),
             Received::Ping(payload) => {
+                gateway.take_control(connection, payload.len());
                 connection.control(frame::encode_pong(payload));
                 Ok(())
             }
-            Received::Pong => Ok(()),
+            Received::Pong => {
+                gateway.take_control(connection, 0);
+                Ok(())
+            }
             Received::Close => {
                 *peer_closed = true;
                 connection.close_by_peer(gateway.now_seconds());

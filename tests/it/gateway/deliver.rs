@@ -1,6 +1,6 @@
 //! Deliveries: each message unit counts once for each device that says it has it, through crashes too.
 
-use crate::support::{Client, TestServer};
+use crate::support::{Client, TestServer, until};
 use serde_json::{Value, json};
 
 /// A connection of bob's from one of his devices.
@@ -56,6 +56,8 @@ async fn heads_count_what_was_never_said_and_pass_what_is_too_far() {
     send(&server, 0, 4).await;
     drop(phone);
     let mut phone = device(&server, "phone", json!({"c1": [1, 5]})).await;
+    let members = async || server.rest().get("/v1/conversations/c1/members").await.json();
+    until(async || (members().await["items"][1]["received"] == 5).then_some(())).await;
     // Whatever a connection says follows what its heads said.
     received(&mut phone, 5).await;
     assert_eq!(server.rest().delivered().await, 4);

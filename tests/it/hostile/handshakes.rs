@@ -5,6 +5,8 @@ use crate::support::wire::{Frame, PING, TEXT, Wire, text};
 use crate::support::within;
 use std::time::Duration;
 use tokenim_protocol::limits::UNAUTHENTICATED_BYTES_MAX;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn commands_before_connect_are_refused_and_close() {
@@ -126,5 +128,23 @@ async fn bytes_behind_the_handshake_are_not_lost() {
     wire.send(&[head.as_bytes(), &connect].concat()).await;
     wire.read_head().await;
     assert_eq!(wire.reply().await["id"], 1);
+    bystanders.are_well().await;
+}
+
+/// RFC 6455 §4.2.1.
+#[tokio::test]
+async fn only_a_get_that_asks_to_upgrade_becomes_a_websocket() {
+    let bystanders = Bystanders::new().await;
+    for (method, connection) in [("POST", "Upgrade"), ("PUT", "keep-alive, Upgrade"), ("GET", "keep-alive")] {
+        let head = format!(
+            "{method} /v1/connect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: {connection}\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", bystanders.server.port())).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        within(stream.read_exact(&mut answer)).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 4"), "{method} {connection}: {}", String::from_utf8_lossy(&answer));
+    }
     bystanders.are_well().await;
 }
