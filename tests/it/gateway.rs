@@ -6,6 +6,7 @@ mod conversation;
 mod deliver;
 mod history;
 mod liveness;
+mod minutes;
 mod receipt;
 mod recover;
 mod send;

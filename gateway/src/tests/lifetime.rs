@@ -266,3 +266,91 @@ async fn commands_behind_connect_are_handled_after_it_in_order() {
     assert_eq!(forged.closed().await, 4401);
     assert_eq!(world.log.events(world.key.app, "c").len(), 6);
 }
+
+/// Alice says something large again and again.
+async fn say_much(alice: &mut Client, times: usize) {
+    let body = json!({"text": "x".repeat(60_000)});
+    for n in 0..times {
+        let id = format!("much{n}");
+        alice.command("send", json!({"conversation": "c", "client_msg_id": id, "kind": "text", "body": body}));
+        assert!(alice.reply().await["ok"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn a_ping_names_so_many_heads_and_says_where_there_are_more() {
+    let world = World::new();
+    let node = world.node();
+    for at in 0..40 {
+        world.group(&node, &format!("c{at}"), &["alice", "bob"]).await;
+    }
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let bob = world.connect(&node, "bob", json!({})).await;
+    for (said, more) in [(40, json!(true)), (32, json!(null))] {
+        for at in 0..said {
+            alice.send(&format!("c{at}"), &format!("{said}.{at}"));
+            alice.reply().await;
+            bob.message().await;
+        }
+        world.clock.advance(Duration::from_secs(30));
+        bob.connection.hear(node.now_seconds());
+        bob.tick(&world);
+        let ping = bob.wait(|message| message["push"]["type"] == "ping").await;
+        assert_eq!((ping["push"]["heads"].as_object().unwrap().len(), &ping["push"]["more"]), (32, &more));
+    }
+}
+
+#[tokio::test]
+async fn an_attach_during_which_too_much_happens_or_that_takes_too_long_starts_over() {
+    for is_long in [false, true] {
+        let world = World::new();
+        let node = world.node();
+        world.group(&node, "c", &["alice", "bob"]).await;
+        let mut alice = world.connect(&node, "alice", json!({})).await;
+        alice.send("c", "missed");
+        alice.reply().await;
+        let held = world.log.reads.acquire_many(1_000).await.unwrap();
+        let mut bob = Client::open(&node);
+        bob.command("connect", json!({"token": world.token("bob", 600), "heads": {"c": [1, 1]}}));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        if is_long {
+            world.clock.advance(Duration::from_secs(16));
+            bob.connection.hear(node.now_seconds());
+            bob.tick(&world);
+        } else {
+            say_much(&mut alice, 18).await;
+        }
+        drop(held);
+        assert_eq!(bob.closed().await, 4010, "{is_long}");
+        let mut again = world.connect(&node, "bob", json!({"c": [1, 1]})).await;
+        assert!(again.message().await["seq"] == 2);
+        again.command("ping", json!({}));
+        assert!(again.reply().await["ok"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_back_after_a_year_goes_on_with_a_new_token() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let mut bob = Client::open(&node);
+    bob.command("connect", json!({"token": world.token("bob", 3_600)}));
+    let session = bob.reply().await["ok"]["session"].take();
+    node.remove(&bob.connection);
+    alice.send("c", "while he was away");
+    alice.reply().await;
+    world.clock.advance(Duration::from_secs(365 * 24 * 3_600));
+    let mut stale = Client::open(&node);
+    stale.command("connect", json!({"session": session, "heads": {"c": [1, 1]}}));
+    assert_eq!(stale.reply().await["error"]["code"], "token_expired");
+    assert_eq!(stale.closed().await, 4101);
+    let mut back = Client::open(&node);
+    back.command("connect", json!({"token": world.token("bob", 3_600), "heads": {"c": [1, 1]}}));
+    let outcome = back.reply().await["ok"]["sync"][0].take();
+    assert_eq!((&outcome["outcome"], &outcome["head"]), (&json!("recovered"), &json!(2)));
+    assert_eq!(back.message().await["client_msg_id"], "while he was away");
+}
