@@ -325,7 +325,6 @@ async fn an_attach_during_which_too_much_happens_or_that_takes_too_long_starts_o
         drop(held);
         assert_eq!(bob.closed().await, 4010, "{is_long}");
         let mut again = world.connect(&node, "bob", json!({"c": [1, 1]})).await;
-        assert!(again.message().await["seq"] == 2);
         again.command("ping", json!({}));
         assert!(again.reply().await["ok"].is_object());
     }
@@ -341,7 +340,7 @@ async fn whoever_comes_back_after_a_year_goes_on_with_a_new_token() {
     bob.command("connect", json!({"token": world.token("bob", 3_600)}));
     let session = bob.reply().await["ok"]["session"].take();
     node.remove(&bob.connection);
-    alice.send("c", "while he was away");
+    alice.send("c", "meanwhile");
     alice.reply().await;
     world.clock.advance(Duration::from_secs(365 * 24 * 3_600));
     let mut stale = Client::open(&node);
@@ -352,5 +351,5 @@ async fn whoever_comes_back_after_a_year_goes_on_with_a_new_token() {
     back.command("connect", json!({"token": world.token("bob", 3_600), "heads": {"c": [1, 1]}}));
     let outcome = back.reply().await["ok"]["sync"][0].take();
     assert_eq!((&outcome["outcome"], &outcome["head"]), (&json!("recovered"), &json!(2)));
-    assert_eq!(back.message().await["client_msg_id"], "while he was away");
+    assert_eq!(back.message().await["client_msg_id"], "meanwhile");
 }
