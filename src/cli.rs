@@ -214,6 +214,10 @@ async fn open(config: &Config) -> Result<Opened, Failure> {
 /// older release would go on to write what the newer schema does not expect.
 async fn open_beside(config: &Config) -> Result<Opened, Failure> {
     let pending = Store::pending_migrations(&settings(config)).await?.unwrap_or_default();
+    open_pending(config, pending).await
+}
+
+async fn open_pending(config: &Config, pending: usize) -> Result<Opened, Failure> {
     let _not_served = if pending > 0 { Some(refuse_served(config, pending).await?) } else { None };
     open(config).await
 }
@@ -244,11 +248,11 @@ fn folder(config: &Config) -> String {
 
 /// The store of a data folder that holds one already: a command that only reads or changes it makes none by mistake.
 async fn open_existing(config: &Config) -> Result<Opened, Failure> {
-    if Store::pending_migrations(&settings(config)).await?.is_none() {
+    let Some(pending) = Store::pending_migrations(&settings(config)).await? else {
         let missing = format!("{} holds no database; name the right folder with --data", place(config));
         return Err(Error::new(Code::NotFound).says(missing).into());
-    }
-    open_beside(config).await
+    };
+    open_pending(config, pending).await
 }
 
 #[cfg(not(feature = "sabotage"))]

@@ -26,7 +26,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 const USERS_MAX: usize = 200;
 /// Conversations of one answer; where there are more, the next question begins behind the last.
 const CHANGED_MAX: usize = 32;
-/// Looks after a word of trouble, on a node alone too: a commit whose answer was lost may land late. Source: RELIABILITY, its audit.
+/// Looks after a word of trouble, on a node alone too: a commit whose answer was lost may land late.
 const TROUBLED_LOOKS: u32 = 11;
 /// Milliseconds that such a look reaches back: a commit that lands late has the time at which it was asked for.
 const LATE_MS: i64 = 330_000;

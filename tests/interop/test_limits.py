@@ -144,7 +144,6 @@ FLOODS = {"pong": lambda ws: ws.send('{"pong":{}}'), "ping frame": lambda ws: ws
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_what_nobody_answers_has_the_same_pace(server, tokens, flood):
-    time.sleep(FULL_SECONDS)
     alice, _ = dial(server, tokens[0]["alice"], "d1")
     with alice:
         with contextlib.suppress(ConnectionClosed):

@@ -39,12 +39,12 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn(&Entry) -> bool) -> String {
     let mut out = String::from("{\"conversations\":[");
     let start = out.len();
-    let mut last = None;
+    let mut told = 0;
     for entry in entries {
         if out.len() > PAGE_BYTES_MAX {
             break;
         }
-        last = Some(entry);
+        told += 1;
         if !visible(entry) {
             continue;
         }
@@ -55,8 +55,7 @@ fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn
         }
         out.raw("}");
     }
-    let is_last = last.map(|entry| &entry.conversation) == entries.last().map(|entry| &entry.conversation);
-    let more = last.filter(|_| entries.len() == DIRECTORY_PAGE_MAX || !is_last);
+    let more = entries[..told].last().filter(|_| told < entries.len() || entries.len() == DIRECTORY_PAGE_MAX);
     out.raw("],\"done\":").raw(if more.is_none() { "true" } else { "false" });
     if let Some(last) = more {
         out.raw(",\"next\":").quoted(&format!("{}:{}", last.last_ms, last.conversation));
