@@ -26,9 +26,13 @@ use tokenim_domain::log::Since;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::{Code, Error, sabotage};
 use tokenim_protocol::envelope::{Cause, Malformed};
-use tokenim_protocol::limits::{OPEN_COMMANDS_MAX, UNAUTHENTICATED_BYTES_MAX};
+use tokenim_protocol::limits::OPEN_COMMANDS_MAX;
 use tokenim_protocol::reply::close_reason;
 use tokio::sync::oneshot;
+
+/// Bytes of messages that may wait behind a `connect`. Until it is authenticated far fewer may come; from its reply on, until what waits
+/// is handled, a prompt client may say much.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -220,9 +224,9 @@ impl Connection {
         let bytes = message.len();
         held.push_back(message.into());
         state.held_bytes += bytes;
-        if state.held_bytes > UNAUTHENTICATED_BYTES_MAX {
+        if state.held_bytes > HELD_BYTES_MAX {
             let now = state.now;
-            state.close(Code::FrameTooLarge, None, now);
+            state.close(Code::InsufficientState, None, now);
         }
         true
     }

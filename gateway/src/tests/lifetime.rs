@@ -330,6 +330,18 @@ async fn an_attach_during_which_too_much_happens_or_that_takes_too_long_starts_o
     }
 }
 
+/// What was said before its turn waits, within a bound: a large message does, an endless stream of them does not.
+#[test]
+fn what_waits_behind_a_connect_is_bounded() {
+    let connection = crate::connection::Connection::new(1, crate::encoded::Form::Json, 0);
+    assert!(connection.begin_attach().is_some());
+    let text = "x".repeat(60_000);
+    for held in 1..=18 {
+        assert!(connection.hold(crate::incoming::Message::Json(&text)));
+        assert_eq!(connection.is_closing(), held * text.len() > 1024 * 1024, "{held}");
+    }
+}
+
 #[tokio::test]
 async fn whoever_comes_back_after_a_year_goes_on_with_a_new_token() {
     let world = World::new();
