@@ -100,8 +100,8 @@ impl Connection {
         Err(Failure::refused(format!("connect was answered {answer}"), refusal))
     }
 
-    /// Sends a command, on a connection with no sender, and waits for its ok. Errors: any other reply.
-    pub async fn ask(&mut self, command: &str) -> Result<(), Failure> {
+    /// Sends a command, on a connection with no sender, and waits for its ok, which it returns. Errors: any other reply.
+    pub async fn ask(&mut self, command: &str) -> Result<String, Failure> {
         self.tell(command);
         let id = self.asked + 1;
         let mut answer = None;
@@ -114,7 +114,7 @@ impl Connection {
             self.read(taken).await?;
         }
         match answer.unwrap_or_default() {
-            ok if ok.starts_with(&format!("{{\"id\":{id},\"ok\"")) => Ok(()),
+            ok if ok.starts_with(&format!("{{\"id\":{id},\"ok\"")) => Ok(ok),
             other => Err(Failure::new(format!("{command} was answered {other}"))),
         }
     }

@@ -1,11 +1,14 @@
 //! The batcher: whatever is queued commits together, at once, one batch in flight (natural group commit, no timer).
 
+mod room;
+
 use crate::connection::Connection;
 use crate::places::{Place, Pool};
+use room::{Pace, Room};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
+use tokenim_domain::id::OrgId;
 use tokenim_domain::limits::{ATTACHMENT_ENTRY_BYTES_MAX, FRAME_BYTES_MAX};
 use tokenim_domain::log::{
     Amended, Amendment, AppRef, Commit, Governing, GroupAct, MessageAct, MessageLog, Outcome, Sent, Watermark, Write,
@@ -26,18 +29,6 @@ const BATCH_BYTES_MAX: usize = 128 * 1024;
 const EVENT_OVERHEAD_BYTES: usize = 400;
 /// What a member event adds to the name of each user it tells of.
 const MEMBER_OVERHEAD_BYTES: usize = 32;
-/// How long a write may wait for its batch, about: as many may be queued as commit in it at the pace of the batches before.
-/// A longer queue makes nothing faster, it is only served later.
-const QUEUE_WAIT: Duration = Duration::from_millis(250);
-/// Writes that may wait however slow commits are: batches of one tell nothing of the pace of full ones.
-const QUEUE_WRITES_MIN: usize = 2 * BATCH_WRITES_MAX;
-/// Writes that may wait however fast commits are; beyond the queue senders are told to wait.
-const QUEUE_WRITES_MAX: usize = 16 * 1024;
-/// What a full batch weighs in the pace, one of fewer writes so much less: neither one slow flush nor a quiet time, in which each
-/// write has a flush of its own, shuts the queue.
-const PACE_SHARE: f64 = 0.2;
-/// Bytes of writes that may wait.
-const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
 const COMMITTED_MAX: usize = 4;
 /// Milliseconds a sender waits when the queue is full: several times what a full queue takes, since all who wait come back.
@@ -87,42 +78,15 @@ pub struct Committed {
 #[derive(Debug, Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Job>,
-    depth: Arc<Depth>,
-}
-
-/// What waits for its batch, and how much may.
-#[derive(Debug)]
-struct Depth {
-    bytes: AtomicUsize,
-    writes_max: AtomicUsize,
-}
-
-/// Seconds of the batcher for each write: a moving mean.
-#[derive(Debug)]
-struct Pace(f64);
-
-impl Pace {
-    /// Before the first batch as many may wait as ever.
-    fn new() -> Self {
-        Pace(QUEUE_WAIT.as_secs_f64() / QUEUE_WRITES_MAX as f64)
-    }
-
-    /// Notes a batch; how many writes may wait from now on.
-    fn note(&mut self, writes: usize, took: Duration) -> usize {
-        let share = PACE_SHARE * writes as f64 / BATCH_WRITES_MAX as f64;
-        self.0 += (took.as_secs_f64() / writes.max(1) as f64 - self.0) * share;
-        // Nothing took no time: a cast of what is too much stops at the largest number.
-        ((QUEUE_WAIT.as_secs_f64() / self.0) as usize).clamp(QUEUE_WRITES_MIN, QUEUE_WRITES_MAX)
-    }
+    room: Arc<Room>,
 }
 
 impl Appender {
     /// An appender, and the queue its task reads.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Job>) {
-        let (queue, jobs) = mpsc::channel(QUEUE_WRITES_MAX);
-        let depth = Depth { bytes: AtomicUsize::new(0), writes_max: AtomicUsize::new(QUEUE_WRITES_MAX) };
-        (Appender { queue, depth: Arc::new(depth) }, jobs)
+        let (queue, jobs) = mpsc::channel(room::WRITES_MAX);
+        (Appender { queue, room: Arc::new(Room::new()) }, jobs)
     }
 
     /// Queues a write. What one caller queues commits in that order.
@@ -130,17 +94,12 @@ impl Appender {
     /// Errors: `overloaded`; `draining` once the node stops. The job is dropped then: whoever queued it tells its origin.
     pub fn submit(&self, job: Job) -> Result<()> {
         let refuse = |code: Code| Error::new(code).retry_after(OVERLOADED_RETRY_MS);
-        let bytes = write_bytes(&job.write);
-        let (queued, most) = self.queued();
-        if queued >= most {
+        let room = room_of(&job);
+        if !self.room.take(room.0, room.1) {
             return Err(refuse(if self.queue.is_closed() { Code::Draining } else { Code::Overloaded }));
         }
-        if self.depth.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
-            self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(refuse(Code::Overloaded));
-        }
         self.queue.try_send(job).map_err(|error| {
-            self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.room.give_back([room].into_iter());
             match error {
                 TrySendError::Full(_) => refuse(Code::Overloaded),
                 TrySendError::Closed(_) => refuse(Code::Draining),
@@ -150,7 +109,7 @@ impl Appender {
 
     /// Writes that wait for their batch, and how many may.
     pub fn queued(&self) -> (usize, usize) {
-        (self.queue.max_capacity() - self.queue.capacity(), self.depth.writes_max.load(Ordering::Relaxed))
+        self.room.writes()
     }
 
     /// Commits batches until told to stop, and then what is queued still.
@@ -178,15 +137,15 @@ impl Appender {
             let Some(first) = first else { return };
             let batch = gather(first, &mut jobs);
             let begun = clock.monotonic();
-            let (writes, bytes) = (batch.len(), batch.iter().map(|job| write_bytes(&job.write)).sum());
-            self.depth.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            let writes = batch.len();
+            self.room.give_back(batch.iter().map(room_of));
             let committed = commit(&*log, &*clock, batch).await;
             if out.send(committed).await.is_err() {
                 return;
             }
             // The wait for the delivery too: it is what the next batch waits for.
             let took = clock.monotonic().saturating_sub(begun);
-            self.depth.writes_max.store(pace.note(writes, took), Ordering::Relaxed);
+            self.room.set(pace.note(writes, took));
         }
     }
 }
@@ -328,6 +287,11 @@ fn place(write: &Write) -> Option<(AppRef, Conversation)> {
     })
 }
 
+/// Whose room a job takes, and how many bytes of it.
+fn room_of(job: &Job) -> (OrgId, usize) {
+    (job.write.app().org, write_bytes(&job.write))
+}
+
 /// About what a write takes here and in the queues of those who hear of it.
 fn write_bytes(write: &Write) -> usize {
     let names = |users: &[User]| users.iter().map(|user| user.as_str().len() + MEMBER_OVERHEAD_BYTES).sum();
@@ -352,19 +316,6 @@ mod tests {
     use tokenim_domain::log::NewConversation;
     use tokenim_domain::role::ConversationKind;
     use uuid::Uuid;
-
-    #[test]
-    fn as_many_may_wait_as_commit_soon_and_neither_a_slow_flush_nor_a_quiet_time_shuts_the_queue() {
-        let mut pace = Pace::new();
-        let mut full = |batches: usize, each_us: u64| {
-            (0..batches).map(|_| pace.note(256, Duration::from_micros(256 * each_us))).last().unwrap()
-        };
-        assert!((950..=1_050).contains(&full(50, 250)), "a quarter of a millisecond each");
-        assert!(full(1, 1_000) > QUEUE_WRITES_MIN, "one slow flush");
-        assert_eq!(full(50, 1_000), QUEUE_WRITES_MIN);
-        assert_eq!(full(100, 0), QUEUE_WRITES_MAX);
-        assert!(Pace::new().note(1, Duration::from_millis(20)) > 4_000, "a write alone");
-    }
 
     #[test]
     fn a_batch_of_large_groups_is_as_bounded_as_one_of_large_bodies() {

@@ -30,7 +30,10 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let (session, log) = (call.session.clone(), call.gateway.inner.log.clone());
     call.later(async move {
         let identity = &session.identity;
-        let entries = log.directory(identity.app, identity.user.clone(), after, DIRECTORY_PAGE_MAX).await?;
+        let mut entries = log.directory(identity.app, identity.user.clone(), after, DIRECTORY_PAGE_MAX).await?;
+        // Whoever stands at the head has the last event.
+        let held = |entry: &Entry| heads.get(entry.conversation.as_str()) == Some(&(entry.epoch, entry.head));
+        entries.iter_mut().filter(|entry| held(entry)).for_each(|entry| entry.last = None);
         Ok(page(&entries, &heads, |entry| identity.allows(entry.conversation.as_str(), Cap::Read)))
     });
     Ok(())

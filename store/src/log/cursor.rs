@@ -140,7 +140,7 @@ const FIND: Text = Text {
     ),
 };
 
-/// Writes the ranges, counted as the log is now, and the cursors behind them.
+/// Writes the ranges, counted as the log is now, and the cursors behind them. Of who never said a word there no event is looked at.
 async fn write(batch: &Batch<'_>, cursors: &BTreeMap<Key<'_>, Cursor<'_>>) -> Result<()> {
     let (mut spans, mut places) = (Vec::new(), Vec::new());
     for ((app, conversation, user, device), cursor) in cursors.iter().filter(|(_, cursor)| !cursor.spans.is_empty()) {
@@ -166,8 +166,10 @@ WITH w AS (", $list, "), counted AS MATERIALIZED (
     SELECT w.*,
         COALESCE((SELECT e.units_cum FROM message e WHERE e.app_id = w.app AND e.conversation_id = w.conversation AND e.seq = w.seq_from - 1), 0) AS cum_from,
         (SELECT e.units_cum FROM message e WHERE e.app_id = w.app AND e.conversation_id = w.conversation AND e.seq = w.seq_to) AS cum_to,
-        CAST(COALESCE((SELECT SUM(e.units) FROM message e WHERE e.app_id = w.app AND e.conversation_id = w.conversation
-            AND e.seq BETWEEN w.seq_from AND CASE w.kind WHEN 'received' THEN w.seq_to ELSE 0 END AND e.sender = w.member), 0) AS BIGINT) AS own
+        CASE WHEN w.kind = 'received' AND EXISTS (
+            SELECT 1 FROM message o WHERE o.app_id = w.app AND o.conversation_id = w.conversation AND o.sender = w.member)
+        THEN CAST(COALESCE((SELECT SUM(e.units) FROM message e WHERE e.app_id = w.app AND e.conversation_id = w.conversation
+            AND e.seq BETWEEN w.seq_from AND w.seq_to AND e.sender = w.member), 0) AS BIGINT) ELSE 0 END AS own
     FROM w
 )
 SELECT app, conversation, member, device, seq_from, seq_to, cum_from, cum_to, own,

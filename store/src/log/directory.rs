@@ -13,7 +13,7 @@ const LAST_BODY_BYTES_MAX: i64 = 512;
 
 /// An entry of each member row `m`; the aliases of the last event are those of a message row.
 macro_rules! entry_of {
-    ($member:literal) => {
+    ($member:expr) => {
         concat!(
             "SELECT c.id AS entry_id, c.kind AS entry_kind, c.name AS entry_name, c.epoch AS entry_epoch, c.epoch_first, b.epoch AS epoch_before, ",
             "c.last_seq, c.last_msg_no, c.member_version, c.last_ms, m.role AS entry_role, m.joined_seq, m.read_seq, r.msg_no AS read_msg_no, ",
@@ -31,16 +31,29 @@ const NAMED: Text = Text {
     sqlite: concat!(entry_of!("member m"), "m.conversation_id IN (SELECT value FROM json_each($4))"),
     postgres: concat!(entry_of!("member m"), "m.conversation_id IN (SELECT json_array_elements_text($4::json))"),
 };
+/// The page is chosen before its events are looked up: they are read for as many conversations as it tells, not for all there are.
 macro_rules! page_of {
-    ($member:literal) => {
+    ($of_user:literal, $join:literal) => {
         concat!(
-            entry_of!($member),
-            "(c.last_ms < $4 OR (c.last_ms = $4 AND c.id > $5)) ORDER BY c.last_ms DESC, c.id LIMIT $6"
+            entry_of!(concat!(
+                "(SELECT pc.id FROM ",
+                $of_user,
+                " JOIN conversation pc ON pc.app_id = pm.app_id AND pc.id = pm.conversation_id ",
+                "WHERE pm.app_id = $1 AND pm.\"user\" = $2 AND (pc.last_ms < $4 OR (pc.last_ms = $4 AND pc.id > $5)) ",
+                "ORDER BY pc.last_ms DESC, pc.id LIMIT $6) p ",
+                $join,
+                " member m"
+            )),
+            "m.conversation_id = p.id ORDER BY c.last_ms DESC, c.id"
         )
     };
 }
-/// SQLite is told the index: without statistics it prefers the primary key's first column, every member of the app.
-const PAGE: Text = Text { sqlite: page_of!("member m INDEXED BY member_by_user"), postgres: page_of!("member m") };
+/// SQLite is told the index: without statistics it prefers the primary key's first column, every member of the app. And it is told to
+/// begin with the page.
+const PAGE: Text = Text {
+    sqlite: page_of!("member pm INDEXED BY member_by_user", "CROSS JOIN"),
+    postgres: page_of!("member pm", "CROSS JOIN"),
+};
 
 /// Entries of the named conversations that the user is a member of.
 pub(super) async fn entries(

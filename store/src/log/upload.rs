@@ -78,6 +78,7 @@ async fn insert(store: &Store, tx: &DatabaseTransaction, new: &NewUpload) -> Res
     let open = upload::Entity::find()
         .filter(upload::Column::AppId.eq(new.app.app))
         .filter(upload::Column::User.eq(new.sender.as_str()))
+        .filter(is_kept())
         .filter(upload::Column::State.eq(OPEN));
     NewUpload::admit(open.count(tx).await.map_err(fault::query)? as i64)?;
     if let Purpose::Attachment { .. } = &new.purpose {
@@ -110,6 +111,11 @@ fn columns(purpose: &Purpose) -> (Option<&str>, &str, Option<&str>) {
     }
 }
 
+/// Not given up, in the words of the indexes that hold only those: a plan does not depend on values (ADR 17).
+fn is_kept() -> Expr {
+    Expr::cust("state <> 'dropped'")
+}
+
 async fn find_same(on: &impl ConnectionTrait, new: &NewUpload) -> Result<Option<upload::Model>> {
     let of = match &new.purpose {
         Purpose::Body { conversation, .. } => upload::Column::ConversationId.eq(conversation.as_str()),
@@ -120,7 +126,7 @@ async fn find_same(on: &impl ConnectionTrait, new: &NewUpload) -> Result<Option<
         .filter(upload::Column::User.eq(new.sender.as_str()))
         .filter(of)
         .filter(upload::Column::ClientMsgId.eq(new.client_msg_id.as_str()))
-        .filter(upload::Column::State.ne(DROPPED));
+        .filter(is_kept());
     found.one(on).await.map_err(fault::query)
 }
 

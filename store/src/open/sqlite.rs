@@ -23,27 +23,27 @@ const BUSY_TIMEOUT_MS: u32 = 10_000;
 /// Opens or makes the file and brings its schema up to date; returns how many migrations that took.
 pub(super) async fn open(file: &Path, durability: Durability) -> Result<(Pools, usize)> {
     folder::make_private_file(file)?;
-    let writer = connect(file, 1, durability).await?;
+    let writer = connect(file, Use::Writes, durability).await?;
     let migrated = Migrator::get_pending_migrations(&writer).await.map_err(fault::query)?.len();
     Migrator::up(&writer, None).await.map_err(fault::query)?;
     let writer = Db::new(writer);
     verify_pragmas(&writer, durability).await?;
-    let readers = Db::new(connect(file, READERS_MAX, durability).await?);
-    let fan_out = Db::new(connect(file, FAN_OUT_READERS_MAX, durability).await?);
+    let readers = Db::new(connect(file, Use::Reads(READERS_MAX), durability).await?);
+    let fan_out = Db::new(connect(file, Use::Reads(FAN_OUT_READERS_MAX), durability).await?);
     let (log_writer, log_readers) = (writer.clone(), readers.clone());
     Ok((Pools { writer, readers, log_writer, log_readers, fan_out }, migrated))
 }
 
 /// Brings the file's schema up to date and leaves one connection to it.
 pub(super) async fn source(file: &Path, durability: Durability) -> Result<sea_orm::DatabaseConnection> {
-    let database = connect(file, 1, durability).await?;
+    let database = connect(file, Use::Writes, durability).await?;
     Migrator::up(&database, None).await.map_err(fault::query)?;
     Ok(database)
 }
 
 /// How many migrations the file lacks.
 pub(super) async fn pending(file: &Path, durability: Durability) -> Result<usize> {
-    let database = connect(file, 1, durability).await?;
+    let database = connect(file, Use::Writes, durability).await?;
     let pending = Migrator::get_pending_migrations(&database).await.map_err(fault::query)?.len();
     let database = Db::new(database);
     verify_pragmas(&database, durability).await?;
@@ -51,14 +51,27 @@ pub(super) async fn pending(file: &Path, durability: Durability) -> Result<usize
     Ok(pending)
 }
 
-async fn connect(file: &Path, connections: u32, durability: Durability) -> Result<sea_orm::DatabaseConnection> {
+/// What connections are for: transactions, by the one writer there is, or statements that read, each for itself.
+#[derive(Clone, Copy)]
+enum Use {
+    Writes,
+    Reads(u32),
+}
+
+async fn connect(file: &Path, to: Use, durability: Durability) -> Result<sea_orm::DatabaseConnection> {
+    let connections = match to {
+        Use::Writes => 1,
+        Use::Reads(connections) => connections,
+    };
     let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
     options.max_connections(connections).min_connections(1).sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT);
     // Local connections do not break, so none is tried before its use.
     options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
-    options.map_sqlx_sqlite_pool_opts(|pool| {
-        pool.before_acquire(|connection, _| Box::pin(is_outside_transaction(connection)))
-    });
+    if let Use::Writes = to {
+        options.map_sqlx_sqlite_pool_opts(|pool| {
+            pool.before_acquire(|connection, _| Box::pin(is_outside_transaction(connection)))
+        });
+    }
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .pragma("journal_mode", "WAL")

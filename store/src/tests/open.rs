@@ -40,6 +40,16 @@ async fn every_connection_runs_with_the_pragmas_asked_for() {
 }
 
 #[tokio::test]
+async fn a_statement_is_compiled_once() {
+    let world = World::on_file().await;
+    let rows = sql::rows(&world.store.readers, "PRAGMA compile_options", []).await.unwrap();
+    let options: Vec<String> = rows.iter().map(|row| sql::get(row, "compile_options").unwrap()).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    assert!(has("ENABLE_QPSG") && has("DEFAULT_MEMSTATUS=0"), "LIBSQLITE3_FLAGS of .cargo/config.toml: {options:?}");
+    assert!(!has("ENABLE_STAT4") && !has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
+
+#[tokio::test]
 async fn migrations_run_once() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(&folder).await.unwrap();

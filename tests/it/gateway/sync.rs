@@ -2,6 +2,7 @@
 
 use crate::support::TestServer;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn the_directory_tells_head_unread_and_last_event() {
@@ -85,4 +86,7 @@ async fn heads_in_a_sync_are_answered_with_outcomes() {
         ["here", "behind", "ahead", "epoch", "foreign"].map(outcome),
         [json!("recovered"), json!("too_far"), json!("epoch_changed"), json!("epoch_changed"), json!(null)]
     );
+    let told = page["conversations"].as_array().unwrap().iter().filter(|entry| entry["last"].is_object());
+    let told: BTreeSet<_> = told.map(|entry| entry["conversation"].as_str().unwrap()).collect();
+    assert_eq!(told, BTreeSet::from(["ahead", "behind", "epoch"]), "who stands at the head has the last event");
 }

@@ -3,7 +3,7 @@
 use crate::floor::stored::{self, Reader, Reads};
 use crate::folder::{self, Common};
 use crate::report::{Failure, Spread, say, say_json, spread};
-use crate::token;
+use crate::{resync, token};
 use clap::Args;
 use serde_json::json;
 use std::path::Path;
@@ -56,8 +56,12 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     })?;
     let bytes = std::fs::metadata(&file)?.len();
     say(&format!("history: {} messages in {} conversations, {} MB", flags.messages, names.len(), bytes / 1_000_000));
-    let mut turns = Vec::new();
+    let reader_token = token::sign(&keys, READER)?;
+    let known = resync::learn(&flags.common, &data, &reader_token).await?;
+    let (mut turns, mut returns) = (Vec::new(), Vec::new());
     for number in 1..=flags.rounds {
+        forget(&file)?;
+        returns.push(resync::come_back(&flags.common, &data, &reader_token, &known).await?);
         let repeated: Vec<_> = (0..flags.repeats).flat_map(|_| names.clone()).collect();
         forget(&file)?;
         let served = serve(&flags, &data, &keys, &names, &repeated).await?;
@@ -73,6 +77,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         turns.push((served, bare));
     }
     conclude(&flags, bytes, &turns);
+    resync::conclude(known.len(), &returns);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod group;
 mod history;
 mod idle;
 mod report;
+mod resync;
 mod tls;
 mod token;
 
