@@ -20,6 +20,10 @@ const HEAD_BYTES_MAX: usize = 4 * 1024;
 /// generator's own, and the server's work is the same.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// How every connection names the device it is on, as an app does that is installed: what it received is noted there, and without a
+/// name each connection would be a new device.
+const DEVICE: &str = "bench";
+
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 const PING_PUSH: &str = "{\"push\":{\"type\":\"ping\"";
@@ -83,7 +87,9 @@ impl Connection {
         let rest = handshake_answer(&mut stream).await?;
         let mut connection = Connection { stream, partial: rest, out: Vec::new(), asked: 0 };
         let heads = if heads.is_empty() { String::new() } else { format!(",\"heads\":{heads}") };
-        connection.queue(&format!("{{\"id\":1,\"connect\":{{\"token\":\"{token}\",\"sdk\":\"bench/1\"{heads}}}}}"));
+        connection.queue(&format!(
+            "{{\"id\":1,\"connect\":{{\"token\":\"{token}\",\"device\":\"{DEVICE}\",\"sdk\":\"bench/1\"{heads}}}}}"
+        ));
         let mut answer = None;
         while answer.is_none() {
             let taken = |text: &str| {

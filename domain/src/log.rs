@@ -19,7 +19,7 @@ pub use live::{Delta, Grown, Growth, Idle, LiveText, Piece, TextQuery};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
 pub use query::{
     Acknowledged, BacklogQuery, Changed, ChangedQuery, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member,
-    MemberList, MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, cut_page,
+    MemberList, MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, Standing, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
 pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Purpose, Sealed, SealedBody, Upload, UploadRef};
@@ -70,12 +70,12 @@ pub trait MessageLog: Send + Sync + 'static {
     fn read_backlog(&self, query: BacklogQuery) -> impl Future<Output = Result<Vec<Vec<Event>>>> + Send;
 
     /// Where the named conversations stand for a user; those it is no member of are left out.
-    fn entries(
+    fn standings(
         &self,
         app: AppRef,
         user: User,
         of: Vec<Conversation>,
-    ) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Standing>>> + Send;
 
     /// A user's conversations, the most recently changed first.
     fn directory(

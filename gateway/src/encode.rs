@@ -396,18 +396,19 @@ pub fn receipts(receipts: &Receipts, has_page: bool) -> String {
 
 /// One entry of the directory, its object left open.
 pub fn write_entry(out: &mut String, entry: &Entry) {
-    out.raw("{\"conversation\":").quoted(entry.conversation.as_str()).raw(",\"kind\":").quoted(entry.kind.as_str());
+    let at = &entry.at;
+    out.raw("{\"conversation\":").quoted(at.conversation.as_str()).raw(",\"kind\":").quoted(entry.kind.as_str());
     if let Some(name) = &entry.name {
         out.raw(",\"name\":").text(name);
     }
-    out.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(entry.head).raw(",\"msg_no\":").int(entry.msg_no);
+    out.raw(",\"epoch\":").int(at.epoch).raw(",\"head\":").int(at.head).raw(",\"msg_no\":").int(at.msg_no);
     out.raw(",\"role\":").quoted(entry.role.as_str());
     out.raw(",\"first\":")
-        .int(entry.first)
+        .int(at.first)
         .raw(",\"read\":")
         .int(entry.read)
         .raw(",\"unread\":")
-        .int(entry.msg_no - entry.read_msg_no);
+        .int(at.msg_no - entry.read_msg_no);
     out.raw(",\"member_version\":").int(entry.member_version).raw(",\"at\":").time(entry.last_ms);
     if let Some(last) = &entry.last {
         out.raw(",\"last\":");

@@ -12,7 +12,7 @@ use tokenim_domain::id::AppId;
 use tokenim_domain::log::{
     AppRef, BacklogQuery, Changed, ChangedQuery, Commit, DirectoryCursor, Entry, Event, EventBody, From, Idle,
     ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, Outcome, Page, Pins, PinsQuery,
-    RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, TextQuery, Write, live,
+    RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Standing, TextQuery, Write, live,
 };
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::role::ConversationKind;
@@ -166,24 +166,31 @@ fn write_all(state: &Mutex<Logs>, now_ms: i64, batch: Vec<Write>) -> Vec<Result<
     batch.into_iter().map(|write| apply(&mut state, write)).collect()
 }
 
-fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {
+fn standing(conversation: &Conversation, log: &Log, user: &User) -> Option<Standing> {
     let (member, last) = (log.members.get(user)?, log.events.last()?);
-    Some(Entry {
+    Some(Standing {
         conversation: conversation.clone(),
-        kind: ConversationKind::Group,
-        name: None,
         epoch: 1,
         epoch_first: 1,
         epoch_before: None,
         head: last.seq,
         msg_no: last.msg_no,
         first: member.joined,
+    })
+}
+
+fn entry(conversation: &Conversation, log: &Log, user: &User) -> Option<Entry> {
+    let member = log.members.get(user)?;
+    Some(Entry {
+        at: standing(conversation, log, user)?,
+        kind: ConversationKind::Group,
+        name: None,
         role: member.role,
         read: member.read,
         read_msg_no: 0,
         member_version: 1,
         last_ms: 0,
-        last: Some(last.clone()),
+        last: log.events.last().cloned(),
     })
 }
 
@@ -233,11 +240,11 @@ impl MessageLog for ModelLog {
         self.answer(Ok(missed.collect())).await
     }
 
-    async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
+    async fn standings(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Standing>> {
         self.reach().await?;
-        let found = || -> Result<Vec<Entry>> {
+        let found = || -> Result<Vec<Standing>> {
             let state = self.state.lock().unwrap();
-            Ok(of.iter().filter_map(|name| entry(name, state.get(&(app.app, name.clone()))?, &user)).collect())
+            Ok(of.iter().filter_map(|name| standing(name, state.get(&(app.app, name.clone()))?, &user)).collect())
         };
         self.answer(found()).await
     }

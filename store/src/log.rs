@@ -29,7 +29,7 @@ use crate::Store;
 use tokenim_domain::log::{
     AppRef, BacklogQuery, BodyPart, BodyQuery, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry,
     Event, Idle, ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, NewUpload, Page, Pins,
-    PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Sealed, Seen, TextQuery, Upload,
+    PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Sealed, Seen, Standing, TextQuery, Upload,
     UploadRef, Write,
 };
 use tokenim_domain::name::{Conversation, Device, User};
@@ -89,8 +89,8 @@ impl MessageLog for Store {
         range::backlog(&self.log_readers, &query).await
     }
 
-    async fn entries(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Entry>> {
-        directory::entries(&self.log_readers, app, &user, &of).await
+    async fn standings(&self, app: AppRef, user: User, of: Vec<Conversation>) -> Result<Vec<Standing>> {
+        directory::standings(&self.log_readers, app, &user, &of).await
     }
 
     async fn directory(

@@ -66,13 +66,9 @@ pub struct Page {
 
 /// Where one conversation stands for one user.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct Standing {
     /// The conversation.
     pub conversation: Conversation,
-    /// Its kind.
-    pub kind: ConversationKind,
-    /// Name to show.
-    pub name: Option<String>,
     /// The log's incarnation.
     pub epoch: i64,
     /// First seq of that incarnation.
@@ -85,6 +81,17 @@ pub struct Entry {
     pub msg_no: i64,
     /// First seq the user may see.
     pub first: i64,
+}
+
+/// A conversation in a user's directory.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Where it stands.
+    pub at: Standing,
+    /// Its kind.
+    pub kind: ConversationKind,
+    /// Name to show.
+    pub name: Option<String>,
     /// The user's role.
     pub role: MemberRole,
     /// The user's read watermark.

@@ -4,7 +4,7 @@ use crate::encode;
 use crate::encoded::Form;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, HashMap};
-use tokenim_domain::log::{BacklogQuery, Entry, Event, From, MessageLog, RangeQuery};
+use tokenim_domain::log::{BacklogQuery, Event, From, MessageLog, RangeQuery, Standing};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::Identity;
 use tokenim_domain::token::caps::Cap;
@@ -43,13 +43,13 @@ impl Outcome {
 }
 
 /// The outcome for a client that stands at `at`, before bytes are counted.
-pub(super) fn outcome(entry: &Entry, at: (i64, i64)) -> Outcome {
+pub(super) fn outcome(standing: &Standing, at: (i64, i64)) -> Outcome {
     let (epoch, seq) = at;
-    if epoch != entry.epoch || seq > entry.head {
+    if epoch != standing.epoch || seq > standing.head {
         return Outcome::EpochChanged;
     }
-    let from = seq.max(entry.first - 1);
-    if entry.head - from > i64::from(BACKLOG_EVENTS_MAX) { Outcome::TooFar } else { Outcome::Recovered }
+    let from = seq.max(standing.first - 1);
+    if standing.head - from > i64::from(BACKLOG_EVENTS_MAX) { Outcome::TooFar } else { Outcome::Recovered }
 }
 
 /// What a connect replays.
@@ -82,7 +82,7 @@ struct Place<'a> {
     name: &'a str,
     /// Epoch and seq, as the client names them.
     at: (i64, i64),
-    entry: Option<Entry>,
+    standing: Option<Standing>,
     outcome: Outcome,
     /// The seq up to which it has everything now.
     head: i64,
@@ -91,7 +91,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// Above which seq something is missing.
     fn above(&self) -> i64 {
-        self.entry.as_ref().map_or(self.head, |entry| self.at.1.max(entry.first - 1))
+        self.standing.as_ref().map_or(self.head, |standing| self.at.1.max(standing.first - 1))
     }
 
     fn missed(&self) -> i64 {
@@ -126,15 +126,15 @@ pub(super) async fn recover<L: MessageLog>(
 async fn places<'a, L: MessageLog>(log: &L, identity: &Identity, heads: &'a Heads) -> Result<Vec<Place<'a>>> {
     let names = heads.keys().filter(|name| identity.allows(name, Cap::Read));
     let names = names.map(|name| Conversation::parse(name)).collect::<Result<Vec<_>>>()?;
-    let entries =
-        if names.is_empty() { Vec::new() } else { log.entries(identity.app, identity.user.clone(), names).await? };
-    let mut entries: HashMap<_, _> =
-        entries.into_iter().map(|entry| (entry.conversation.as_str().to_owned(), entry)).collect();
+    let standings =
+        if names.is_empty() { Vec::new() } else { log.standings(identity.app, identity.user.clone(), names).await? };
+    let mut standings: HashMap<_, _> =
+        standings.into_iter().map(|standing| (standing.conversation.as_str().to_owned(), standing)).collect();
     let place = |(name, at): (&'a String, &(i64, i64))| {
-        let entry = entries.remove(name);
-        let outcome = entry.as_ref().map_or(Outcome::NotMember, |entry| outcome(entry, *at));
-        let head = entry.as_ref().map_or(0, |entry| entry.head);
-        Place { name, at: *at, entry, outcome, head }
+        let standing = standings.remove(name);
+        let outcome = standing.as_ref().map_or(Outcome::NotMember, |standing| outcome(standing, *at));
+        let head = standing.as_ref().map_or(0, |standing| standing.head);
+        Place { name, at: *at, standing, outcome, head }
     };
     Ok(heads.iter().map(place).collect())
 }
@@ -195,7 +195,7 @@ impl<L: MessageLog> Reading<'_, L> {
                 self.take(place, &page.events)
             }
             Ok(_) => place.outcome = Outcome::TooFar,
-            // Removed since the entries were read.
+            // Removed since it was looked up where they stand.
             Err(error) if error.code == Code::NotFound => place.outcome = Outcome::NotMember,
             Err(error) => return Err(error),
         }
@@ -222,15 +222,20 @@ impl Recovery {
         let Place { name, at, outcome, head, .. } = place;
         let sync = &mut self.sync;
         sync.raw(if sync.len() > 1 { "," } else { "" }).raw("{\"conversation\":").quoted(name);
-        if let Some(entry) = place.entry.filter(|_| outcome != Outcome::NotMember) {
-            sync.raw(",\"epoch\":").int(entry.epoch).raw(",\"head\":").int(head).raw(",\"first\":").int(entry.first);
+        if let Some(standing) = place.standing.filter(|_| outcome != Outcome::NotMember) {
+            sync.raw(",\"epoch\":")
+                .int(standing.epoch)
+                .raw(",\"head\":")
+                .int(head)
+                .raw(",\"first\":")
+                .int(standing.first);
             match outcome {
-                Outcome::EpochChanged => drop(sync.raw(",\"epoch_first\":").int(epoch_first(&entry, at))),
-                Outcome::Recovered => self.heads.push((entry.conversation.clone(), head)),
+                Outcome::EpochChanged => drop(sync.raw(",\"epoch_first\":").int(epoch_first(&standing, at))),
+                Outcome::Recovered => self.heads.push((standing.conversation.clone(), head)),
                 Outcome::TooFar | Outcome::NotMember => {}
             }
             if outcome != Outcome::EpochChanged {
-                self.found.push(Found { conversation: entry.conversation, at: at.1, head, outcome });
+                self.found.push(Found { conversation: standing.conversation, at: at.1, head, outcome });
             }
         }
         self.sync.raw(",\"outcome\":").quoted(outcome.as_str()).raw("}");
@@ -239,10 +244,10 @@ impl Recovery {
 
 /// The seq before which the client may keep what it has. In the log's own epoch all up to the head is real. What a client has
 /// from the epoch before it shares with the log up to where the epoch began; of any other epoch nothing is known.
-pub(super) fn epoch_first(entry: &Entry, at: (i64, i64)) -> i64 {
+pub(super) fn epoch_first(standing: &Standing, at: (i64, i64)) -> i64 {
     match at.0 {
-        epoch if epoch == entry.epoch => entry.head + 1,
-        epoch if entry.epoch_before == Some(epoch) => entry.epoch_first,
+        epoch if epoch == standing.epoch => standing.head + 1,
+        epoch if standing.epoch_before == Some(epoch) => standing.epoch_first,
         _ => 1,
     }
 }

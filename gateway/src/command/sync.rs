@@ -4,7 +4,7 @@ use super::Call;
 use super::recover::{Outcome, epoch_first, outcome};
 use crate::encode;
 use std::collections::HashMap;
-use tokenim_domain::log::{DirectoryCursor, Entry, MessageLog};
+use tokenim_domain::log::{DirectoryCursor, Entry, MessageLog, Standing};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result};
@@ -32,9 +32,9 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         let identity = &session.identity;
         let mut entries = log.directory(identity.app, identity.user.clone(), after, DIRECTORY_PAGE_MAX).await?;
         // Whoever stands at the head has the last event.
-        let held = |entry: &Entry| heads.get(entry.conversation.as_str()) == Some(&(entry.epoch, entry.head));
+        let held = |entry: &Entry| heads.get(entry.at.conversation.as_str()) == Some(&(entry.at.epoch, entry.at.head));
         entries.iter_mut().filter(|entry| held(entry)).for_each(|entry| entry.last = None);
-        Ok(page(&entries, &heads, |entry| identity.allows(entry.conversation.as_str(), Cap::Read)))
+        Ok(page(&entries, &heads, |entry| identity.allows(entry.at.conversation.as_str(), Cap::Read)))
     });
     Ok(())
 }
@@ -53,29 +53,29 @@ fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn
         }
         out.raw(if out.len() > start { "," } else { "" });
         encode::write_entry(&mut out, entry);
-        if let Some(at) = heads.get(entry.conversation.as_str()) {
-            write_outcome(&mut out, entry, *at);
+        if let Some(at) = heads.get(entry.at.conversation.as_str()) {
+            write_outcome(&mut out, &entry.at, *at);
         }
         out.raw("}");
     }
     let more = entries[..told].last().filter(|_| told < entries.len() || entries.len() == DIRECTORY_PAGE_MAX);
     out.raw("],\"done\":").raw(if more.is_none() { "true" } else { "false" });
     if let Some(last) = more {
-        out.raw(",\"next\":").quoted(&format!("{}:{}", last.last_ms, last.conversation));
+        out.raw(",\"next\":").quoted(&format!("{}:{}", last.last_ms, last.at.conversation));
     }
     out.raw("}");
     out
 }
 
 /// What a client that stands there has to do. Nothing follows a `sync`, so whoever is behind pages what it missed.
-fn write_outcome(out: &mut String, entry: &Entry, at: (i64, i64)) {
-    let outcome = match outcome(entry, at) {
-        Outcome::Recovered if at.1.max(entry.first - 1) < entry.head => Outcome::TooFar,
+fn write_outcome(out: &mut String, standing: &Standing, at: (i64, i64)) {
+    let outcome = match outcome(standing, at) {
+        Outcome::Recovered if at.1.max(standing.first - 1) < standing.head => Outcome::TooFar,
         outcome => outcome,
     };
     out.raw(",\"outcome\":").quoted(outcome.as_str());
     if outcome == Outcome::EpochChanged {
-        out.raw(",\"epoch_first\":").int(epoch_first(entry, at));
+        out.raw(",\"epoch_first\":").int(epoch_first(standing, at));
     }
 }
 

@@ -28,15 +28,15 @@ fn switch<L: MessageLog>(call: &Call<'_, L>, is_open: bool) -> Result<()> {
     call.later(async move {
         let log = &gateway.inner.log;
         let find = async || {
-            let mut found = log.entries(app, user.clone(), vec![conversation.clone()]).await?;
+            let mut found = log.standings(app, user.clone(), vec![conversation.clone()]).await?;
             found.pop().ok_or_else(|| Error::new(Code::NotFound))
         };
         find().await?;
         gateway.switch(&connection, app, conversation.clone(), is_open).await?;
-        let entry = find().await?;
+        let at = find().await?;
         let mut out = String::from("{\"epoch\":");
-        out.int(entry.epoch).raw(",\"head\":").int(entry.head).raw(",\"msg_no\":").int(entry.msg_no);
-        out.raw(",\"first\":").int(entry.first).raw("}");
+        out.int(at.epoch).raw(",\"head\":").int(at.head).raw(",\"msg_no\":").int(at.msg_no);
+        out.raw(",\"first\":").int(at.first).raw("}");
         Ok(out)
     });
     Ok(())

@@ -11,14 +11,14 @@ async fn directory(world: &World, user: &str, limit: usize) -> Vec<Entry> {
         let page = world.store.directory(world.app(), User::trusted(user), after, limit).await.unwrap();
         assert!(page.len() <= limit);
         let Some(last) = page.last() else { return all };
-        after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.conversation.clone() });
+        after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.at.conversation.clone() });
         all.extend(page);
     }
     panic!("the directory does not end")
 }
 
 fn names(entries: &[Entry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.conversation.as_str()).collect()
+    entries.iter().map(|entry| entry.at.conversation.as_str()).collect()
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn pages_hold_every_conversation_once_the_newest_first() {
         assert!(
             entries
                 .windows(2)
-                .all(|pair| (-pair[0].last_ms, &pair[0].conversation) < (-pair[1].last_ms, &pair[1].conversation)),
+                .all(|pair| (-pair[0].last_ms, &pair[0].at.conversation) < (-pair[1].last_ms, &pair[1].at.conversation)),
             "{:?}",
             names(&entries)
         );
@@ -55,11 +55,11 @@ async fn an_entry_tells_where_a_conversation_stands() {
     world.move_to("c1", "carol", Some(5), None).await.unwrap();
     let entry = directory(&world, "carol", 10).await.pop().unwrap();
     assert_eq!(
-        (entry.kind, entry.epoch, entry.epoch_first, entry.head, entry.msg_no),
+        (entry.kind, entry.at.epoch, entry.at.epoch_first, entry.at.head, entry.at.msg_no),
         (ConversationKind::Group, 1, 1, 7, 5)
     );
-    assert_eq!((entry.first, entry.read, entry.read_msg_no, entry.member_version), (3, 5, 3, 3));
-    assert_eq!(entry.msg_no - entry.read_msg_no, 2, "unread messages");
+    assert_eq!((entry.at.first, entry.read, entry.read_msg_no, entry.member_version), (3, 5, 3, 3));
+    assert_eq!(entry.at.msg_no - entry.read_msg_no, 2, "unread messages");
     let last = entry.last.unwrap();
     assert_eq!((last.seq, last.msg_no, last.at_ms), (7, 5, entry.last_ms));
 }
@@ -71,7 +71,7 @@ async fn unread_counts_messages_and_no_other_events() {
     for name in ["carol", "dave", "erin"] {
         world.change("c1", Some("alice"), Change::Added, &[name]).await.unwrap();
     }
-    let unread = |entries: Vec<Entry>| entries[0].msg_no - entries[0].read_msg_no;
+    let unread = |entries: Vec<Entry>| entries[0].at.msg_no - entries[0].read_msg_no;
     assert_eq!(unread(directory(&world, "bob", 10).await), 1);
     assert_eq!(unread(directory(&world, "erin", 10).await), 0);
     world.move_to("c1", "bob", Some(2), None).await.unwrap();
@@ -85,20 +85,19 @@ async fn a_large_last_body_is_left_to_history() {
     world.commit_one(Write::Send(Draft { body: body.into(), ..world.draft("c1", "alice", "m1") })).await.unwrap();
     let entry = directory(&world, "bob", 10).await.pop().unwrap();
     assert!(entry.last.is_none());
-    assert_eq!((entry.head, entry.msg_no), (2, 1));
+    assert_eq!((entry.at.head, entry.at.msg_no), (2, 1));
 }
 
 #[tokio::test]
-async fn entries_leave_out_what_the_user_is_no_member_of() {
+async fn standings_leave_out_what_the_user_is_no_member_of() {
     let world = World::with_group().await;
     world.group("c2", &["bob"]).await;
     let asked = ["c1", "c2", "nowhere"].map(Conversation::trusted).to_vec();
-    let entries = world.store.entries(world.app(), User::trusted("alice"), asked.clone()).await.unwrap();
-    assert_eq!(names(&entries), ["c1"]);
-    assert!(entries[0].last.is_some());
-    let entries = world.store.entries(world.app(), User::trusted("bob"), asked).await.unwrap();
-    assert_eq!(entries.len(), 2);
-    assert!(world.store.entries(world.app(), User::trusted("bob"), Vec::new()).await.unwrap().is_empty());
+    let found = world.store.standings(world.app(), User::trusted("alice"), asked.clone()).await.unwrap();
+    assert_eq!(found.iter().map(|it| (it.conversation.as_str(), it.head)).collect::<Vec<_>>(), [("c1", 1)]);
+    let found = world.store.standings(world.app(), User::trusted("bob"), asked).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert!(world.store.standings(world.app(), User::trusted("bob"), Vec::new()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn a_foreign_conversation_does_not_exist() {
         let query = MembersQuery { app, viewer, ..world.members_query("c1") };
         assert_eq!(world.store.members(query).await.unwrap_err().code, Code::NotFound);
     }
-    assert!(world.store.entries(app, User::trusted("alice"), vec![c1()]).await.unwrap().is_empty());
+    assert!(world.store.standings(app, User::trusted("alice"), vec![c1()]).await.unwrap().is_empty());
     assert!(world.store.directory(app, User::trusted("alice"), None, 10).await.unwrap().is_empty());
     assert!(world.store.member_lists(vec![(app, c1())]).await.unwrap()[0].members.is_empty());
     assert_eq!(world.log("c1").await.head, 2);

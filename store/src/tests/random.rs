@@ -418,11 +418,10 @@ async fn compare_directory(world: &World, app: AppRef, user: &str, model: &Model
     for _ in 0..10 {
         let page = world.store.directory(app, User::trusted(user), after, 2).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.conversation.clone() });
-        shown.extend(
-            page.iter()
-                .map(|e| (-e.last_ms, e.conversation.to_string(), e.head, e.msg_no, e.first, e.read, e.read_msg_no)),
-        );
+        after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.at.conversation.clone() });
+        shown.extend(page.iter().map(|e| {
+            (-e.last_ms, e.at.conversation.to_string(), e.at.head, e.at.msg_no, e.at.first, e.read, e.read_msg_no)
+        }));
     }
     let entry = |(id, found): (&String, &Conversation)| {
         let member = found.members.get(user)?;

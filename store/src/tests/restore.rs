@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tokenim_domain::log::{Entry, MessageLog};
+use tokenim_domain::log::{MessageLog, Standing};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::{Code, Result};
 use tokenim_migrations::Migrator;
@@ -64,9 +64,9 @@ async fn alter(file: &Path, text: &'static str) {
     on.close().await.unwrap();
 }
 
-async fn entry(world: &World, conversation: &str) -> Entry {
+async fn standing(world: &World, conversation: &str) -> Standing {
     let of = vec![Conversation::trusted(conversation)];
-    world.store.entries(world.app(), User::trusted("alice"), of).await.unwrap().pop().unwrap()
+    world.store.standings(world.app(), User::trusted("alice"), of).await.unwrap().pop().unwrap()
 }
 
 #[tokio::test]
@@ -159,14 +159,14 @@ pub async fn a_restore_begins_an_epoch_each_time() {
     assert!(aside.join("tokenim.db").exists() && aside.join("master.key").exists());
     let restored = World { settings: place.settings, folder: place.folder, ..world };
     let restored = restored.reopen().await;
-    let at = entry(&restored, "c1").await;
+    let at = standing(&restored, "c1").await;
     assert_eq!((at.epoch, at.epoch_first, at.epoch_before, at.head), (third.epoch, 3, Some(1), 2));
     let sent = restored.send("c1", "alice", "m2").await;
     assert_eq!((sent.seq, sent.epoch), (3, third.epoch));
     let repeat = restored.send("c1", "alice", "m1").await;
     assert_eq!((repeat.seq, repeat.epoch), (2, 1), "what the backup holds keeps its number");
     restored.group("c2", &["alice"]).await;
-    let new = entry(&restored, "c2").await;
+    let new = standing(&restored, "c2").await;
     assert_eq!((new.epoch, new.epoch_first, new.epoch_before), (third.epoch, 1, None));
 }
 

@@ -18,6 +18,8 @@ const CONCURRENCY: usize = 16;
 const SETTLE: Duration = Duration::from_secs(5);
 /// One server ping to everybody, and a little.
 const PING_ROUND: Duration = Duration::from_secs(28);
+/// How often everybody comes to say what it has, before memory is read: a busy node puts off what it is told, and hears it the next time.
+const VISITS: usize = 2;
 /// How long connecting everybody may take.
 const OPEN_MAX: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(20);
@@ -219,13 +221,16 @@ async fn measure(
     let mut crowd = Crowd { server: &server, keys, population, seq: 2 * number as i64 - 1, tally: Tally::new() };
     tokio::time::sleep(SETTLE).await;
     let fresh = server.watched.memory()?;
-    // Everybody comes and goes once, a few at a time, and every conversation has a message: the database's page caches and
-    // the member lists are full then and count for no connection.
+    // Everybody comes and goes, a few at a time, every conversation has a message, and everybody has that: the database's page caches
+    // and the member lists are full then and count for no connection.
     crowd.connect(0..flags.connections, &mut JoinSet::new(), false).await?;
     tokio::time::sleep(SETTLE).await;
     let visited = server.watched.memory()?;
     send_one_each(&crowd, &format!("before-{number}")).await?;
     crowd.seq += 1;
+    for _ in 0..VISITS {
+        crowd.connect(0..flags.connections, &mut JoinSet::new(), false).await?;
+    }
     tokio::time::sleep(SETTLE).await;
     let before = server.watched.memory()?;
     let mut held = JoinSet::new();

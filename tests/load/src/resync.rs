@@ -14,6 +14,9 @@ const MISSED: i64 = 3;
 /// Heads a command may name (docs/PROTOCOL.md §4).
 const HEADS_MAX: usize = 200;
 
+/// Heads of one connect that says what a device holds: of more a node puts some off.
+const HELD_PART: usize = 50;
+
 /// What a client knows of a conversation.
 pub struct Known {
     conversation: String,
@@ -55,6 +58,11 @@ pub async fn learn(common: &Common, data: &Path, token: &str) -> Result<Vec<Know
         if page.is_none() {
             break;
         }
+    }
+    drop(connection);
+    // Its device has said before what it holds.
+    for part in known.chunks(HELD_PART) {
+        Connection::open(&server.address, token, &heads(part)).await?.ask(&sync(&[], None)).await?;
     }
     server.stop().await?;
     Ok(known)
