@@ -46,6 +46,8 @@ pub struct Connection {
     /// Where it rings instead, where its thread drains it.
     bell: OnceLock<(Arc<Bell>, u64)>,
     has_rung: AtomicBool,
+    /// Whether a command was refused because the node is too busy, since that was asked.
+    is_overloading: AtomicBool,
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
     state: Mutex<State>,
@@ -118,6 +120,7 @@ impl Connection {
             waker: AtomicWaker::new(),
             bell: OnceLock::new(),
             has_rung: AtomicBool::new(false),
+            is_overloading: AtomicBool::new(false),
             heard: AtomicU32::new(now),
             state: Mutex::new(State::new(id, form, now)),
         })
@@ -150,6 +153,17 @@ impl Connection {
     /// Notes that its ring is answered: what is queued from now on makes it ring again.
     pub fn answer_ring(&self) {
         self.has_rung.store(false, Ordering::Release);
+    }
+
+    /// Notes that a command was refused because the node is too busy.
+    pub(crate) fn overload(&self) {
+        self.is_overloading.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a command was refused because the node is too busy, since this was asked last.
+    #[must_use]
+    pub fn take_overload(&self) -> bool {
+        self.is_overloading.load(Ordering::Relaxed) && self.is_overloading.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that bytes came.

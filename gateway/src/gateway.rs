@@ -253,6 +253,9 @@ impl<L: MessageLog> Gateway<L> {
     /// Counts a refusal; the reply that tells it.
     pub(crate) fn refusal(&self, connection: &Connection, id: u64, error: &Error) -> String {
         self.inner.counters.refuse(error.code);
+        if error.code == Code::Overloaded {
+            connection.overload();
+        }
         if let Some(session) = connection.session() {
             session.place.refusals.note(self.inner.clock.now_ms(), error.code);
         }

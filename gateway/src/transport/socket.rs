@@ -15,16 +15,20 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokenim_domain::Code;
 use tokenim_domain::log::MessageLog;
 use tokenim_protocol::envelope::Malformed;
 use tokenim_protocol::limits::UNAUTHENTICATED_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Sleep;
 
 /// Bytes of one read, and of the one buffer each thread keeps.
 const READ_BYTES: usize = 64 * 1024;
 /// Reads before other connections of the thread get their turn.
 const READS_PER_TURN: usize = 8;
+/// How long nothing is read of who was refused because the node is too busy: what he sends meanwhile is read, and refused, in one piece.
+const OVERLOADED_REST: Duration = Duration::from_millis(50);
 /// Vectors of one write.
 const VECTORS_MAX: usize = 128;
 
@@ -50,6 +54,7 @@ pub async fn serve<L: MessageLog>(
         task: Waker::noop().clone(),
         early_bytes: 0,
         early_messages: 0,
+        rest: None,
         open: true,
         peer_closed: false,
         shut: false,
@@ -102,6 +107,8 @@ struct Socket {
     early_bytes: u32,
     /// Bytes of the messages in them, which may have been compressed.
     early_messages: u32,
+    /// Until when nothing is read.
+    rest: Option<Pin<Box<Sleep>>>,
     /// Whether frames are still read; afterwards bytes are dropped.
     open: bool,
     /// Whether the peer's close frame came.
@@ -123,6 +130,9 @@ impl Socket {
             if self.write_turn(connection, context).is_ready() {
                 return Poll::Ready(());
             }
+            if self.rests(connection, context) {
+                return Poll::Pending;
+            }
             match self.read(gateway, connection, context) {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => return Poll::Ready(()),
@@ -132,6 +142,17 @@ impl Socket {
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether nothing is to be read now.
+    fn rests(&mut self, connection: &Connection, context: &mut Context<'_>) -> bool {
+        if connection.take_overload() {
+            self.rest = Some(Box::pin(tokio::time::sleep(OVERLOADED_REST)));
+        }
+        if self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(context).is_ready()) {
+            self.rest = None;
+        }
+        self.rest.is_some()
     }
 
     /// Writes what is queued. Ready when nothing is left to do: the peer is gone, or both sides have closed.
