@@ -18,8 +18,8 @@ pub use event::{Event, EventBody};
 pub use live::{Delta, Grown, Growth, Idle, LiveText, Piece, TextQuery};
 pub use outcome::{Commit, ConversationView, JoinRequest, Joined, Outcome, Sent};
 pub use query::{
-    Acknowledged, BacklogQuery, Changed, ChangedQuery, DirectoryCursor, Entry, From, List, ListQuery, Listed, Member,
-    MemberList, MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, Standing, cut_page,
+    Acknowledged, BacklogQuery, Changed, ChangedQuery, DirectoryCursor, DirectoryQuery, Entry, From, List, ListQuery,
+    Listed, Member, MemberList, MembersQuery, Page, RangeQuery, Receipts, ReceiptsQuery, Seen, Standing, cut_page,
 };
 pub use tokenim_protocol::reply::Receipt;
 pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Purpose, Sealed, SealedBody, Upload, UploadRef};
@@ -77,14 +77,8 @@ pub trait MessageLog: Send + Sync + 'static {
         of: Vec<Conversation>,
     ) -> impl Future<Output = Result<Vec<Standing>>> + Send;
 
-    /// A user's conversations, the most recently changed first.
-    fn directory(
-        &self,
-        app: AppRef,
-        user: User,
-        after: Option<DirectoryCursor>,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+    /// A page of a user's conversations.
+    fn directory(&self, query: DirectoryQuery) -> impl Future<Output = Result<Vec<Entry>>> + Send;
 
     /// Members of conversations for the fan-out, in the order asked; empty where there is no such conversation.
     fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> impl Future<Output = Result<Vec<MemberList>>> + Send;

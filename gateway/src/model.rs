@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::{
-    AppRef, BacklogQuery, Changed, ChangedQuery, Commit, DirectoryCursor, Entry, Event, EventBody, From, Idle,
+    AppRef, BacklogQuery, Changed, ChangedQuery, Commit, DirectoryQuery, Entry, Event, EventBody, From, Idle,
     ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, Outcome, Page, Pins, PinsQuery,
     RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Seen, Standing, TextQuery, Write, live,
 };
@@ -249,12 +249,12 @@ impl MessageLog for ModelLog {
         self.answer(found()).await
     }
 
-    async fn directory(&self, app: AppRef, user: User, _: Option<DirectoryCursor>, limit: usize) -> Result<Vec<Entry>> {
+    async fn directory(&self, query: DirectoryQuery) -> Result<Vec<Entry>> {
         self.reach().await?;
         let found = || -> Result<Vec<Entry>> {
             let state = self.state.lock().unwrap();
-            let mine = state.iter().filter(|((of, _), _)| *of == app.app);
-            Ok(mine.filter_map(|((_, name), log)| entry(name, log, &user)).take(limit).collect())
+            let mine = state.iter().filter(|((of, _), _)| *of == query.app.app);
+            Ok(mine.filter_map(|((_, name), log)| entry(name, log, &query.user)).take(query.limit).collect())
         };
         self.answer(found()).await
     }

@@ -27,7 +27,7 @@ pub(crate) mod upload;
 
 use crate::Store;
 use tokenim_domain::log::{
-    AppRef, BacklogQuery, BodyPart, BodyQuery, Changed, ChangedQuery, Commit, ConversationView, DirectoryCursor, Entry,
+    AppRef, BacklogQuery, BodyPart, BodyQuery, Changed, ChangedQuery, Commit, ConversationView, DirectoryQuery, Entry,
     Event, Idle, ListQuery, Listed, LiveText, Member, MemberList, MembersQuery, MessageLog, NewUpload, Page, Pins,
     PinsQuery, RangeQuery, ReactionsQuery, Reactor, Receipts, ReceiptsQuery, Sealed, Seen, Standing, TextQuery, Upload,
     UploadRef, Write,
@@ -93,14 +93,8 @@ impl MessageLog for Store {
         directory::standings(&self.log_readers, app, &user, &of).await
     }
 
-    async fn directory(
-        &self,
-        app: AppRef,
-        user: User,
-        after: Option<DirectoryCursor>,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
-        directory::page(&self.log_readers, app, &user, after, limit).await
+    async fn directory(&self, query: DirectoryQuery) -> Result<Vec<Entry>> {
+        directory::page(&self.log_readers, query).await
     }
 
     async fn member_lists(&self, of: Vec<(AppRef, Conversation)>) -> Result<Vec<MemberList>> {

@@ -102,8 +102,23 @@ pub struct Entry {
     pub member_version: i64,
     /// When the last event happened, milliseconds since 1970.
     pub last_ms: i64,
-    /// The last event.
+    /// The last event; none where it is large, or [`DirectoryQuery::held`].
     pub last: Option<Event>,
+}
+
+/// A page of a user's conversations, the most recently changed first; ties by id.
+#[derive(Debug, Clone)]
+pub struct DirectoryQuery {
+    /// The app.
+    pub app: AppRef,
+    /// The user.
+    pub user: User,
+    /// The last entry of the page before.
+    pub after: Option<DirectoryCursor>,
+    /// Entries at most.
+    pub limit: usize,
+    /// Conversation, epoch and seq of last events that are not asked for: whoever asks has them. The caller bounds how many there are.
+    pub held: Vec<(String, i64, i64)>,
 }
 
 /// Place in a directory: the last entry of the page before.

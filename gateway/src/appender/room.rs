@@ -8,7 +8,7 @@ use tokenim_domain::id::OrgId;
 
 /// How long a write may wait for its batch, about: as many may be queued as commit in it at the pace of the batches before.
 /// A longer queue makes nothing faster, it is only served later.
-const QUEUE_WAIT: Duration = Duration::from_millis(250);
+const QUEUE_WAIT: Duration = Duration::from_millis(150);
 /// Writes that may wait however slow commits are: batches of one tell nothing of the pace of full ones.
 const QUEUE_WRITES_MIN: usize = 2 * super::BATCH_WRITES_MAX;
 /// Writes that may wait however fast commits are; beyond the queue senders are told to wait.
@@ -153,7 +153,7 @@ mod tests {
         let mut full = |batches: usize, each_us: u64| {
             (0..batches).map(|_| pace.note(256, Duration::from_micros(256 * each_us))).last().unwrap()
         };
-        assert!((950..=1_050).contains(&full(50, 250)), "a quarter of a millisecond each");
+        assert!((1_450..=1_550).contains(&full(50, 100)), "a tenth of a millisecond each");
         assert!(full(1, 1_000) > QUEUE_WRITES_MIN, "one slow flush");
         assert_eq!(full(50, 1_000), QUEUE_WRITES_MIN);
         assert_eq!(full(100, 0), QUEUE_WRITES_MAX);

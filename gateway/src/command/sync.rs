@@ -4,7 +4,7 @@ use super::Call;
 use super::recover::{Outcome, epoch_first, outcome};
 use crate::encode;
 use std::collections::HashMap;
-use tokenim_domain::log::{DirectoryCursor, Entry, MessageLog, Standing};
+use tokenim_domain::log::{DirectoryCursor, DirectoryQuery, Entry, MessageLog, Standing};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result};
@@ -30,10 +30,14 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let (session, log) = (call.session.clone(), call.gateway.inner.log.clone());
     call.later(async move {
         let identity = &session.identity;
-        let mut entries = log.directory(identity.app, identity.user.clone(), after, DIRECTORY_PAGE_MAX).await?;
-        // Whoever stands at the head has the last event.
-        let held = |entry: &Entry| heads.get(entry.at.conversation.as_str()) == Some(&(entry.at.epoch, entry.at.head));
-        entries.iter_mut().filter(|entry| held(entry)).for_each(|entry| entry.last = None);
+        let query = DirectoryQuery {
+            app: identity.app,
+            user: identity.user.clone(),
+            after,
+            limit: DIRECTORY_PAGE_MAX,
+            held: heads.iter().map(|(name, (epoch, seq))| (name.clone(), *epoch, *seq)).collect(),
+        };
+        let entries = log.directory(query).await?;
         Ok(page(&entries, &heads, |entry| identity.allows(entry.at.conversation.as_str(), Cap::Read)))
     });
     Ok(())

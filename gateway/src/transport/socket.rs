@@ -319,3 +319,6 @@ fn count_early(sum: &mut u32, bytes: usize) -> Result<(), Code> {
     *sum = sum.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     if *sum as usize > UNAUTHENTICATED_BYTES_MAX { Err(Code::FrameTooLarge) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::row;
 use crate::sql::{self, Text};
 use sea_orm::{ConnectionTrait, QueryResult};
-use tokenim_domain::log::{AppRef, DirectoryCursor, Entry, Standing};
+use tokenim_domain::log::{AppRef, DirectoryQuery, Entry, Standing};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::ConversationKind;
 use tokenim_domain::{Error, Result};
@@ -27,16 +27,17 @@ macro_rules! standing_from {
         )
     };
 }
-/// An entry of each member row `m`; the aliases of the last event are those of a message row.
+/// An entry of each member row `m`; the aliases of the last event are those of a message row. The events it does not need are not looked
+/// at: of who has read all, and the last one of who holds it (`$7`, each as conversation, epoch and seq with `:` between).
 macro_rules! entry_of {
-    ($member:expr) => {
+    ($member:expr, $held:literal) => {
         concat!(
             "SELECT ", standing!(), ", c.kind AS entry_kind, c.name AS entry_name, c.member_version, c.last_ms, ",
-            "m.role AS entry_role, m.read_seq, r.msg_no AS read_msg_no, ",
+            "m.role AS entry_role, m.read_seq, CASE m.read_seq WHEN c.last_seq THEN c.last_msg_no ELSE r.msg_no END AS read_msg_no, ",
             "l.conversation_id, l.seq, l.epoch, l.type, l.msg_no, l.id, l.sender, l.client_msg_id, l.kind, l.body, l.at_ms, l.target, l.about ",
             "FROM ", $member, standing_from!(),
-            "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = NULLIF(m.read_seq, 0) ",
-            "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = c.last_seq ",
+            "LEFT JOIN message r ON r.app_id = m.app_id AND r.conversation_id = m.conversation_id AND r.seq = NULLIF(NULLIF(m.read_seq, 0), c.last_seq) ",
+            "LEFT JOIN message l ON l.app_id = c.app_id AND l.conversation_id = c.id AND l.seq = CASE WHEN c.id || ':' || c.epoch || ':' || c.last_seq IN ", $held, " THEN NULL ELSE c.last_seq END ",
             "AND octet_length(l.body) + COALESCE(octet_length(l.about), 0) <= $3 WHERE m.app_id = $1 AND m.\"user\" = $2 AND "
         )
     };
@@ -59,17 +60,20 @@ const NAMED: Text = Text {
 };
 /// The page is chosen before its events are looked up: they are read for as many conversations as it tells, not for all there are.
 macro_rules! page_of {
-    ($of_user:literal, $join:literal) => {
+    ($of_user:literal, $join:literal, $held:literal) => {
         concat!(
-            entry_of!(concat!(
-                "(SELECT pc.id FROM ",
-                $of_user,
-                " JOIN conversation pc ON pc.app_id = pm.app_id AND pc.id = pm.conversation_id ",
-                "WHERE pm.app_id = $1 AND pm.\"user\" = $2 AND (pc.last_ms < $4 OR (pc.last_ms = $4 AND pc.id > $5)) ",
-                "ORDER BY pc.last_ms DESC, pc.id LIMIT $6) p ",
-                $join,
-                " member m"
-            )),
+            entry_of!(
+                concat!(
+                    "(SELECT pc.id FROM ",
+                    $of_user,
+                    " JOIN conversation pc ON pc.app_id = pm.app_id AND pc.id = pm.conversation_id ",
+                    "WHERE pm.app_id = $1 AND pm.\"user\" = $2 AND (pc.last_ms < $4 OR (pc.last_ms = $4 AND pc.id > $5)) ",
+                    "ORDER BY pc.last_ms DESC, pc.id LIMIT $6) p ",
+                    $join,
+                    " member m"
+                ),
+                $held
+            ),
             "m.conversation_id = p.id ORDER BY c.last_ms DESC, c.id"
         )
     };
@@ -77,8 +81,8 @@ macro_rules! page_of {
 /// SQLite is told the index: without statistics it prefers the primary key's first column, every member of the app. And it is told to
 /// begin with the page.
 const PAGE: Text = Text {
-    sqlite: page_of!("member pm INDEXED BY member_by_user", "CROSS JOIN"),
-    postgres: page_of!("member pm", "CROSS JOIN"),
+    sqlite: page_of!("member pm INDEXED BY member_by_user", "CROSS JOIN", "(SELECT value FROM json_each($7))"),
+    postgres: page_of!("member pm", "CROSS JOIN", "(SELECT json_array_elements_text($7::json))"),
 };
 
 /// Where the named conversations stand that the user is a member of.
@@ -93,16 +97,12 @@ pub(super) async fn standings(
     rows.iter().map(standing).collect()
 }
 
-/// A page of the directory, the most recently changed first; ties by id.
-pub(super) async fn page(
-    on: &impl ConnectionTrait,
-    app: AppRef,
-    user: &User,
-    after: Option<DirectoryCursor>,
-    limit: usize,
-) -> Result<Vec<Entry>> {
+/// A page of the directory.
+pub(super) async fn page(on: &impl ConnectionTrait, query: DirectoryQuery) -> Result<Vec<Entry>> {
+    let DirectoryQuery { app, user, after, limit, held } = query;
     let (last_ms, last_id) =
         after.map_or((i64::MAX, String::new()), |cursor| (cursor.last_ms, cursor.conversation.as_str().to_owned()));
+    let held: Vec<_> = held.iter().map(|(conversation, epoch, seq)| format!("{conversation}:{epoch}:{seq}")).collect();
     let values = [
         app.app.into(),
         user.as_str().into(),
@@ -110,6 +110,7 @@ pub(super) async fn page(
         last_ms.into(),
         last_id.into(),
         (limit as i64).into(),
+        serde_json::Value::from(held).to_string().into(),
     ];
     let rows = sql::rows(on, PAGE.on(on), values).await?;
     rows.iter().map(|found| entry(app, found)).collect()

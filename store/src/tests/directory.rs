@@ -1,14 +1,14 @@
 //! The directory: most recently changed first, whole over pages, with what unread counts are made of.
 
 use super::world::World;
-use tokenim_domain::log::{DirectoryCursor, Draft, Entry, MessageLog, Write};
+use tokenim_domain::log::{DirectoryCursor, DirectoryQuery, Draft, Entry, MessageLog, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, ConversationKind};
 
 async fn directory(world: &World, user: &str, limit: usize) -> Vec<Entry> {
     let (mut all, mut after) = (Vec::new(), None);
     for _ in 0..100 {
-        let page = world.store.directory(world.app(), User::trusted(user), after, limit).await.unwrap();
+        let page = world.store.directory(DirectoryQuery { after, limit, ..world.directory_query(user) }).await.unwrap();
         assert!(page.len() <= limit);
         let Some(last) = page.last() else { return all };
         after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.at.conversation.clone() });
@@ -76,6 +76,25 @@ async fn unread_counts_messages_and_no_other_events() {
     assert_eq!(unread(directory(&world, "erin", 10).await), 0);
     world.move_to("c1", "bob", Some(2), None).await.unwrap();
     assert_eq!(unread(directory(&world, "bob", 10).await), 0);
+}
+
+#[tokio::test]
+async fn the_last_event_of_whoever_holds_it_is_left_out() {
+    let world = World::with_group().await;
+    world.group("c2", &["bob"]).await;
+    for own in ["m1", "m2"] {
+        world.send("c1", "alice", own).await;
+    }
+    let last = async |conversation: &str, epoch, seq| {
+        let held = vec![(conversation.to_owned(), epoch, seq)];
+        let entries = world.store.directory(DirectoryQuery { held, ..world.directory_query("bob") }).await.unwrap();
+        assert_eq!(names(&entries), ["c1", "c2"]);
+        entries.into_iter().map(|entry| entry.last.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(last("c1", 1, 3).await, [false, true]);
+    for (conversation, epoch, seq) in [("c1", 1, 2), ("c1", 2, 3), ("c3", 1, 3)] {
+        assert_eq!(last(conversation, epoch, seq).await, [true, true]);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{Begun, FoundedOrg, Remembered};
 use std::collections::BTreeSet;
 use tokenim_domain::Code;
 use tokenim_domain::log::{
-    AppRef, Commit, Draft, EventBody, From, MembersQuery, MessageLog, Outcome, RangeQuery, Write,
+    AppRef, Commit, DirectoryQuery, Draft, EventBody, From, MembersQuery, MessageLog, Outcome, RangeQuery, Write,
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::Change;
@@ -45,7 +45,7 @@ async fn a_foreign_conversation_does_not_exist() {
         assert_eq!(world.store.members(query).await.unwrap_err().code, Code::NotFound);
     }
     assert!(world.store.standings(app, User::trusted("alice"), vec![c1()]).await.unwrap().is_empty());
-    assert!(world.store.directory(app, User::trusted("alice"), None, 10).await.unwrap().is_empty());
+    assert!(world.store.directory(DirectoryQuery { app, ..world.directory_query("alice") }).await.unwrap().is_empty());
     assert!(world.store.member_lists(vec![(app, c1())]).await.unwrap()[0].members.is_empty());
     assert_eq!(world.log("c1").await.head, 2);
 }

@@ -14,9 +14,9 @@ use tokenim_domain::Code;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::log::{
-    About, Amendment, AppRef, BlockChange, DirectoryCursor, Draft, Emoji, EventBody, From, GroupAct, Growth, List,
-    ListQuery, LiveText, Mark, MembersQuery, MessageAct, MessageLog, MessageState, Piece, RangeQuery, Reaction, Since,
-    TextQuery, Write, live,
+    About, Amendment, AppRef, BlockChange, DirectoryCursor, DirectoryQuery, Draft, Emoji, EventBody, From, GroupAct,
+    Growth, List, ListQuery, LiveText, Mark, MembersQuery, MessageAct, MessageLog, MessageState, Piece, RangeQuery,
+    Reaction, Since, TextQuery, Write, live,
 };
 use tokenim_domain::meter::Meter;
 use tokenim_domain::name::{ClientMsgId, User};
@@ -416,7 +416,11 @@ async fn listed(world: &World, app: AppRef, list: List) -> BTreeSet<String> {
 async fn compare_directory(world: &World, app: AppRef, user: &str, model: &Model) {
     let (mut shown, mut after) = (Vec::new(), None);
     for _ in 0..10 {
-        let page = world.store.directory(app, User::trusted(user), after, 2).await.unwrap();
+        let page = world
+            .store
+            .directory(DirectoryQuery { app, after, limit: 2, ..world.directory_query(user) })
+            .await
+            .unwrap();
         let Some(last) = page.last() else { break };
         after = Some(DirectoryCursor { last_ms: last.last_ms, conversation: last.at.conversation.clone() });
         shown.extend(page.iter().map(|e| {

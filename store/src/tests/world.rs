@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
-    About, Amendment, AppRef, Commit, ConversationView, Credential, Draft, Event, From, Governing, GroupAct, Held,
-    Member, MemberChange, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page, RangeQuery, Sent,
-    Since, Watermark, Write,
+    About, Amendment, AppRef, Commit, ConversationView, Credential, DirectoryQuery, Draft, Event, From, Governing,
+    GroupAct, Held, Member, MemberChange, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page,
+    RangeQuery, Sent, Since, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, Device, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -263,6 +263,11 @@ impl World {
     pub fn members_query(&self, conversation: &str) -> MembersQuery {
         let conversation = Conversation::trusted(conversation);
         MembersQuery { app: self.app(), conversation, viewer: None, after: None, limit: 100 }
+    }
+
+    /// What asks for the first page of a user's directory.
+    pub fn directory_query(&self, user: &str) -> DirectoryQuery {
+        DirectoryQuery { app: self.app(), user: User::trusted(user), after: None, limit: 10, held: Vec::new() }
     }
 
     pub async fn members(&self, conversation: &str) -> Vec<Member> {

@@ -14,9 +14,6 @@ const MISSED: i64 = 3;
 /// Heads a command may name (docs/PROTOCOL.md §4).
 const HEADS_MAX: usize = 200;
 
-/// Heads of one connect that says what a device holds: of more a node puts some off.
-const HELD_PART: usize = 50;
-
 /// What a client knows of a conversation.
 pub struct Known {
     conversation: String,
@@ -37,7 +34,8 @@ pub struct Return {
     pages: usize,
 }
 
-/// What the user's conversations are, the most recently changed first, as somebody knows them who missed a few messages.
+/// What the user's conversations are, the most recently changed first, as somebody knows them who has read all but a few messages, and
+/// has said so.
 ///
 /// Errors: the server can't be reached, or its answers not be read.
 pub async fn learn(common: &Common, data: &Path, token: &str) -> Result<Vec<Known>, Failure> {
@@ -59,10 +57,8 @@ pub async fn learn(common: &Common, data: &Path, token: &str) -> Result<Vec<Know
             break;
         }
     }
-    drop(connection);
-    // Its device has said before what it holds.
-    for part in known.chunks(HELD_PART) {
-        Connection::open(&server.address, token, &heads(part)).await?.ask(&sync(&[], None)).await?;
+    for Known { conversation, seq, .. } in &known {
+        connection.ask(&format!("\"read\":{{\"conversation\":\"{conversation}\",\"seq\":{seq}}}")).await?;
     }
     server.stop().await?;
     Ok(known)
