@@ -1,6 +1,6 @@
 //! Attachments through the front door: in chunks, through power cuts, named by messages, read by whoever sees one.
 
-use crate::support::rest::answer;
+use crate::support::rest::{answer, get, plain};
 use crate::support::token::with_claims;
 use crate::support::wait::until;
 use crate::support::{Client, Rest, TestServer};
@@ -117,12 +117,12 @@ async fn a_message_tells_its_attachments_until_it_is_deleted() {
     let path = path(&sent["seq"], &one);
     let (rest, reader) = (server.rest(), server.rest_as(&server.token("bob")));
     let link = link(&reader, &path).await;
-    assert_eq!(reqwest::get(&link).await.unwrap().bytes().await.unwrap(), bytes(10_000));
+    assert_eq!(get(&link).await.bytes().await.unwrap(), bytes(10_000));
     alice.ok("delete", json!({"conversation": "c1", "target": 2})).await;
     let item = bob.ok("history", json!({"conversation": "c1"})).await["items"][1].take();
     assert_eq!((item.get("attachments"), item.get("body")), (None, None));
     assert_eq!(rest.get(&path).await.refusal(), (404, "not_found".to_owned()));
-    assert_eq!(reqwest::get(&link).await.unwrap().status(), 404, "with the message");
+    assert_eq!(get(&link).await.status(), 404, "with the message");
 }
 
 #[tokio::test]
@@ -207,8 +207,7 @@ async fn a_file_is_handed_out_to_be_saved_and_never_run() {
         let seq = alice.ok("send", carrying("c1", &format!("m{at}"), &[&file])).await["seq"].take();
         let of_bob = server.rest_as(&server.token("bob"));
         let link = link(&of_bob, &path(&seq, &file)).await;
-        let answers =
-            [of_bob.request(Method::GET, &path(&seq, &file)).send().await.unwrap(), reqwest::get(&link).await.unwrap()];
+        let answers = [of_bob.request(Method::GET, &path(&seq, &file)).send().await.unwrap(), get(&link).await];
         for answer in answers {
             let told = |name: &str| answer.headers().get(name).map_or("", |told| told.to_str().unwrap());
             assert_eq!(told("content-type"), served);
@@ -217,10 +216,10 @@ async fn a_file_is_handed_out_to_be_saved_and_never_run() {
             assert_eq!((told("x-content-type-options"), told("accept-ranges")), ("nosniff", "bytes"));
             assert_eq!(answer.bytes().await.unwrap(), content);
         }
-        let part = reqwest::Client::new().get(&link).header("range", "bytes=8990-").send().await.unwrap();
+        let part = plain().build().unwrap().get(&link).header("range", "bytes=8990-").send().await.unwrap();
         assert_eq!(part.status(), 206);
         assert_eq!(part.bytes().await.unwrap(), content[8_990..]);
-        let beyond = reqwest::Client::new().get(&link).header("range", "bytes=9000-").send().await.unwrap();
+        let beyond = plain().build().unwrap().get(&link).header("range", "bytes=9000-").send().await.unwrap();
         assert_eq!(beyond.status(), 416);
     }
 }
@@ -348,13 +347,13 @@ async fn the_bytes_of_a_deleted_app_can_be_read_no_more() {
     let file = upload(&mut alice, begin("f1", b"x"), b"x").await;
     let seq = alice.ok("send", carrying("c1", "m1", &[&file])).await["seq"].take();
     let link = link(&server.rest(), &path(&seq, &file)).await;
-    assert_eq!(reqwest::get(&link).await.unwrap().status(), 200);
+    assert_eq!(get(&link).await.status(), 200);
     let manager = server.rest_as(&server.manager(&server.founded).await.secret);
     let apps = manager.get("/v1/manage/apps").await.ok();
     let name = apps["items"].as_array().unwrap().iter().find(|app| app["id"] == server.founded.app.as_str()).unwrap();
     let path = format!("/v1/manage/apps/{}?name={}", server.founded.app, name["name"].as_str().unwrap());
     answer(manager.request(Method::DELETE, &path)).await.ok();
-    until(async || (reqwest::get(&link).await.unwrap().status() == 403).then_some(())).await;
+    until(async || (get(&link).await.status() == 403).then_some(())).await;
 }
 
 #[tokio::test]

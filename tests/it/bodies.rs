@@ -1,6 +1,6 @@
 //! Large bodies through the front door: in chunks, through power cuts, to the byte.
 
-use crate::support::rest::answer;
+use crate::support::rest::{answer, get};
 use crate::support::wait::until;
 use crate::support::{Client, Rest, TestServer};
 use base64::Engine;
@@ -279,7 +279,7 @@ async fn a_link_reads_a_body_without_a_credential_until_it_ends() {
         assert_eq!(of(&rest, wrong).await.refusal(), (422, "invalid_field".to_owned()));
     }
     let read = async |url: &str| {
-        let read = reqwest::get(url).await.unwrap();
+        let read = get(url).await;
         (read.status().as_u16(), read.text().await.unwrap())
     };
     let link = of(&server.rest_as(&server.token("bob")), 3_600).await.ok()["url"].as_str().unwrap().to_owned();

@@ -4,6 +4,7 @@
 use crate::support::client::{seqs, text_message};
 use crate::support::page::Console;
 use crate::support::proxy::{Proxy, Way};
+use crate::support::rest::get;
 use crate::support::wait::within_at_most;
 use crate::support::{TestServer, until};
 use serde_json::json;
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(12);
 
 async fn status(url: &str) -> u16 {
-    reqwest::get(url).await.unwrap().status().as_u16()
+    get(url).await.status().as_u16()
 }
 
 async fn until_status(url: &str, expected: u16) {

@@ -1,7 +1,7 @@
 //! The documentation that the product serves: whole, linked, kept by browsers, and where error replies say it is.
 
 use crate::support::page::Console;
-use crate::support::rest::{Answer, answer};
+use crate::support::rest::{Answer, answer, plain};
 use crate::support::{Rest, TestServer};
 use reqwest::{Client, redirect::Policy};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ const PAGES: [&str; 6] =
 
 /// Asks without any credential.
 async fn ask(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let client = plain().redirect(Policy::none()).build().unwrap();
     let request = client.get(format!("{}{path}", server.url));
     answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
 }

@@ -1,6 +1,6 @@
 //! The console without a browser: signing in by its form, and asking for pages with the cookies it set.
 
-use super::rest::{Answer, answer};
+use super::rest::{Answer, answer, plain};
 use super::server::TestServer;
 use super::template::{Founded, PASSWORD};
 use base64::Engine;
@@ -22,7 +22,7 @@ pub struct Console {
 impl Console {
     /// A browser that has not been here before.
     pub fn new(server: &TestServer) -> Console {
-        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        let client = plain().redirect(Policy::none()).build().unwrap();
         Console { client, url: server.url.clone(), cookies: BTreeMap::new(), forwarded_for: None }
     }
 
