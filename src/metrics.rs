@@ -92,7 +92,7 @@ impl Metrics {
             Family::gauge("tokenim_queued_writes", "Writes that wait for their batch.").value(queued as u64),
             Family::gauge(
                 "tokenim_queued_writes_max",
-                "Writes that may wait, as many as commit in 250 ms; beyond it senders are told to come later.",
+                "Writes that may wait, as many as commit in 150 ms; beyond it senders are told to come later.",
             )
             .value(queued_max as u64),
         ]

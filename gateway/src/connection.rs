@@ -19,9 +19,11 @@ use outbox::{Left, Outbox};
 pub use session::Session;
 pub(crate) use session::seconds_left;
 use state::{Phase, State};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
+use std::time::Duration;
+use tokenim_domain::clock::Clock;
 use tokenim_domain::log::Since;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::{Code, Error, sabotage};
@@ -33,6 +35,15 @@ use tokio::sync::oneshot;
 /// Bytes of messages that may wait behind a `connect`. Until it is authenticated far fewer may come; from its reply on, until what waits
 /// is handled, a prompt client may say much.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long nothing is read from whoever was refused because the node is too busy: what it sends meanwhile is read, and refused, in one
+/// piece, which leaves the processors to what was accepted.
+pub(crate) const OVERLOADED_PAUSE: Duration = Duration::from_millis(50);
+
+/// A time of a clock as a number.
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// A client's connection.
 #[derive(Debug)]
@@ -46,8 +57,8 @@ pub struct Connection {
     /// Where it rings instead, where its thread drains it.
     bell: OnceLock<(Arc<Bell>, u64)>,
     has_rung: AtomicBool,
-    /// Whether a command was refused because the node is too busy, since that was asked.
-    is_overloading: AtomicBool,
+    /// Until when nothing is read from it, nanoseconds of the node's monotonic clock: one of its commands was refused by a busy node.
+    unread_until: AtomicU64,
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
     state: Mutex<State>,
@@ -120,7 +131,7 @@ impl Connection {
             waker: AtomicWaker::new(),
             bell: OnceLock::new(),
             has_rung: AtomicBool::new(false),
-            is_overloading: AtomicBool::new(false),
+            unread_until: AtomicU64::new(0),
             heard: AtomicU32::new(now),
             state: Mutex::new(State::new(id, form, now)),
         })
@@ -155,15 +166,21 @@ impl Connection {
         self.has_rung.store(false, Ordering::Release);
     }
 
-    /// Notes that a command was refused because the node is too busy.
-    pub(crate) fn overload(&self) {
-        self.is_overloading.store(true, Ordering::Relaxed);
+    /// Notes that one of its commands was refused: whoever watches its app sees it, and a node that is too busy leaves it unread for a
+    /// moment.
+    pub(crate) fn note_refusal(&self, code: Code, clock: &dyn Clock) {
+        if code == Code::Overloaded {
+            self.unread_until.store(nanoseconds(clock.monotonic() + OVERLOADED_PAUSE), Ordering::Relaxed);
+        }
+        if let Some(session) = self.session() {
+            session.place.refusals.note(clock.now_ms(), code);
+        }
     }
 
-    /// Whether a command was refused because the node is too busy, since this was asked last.
-    #[must_use]
-    pub fn take_overload(&self) -> bool {
-        self.is_overloading.load(Ordering::Relaxed) && self.is_overloading.swap(false, Ordering::Relaxed)
+    /// How long nothing is to be read from it yet; `now_ns` is of the node's monotonic clock.
+    pub(crate) fn unread_for(&self, now_ns: u64) -> Option<Duration> {
+        let left = self.unread_until.load(Ordering::Relaxed).saturating_sub(now_ns);
+        (left > 0).then(|| Duration::from_nanos(left))
     }
 
     /// Notes that bytes came.

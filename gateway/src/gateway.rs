@@ -3,7 +3,7 @@
 use crate::appender::{self, Appender, Job, Origin};
 use crate::bus::Bus;
 use crate::checkpoints::Checkpoints;
-use crate::connection::{Connection, Session};
+use crate::connection::{Connection, Session, nanoseconds};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
@@ -233,8 +233,8 @@ impl<L: MessageLog> Gateway<L> {
     }
 
     /// Nanoseconds of the node's monotonic clock.
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX)
+    pub(crate) fn now_ns(&self) -> u64 {
+        nanoseconds(self.inner.clock.monotonic())
     }
 
     /// What one address, user and connection may do.
@@ -253,12 +253,7 @@ impl<L: MessageLog> Gateway<L> {
     /// Counts a refusal; the reply that tells it.
     pub(crate) fn refusal(&self, connection: &Connection, id: u64, error: &Error) -> String {
         self.inner.counters.refuse(error.code);
-        if error.code == Code::Overloaded {
-            connection.overload();
-        }
-        if let Some(session) = connection.session() {
-            session.place.refusals.note(self.inner.clock.now_ms(), error.code);
-        }
+        connection.note_refusal(error.code, &*self.inner.clock);
         reply::error(id, error)
     }
 

@@ -254,7 +254,11 @@ impl MessageLog for ModelLog {
         let found = || -> Result<Vec<Entry>> {
             let state = self.state.lock().unwrap();
             let mine = state.iter().filter(|((of, _), _)| *of == query.app.app);
-            Ok(mine.filter_map(|((_, name), log)| entry(name, log, &query.user)).take(query.limit).collect())
+            let mut found: Vec<_> =
+                mine.filter_map(|((_, name), log)| entry(name, log, &query.user)).take(query.limit).collect();
+            let is_held = |at: &Standing| query.held.contains(&(at.conversation.to_string(), at.epoch, at.head));
+            found.iter_mut().filter(|entry| is_held(&entry.at)).for_each(|entry| entry.last = None);
+            Ok(found)
         };
         self.answer(found()).await
     }

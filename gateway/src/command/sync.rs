@@ -9,6 +9,7 @@ use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::command::Sync;
+use tokenim_protocol::grammar::is_id;
 use tokenim_protocol::limits::{DIRECTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
 use tokenim_protocol::reply::Json;
 
@@ -35,12 +36,18 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
             user: identity.user.clone(),
             after,
             limit: DIRECTORY_PAGE_MAX,
-            held: heads.iter().map(|(name, (epoch, seq))| (name.clone(), *epoch, *seq)).collect(),
+            held: held(&heads),
         };
         let entries = log.directory(query).await?;
         Ok(page(&entries, &heads, |entry| identity.allows(entry.at.conversation.as_str(), Cap::Read)))
     });
     Ok(())
+}
+
+/// The heads that may be those of a conversation.
+fn held(heads: &HashMap<String, (i64, i64)>) -> Vec<(String, i64, i64)> {
+    let named = heads.iter().filter(|(name, _)| is_id(name));
+    named.map(|(name, (epoch, seq))| (name.clone(), *epoch, *seq)).collect()
 }
 
 fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn(&Entry) -> bool) -> String {

@@ -87,7 +87,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                 match &result {
                     Ok(Outcome::Sent(_)) => self.note(&connection, Step::Sent),
                     Ok(_) => {}
-                    Err(error) => self.note_refusal(&connection, error.code),
+                    Err(error) => connection.note_refusal(error.code, self.node.seconds.clock()),
                 }
                 self.touched.push(connection);
             }
@@ -114,12 +114,6 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
             && let Some(session) = connection.session()
         {
             self.node.checkpoints.note(&session, step);
-        }
-    }
-
-    pub(super) fn note_refusal(&self, connection: &Connection, code: Code) {
-        if let Some(session) = connection.session() {
-            session.place.refusals.note(self.node.seconds.clock().now_ms(), code);
         }
     }
 }

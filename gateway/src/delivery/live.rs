@@ -193,7 +193,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
                         ok(id, &out)
                     }
                     Err(error) => {
-                        self.note_refusal(&connection, error.code);
+                        connection.note_refusal(error.code, self.node.seconds.clock());
                         reply::error(id, error)
                     }
                 };

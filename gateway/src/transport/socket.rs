@@ -15,7 +15,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 use tokenim_domain::Code;
 use tokenim_domain::log::MessageLog;
 use tokenim_protocol::envelope::Malformed;
@@ -27,8 +26,6 @@ use tokio::time::Sleep;
 const READ_BYTES: usize = 64 * 1024;
 /// Reads before other connections of the thread get their turn.
 const READS_PER_TURN: usize = 8;
-/// How long nothing is read of who was refused because the node is too busy: what he sends meanwhile is read, and refused, in one piece.
-const OVERLOADED_REST: Duration = Duration::from_millis(50);
 /// Vectors of one write.
 const VECTORS_MAX: usize = 128;
 
@@ -54,7 +51,7 @@ pub async fn serve<L: MessageLog>(
         task: Waker::noop().clone(),
         early_bytes: 0,
         early_messages: 0,
-        rest: None,
+        pause: None,
         open: true,
         peer_closed: false,
         shut: false,
@@ -108,7 +105,7 @@ struct Socket {
     /// Bytes of the messages in them, which may have been compressed.
     early_messages: u32,
     /// Until when nothing is read.
-    rest: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pin<Box<Sleep>>>,
     /// Whether frames are still read; afterwards bytes are dropped.
     open: bool,
     /// Whether the peer's close frame came.
@@ -130,7 +127,7 @@ impl Socket {
             if self.write_turn(connection, context).is_ready() {
                 return Poll::Ready(());
             }
-            if self.rests(connection, context) {
+            if self.is_paused(gateway.now_ns(), connection, context) {
                 return Poll::Pending;
             }
             match self.read(gateway, connection, context) {
@@ -144,15 +141,19 @@ impl Socket {
         Poll::Pending
     }
 
-    /// Whether nothing is to be read now.
-    fn rests(&mut self, connection: &Connection, context: &mut Context<'_>) -> bool {
-        if connection.take_overload() {
-            self.rest = Some(Box::pin(tokio::time::sleep(OVERLOADED_REST)));
+    /// Whether nothing is to be read now; the task is woken when it is.
+    fn is_paused(&mut self, now_ns: u64, connection: &Connection, context: &mut Context<'_>) -> bool {
+        let Some(left) = connection.unread_for(now_ns) else {
+            self.pause = None;
+            return false;
+        };
+        let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(left)));
+        if pause.as_mut().poll(context).is_ready() {
+            // It was made longer meanwhile.
+            self.pause = None;
+            context.waker().wake_by_ref();
         }
-        if self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(context).is_ready()) {
-            self.rest = None;
-        }
-        self.rest.is_some()
+        true
     }
 
     /// Writes what is queued. Ready when nothing is left to do: the peer is gone, or both sides have closed.

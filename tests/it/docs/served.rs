@@ -3,7 +3,7 @@
 use crate::support::page::Console;
 use crate::support::rest::{Answer, answer, plain};
 use crate::support::{Rest, TestServer};
-use reqwest::{Client, redirect::Policy};
+use reqwest::redirect::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::Code;
 

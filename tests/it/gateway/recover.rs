@@ -23,6 +23,7 @@ async fn with_messages(count: usize) -> TestServer {
         }
     }
     server.settled("c1", &["alice", "bob"]).await;
+    server.settled("c1", &["alice", "bob"]).await;
     server
 }
 
@@ -159,4 +160,14 @@ async fn reconnecting_while_others_send_leaves_no_gap_and_no_disorder() {
     };
     let ((), connects) = tokio::join!(send_all, receive_all);
     assert!(connects >= 27, "{connects}");
+}
+
+#[tokio::test]
+async fn a_head_that_names_no_conversation_is_passed_over() {
+    let server = with_messages(1).await;
+    let mut bob = server.connect("bob").await;
+    let found = bob.ok("sync", json!({"heads": {"\u{0}": [1, 1], "no id": [1, 2], "c1": [1, 2]}})).await;
+    let entry = &found["conversations"][0];
+    assert_eq!((&entry["conversation"], &entry["outcome"]), (&json!("c1"), &json!("recovered")));
+    assert_eq!((entry.get("last"), &found["done"]), (None, &json!(true)), "it holds that");
 }
