@@ -14,7 +14,7 @@ from server import exit_on_sigterm
 ROUNDS = 4
 SECONDS = 180
 # Seeds a bug is given to show itself.
-TRIES = 3
+TRIES = 8
 # A bug of domain/src/sabotage.rs, and the properties that it breaks.
 BUGS = {
     "repeat_has_new_seq": {"C1"},
