@@ -77,7 +77,7 @@ impl Metrics {
     }
 
     /// What is, now.
-    fn node(&self, health: Health) -> [Family; 6] {
+    fn node(&self, health: Health) -> [Family; 7] {
         let (queued, queued_max) = self.gateway.queued();
         let is = |what: bool| u64::from(what);
         [
@@ -95,6 +95,11 @@ impl Metrics {
                 "Writes that may wait, as many as commit in 150 ms; beyond it senders are told to come later.",
             )
             .value(queued_max as u64),
+            Family::gauge(
+                "tokenim_untold_batches",
+                "Batches that are answered and not yet queued at every connection.",
+            )
+            .value(self.gateway.counters().untold),
         ]
     }
 

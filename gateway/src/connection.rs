@@ -322,10 +322,11 @@ impl Connection {
         self.wake();
     }
 
-    /// Notes since when it is sent what happens: from a time on, and where it has a backlog, above the seq it held.
-    pub fn begin(&self, since_ms: i64, resumed: Vec<(Conversation, i64)>) {
+    /// Notes since when it is sent what happens: from a time on, and where it has a backlog, above the seq it held. `owed` are
+    /// the moves of its device's cursors to what it held that found no room.
+    pub fn begin(&self, since_ms: i64, resumed: Vec<(Conversation, i64)>, owed: Vec<(Conversation, i64, Since)>) {
         let mut state = self.state();
-        (state.since_ms, state.resumed) = (since_ms, resumed.into());
+        (state.since_ms, state.resumed, state.owed) = (since_ms, resumed.into(), owed);
     }
 
     /// Since when it was sent what happens in a conversation up to a seq.
@@ -334,13 +335,14 @@ impl Connection {
         self.state().since(conversation, seq)
     }
 
-    /// Where what it was sent before something was withheld ends, as far as a move up to `seq` goes over it, and since when it was
-    /// sent each.
+    /// The moves that go before one up to `seq`, and since when it was sent what each goes over: those owed, then to where what it
+    /// was sent before something was withheld ends, as far as the move goes over it.
     #[must_use]
-    pub fn sent_before(&self, conversation: &Conversation, seq: i64) -> Vec<(i64, Since)> {
+    pub fn moves_before(&self, conversation: &Conversation, seq: i64) -> Vec<(i64, Since)> {
         let state = self.state();
+        let owed = state.owed.iter().filter(|(name, ..)| name == conversation).map(|(_, to, since)| (*to, *since));
         let sent = state.withheld.sent_before(conversation, seq);
-        sent.into_iter().map(|to| (to, state.since(conversation, to))).collect()
+        owed.chain(sent.into_iter().map(|to| (to, state.since(conversation, to)))).collect()
     }
 
     /// Notes an acknowledgement that is committed, which may end a pause. The caller wakes the socket.
@@ -502,7 +504,7 @@ impl Connection {
         state.gate = None;
         state.held = None;
         state.heads = Vec::new();
-        (state.views, state.withheld, state.unacknowledged) = Default::default();
+        (state.views, state.withheld, state.unacknowledged, state.owed) = Default::default();
         (state.waiting, state.guest) = (None, None);
         state.session.take()
     }

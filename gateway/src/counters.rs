@@ -20,6 +20,7 @@ pub struct Counters {
     refusals: [AtomicU64; Code::ALL.len()],
     commits: [AtomicU64; COMMIT_BUCKETS + 1],
     commit_micros: AtomicU64,
+    untold: AtomicU64,
 }
 
 /// The counters, read at one moment.
@@ -37,6 +38,8 @@ pub struct Counted {
     pub refusals: Vec<(Code, u64)>,
     /// How long batches took to commit.
     pub commits: Times,
+    /// Batches whose senders are answered and whose events are not queued yet at every connection that is to have them.
+    pub untold: u64,
 }
 
 /// How long something took, counted in buckets.
@@ -60,6 +63,7 @@ impl Default for Counters {
             refusals: std::array::from_fn(|_| AtomicU64::default()),
             commits: Default::default(),
             commit_micros: AtomicU64::default(),
+            untold: AtomicU64::default(),
         }
     }
 }
@@ -71,6 +75,16 @@ impl Counters {
         add(&self.commits[bucket], 1);
         add(&self.commit_micros, micros);
         add(&self.writes, writes);
+    }
+
+    /// Notes a batch before anybody who waits for it is answered.
+    pub(crate) fn begin_to_tell(&self) {
+        add(&self.untold, 1);
+    }
+
+    /// Notes that all is told of a batch.
+    pub(crate) fn end_to_tell(&self) {
+        self.untold.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn message(&self) {
@@ -103,6 +117,7 @@ impl Counters {
             deliveries: read(&self.deliveries),
             refusals: Code::ALL.iter().map(|code| (*code, read(&self.refusals[*code as usize]))).collect(),
             commits,
+            untold: read(&self.untold),
         }
     }
 }

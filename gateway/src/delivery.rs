@@ -145,6 +145,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
         self.tell_watermarks(&receipts).await;
         self.tell_unknown(&unknown).await;
         self.wake();
+        self.node.counters.end_to_tell();
         if !published.is_empty() {
             let took = self.node.seconds.clock().monotonic().saturating_sub(begun);
             self.node.times.note(self.node.seconds.clock().now_ms(), took, published.len() as u64);

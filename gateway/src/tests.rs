@@ -6,6 +6,7 @@ mod fan_out;
 mod fault;
 mod fuzz;
 mod groups;
+mod held;
 mod lifetime;
 mod limits;
 mod live;

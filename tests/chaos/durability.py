@@ -36,7 +36,7 @@ def message(conv):
 
 def exercise(server):
     """Sends one at a time, pipelined and by REST; returns {marker: message id} and the sender's replies by id."""
-    rest = Rest(server.url, server.identity["key"])
+    rest = Rest(server.url, server.identity["key"], server.private)
     tokens = {user: rest.token(user) for user in ("alice", "bob")}
     conv = rest.create("group", ["alice", "bob"])["id"]
     (alice, _), (bob, _) = (dial(server, tokens[user], "d1", seconds=REPLY_SECONDS) for user in ("alice", "bob"))

@@ -52,7 +52,7 @@ class Run:
         """Bootstraps, creates the conversations and hands every device its token (half minted, half self-signed)."""
         identity = self.server.bootstrap()
         self.server.start()
-        self.rest = Rest(self.server.url, identity["key"])
+        self.rest = Rest(self.server.url, identity["key"], self.server.private)
         tokens = {}
         for number, user in enumerate(USERS):
             minted = number % 2 == 0

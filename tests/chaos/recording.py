@@ -37,7 +37,7 @@ class Load:
     def serve(self):
         """One time of service: new conversations, then turns in which every user sends a burst to one of all."""
         self.server.start()
-        rest = Rest(self.server.url, self.server.identity["key"])
+        rest = Rest(self.server.url, self.server.identity["key"], self.server.private)
         for _ in range(CONVERSATIONS):
             conv = rest.create("group", MEMBERS)["id"]
             self.convs[conv] = time.time_ns()

@@ -10,6 +10,8 @@ import urllib.request
 from datetime import datetime
 
 TIMEOUT_SECONDS = 20
+LOOK_SECONDS = 0.002
+UNTOLD_NONE = "tokenim_untold_batches 0"
 
 
 class Refused(Exception):
@@ -26,10 +28,10 @@ class Refused(Exception):
 
 
 class Rest:
-    """JSON calls to one server with one credential."""
+    """JSON calls to one server with one credential; `private` is the port of its metrics, where it is to be waited for."""
 
-    def __init__(self, url, credential):
-        self.url, self.credential = url, credential
+    def __init__(self, url, credential, private=None):
+        self.url, self.credential, self.private = url, credential, private
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
@@ -50,13 +52,21 @@ class Rest:
         if ident is not None:
             body["id"] = ident
         made = self.call("POST", "/v1/conversations", body)
-        self.settle(kind, members, made["id"])
+        self.settle()
         return made
 
-    def settle(self, kind, members, ident):
-        """Waits until what is answered is fanned out too: one task does both in turn, so a later answer says so."""
-        named = {} if kind == "direct" else {"id": ident}
-        self.call("POST", "/v1/conversations", {"kind": kind, "members": members, **named})
+    def settle(self):
+        """Waits until what is answered is fanned out too."""
+        last = time.monotonic() + TIMEOUT_SECONDS
+        while UNTOLD_NONE not in self.metrics():
+            if time.monotonic() > last:
+                raise TimeoutError(f"not told to all for {TIMEOUT_SECONDS} s")
+            time.sleep(LOOK_SECONDS)
+
+    def metrics(self):
+        """The server's metrics, line by line."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.private}/metrics", timeout=TIMEOUT_SECONDS) as reply:
+            return reply.read().decode().splitlines()
 
     def read_log(self, conv):
         """Reads a whole conversation, page by page; returns (events, head, epoch)."""

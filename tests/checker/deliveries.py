@@ -65,7 +65,7 @@ class Session:
     def __init__(self, record, until):
         self.said, self.until = record["t"], until
         self.began = self.ended = record["w"]
-        self.heads, self.moves, self.resumed, self.withheld, self.paused = {}, [], {}, {}, {}
+        self.heads, self.moves, self.resumed, self.withheld, self.paused = {}, {}, {}, {}, {}
 
     def since(self, conv, seq):
         """(seq it resumed from or None, earliest and latest time it began, least and most that was withheld up to `seq`)."""
@@ -100,16 +100,16 @@ class Words:
             elif kind == "connected":
                 self._connected(session, device, r)
             elif kind == "ack":
-                flying[r["n"]] = self._acknowledge(session, device, r)
+                flying[r["n"]] = r["conv"], self._acknowledge(session, device, r)
             elif kind == "ack_ok":
-                for move in flying.pop(r["n"]):
+                conv, moves = flying.pop(r["n"])
+                for move in moves:
                     move.answered = r["t"]
                 if not self.history.run.get("moves_may_fail"):
-                    for move in session.moves:  # they commit before whatever the connection says next
+                    for move in session.moves.pop(conv, ()):  # a node commits them before, though it may be too busy to until then
                         move.answered = r["t"]
-                session.moves = []
             elif kind == "ack_fail":
-                for move in flying.pop(r["n"]):
+                for move in flying.pop(r["n"])[1]:
                     move.seq = 0
             elif kind == "paused":
                 session.paused = {**r["lasts"], **session.paused}
@@ -127,11 +127,11 @@ class Words:
             if move is None:
                 continue
             if outcome in ("recovered", "too_far"):
-                session.moves.append(move)
+                session.moves[conv] = [move]
                 if outcome == "recovered" and move.seq < head:
                     session.resumed[conv] = move.seq
                 elif outcome == "too_far":
-                    session.moves.append(self._say(session, device, conv, head, session.since(conv, head), session.said))
+                    session.moves[conv].append(self._say(session, device, conv, head, session.since(conv, head), session.said))
             else:
                 move.seq = 0
 

@@ -31,7 +31,7 @@ class Model:
         users = [f"u{n}" for n in range(rng.randint(2, 5))]
         self.devices = {f"{user}/d{n}": user for user in users for n in range(rng.choice((1, 1, 2)))}
         self.members = {f"c{n}": sorted(rng.sample(users, rng.randint(2, len(users)))) for n in range(rng.randint(1, 4))}
-        self.committed, self.moment = {}, None
+        self.committed, self.dated, self.moment = {}, {}, None
         for device in self.devices:
             self.records[device] = []
         self.acknowledged = Devices(self)
@@ -50,13 +50,15 @@ class Model:
         self.records[device].append({"e": kind, "t": at, "dev": device, **fields})
 
     def commit(self, conv, kind, sender, cmid, size):
-        """Appends one event to a log at a fresh commit time and returns it."""
+        """Appends one event to a log at a fresh commit time and returns it; it may be dated from before its batch was flushed."""
         self.now += self.rng.randint(1, 5) * MS
         log = self.logs.setdefault(conv, [])
+        dated = max([self.now - self.rng.choice((0, 0, 0, 5, 30)) * MS, *self.dated.get(conv, [])])
+        self.dated[conv] = [dated]
         self.serial += 1
         event = {"seq": len(log) + 1, "type": kind, "id": f"msg_{self.serial}" if kind == "message" else "", "sender": sender,
                  "cmid": cmid, "hash": digest(f"{sender}{cmid}{kind}"), "bytes": size,
-                 "epoch": self.epoch, "at": self.time(self.now), "ms": self.wall(self.now)}
+                 "epoch": self.epoch, "at": self.time(dated), "ms": self.wall(dated)}
         log.append(event)
         self.committed.setdefault(conv, []).append(self.now)
         self.done[(conv, event["seq"])] = self.now

@@ -10,7 +10,7 @@ class Session:
 
     def __init__(self, at, doomed):
         self.at, self.doomed, self.resumed, self.withheld, self.passive = at, doomed, {}, {}, {}
-        self.paused, self.wire, self.gaps, self.has_switched = {}, set(), {}, False
+        self.paused, self.wire, self.gaps, self.has_switched, self.owed = {}, set(), {}, False, {}
 
     def sends(self, conv, seq, event_ms, since_ms, begun):
         """Whether the server knows that this connection was sent an event."""
@@ -64,7 +64,10 @@ class Devices:
 
     def said(self, lane, seq, at):
         """An acknowledgement reaches the server."""
-        session, begun, log = self.session, self.cursor(lane) > 0, self.model.logs[lane[1]]
+        session, log = self.session, self.model.logs[lane[1]]
+        for place, sent in session.owed.pop(lane[1], ()):
+            self.count(lane, place, at, sent)
+        begun = self.cursor(lane) > 0
         since, head = self.model.wall(session.at), self.head(lane[1], at)
         if session.passive.get(lane[1], head) < head:
             session.withheld[lane[1]] = head
@@ -80,8 +83,8 @@ class Devices:
                 return
 
     def connect(self, device, at, out, epoch):
-        """A connection with heads; the answer to one in ten is lost."""
-        rng, model, doomed = self.rng, self.model, self.rng.random() < 0.1
+        """A connection with heads; the answer to one in ten is lost, and one in ten comes to a node too busy to move its cursors."""
+        rng, model, doomed, busy = self.rng, self.model, self.rng.random() < 0.1, self.rng.random() < 0.1
         heads = {conv: [epoch, self.last[(of, conv)]] for of, conv in self.held(device, at) if rng.random() < 0.85}
         early, late = (rng.choice((0, 0, 0, rng.randint(0, 9000))) for _ in range(2))
         out.append({"e": "connect", "t": at, "dev": device, "w": model.wall(at) - early, "heads": heads})
@@ -95,10 +98,14 @@ class Devices:
             too_far = answered and last < head and rng.random() < 0.15
             sync[conv] = ["too_far" if too_far else "recovered", head]
             begun, log = self.cursor(lane) > 0, model.logs[conv]
-            if not doomed:
-                self.count(lane, last, at, lambda place, begun=begun: begun)
-            if not doomed and too_far:
-                self.count(lane, head, at, lambda place, log=log: log[place - 1]["ms"] >= since)
+            moves = [(last, lambda place, begun=begun: begun)]
+            if too_far:
+                moves.append((head, lambda place, log=log: log[place - 1]["ms"] >= since))
+            if busy:
+                session.owed[conv] = moves if last > self.cursor(lane) else moves[1:]
+            elif not doomed:
+                for place, sent in moves:
+                    self.count(lane, place, at, sent)
             if not too_far and last < head:
                 session.resumed[conv] = last
         if answered:

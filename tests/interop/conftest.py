@@ -52,4 +52,4 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rest(server):
     """REST with the app's server key."""
-    return Rest(server.url, server.identity["key"])
+    return Rest(server.url, server.identity["key"], server.private)

@@ -39,7 +39,7 @@ def server(tmp_path_factory):
 def tokens(server):
     """Tokens and a conversation, made slowly enough."""
     time.sleep(FULL_SECONDS)
-    rest = Rest(server.url, server.identity["key"])
+    rest = Rest(server.url, server.identity["key"], server.private)
     conv = rest.create("group", ["alice", "bob"])["id"]
     return {name: rest.token(name) for name in ("alice", "bob")}, conv
 

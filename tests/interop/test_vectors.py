@@ -75,7 +75,7 @@ def test_an_envelope_is_taken_refused_or_the_end(server, world, case):
 
 def test_replies_are_those_of_the_vectors(server):
     """One connection says all commands in their order, in a world of its own: the app of the other org."""
-    rest = Rest(server.url, server.other["key"])
+    rest = Rest(server.url, server.other["key"], server.private)
     build_world(rest)
     words = {"token": rest.token("alice")}
     with Peer(server.socket_url) as alice:

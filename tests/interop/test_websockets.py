@@ -102,7 +102,7 @@ def test_what_was_missed_comes_in_order_before_what_is_live(server, rest, pair):
     missed = [alice.send(conv, f"missed {n}")["seq"] for n in range(20)]
     rest.call("POST", f"/v1/conversations/{conv}/messages",
               {"sender": "alice", "client_msg_id": "by-rest", "kind": "json", "body": [1, None, "x"]})
-    rest.settle("group", ["alice", "bob"], conv)
+    rest.settle()
     bob, reply = dial(server, rest.token("bob"), "d1", {conv: [1, last]})
     with bob:
         assert outcomes(reply)[conv] == "recovered"
@@ -134,7 +134,7 @@ def test_too_much_missed_says_so_and_is_paged(server, rest, pair):
     assert seqs == sorted(seqs), "sends of one connection commit in the order they were sent"
     for number in range(200, BACKLOG_MAX + 10):
         alice.send(conv, str(number), f"bulk-{number}")
-    rest.settle("group", ["alice", "bob"], conv)
+    rest.settle()
     bob, reply = dial(server, rest.token("bob"), "d1", {conv: [1, 1]})
     with bob:
         assert outcomes(reply)[conv] == "too_far"

@@ -19,13 +19,6 @@ fn ill(private: &str) -> String {
     String::from_utf8(said.stderr).unwrap()
 }
 
-/// The value of a sample; its name with labels must be there.
-async fn sample(server: &TestServer, name: &str) -> f64 {
-    let text = Rest::new(&server.private_url, "").get("/metrics").await.text;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no sample {name}:\n{text}")).parse().unwrap()
-}
-
 #[tokio::test]
 async fn health_tells_a_ready_server_from_one_that_drains_or_is_gone() {
     let mut server = TestServer::spawn().await;
@@ -46,8 +39,8 @@ async fn health_tells_a_ready_server_from_one_that_drains_or_is_gone() {
         (!said.status.success()).then(|| assert!(String::from_utf8_lossy(&said.stderr).contains("draining")))
     })
     .await;
-    assert_eq!(sample(&server, "tokenim_draining").await, 1.0);
-    assert_eq!(sample(&server, "tokenim_ready").await, 0.0);
+    assert_eq!(server.sample("tokenim_draining").await, 1.0);
+    assert_eq!(server.sample("tokenim_ready").await, 0.0);
     assert_eq!(server.ended().await.code(), Some(0));
     assert!(ill(&server.private_url).contains("refused"), "nobody listens");
 }
@@ -70,34 +63,35 @@ async fn metrics_count_what_happened() {
     let server = TestServer::spawn().await;
     server.group("c1", &["alice", "bob"]).await;
     let (mut alice, mut bob) = (server.connect("alice").await, server.connect("bob").await);
-    let before = sample(&server, "tokenim_writes_total").await;
+    let before = server.sample("tokenim_writes_total").await;
     for _ in 0..2 {
         alice.send("c1", "m1", "hello").await;
     }
     bob.push_of("message").await;
-    assert_eq!(sample(&server, "tokenim_messages_total").await, 1.0, "a repeat stores nothing");
-    assert_eq!(sample(&server, "tokenim_writes_total").await - before, 2.0);
-    assert!(sample(&server, "tokenim_deliveries_total").await >= 1.0);
-    assert!(sample(&server, "tokenim_commit_seconds_count").await >= 3.0);
-    assert!(sample(&server, "tokenim_commit_seconds_sum").await > 0.0);
+    server.settled().await;
+    assert_eq!(server.sample("tokenim_messages_total").await, 1.0, "a repeat stores nothing");
+    assert_eq!(server.sample("tokenim_writes_total").await - before, 2.0);
+    assert!(server.sample("tokenim_deliveries_total").await >= 1.0);
+    assert!(server.sample("tokenim_commit_seconds_count").await >= 3.0);
+    assert!(server.sample("tokenim_commit_seconds_sum").await > 0.0);
 
     alice.refused("history", json!({"conversation": "nowhere"})).await;
     alice.refused("send", json!({"conversation": "c1"})).await;
     alice.refused("no_such_command", json!({})).await;
     for (code, count) in [("not_found", 1.0), ("invalid_request", 1.0), ("unknown_command", 1.0), ("overloaded", 0.0)] {
-        assert_eq!(sample(&server, &format!("tokenim_refusals_total{{code=\"{code}\"}}")).await, count, "{code}");
+        assert_eq!(server.sample(&format!("tokenim_refusals_total{{code=\"{code}\"}}")).await, count, "{code}");
     }
 
     let answered = "tokenim_http_requests_total{face=\"api\",class=\"4xx\"}";
-    let before = sample(&server, answered).await;
+    let before = server.sample(answered).await;
     server.rest_as("").get("/v1/usage").await;
     Rest::new(&server.url, "").get("/no/such/page").await;
-    assert_eq!(sample(&server, answered).await - before, 1.0);
-    assert_eq!(sample(&server, "tokenim_http_requests_total{face=\"console\",class=\"4xx\"}").await, 1.0);
+    assert_eq!(server.sample(answered).await - before, 1.0);
+    assert_eq!(server.sample("tokenim_http_requests_total{face=\"console\",class=\"4xx\"}").await, 1.0);
 
-    assert_eq!(sample(&server, "tokenim_ready").await, 1.0);
-    assert!(sample(&server, "process_resident_memory_bytes").await > 1e6);
-    assert!(sample(&server, "process_open_fds").await < sample(&server, "process_max_fds").await);
-    assert!(sample(&server, "tokenim_queued_writes").await < sample(&server, "tokenim_queued_writes_max").await);
-    assert_eq!(sample(&server, &format!("tokenim_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))).await, 1.0);
+    assert_eq!(server.sample("tokenim_ready").await, 1.0);
+    assert!(server.sample("process_resident_memory_bytes").await > 1e6);
+    assert!(server.sample("process_open_fds").await < server.sample("process_max_fds").await);
+    assert!(server.sample("tokenim_queued_writes").await < server.sample("tokenim_queued_writes_max").await);
+    assert_eq!(server.sample(&format!("tokenim_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))).await, 1.0);
 }

@@ -10,8 +10,8 @@ use tokenim_domain::log::{Held, MessageLog, Since, Watermark, Write};
 use tokenim_domain::name::Conversation;
 use tokio::sync::oneshot;
 
-/// The part of the batcher's queue that may be full for cursors to be moved: messages go first. What is left out here counts
-/// with what the connection acknowledges next.
+/// The part of the batcher's queue that may be full for cursors to be moved: messages go first. What is left out here goes
+/// before what the connection acknowledges next in the conversation.
 const QUEUE_PART: usize = 4;
 
 impl<L: MessageLog> Gateway<L> {
@@ -25,9 +25,10 @@ impl<L: MessageLog> Gateway<L> {
     ) -> Result<()> {
         let found = &recovery.found;
         let is_resumed = |it: &&super::recover::Found| it.outcome == Outcome::Recovered && it.at < it.head;
-        let mut resumed: Vec<_> = found.iter().filter(is_resumed).map(|it| (it.conversation.clone(), it.at)).collect();
+        let resumed: Vec<_> = found.iter().filter(is_resumed).map(|it| (it.conversation.clone(), it.at)).collect();
+        let mut owed = Vec::new();
         if found.is_empty() {
-            connection.begin(since_ms, resumed);
+            connection.begin(since_ms, resumed, owed);
             return Ok(());
         }
         let identity = &session.identity;
@@ -37,22 +38,23 @@ impl<L: MessageLog> Gateway<L> {
         let cursors: HashMap<_, _> = cursors.into_iter().collect();
         for it in found {
             let at = cursors.get(&it.conversation).copied().unwrap_or(0);
-            let word = (Some(it.at), it.at);
-            let is_queued = at >= it.at || self.queue_held(session, &it.conversation, word, Since::Seq(it.at));
-            if !is_queued && it.outcome == Outcome::Recovered && it.at == it.head {
-                resumed.push((it.conversation.clone(), it.at));
+            if at < it.at && !self.queue_held(session, &it.conversation, (Some(it.at), it.at), Since::Seq(it.at)) {
+                owed.push((it.conversation.clone(), it.at, Since::Seq(it.at)));
             }
             // It is not sent what lies between: that passes its cursor and counts nothing.
             if it.outcome == Outcome::TooFar && at < it.head {
-                self.queue_held(session, &it.conversation, (None, it.head), Since::Time(since_ms));
+                let is_behind = owed.last().is_some_and(|(of, ..)| *of == it.conversation);
+                let since = Since::Time(since_ms);
+                if is_behind || !self.queue_held(session, &it.conversation, (None, it.head), since) {
+                    owed.push((it.conversation.clone(), it.head, since));
+                }
             }
         }
-        connection.begin(since_ms, resumed);
+        connection.begin(since_ms, resumed, owed);
         Ok(())
     }
 
-    /// Queues the acknowledgements of what a connection was sent before something was withheld, as far as one up to `seq` goes
-    /// over it. They are owed until that is committed: repeated they change nothing.
+    /// Queues the moves that go before one up to `seq`. They are owed until that is committed: repeated they change nothing.
     ///
     /// Errors: those of any write that is queued.
     pub(super) fn acknowledge_before(
@@ -61,8 +63,8 @@ impl<L: MessageLog> Gateway<L> {
         conversation: &Conversation,
         seq: i64,
     ) -> Result<()> {
-        let sent = connection.sent_before(conversation, seq);
-        sent.into_iter().try_for_each(|(to, since)| self.queue_move(session, conversation, (None, to), since))
+        let before = connection.moves_before(conversation, seq);
+        before.into_iter().try_for_each(|(to, since)| self.queue_move(session, conversation, (None, to), since))
     }
 
     /// Queues a move where there is room; whether it did.

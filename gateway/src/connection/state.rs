@@ -55,6 +55,9 @@ pub(super) struct State {
     pub(super) since_ms: i64,
     /// Conversations whose backlog it was sent, and the seq it held there.
     pub(super) resumed: Box<[(Conversation, i64)]>,
+    /// Moves of its device's cursors that found no room at its beginning, and since when it was sent what each goes over: the
+    /// next acknowledgement in the conversation goes behind them.
+    pub(super) owed: Vec<(Conversation, i64, Since)>,
     /// The page that opened it, until it is connected.
     pub(super) origin: Option<Box<str>>,
     pub(super) outbox: Outbox,
@@ -97,6 +100,7 @@ impl State {
             session: None,
             since_ms: 0,
             resumed: Box::default(),
+            owed: Vec::new(),
             origin: None,
             outbox: Outbox::new(form),
             gate: None,
@@ -190,6 +194,7 @@ impl State {
 
     /// Notes an acknowledgement that is committed.
     pub(super) fn acknowledge(&mut self, conversation: &Conversation, seq: i64) {
+        self.owed.retain(|(of, to, _)| of != conversation || *to > seq);
         self.withheld.settle(conversation, seq);
         let missed = self.unacknowledged.as_mut().map(|it| it.acknowledge(conversation, seq));
         self.look_at(missed.unwrap_or_default());

@@ -36,6 +36,7 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     /// Answers everybody who waits for a batch; what is left is to tell the others.
     pub(super) fn answer_all(&mut self, committed: Committed) -> Rest {
         self.node.counters.commit(committed.results.len() as u64, committed.took);
+        self.node.counters.begin_to_tell();
         let (mut events, mut receipts, mut deltas) = (Vec::new(), Vec::new(), Deltas::default());
         for ((origin, result), moved) in committed.results.into_iter().zip(committed.moves) {
             if let Some(watermark) = moved {
@@ -68,7 +69,9 @@ impl<L: MessageLog, B: Bus> Delivery<L, B> {
     pub(super) fn answer_early(&mut self, batch: Committed) {
         let rest = self.answer_all(batch);
         self.wake();
-        if !rest.is_empty() {
+        if rest.is_empty() {
+            self.node.counters.end_to_tell();
+        } else {
             self.later.push_back(rest);
         }
     }

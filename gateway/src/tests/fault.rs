@@ -48,10 +48,12 @@ async fn without_the_members_of_a_conversation_everybody_is_answered_all_the_sam
         }
         alice.send("d", "n1");
         assert_eq!(alice.reply().await["ok"]["seq"], 2);
+        assert_eq!(node.counters().untold, 2, "the batch of unknown outcome and the last");
         world.log.fail_lists(0);
         tokio::time::sleep(Duration::from_secs(3)).await;
         bob.wait(|message| message["push"]["type"] == "resync").await;
         assert_eq!(bob.message().await["client_msg_id"], "n1");
+        assert_eq!(node.counters().untold, 0);
     }
 }
 

@@ -77,7 +77,7 @@ async fn a_backlog_counts_once_it_is_received_and_old_history_never() {
     let server = TestServer::spawn().await;
     server.group("c1", &["alice", "bob"]).await;
     send(&server, 0, 6).await;
-    server.settled("c1", &["alice", "bob"]).await;
+    server.settled().await;
     let mut phone = device(&server, "phone", json!({"c1": [1, 3]})).await;
     assert_eq!(phone.pushes_so_far().await.len(), 4);
     phone.ok("history", json!({"conversation": "c1"})).await;

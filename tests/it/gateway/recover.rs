@@ -22,8 +22,8 @@ async fn with_messages(count: usize) -> TestServer {
             alice.ok_of(id).await;
         }
     }
-    server.settled("c1", &["alice", "bob"]).await;
-    server.settled("c1", &["alice", "bob"]).await;
+    server.settled().await;
+    server.settled().await;
     server
 }
 
@@ -75,7 +75,7 @@ async fn a_backlog_over_its_bytes_is_too_far() {
         alice.send("big", &format!("m{at}"), &"x".repeat(60_000)).await;
     }
     alice.send("small", "m1", "x").await;
-    server.settled("small", &["alice", "bob"]).await;
+    server.settled().await;
     let mut bob = connect_from(&server, "bob", json!({"big": [1, 1], "small": [1, 1]})).await;
     assert_eq!(["big", "small"].map(|id| bob.outcome(id)["outcome"].clone()), ["too_far", "recovered"]);
     let pushed = bob.pushes_so_far().await;
@@ -115,7 +115,7 @@ async fn a_late_member_recovers_from_its_joining() {
     let server = with_messages(3).await;
     server.rest().post("/v1/conversations/c1/members", &json!({"members": ["carol"]})).await.ok();
     server.rest().send("c1", "alice", "after", "x").await;
-    server.settled("c1", &["alice", "bob"]).await;
+    server.settled().await;
     let mut carol = connect_from(&server, "carol", json!({"c1": [1, 0]})).await;
     assert_eq!((&carol.outcome("c1")["first"], seqs(&carol.pushes_so_far().await)), (&json!(5), vec![5, 6]));
 }

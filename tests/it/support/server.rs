@@ -6,7 +6,7 @@ use super::rest::{Rest, answer};
 use super::template::{self, Founded, run, template, tokenim};
 use super::tls::{Bytes, Identity};
 use super::token::user_token;
-use super::wait::{DEADLINE, within};
+use super::wait::{DEADLINE, until, within};
 use serde::Deserialize;
 use serde_json::json;
 use std::fs;
@@ -248,15 +248,20 @@ impl TestServer {
     /// Makes a group whose creation nobody is still to hear of; the first member owns it.
     pub async fn group(&self, id: &str, members: &[&str]) {
         self.rest().create_group(id, members).await;
-        self.settled(id, members).await;
+        self.settled().await;
     }
 
-    /// Waits until everything answered so far is fanned out as well, by creating a group once more.
-    ///
-    /// A write is answered before it is fanned out, so whoever connects at once could still be told of it. One task
-    /// answers and fans out batch after batch: with a later answer, the earlier fan-outs are over.
-    pub async fn settled(&self, id: &str, members: &[&str]) {
-        self.rest().create_group(id, members).await;
+    /// Waits until everything answered so far is told as well: a write is answered before it is fanned out, so whoever
+    /// connects at once could still hear of it.
+    pub async fn settled(&self) {
+        until(async || (self.sample("tokenim_untold_batches").await == 0.0).then_some(())).await;
+    }
+
+    /// A metric of the server, by its name and labels as the text format has them.
+    pub async fn sample(&self, name: &str) -> f64 {
+        let text = Rest::new(&self.private_url, "").get("/metrics").await.text;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no sample {name}:\n{text}")).parse().unwrap()
     }
 }
 
