@@ -1,6 +1,7 @@
 //! One connection, as everybody but its socket sees it: phase, session, queue. No I/O: the socket task is woken and drains it.
 
 pub mod bell;
+mod chunk;
 pub mod gate;
 pub mod outbox;
 mod session;
@@ -14,6 +15,7 @@ use crate::limits::{Guest, Limits};
 use atomic_waker::AtomicWaker;
 use bell::Bell;
 use bytes::Bytes;
+pub use chunk::{Chunk, For, Given};
 use gate::Waited;
 use outbox::{Left, Outbox};
 pub use session::Session;
@@ -62,52 +64,6 @@ pub struct Connection {
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
     state: Mutex<State>,
-}
-
-/// Events of one conversation, encoded, to be queued together.
-#[derive(Debug, Clone)]
-pub struct Chunk {
-    /// The conversation.
-    pub conversation: Conversation,
-    /// Its epoch.
-    pub epoch: i64,
-    /// Seq of the first event, or of the head it tells.
-    pub first: i64,
-    /// Seq of the last event.
-    pub last: i64,
-    /// How many of them are messages.
-    pub messages: u32,
-    /// Whole frames.
-    pub bytes: Bytes,
-}
-
-/// For which of a conversation's connections a chunk is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum For {
-    /// For each.
-    All,
-    /// For those that have it open. In a large one that are those who asked for it, in a small one those who did not
-    /// ask for the contrary.
-    Open {
-        /// Whether the conversation is a large one.
-        is_large: bool,
-    },
-    /// For the others, who are told where it stands.
-    Passive {
-        /// Whether the conversation is a large one.
-        is_large: bool,
-    },
-}
-
-/// What became of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Given {
-    /// It waits at the gate, or is not for this connection at all.
-    Quiet,
-    /// The connection is passive: it is to be told where the conversation stands.
-    Passive,
-    /// It is queued: wake the socket.
-    Queued,
 }
 
 /// What the node's tick found.

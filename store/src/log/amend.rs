@@ -307,7 +307,7 @@ pub(super) async fn pins(on: &impl ConnectionTrait, query: &PinsQuery) -> Result
     };
     let values = at(query.before).into_iter().chain([(query.bytes_max as i64).into()]);
     let rows = sql::rows(on, LIST_PINS, values).await?;
-    let mut events: Vec<Event> = rows.iter().map(|row| range::event(query.app, row)).collect::<Result<_>>()?;
+    let mut events: Vec<Event> = rows.iter().map(|row| row::event_with_state(query.app, row)).collect::<Result<_>>()?;
     range::mark_mine(on, &mut events, query.viewer.as_ref()).await?;
     let last = rows.last().map(|row| sql::get::<i64>(row, "pinned_seq")).transpose()?;
     let next = match last {

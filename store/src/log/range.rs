@@ -2,7 +2,7 @@
 
 use super::row;
 use crate::sql::{self, Text};
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use serde_json::json;
 use std::collections::BTreeMap;
 use tokenim_domain::log::{AppRef, BacklogQuery, Event, EventBody, From, Page, RangeQuery};
@@ -32,6 +32,26 @@ macro_rules! bytes {
 
 pub(super) use {bytes, columns};
 
+/// The statement of some rows in an order, as each engine tells them ([`events`]).
+macro_rules! told {
+    ($rows:expr, $order:literal) => {
+        Text {
+            sqlite: concat!(
+                "SELECT json_group_array(json_array(",
+                row::stored!(),
+                ", ",
+                row::stored_state!(),
+                ") ORDER BY ",
+                $order,
+                ") AS told FROM (",
+                $rows,
+                ")"
+            ),
+            postgres: concat!($rows, " ORDER BY ", $order),
+        }
+    };
+}
+
 /// Rows until their bytes pass the limit, but the first one always: the sum is taken by the database, so that a page of
 /// large bodies is never read into memory.
 macro_rules! rows_text {
@@ -40,15 +60,15 @@ macro_rules! rows_text {
             "SELECT * FROM (SELECT ", columns!(), ", ", bytes!(), " AS bytes, SUM(", bytes!(), ") OVER (ORDER BY m.seq ", $order,
             ") AS running FROM message m LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq
 WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.seq > $3 AND m.seq < $4 AND ", $which, " ORDER BY m.seq ", $order, " LIMIT $5) AS page
-WHERE running <= $6 OR running = bytes ORDER BY seq ", $order
+WHERE running <= $6 OR running = bytes"
         )
     };
 }
 /// `$7` is the thread's message: 0 for the whole log.
-const FORWARD: &str = rows_text!("ASC", "$7 = 0");
-const BACKWARD: &str = rows_text!("DESC", "$7 = 0");
-const THREAD_FORWARD: &str = rows_text!("ASC", "m.target = $7 AND m.type = 1");
-const THREAD_BACKWARD: &str = rows_text!("DESC", "m.target = $7 AND m.type = 1");
+const FORWARD: Text = told!(rows_text!("ASC", "$7 = 0"), "seq");
+const BACKWARD: Text = told!(rows_text!("DESC", "$7 = 0"), "seq");
+const THREAD_FORWARD: Text = told!(rows_text!("ASC", "m.target = $7 AND m.type = 1"), "seq");
+const THREAD_BACKWARD: Text = told!(rows_text!("DESC", "m.target = $7 AND m.type = 1"), "seq");
 
 /// `$4` names each conversation, above which seq and up to which; the sum of bytes goes over all of them in their order.
 macro_rules! backlog_text {
@@ -58,21 +78,46 @@ macro_rules! backlog_text {
 JOIN member v ON v.app_id = $1 AND v.conversation_id = w.conversation AND v.\"user\" = $2
 JOIN message m ON m.app_id = $1 AND m.conversation_id = w.conversation AND m.seq > w.above AND m.seq <= w.head AND m.seq >= v.joined_seq
 LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq) AS missed
-WHERE running <= $3 ORDER BY place, seq"
+WHERE running <= $3"
         )
     };
 }
 /// SQLite is told to begin with what is named: without statistics it prefers every member row of the app.
 const BACKLOG: Text = Text {
-    sqlite: backlog_text!(
-        "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
+    sqlite: told!(
+        backlog_text!(
+            "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
 FROM json_each($4)) AS w CROSS"
-    ),
-    postgres: backlog_text!(
-        "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
+        ),
+        "place, seq"
+    )
+    .sqlite,
+    postgres: told!(
+        backlog_text!(
+            "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
 FROM json_array_elements($4::json) WITH ORDINALITY AS j(value, place)) AS w"
-    ),
+        ),
+        "place, seq"
+    )
+    .postgres,
 };
+
+/// The events that a statement of [`told`] finds: PostgreSQL tells them as rows, SQLite as one text.
+async fn events(
+    on: &impl ConnectionTrait,
+    app: AppRef,
+    text: Text,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Event>> {
+    let rows = sql::rows(on, text.on(on), values).await?;
+    match on.get_database_backend() {
+        DbBackend::Postgres => rows.iter().map(|found| row::event_with_state(app, found)).collect(),
+        _ => match rows.first() {
+            Some(found) => row::told(app, &sql::get::<String>(found, "told")?),
+            None => Ok(Vec::new()),
+        },
+    }
+}
 
 /// Reads what a member missed in several conversations: the events of each beside it.
 pub(super) async fn backlog(on: &impl ConnectionTrait, query: &BacklogQuery) -> Result<Vec<Vec<Event>>> {
@@ -80,9 +125,7 @@ pub(super) async fn backlog(on: &impl ConnectionTrait, query: &BacklogQuery) -> 
     let missed = serde_json::Value::from_iter(query.missed.iter().map(named)).to_string();
     let values: [Value; 4] =
         [query.app.app.into(), query.viewer.as_str().into(), (query.bytes_max as i64).into(), missed.into()];
-    let rows = sql::rows(on, BACKLOG.on(on), values).await?;
-    let events = rows.iter().map(|found| event(query.app, found)).collect::<Result<Vec<_>>>()?;
-    let mut events = events.into_iter().peekable();
+    let mut events = events(on, query.app, BACKLOG, values).await?.into_iter().peekable();
     let mut found = Vec::with_capacity(query.missed.len());
     for (conversation, ..) in &query.missed {
         let mut theirs = Vec::new();
@@ -147,15 +190,6 @@ pub(super) async fn first_visible(
     visible(on, app, conversation, viewer).await.map(|(_, first)| first)
 }
 
-/// The event of a row that holds [`columns`], with what became of its message.
-pub(super) fn event(app: AppRef, found: &QueryResult) -> Result<Event> {
-    let mut event = row::event(app, found)?;
-    if let EventBody::Message { state, .. } = &mut event.body {
-        *state = row::state(found)?.map(Box::new);
-    }
-    Ok(event)
-}
-
 /// Tells of each reaction whether it is the viewer's too.
 pub(super) async fn mark_mine(on: &impl ConnectionTrait, events: &mut [Event], viewer: Option<&User>) -> Result<()> {
     let Some((app, conversation)) = events.first().map(|event| (event.app, event.conversation.clone())) else {
@@ -214,16 +248,14 @@ impl Bounds {
         limit: u32,
     ) -> Result<Vec<Event>> {
         let text = if query.thread.is_some() { THREAD_BACKWARD } else { BACKWARD };
-        let mut events = self.select(on, query, text, 0, before.min(self.head + 1), limit).await?;
-        events.reverse();
-        Ok(events)
+        self.select(on, query, text, 0, before.min(self.head + 1), limit).await
     }
 
     async fn select(
         &self,
         on: &impl ConnectionTrait,
         query: &RangeQuery,
-        text: &str,
+        text: Text,
         above: i64,
         below: i64,
         limit: u32,
@@ -237,7 +269,6 @@ impl Bounds {
             (query.bytes_max as i64).into(),
             query.thread.unwrap_or(0).into(),
         ];
-        let rows = sql::rows(on, text, values).await?;
-        rows.iter().map(|found| event(query.app, found)).collect()
+        events(on, query.app, text, values).await
     }
 }

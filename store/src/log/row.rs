@@ -2,6 +2,7 @@
 
 use crate::sql;
 use sea_orm::{QueryResult, Value};
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokenim_domain::group::{AddRule, JoinRule, SettingsChange};
 use tokenim_domain::id::MessageId;
@@ -12,6 +13,7 @@ use tokenim_domain::log::{
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::role::{Change, ContentKind, MemberRole};
 use tokenim_domain::{Error, Result};
+use uuid::Uuid;
 
 /// Types of events, as the column `type` says them.
 pub(super) const MESSAGE: i64 = 1;
@@ -127,45 +129,134 @@ const ON: &str = "added";
 /// The kind of a row that takes one back.
 const OFF: &str = "removed";
 
+/// What a row of the log holds. The order of its fields is that of the arrays that SQLite tells: there a row costs its way between two
+/// threads, so that a page comes as one text.
+#[derive(Debug, Deserialize)]
+pub(super) struct Stored {
+    conversation: String,
+    seq: i64,
+    epoch: i64,
+    event_type: i64,
+    msg_no: i64,
+    id: Uuid,
+    sender: Option<String>,
+    client_msg_id: Option<String>,
+    kind: String,
+    body: String,
+    at_ms: i64,
+    target: Option<i64>,
+    about: Option<String>,
+}
+
+/// [`Stored`] of a row that holds [`COLUMNS`] but `app_id`, as SQLite's array.
+macro_rules! stored {
+    () => {
+        "json_array(conversation_id, seq, epoch, type, msg_no, hex(id), sender, client_msg_id, kind, body, at_ms, target, about)"
+    };
+}
+
+/// What became of a message, as [`Stored`]'s order is meant.
+#[derive(Debug, Deserialize)]
+pub(super) struct StoredState {
+    edited_seq: Option<i64>,
+    edited_ms: Option<i64>,
+    deleted_seq: Option<i64>,
+    deleted_ms: Option<i64>,
+    ended_seq: Option<i64>,
+    ended_ms: Option<i64>,
+    pinned_seq: Option<i64>,
+    replies: i64,
+    reactions: Option<String>,
+}
+
+/// [`StoredState`] of a row, null where there is none, as SQLite's JSON.
+macro_rules! stored_state {
+    () => {
+        "json(CASE WHEN replies IS NULL THEN 'null' ELSE json_array(edited_seq, edited_ms, deleted_seq, deleted_ms, ended_seq, ended_ms, pinned_seq, replies, reactions) END)"
+    };
+}
+
+pub(super) use {stored, stored_state};
+
+impl Stored {
+    /// Of a row that holds [`COLUMNS`] but `app_id`.
+    fn from_row(row: &QueryResult) -> Result<Stored> {
+        Ok(Stored {
+            conversation: sql::get(row, "conversation_id")?,
+            seq: sql::get(row, "seq")?,
+            epoch: sql::get(row, "epoch")?,
+            event_type: sql::get(row, "type")?,
+            msg_no: sql::get(row, "msg_no")?,
+            id: sql::get::<MessageId>(row, "id")?.0,
+            sender: sql::get(row, "sender")?,
+            client_msg_id: sql::get(row, "client_msg_id")?,
+            kind: sql::get(row, "kind")?,
+            body: sql::get(row, "body")?,
+            at_ms: sql::get(row, "at_ms")?,
+            target: sql::get(row, "target")?,
+            about: sql::get(row, "about")?,
+        })
+    }
+
+    /// The event it is.
+    fn event(self, app: AppRef) -> Result<Event> {
+        let Stored { conversation, seq, epoch, msg_no, at_ms, .. } = &self;
+        let (conversation, seq, epoch) = (Conversation::trusted(conversation), *seq, *epoch);
+        let (msg_no, at_ms) = (*msg_no, *at_ms);
+        Ok(Event { app, conversation, epoch, seq, msg_no, at_ms, body: self.body()? })
+    }
+
+    fn body(self) -> Result<EventBody> {
+        let Stored { kind, body, target, .. } = self;
+        let actor = self.sender.as_deref().map(User::trusted);
+        let client_msg_id = self.client_msg_id.as_deref().map(ClientMsgId::trusted);
+        Ok(match self.event_type {
+            MESSAGE => EventBody::Message {
+                id: MessageId(self.id),
+                sender: actor.ok_or_else(unreadable)?,
+                client_msg_id: client_msg_id.ok_or_else(unreadable)?,
+                kind: ContentKind::find(&kind).ok_or_else(unreadable)?,
+                body: body.into_boxed_str(),
+                about: about_of(target, self.about.as_deref())?,
+                state: None,
+            },
+            MEMBER => {
+                let (users, until_ms) = users_of(&body).ok_or_else(unreadable)?;
+                EventBody::Member { change: Change::find(&kind).ok_or_else(unreadable)?, actor, users, until_ms }
+            }
+            SETTINGS => EventBody::Settings { actor, change: settings_of(&body).ok_or_else(unreadable)? },
+            event_type => EventBody::Amended {
+                target: target.ok_or_else(unreadable)?,
+                actor,
+                client_msg_id,
+                act: act_of(event_type, &kind, body).ok_or_else(unreadable)?,
+            },
+        })
+    }
+}
+
 /// The event of a row that holds [`COLUMNS`] but `app_id`.
 pub(super) fn event(app: AppRef, row: &QueryResult) -> Result<Event> {
-    let kind: String = sql::get(row, "kind")?;
-    let body: String = sql::get(row, "body")?;
-    let sender: Option<String> = sql::get(row, "sender")?;
-    let client_msg_id: Option<String> = sql::get(row, "client_msg_id")?;
-    let client_msg_id = client_msg_id.as_deref().map(ClientMsgId::trusted);
-    let (actor, target) = (sender.as_deref().map(User::trusted), sql::get::<Option<i64>>(row, "target")?);
-    let body = match sql::get::<i64>(row, "type")? {
-        MESSAGE => EventBody::Message {
-            id: sql::get(row, "id")?,
-            sender: actor.ok_or_else(unreadable)?,
-            client_msg_id: client_msg_id.ok_or_else(unreadable)?,
-            kind: ContentKind::find(&kind).ok_or_else(unreadable)?,
-            body: body.into_boxed_str(),
-            about: about_of(target, sql::get::<Option<String>>(row, "about")?.as_deref())?,
-            state: None,
-        },
-        MEMBER => {
-            let (users, until_ms) = users_of(&body).ok_or_else(unreadable)?;
-            EventBody::Member { change: Change::find(&kind).ok_or_else(unreadable)?, actor, users, until_ms }
-        }
-        SETTINGS => EventBody::Settings { actor, change: settings_of(&body).ok_or_else(unreadable)? },
-        event_type => EventBody::Amended {
-            target: target.ok_or_else(unreadable)?,
-            actor,
-            client_msg_id,
-            act: act_of(event_type, &kind, body).ok_or_else(unreadable)?,
-        },
-    };
-    Ok(Event {
-        app,
-        conversation: Conversation::trusted(&sql::get::<String>(row, "conversation_id")?),
-        epoch: sql::get(row, "epoch")?,
-        seq: sql::get(row, "seq")?,
-        msg_no: sql::get(row, "msg_no")?,
-        at_ms: sql::get(row, "at_ms")?,
-        body,
-    })
+    Stored::from_row(row)?.event(app)
+}
+
+/// The events of SQLite's text, each with what became of its message.
+pub(super) fn told(app: AppRef, text: &str) -> Result<Vec<Event>> {
+    let told: Vec<(Stored, Option<StoredState>)> =
+        serde_json::from_str(text).map_err(|error| unreadable().because(error))?;
+    told.into_iter().map(|(stored, state)| with_state(stored.event(app)?, state)).collect()
+}
+
+/// The event of a row that holds the columns of a message's state too.
+pub(super) fn event_with_state(app: AppRef, row: &QueryResult) -> Result<Event> {
+    with_state(event(app, row)?, StoredState::from_row(row)?)
+}
+
+fn with_state(mut event: Event, stored: Option<StoredState>) -> Result<Event> {
+    if let EventBody::Message { state, .. } = &mut event.body {
+        *state = stored.map(StoredState::state).transpose()?.map(Box::new);
+    }
+    Ok(event)
 }
 
 fn unreadable() -> Error {
@@ -256,21 +347,39 @@ fn large_of(said: &Json) -> Option<Large> {
     Some(Large { upload, bytes: said[1].as_i64()?, sha256 })
 }
 
+impl StoredState {
+    /// Of a row that holds the columns of a message's state; `None` = nothing became of it.
+    fn from_row(row: &QueryResult) -> Result<Option<StoredState>> {
+        let Some(replies) = sql::get::<Option<i64>>(row, "replies")? else { return Ok(None) };
+        Ok(Some(StoredState {
+            edited_seq: sql::get(row, "edited_seq")?,
+            edited_ms: sql::get(row, "edited_ms")?,
+            deleted_seq: sql::get(row, "deleted_seq")?,
+            deleted_ms: sql::get(row, "deleted_ms")?,
+            ended_seq: sql::get(row, "ended_seq")?,
+            ended_ms: sql::get(row, "ended_ms")?,
+            pinned_seq: sql::get(row, "pinned_seq")?,
+            replies,
+            reactions: sql::get(row, "reactions")?,
+        }))
+    }
+
+    fn state(self) -> Result<MessageState> {
+        let mark = |seq: Option<i64>, at_ms: Option<i64>| seq.zip(at_ms).map(|(seq, at_ms)| Mark { seq, at_ms });
+        Ok(MessageState {
+            ended: mark(self.ended_seq, self.ended_ms),
+            edited: mark(self.edited_seq, self.edited_ms),
+            deleted: mark(self.deleted_seq, self.deleted_ms),
+            pinned: self.pinned_seq,
+            replies: self.replies,
+            reactions: reactions_of(self.reactions.as_deref())?,
+        })
+    }
+}
+
 /// What became of the message of a row; `None` = nothing. The row holds the columns of a message's state.
 pub(super) fn state(row: &QueryResult) -> Result<Option<MessageState>> {
-    let Some(replies) = sql::get::<Option<i64>>(row, "replies")? else { return Ok(None) };
-    let mark = |seq: &str, at_ms: &str| -> Result<Option<Mark>> {
-        let (seq, at_ms): (Option<i64>, Option<i64>) = (sql::get(row, seq)?, sql::get(row, at_ms)?);
-        Ok(seq.zip(at_ms).map(|(seq, at_ms)| Mark { seq, at_ms }))
-    };
-    Ok(Some(MessageState {
-        ended: mark("ended_seq", "ended_ms")?,
-        edited: mark("edited_seq", "edited_ms")?,
-        deleted: mark("deleted_seq", "deleted_ms")?,
-        pinned: sql::get(row, "pinned_seq")?,
-        replies,
-        reactions: reactions_of(sql::get::<Option<String>>(row, "reactions")?.as_deref())?,
-    }))
+    StoredState::from_row(row)?.map(StoredState::state).transpose()
 }
 
 /// The reactions of a message as its state keeps them: pairs of reaction and count.
