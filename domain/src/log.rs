@@ -24,7 +24,7 @@ pub use query::{
 pub use tokenim_protocol::reply::Receipt;
 pub use upload::{BodyPart, BodyQuery, Digest, Large, NewUpload, Purpose, Sealed, SealedBody, Upload, UploadRef};
 pub use write::{
-    BlockChange, Draft, Governing, GroupAct, Held, MemberChange, NewConversation, Since, Watermark, Write,
+    BlockChange, Draft, Governing, GroupAct, Held, MemberChange, NewConversation, Reach, Since, Watermark, Write,
 };
 
 use crate::error::Result;

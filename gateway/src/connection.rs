@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 use tokenim_domain::clock::Clock;
-use tokenim_domain::log::Since;
+use tokenim_domain::log::Reach;
 use tokenim_domain::name::Conversation;
 use tokenim_domain::{Code, Error, sabotage};
 use tokenim_protocol::envelope::{Cause, Malformed};
@@ -64,6 +64,17 @@ pub struct Connection {
     /// Second of the node's monotonic clock at which bytes came last.
     heard: AtomicU32,
     state: Mutex<State>,
+}
+
+/// What a connection said that it holds of a conversation, and what is not queued yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Received up to this seq.
+    pub received: i64,
+    /// How far its device's cursor reaches.
+    pub reaches: Vec<Reach>,
 }
 
 /// What the node's tick found.
@@ -278,27 +289,24 @@ impl Connection {
         self.wake();
     }
 
-    /// Notes since when it is sent what happens: from a time on, and where it has a backlog, above the seq it held. `owed` are
-    /// the moves of its device's cursors to what it held that found no room.
-    pub fn begin(&self, since_ms: i64, resumed: Vec<(Conversation, i64)>, owed: Vec<(Conversation, i64, Since)>) {
+    /// Notes since when it is sent what happens: from a time on, and where it has a backlog, above a seq. `owed` is what it holds
+    /// and what found no room.
+    pub fn begin(&self, since_ms: i64, resumed: Vec<(Conversation, i64)>, owed: Vec<Owed>) {
         let mut state = self.state();
         (state.since_ms, state.resumed, state.owed) = (since_ms, resumed.into(), owed);
     }
 
-    /// Since when it was sent what happens in a conversation up to a seq.
+    /// What an acknowledgement up to `seq` says: a seq received before, where that was not told yet, and how far its device's
+    /// cursor reaches. Both are said until one is committed: said again they change nothing.
     #[must_use]
-    pub fn since(&self, conversation: &Conversation, seq: i64) -> Since {
-        self.state().since(conversation, seq)
-    }
-
-    /// The moves that go before one up to `seq`, and since when it was sent what each goes over: those owed, then to where what it
-    /// was sent before something was withheld ends, as far as the move goes over it.
-    #[must_use]
-    pub fn moves_before(&self, conversation: &Conversation, seq: i64) -> Vec<(i64, Since)> {
+    pub fn reaches(&self, conversation: &Conversation, seq: i64) -> (Option<i64>, Vec<Reach>) {
         let state = self.state();
-        let owed = state.owed.iter().filter(|(name, ..)| name == conversation).map(|(_, to, since)| (*to, *since));
-        let sent = state.withheld.sent_before(conversation, seq);
-        owed.chain(sent.into_iter().map(|to| (to, state.since(conversation, to)))).collect()
+        let owed = state.owed.iter().find(|it| it.conversation == *conversation);
+        let mut reaches = owed.map(|it| it.reaches.clone()).unwrap_or_default();
+        // A step counts from one seq on, so what was sent before something was withheld is a step of its own.
+        let sent = state.withheld.sent_before(conversation, seq).into_iter().chain([seq]);
+        reaches.extend(sent.map(|seq| Reach { seq, since: state.since(conversation, seq) }));
+        (owed.map(|it| it.received), reaches)
     }
 
     /// Notes an acknowledgement that is committed, which may end a pause. The caller wakes the socket.

@@ -68,7 +68,8 @@ class Session:
         self.heads, self.moves, self.resumed, self.withheld, self.paused = {}, {}, {}, {}, {}
 
     def since(self, conv, seq):
-        """(seq it resumed from or None, earliest and latest time it began, least and most that was withheld up to `seq`)."""
+        """((seq it resumed from, whether it may have had no cursor) or None, earliest and latest time it began, least and most that
+        was withheld up to `seq`)."""
         least, most = 0, 0
         for _, last, missed in self.withheld.get(conv, ()):
             most, least = max(most, seq if last is None else last), max([least, *missed])
@@ -88,6 +89,10 @@ class Words:
         self.moves.setdefault((device, conv), []).append(move)
         return move
 
+    def _is_first(self, device, conv, at):
+        """Whether a connect may find no cursor: nothing before it is known to have begun one."""
+        return all(move.answered > at for move in self.moves.get((device, conv), ()))
+
     def _device(self, device, records):
         session, flying = None, {}
         ends = [r["t"] for r in records if r["e"] == "connect"][1:] + [FOREVER]
@@ -95,7 +100,7 @@ class Words:
             kind = r["e"]
             if kind == "connect":
                 session = Session(r, ends.pop(0))
-                session.heads = {conv: self._say(session, device, conv, seq, (seq, 0, 0, 0, 0), r["t"])
+                session.heads = {conv: self._say(session, device, conv, seq, ((seq, self._is_first(device, conv, r["t"])), 0, 0, 0, 0), r["t"])
                                  for conv, (_, seq) in r["heads"].items()}
             elif kind == "connected":
                 self._connected(session, device, r)
@@ -129,7 +134,7 @@ class Words:
             if outcome in ("recovered", "too_far"):
                 session.moves[conv] = [move]
                 if outcome == "recovered" and move.seq < head:
-                    session.resumed[conv] = move.seq
+                    session.resumed[conv] = move.since[0]
                 elif outcome == "too_far":
                     session.moves[conv].append(self._say(session, device, conv, head, session.since(conv, head), session.said))
             else:
@@ -183,7 +188,8 @@ def floors(ledger, cursor, move):
     """The least and the most seq up to which a move from a cursor passes without counting."""
     resumed, began, ended, least, most = move.since
     if resumed is not None:
-        low = high = 0 if cursor else resumed
+        seq, is_first = resumed
+        low, high = 0 if cursor else seq, seq if is_first or not cursor else 0
     else:
         low, high = (ledger.older(cursor, move.seq, ms) for ms in (began, ended))
     if most:

@@ -12,14 +12,14 @@ class Session:
         self.at, self.doomed, self.resumed, self.withheld, self.passive = at, doomed, {}, {}, {}
         self.paused, self.wire, self.gaps, self.has_switched, self.owed = {}, set(), {}, False, {}
 
-    def sends(self, conv, seq, event_ms, since_ms, begun):
+    def sends(self, conv, seq, event_ms, since_ms):
         """Whether the server knows that this connection was sent an event."""
         if conv in self.withheld:
             return seq > self.withheld[conv]
         if seq >= self.gaps.get(conv, seq + 1):
             return (conv, seq) in self.wire
         if conv in self.resumed:
-            return begun or seq > self.resumed[conv]
+            return seq > self.resumed[conv]
         return event_ms >= since_ms
 
 
@@ -67,12 +67,11 @@ class Devices:
         session, log = self.session, self.model.logs[lane[1]]
         for place, sent in session.owed.pop(lane[1], ()):
             self.count(lane, place, at, sent)
-        begun = self.cursor(lane) > 0
         since, head = self.model.wall(session.at), self.head(lane[1], at)
         if session.passive.get(lane[1], head) < head:
             session.withheld[lane[1]] = head
         self.gap(lane, seq)
-        self.count(lane, seq, at, lambda place: session.sends(lane[1], place, log[place - 1]["ms"], since, begun))
+        self.count(lane, seq, at, lambda place: session.sends(lane[1], place, log[place - 1]["ms"], since))
 
     def gap(self, lane, seq):
         """Where the first event of others is that a paused connection was not sent."""
@@ -107,7 +106,7 @@ class Devices:
                 for place, sent in moves:
                     self.count(lane, place, at, sent)
             if not too_far and last < head:
-                session.resumed[conv] = last
+                session.resumed[conv] = 0 if begun else last
         if answered:
             out.append({"e": "connected", "t": at, "dev": device, "w": since + late, "sync": sync})
         else:

@@ -227,22 +227,26 @@ pub struct Watermark {
 pub struct Held {
     /// The device.
     pub device: Device,
-    /// Held up to this seq.
-    pub seq: i64,
-    /// What it was sent of that.
-    pub since: Since,
+    /// Up to where, step by step: all of them count, or none does.
+    pub reaches: Vec<Reach>,
     /// The token's label, which splits usage.
     pub label: Option<Arc<str>>,
+}
+
+/// One step of a device's cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Held up to this seq.
+    pub seq: i64,
+    /// What it was sent of what the step goes over.
+    pub since: Since,
 }
 
 /// Since when a device was sent what happens in a conversation. What came before counts nothing where its cursor passes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// It said that it held the conversation up to this seq and was sent the rest: a device with a cursor goes on from there,
-    /// one without begins at this seq.
-    Seq(i64),
     /// It was sent what was committed from this time on, milliseconds since 1970.
     Time(i64),
-    /// It was sent nothing for certain but what is above this seq: it was passive up to it.
+    /// It was sent what is above this seq, and nothing else for certain.
     Above(i64),
 }

@@ -14,7 +14,7 @@ pub fn read<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 
 /// Moves the received watermark.
 pub fn received<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
-    advance(call, |watermark, seq| watermark.received = Some(seq))
+    advance(call, |watermark, seq| watermark.received = watermark.received.max(Some(seq)))
 }
 
 fn advance<L: MessageLog>(call: &Call<'_, L>, set: fn(&mut Watermark, i64)) -> Result<()> {
@@ -24,16 +24,11 @@ fn advance<L: MessageLog>(call: &Call<'_, L>, set: fn(&mut Watermark, i64)) -> R
     if fields.seq < 1 {
         return Err(Error::invalid("seq", "`seq` must be positive"));
     }
-    call.gateway.acknowledge_before((call.connection, &call.session), &conversation, fields.seq)?;
     let identity = &call.session.identity;
-    let held = Held {
-        device: call.session.device.clone(),
-        seq: fields.seq,
-        since: call.connection.since(&conversation, fields.seq),
-        label: identity.label.clone(),
-    };
+    let (received, reaches) = call.connection.reaches(&conversation, fields.seq);
+    let held = Held { device: call.session.device.clone(), reaches, label: identity.label.clone() };
     let (app, user) = (identity.app, identity.user.clone());
-    let mut watermark = Watermark { app, conversation, user, read: None, received: None, held: Some(held) };
+    let mut watermark = Watermark { app, conversation, user, read: None, received, held: Some(held) };
     set(&mut watermark, fields.seq);
     call.write(Write::Move(watermark))
 }

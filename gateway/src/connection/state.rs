@@ -1,5 +1,6 @@
 //! What a connection's lock guards: its phase, session and queues, and what the node's tick does to them.
 
+use super::Owed;
 use super::gate::Gate;
 use super::outbox::{Outbox, Queued};
 use super::unacknowledged::Unacknowledged;
@@ -53,11 +54,11 @@ pub(super) struct State {
     pub(super) session: Option<Arc<Session>>,
     /// When its session began, milliseconds since 1970: from then on it was sent what was committed.
     pub(super) since_ms: i64,
-    /// Conversations whose backlog it was sent, and the seq it held there.
+    /// Conversations whose backlog it was sent, and the seq above which all counts that it has of them.
     pub(super) resumed: Box<[(Conversation, i64)]>,
-    /// Moves of its device's cursors that found no room at its beginning, and since when it was sent what each goes over: the
-    /// next acknowledgement in the conversation goes behind them.
-    pub(super) owed: Vec<(Conversation, i64, Since)>,
+    /// What it said at its beginning that it holds and what found no room in the queue: the next acknowledgement in the
+    /// conversation says it too.
+    pub(super) owed: Vec<Owed>,
     /// The page that opened it, until it is connected.
     pub(super) origin: Option<Box<str>>,
     pub(super) outbox: Outbox,
@@ -194,7 +195,7 @@ impl State {
 
     /// Notes an acknowledgement that is committed.
     pub(super) fn acknowledge(&mut self, conversation: &Conversation, seq: i64) {
-        self.owed.retain(|(of, to, _)| of != conversation || *to > seq);
+        self.owed.retain(|it| it.conversation != *conversation);
         self.withheld.settle(conversation, seq);
         let missed = self.unacknowledged.as_mut().map(|it| it.acknowledge(conversation, seq));
         self.look_at(missed.unwrap_or_default());
@@ -202,6 +203,7 @@ impl State {
 
     /// Notes that it may read less than it could, of one conversation or by its token.
     pub(super) fn forget(&mut self, gone: Option<&Conversation>) {
+        self.owed.retain(|it| Some(&it.conversation) != gone);
         let Some(mut unacknowledged) = self.unacknowledged.take() else { return };
         let missed = unacknowledged.forget(|conversation| Some(conversation) != gone && self.may_read(conversation));
         self.unacknowledged = Some(unacknowledged);
@@ -215,10 +217,10 @@ impl State {
         }
     }
 
-    /// Since when it was sent what happens in a conversation up to a seq: after what was withheld, else above the seq that it
-    /// resumed from, else from its beginning.
+    /// Since when it was sent what happens in a conversation up to a seq: after what was withheld, else from where it resumed, else
+    /// from its beginning.
     pub(super) fn since(&self, conversation: &Conversation, seq: i64) -> Since {
-        let resumed = || self.resumed.iter().find(|(name, _)| name == conversation).map(|(_, seq)| Since::Seq(*seq));
+        let resumed = || self.resumed.iter().find(|(name, _)| name == conversation).map(|(_, seq)| Since::Above(*seq));
         self.withheld.since(conversation, seq).or_else(resumed).unwrap_or(Since::Time(self.since_ms))
     }
 

@@ -5,7 +5,7 @@ use crate::appender::{Job, Origin};
 use crate::gateway::Gateway;
 use crate::model::ModelLog;
 use serde_json::json;
-use tokenim_domain::log::{Since, Watermark, Write};
+use tokenim_domain::log::{Reach, Since, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokio::sync::oneshot;
 
@@ -33,17 +33,25 @@ async fn what_finds_no_room_at_a_connect_goes_before_the_next_acknowledgement() 
     }
     let c = Conversation::trusted("c");
     let calm = world.connect(&node, "bob", json!({"c": [1, 302]})).await;
-    assert_eq!(calm.connection.moves_before(&c, 1), [], "it is queued already");
+    let reaches = |client: &super::client::Client, seq| client.connection.reaches(&c, seq);
+    assert!(matches!(reaches(&calm, 9), (None, said) if said.len() == 1), "it is queued already");
 
     fill(&world, &node);
     let mut near = world.connect(&node, "bob", json!({"c": [1, 302]})).await;
-    assert_eq!(near.connection.moves_before(&c, 1), [(302, Since::Seq(302))], "whatever it acknowledges");
+    let (received, said) = reaches(&near, 9);
+    assert_eq!(
+        (received, said[0]),
+        (Some(302), Reach { seq: 302, since: Since::Above(302) }),
+        "whatever it acknowledges"
+    );
+    assert_eq!(said.iter().map(|reach| reach.seq).collect::<Vec<_>>(), [302, 9]);
     fill(&world, &node);
     let far = world.connect(&node, "bob", json!({"c": [1, 1]})).await;
-    let owed = far.connection.moves_before(&c, 300);
-    assert!(matches!(owed[..], [(1, Since::Seq(1)), (302, Since::Time(_))]), "in their order: {owed:?}");
+    let (received, said) = reaches(&far, 300);
+    assert_eq!(received, Some(1));
+    assert_eq!(said.iter().map(|reach| reach.seq).collect::<Vec<_>>(), [1, 302, 300], "in their order");
 
-    near.command("received", json!({"conversation": "c", "seq": 302}));
+    near.command("received", json!({"conversation": "c", "seq": 9}));
     assert!(near.reply().await["ok"].is_object());
-    assert_eq!(near.connection.moves_before(&c, 1), [], "they are committed");
+    assert!(matches!(reaches(&near, 9), (None, said) if said.len() == 1), "it is committed");
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokenim_domain::id::AppId;
-use tokenim_domain::log::{AppRef, Held, Since, Watermark};
+use tokenim_domain::log::{AppRef, Held, Reach, Since, Watermark};
 use tokenim_domain::meter::RULE_VERSION;
 use tokenim_domain::name::{Conversation, Device, User};
 use tokenim_domain::{Result, sabotage};
@@ -45,17 +45,17 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Moves it to what the device holds; `sent_above` is the seq above which it was sent everything.
-    fn advance(&mut self, held: &'a Held, sent_above: i64) {
+    /// Moves it up to a seq; `sent_above` is the seq above which the device was sent everything.
+    fn advance(&mut self, to: i64, sent_above: i64, label: &'a Option<Arc<str>>) {
         let at = self.seq.unwrap_or(0);
-        if held.seq <= at {
+        if to <= at {
             return;
         }
-        let floor = sent_above.max(held.seq - EVENTS_MAX).clamp(at, held.seq);
-        self.push(PASSED, at, floor, &held.label);
+        let floor = sent_above.max(to - EVENTS_MAX).clamp(at, to);
+        self.push(PASSED, at, floor, label);
         let floor = floor - i64::from(floor > 0 && sabotage::is("delivered_twice"));
-        self.push(RECEIVED, floor, held.seq, &held.label);
-        self.seq = Some(held.seq - i64::from(held.seq > 1 && sabotage::is("cursor_behind")));
+        self.push(RECEIVED, floor, to, label);
+        self.seq = Some(to - i64::from(to > 1 && sabotage::is("cursor_behind")));
     }
 
     /// Adds the range above one seq up to another; one that goes on is made longer.
@@ -72,43 +72,44 @@ impl<'a> Cursor<'a> {
 
 /// Moves the cursors of the devices behind watermarks that may be moved. One that stands there already, or further, stays.
 pub(super) async fn advance(batch: &Batch<'_>, moves: &[&Watermark]) -> Result<()> {
-    let moves: Vec<_> = moves.iter().filter_map(|to| Some((*to, to.held.as_ref()?))).collect();
+    let held = moves.iter().filter_map(|to| Some((*to, to.held.as_ref()?)));
+    let moves: Vec<_> = held.flat_map(|(to, held)| held.reaches.iter().map(move |reach| (to, held, reach))).collect();
     if moves.is_empty() {
         return Ok(());
     }
-    let asked = Value::from(moves.iter().map(|(to, held)| asked(to, held)).collect::<Vec<_>>()).to_string();
+    let asked =
+        Value::from(moves.iter().map(|(to, held, reach)| asked(to, held, reach)).collect::<Vec<_>>()).to_string();
     let rows = sql::rows(&batch.tx, FIND.on(&batch.tx), [asked.into(), EVENTS_MAX.into()]).await?;
     let mut cursors: BTreeMap<Key<'_>, Cursor<'_>> = BTreeMap::new();
-    for ((to, held), row) in moves.iter().zip(&rows) {
+    for ((to, held, reach), row) in moves.iter().zip(&rows) {
         // Beyond the log; or on PostgreSQL, removed by another node since the watermark was looked up.
         let last: Option<i64> = sql::get(row, "last_seq")?;
-        let Some(joined) = sql::get::<Option<i64>>(row, "joined_seq")?.filter(|_| last >= Some(held.seq)) else {
+        let Some(joined) = sql::get::<Option<i64>>(row, "joined_seq")?.filter(|_| last >= Some(reach.seq)) else {
             continue;
         };
         let key = (to.app.app, &to.conversation, &to.user, &held.device);
         let stored = Cursor { seq: sql::get(row, "held")?, spans: Vec::new() };
         let cursor = cursors.entry(key).or_insert(stored);
-        cursor.advance(held, sent_above(held, cursor.seq.is_some(), row)?.max(joined - 1));
+        cursor.advance(reach.seq, sent_above(reach, row)?.max(joined - 1), &held.label);
     }
     write(batch, &cursors).await
 }
 
 /// The seq above which a device was sent everything.
-fn sent_above(held: &Held, has_begun: bool, row: &QueryResult) -> Result<i64> {
-    Ok(match held.since {
-        Since::Seq(_) if has_begun => 0,
-        Since::Seq(seq) | Since::Above(seq) => seq,
+fn sent_above(reach: &Reach, row: &QueryResult) -> Result<i64> {
+    Ok(match reach.since {
+        Since::Above(seq) => seq,
         Since::Time(_) => sql::get::<Option<i64>>(row, "older")?.unwrap_or(0),
     })
 }
 
-fn asked(to: &Watermark, held: &Held) -> Value {
-    let since_ms = match held.since {
-        Since::Seq(_) | Since::Above(_) => None,
+fn asked(to: &Watermark, held: &Held, reach: &Reach) -> Value {
+    let since_ms = match reach.since {
+        Since::Above(_) => None,
         Since::Time(ms) => Some(ms),
     };
     let (conversation, user) = (to.conversation.as_str(), to.user.as_str());
-    json!([hex(to.app.app.0), conversation, user, held.device.as_str(), held.seq, since_ms])
+    json!([hex(to.app.app.0), conversation, user, held.device.as_str(), reach.seq, since_ms])
 }
 
 /// Per move: where the cursor and the conversation stand, since when the user is a member, and the last event above the cursor
@@ -243,20 +244,15 @@ pub(super) async fn cursors(
 mod tests {
     use super::*;
 
-    fn held(seq: i64) -> Held {
-        Held { device: Device::trusted("d"), seq, since: Since::Time(0), label: None }
-    }
-
     #[test]
     fn ranges_follow_each_other_and_the_last_events_of_a_move_count() {
-        let (five, nine, far) = (held(5), held(9), held(9 + EVENTS_MAX + 3));
+        let far = 9 + EVENTS_MAX + 3;
         let mut cursor = Cursor { seq: None, spans: Vec::new() };
-        cursor.advance(&five, 2);
-        cursor.advance(&five, 0);
-        cursor.advance(&nine, 0);
-        cursor.advance(&far, 0);
+        for (to, sent_above) in [(5, 2), (5, 0), (9, 0), (far, 0)] {
+            cursor.advance(to, sent_above, &None);
+        }
         let spans: Vec<_> = cursor.spans.iter().map(|span| (span.kind, span.from, span.to)).collect();
-        assert_eq!(spans, [(PASSED, 1, 2), (RECEIVED, 3, 9), (PASSED, 10, 12), (RECEIVED, 13, far.seq)]);
-        assert_eq!(cursor.seq, Some(far.seq));
+        assert_eq!(spans, [(PASSED, 1, 2), (RECEIVED, 3, 9), (PASSED, 10, 12), (RECEIVED, 13, far)]);
+        assert_eq!(cursor.seq, Some(far));
     }
 }

@@ -113,7 +113,7 @@ async fn what_was_there_before_the_device_or_the_member_is_passed() {
     let world = ten().await;
     world.clock.shift(1_000);
     world.hold("c1", "bob", "late", 11, Since::Time(START_MS + 1_000)).await.unwrap();
-    world.hold("c1", "bob", "holds six", 11, Since::Seq(6)).await.unwrap();
+    world.hold("c1", "bob", "holds six", 11, Since::Above(6)).await.unwrap();
     assert_eq!(delivered(&world).await, 5);
     world.change("c1", None, Change::Added, &["carol"]).await.unwrap();
     world.send("c1", "alice", "to all").await;
@@ -146,14 +146,14 @@ async fn a_batch_is_as_its_moves_one_by_one() {
     let outcomes = world
         .commit(vec![
             of("bob", "phone", 3, ALWAYS),
-            of("bob", "desk", 2, Since::Seq(2)),
+            of("bob", "desk", 2, Since::Above(2)),
             of("bob", "phone", 2, ALWAYS),
             of("alice", "phone", 9, ALWAYS),
             of("bob", "phone", 99, ALWAYS),
             of("bob", "phone", 6, Since::Time(i64::MAX)),
             of("bob", "phone", 8, ALWAYS),
             Write::Send(Draft { ..world.draft("c1", "alice", "in between") }),
-            of("bob", "desk", 12, Since::Seq(2)),
+            of("bob", "desk", 12, Since::Above(2)),
         ])
         .await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1);

@@ -7,7 +7,9 @@ mod live;
 use std::collections::{BTreeMap, BTreeSet};
 use tokenim_domain::group::{AddRule, JoinRule};
 use tokenim_domain::log::live::text_of;
-use tokenim_domain::log::{Joined, MemberChange, MessageAct, NewConversation, Outcome, Since, Watermark, Write};
+use tokenim_domain::log::{
+    Held, Joined, MemberChange, MessageAct, NewConversation, Outcome, Reach, Since, Watermark, Write,
+};
 use tokenim_domain::meter::{hour_of, units};
 use tokenim_domain::role::{Change, ConversationKind, MemberRole};
 use tokenim_domain::{Result, group};
@@ -373,18 +375,21 @@ impl Model {
     /// Counts, event by event, what a device holds now and did not before, was sent, and is not its own user's.
     fn hold(&mut self, to: &Watermark, now_ms: i64) {
         let Some(held) = &to.held else { return };
+        held.reaches.iter().for_each(|reach| self.reach((to, held, reach), now_ms));
+    }
+
+    fn reach(&mut self, (to, held, reach): (&Watermark, &Held, &Reach), now_ms: i64) {
         let conversation = &self.conversations[to.conversation.as_str()];
         let (user, device) = (to.user.as_str(), held.device.as_str());
         let key = (to.conversation.to_string(), user.to_owned(), device.to_owned());
-        let (begun, at) = self.cursors.get(&key).map_or((false, 0), |at| (true, *at));
-        if held.seq <= at || held.seq > conversation.last_seq() {
+        let at = self.cursors.get(&key).copied().unwrap_or(0);
+        if reach.seq <= at || reach.seq > conversation.last_seq() {
             return;
         }
         let joined = conversation.members[user].joined;
-        for seq in at + 1..=held.seq {
+        for seq in at + 1..=reach.seq {
             let event = &conversation.events[seq as usize - 1];
-            let is_sent = match held.since {
-                Since::Seq(from) => begun || seq > from,
+            let is_sent = match reach.since {
                 Since::Time(ms) => event.at_ms >= ms,
                 Since::Above(from) => seq > from,
             };
@@ -392,7 +397,7 @@ impl Model {
                 *self.delivered.entry(hour_of(now_ms)).or_default() += event.units;
             }
         }
-        self.cursors.insert(key, held.seq);
+        self.cursors.insert(key, reach.seq);
     }
 
     /// Message units by hour.

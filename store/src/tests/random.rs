@@ -159,7 +159,6 @@ fn write(world: &World, app: AppRef, op: &Op) -> Write {
             // A connection that began a while ago, one that named a place, or one that was passive.
             let since = match since {
                 Some(ago) => Since::Time(world.clock.now_ms() - ago),
-                None if seq % 2 == 0 => Since::Seq(seq / 2),
                 None => Since::Above(seq / 2),
             };
             Write::Move(holding(app, CONVERSATIONS[*at], (USERS[*user], DEVICES[*device]), *seq, since))

@@ -100,7 +100,7 @@ async fn filled() -> World {
     world.send("c1", "alice", "m1").await;
     world.store.roll_up_usage().await.unwrap();
     world.send("c1", "alice", "m2").await;
-    world.hold("c1", "bob", "phone", 3, Since::Seq(1)).await.unwrap();
+    world.hold("c1", "bob", "phone", 3, Since::Above(1)).await.unwrap();
     let react = MessageAct::React { emoji: Emoji::trusted("+1"), on: true, count: 0 };
     world.commit_one(Write::Amend(world.amendment("c1", Some("alice"), 2, react))).await.unwrap();
     let about = About { live: true, ..About::default() };

@@ -15,7 +15,7 @@ use tokenim_domain::id::AccountId;
 use tokenim_domain::log::{
     About, Amendment, AppRef, Commit, ConversationView, Credential, DirectoryQuery, Draft, Event, From, Governing,
     GroupAct, Held, Member, MemberChange, MembersQuery, MessageAct, MessageLog, NewConversation, Outcome, Page,
-    RangeQuery, Sent, Since, Watermark, Write,
+    RangeQuery, Reach, Sent, Since, Watermark, Write,
 };
 use tokenim_domain::name::{ClientMsgId, Conversation, Device, User};
 use tokenim_domain::plan::quota::Allowance;
@@ -375,7 +375,7 @@ pub fn watermark(app: AppRef, conversation: &str, user: &str, read: Option<i64>,
 
 /// What a device's `received` is.
 pub fn holding(app: AppRef, conversation: &str, (user, device): (&str, &str), seq: i64, since: Since) -> Watermark {
-    let held = Held { device: Device::trusted(device), seq, since, label: None };
+    let held = Held { device: Device::trusted(device), reaches: vec![Reach { seq, since }], label: None };
     Watermark { held: Some(held), ..watermark(app, conversation, user, None, Some(seq)) }
 }
 
