@@ -95,11 +95,8 @@ impl Metrics {
                 "Writes that may wait, as many as commit in 150 ms; beyond it senders are told to come later.",
             )
             .value(queued_max as u64),
-            Family::gauge(
-                "tokenim_untold_batches",
-                "Batches that are answered and not yet queued at every connection.",
-            )
-            .value(self.gateway.counters().untold),
+            Family::gauge("tokenim_untold_batches", "Batches that are answered and not yet told to all on this node.")
+                .value(self.gateway.counters().untold),
         ]
     }
 

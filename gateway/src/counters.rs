@@ -38,7 +38,8 @@ pub struct Counted {
     pub refusals: Vec<(Code, u64)>,
     /// How long batches took to commit.
     pub commits: Times,
-    /// Batches whose senders are answered and whose events are not queued yet at every connection that is to have them.
+    /// Batches whose senders are answered and whose events are not queued yet at every connection of this node that is to have
+    /// them; heads for passive ones follow within a second.
     pub untold: u64,
 }
 

@@ -53,8 +53,7 @@ class Model:
         """Appends one event to a log at a fresh commit time and returns it; it may be dated from before its batch was flushed."""
         self.now += self.rng.randint(1, 5) * MS
         log = self.logs.setdefault(conv, [])
-        dated = max([self.now - self.rng.choice((0, 0, 0, 5, 30)) * MS, *self.dated.get(conv, [])])
-        self.dated[conv] = [dated]
+        dated = self.dated[conv] = max(self.now - self.rng.choice((0, 0, 0, 5, 30)) * MS, self.dated.get(conv, 0))
         self.serial += 1
         event = {"seq": len(log) + 1, "type": kind, "id": f"msg_{self.serial}" if kind == "message" else "", "sender": sender,
                  "cmid": cmid, "hash": digest(f"{sender}{cmid}{kind}"), "bytes": size,

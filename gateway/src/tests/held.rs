@@ -22,7 +22,7 @@ fn fill(world: &World, node: &Gateway<ModelLog>) {
 }
 
 #[tokio::test]
-async fn what_finds_no_room_at_a_connect_goes_before_the_next_acknowledgement() {
+async fn what_finds_no_room_at_a_connect_is_said_with_the_next_acknowledgement() {
     let world = World::new();
     let node = world.node();
     world.group(&node, "c", &["alice", "bob"]).await;

@@ -23,7 +23,6 @@ async fn with_messages(count: usize) -> TestServer {
         }
     }
     server.settled().await;
-    server.settled().await;
     server
 }
 
