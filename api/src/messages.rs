@@ -244,7 +244,7 @@ pub(crate) async fn explain(api: &Api, caller: &Caller, conversation: Conversati
 
 fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
     let conversation = Conversation::parse(path)?;
-    caller.allow(conversation.as_str(), Cap::Send)?;
+    let may_send = caller.allows(conversation.as_str(), Cap::Send);
     let kind = content::check(&new.kind, new.body.get())?;
     Ok(Draft {
         app: caller.app(),
@@ -255,6 +255,7 @@ fn draft(caller: &Caller, path: &str, new: NewMessage) -> Result<Draft, Fault> {
         kind,
         body: new.body.get().into(),
         about: about(caller, &new.attachments, new.reply_to, new.mentions, new.silent)?,
+        may_send,
         credential: caller.credential(),
         allowance: Allowance::default(),
     })

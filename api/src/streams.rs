@@ -146,7 +146,7 @@ pub(crate) async fn begin(api: web::Data<Api>, path: web::Path<String>, post: Po
 
 fn draft(caller: &Caller, path: &str, new: NewStream) -> Result<Draft, Fault> {
     let conversation = Conversation::parse(path)?;
-    caller.allow(conversation.as_str(), Cap::Send)?;
+    let may_send = caller.allows(conversation.as_str(), Cap::Send);
     let body = live::body(&live::escape(&Piece::new(None, &new.text)?.text));
     Ok(Draft {
         app: caller.app(),
@@ -163,6 +163,7 @@ fn draft(caller: &Caller, path: &str, new: NewStream) -> Result<Draft, Fault> {
             live: true,
             ..About::default()
         },
+        may_send,
         credential: caller.credential(),
         allowance: Allowance::default(),
     })

@@ -123,6 +123,7 @@ async fn send(visit: &Visit<'_>, key: SigningKey, message: Message) -> Result<()
         kind: ContentKind::Text,
         body: serde_json::json!({ "text": text }).to_string().into(),
         about: tokenim_domain::log::About::default(),
+        may_send: true,
         credential: tokenim_domain::log::Credential { key: key.id, label: None },
         allowance: tokenim_domain::plan::quota::Allowance::default(),
     };

@@ -74,8 +74,7 @@ impl Identity {
     ///
     /// Errors: `forbidden`.
     pub fn allow_anywhere(&self, cap: Cap) -> Result<()> {
-        let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow this");
-        self.allows_anywhere(cap).then_some(()).ok_or_else(refusal)
+        self.allows_anywhere(cap).then_some(()).ok_or_else(beyond_caps)
     }
 
     fn allows_anywhere(&self, cap: Cap) -> bool {
@@ -86,9 +85,14 @@ impl Identity {
     ///
     /// Errors: `forbidden`.
     pub fn allow(&self, conversation: &str, cap: Cap) -> Result<()> {
-        let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow this");
-        self.allows(conversation, cap).then_some(()).ok_or_else(refusal)
+        self.allows(conversation, cap).then_some(()).ok_or_else(beyond_caps)
     }
+}
+
+/// What a token that may not do this is told.
+#[must_use]
+pub fn beyond_caps() -> Error {
+    Error::new(Code::Forbidden).says("the token's `caps` do not allow this")
 }
 
 /// What only an app's own people are told of a token that does not verify: others must not learn that its key exists.

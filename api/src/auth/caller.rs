@@ -64,6 +64,14 @@ impl Caller {
         }
     }
 
+    /// Whether it may do something in a conversation. A server's key may do all.
+    pub(crate) fn allows(&self, conversation: &str, cap: Cap) -> bool {
+        match self {
+            Caller::User(identity) => identity.allows(conversation, cap),
+            Caller::Server(_) => true,
+        }
+    }
+
     /// Asks that it may do something that belongs to no conversation yet.
     ///
     /// Errors: `forbidden`.

@@ -45,6 +45,7 @@ async fn fill(house: &House, of: &FoundedOrg, mut units: usize) {
                 about: tokenim_domain::log::About::default(),
                 body: format!("\"{}\"", "x".repeat(own * 5_120 - 2)).into(),
                 prev: None,
+                may_send: true,
                 credential: tokenim_domain::log::Credential { key: key.as_ref().unwrap().id, label: None },
                 allowance: Allowance::default(),
             })));

@@ -190,7 +190,7 @@ pub struct SealedBody {
 impl SealedBody {
     /// The message, not sent yet.
     #[must_use]
-    pub fn draft(self, about: About, credential: Credential) -> Draft {
+    pub fn draft(self, about: About, credential: Credential, may_send: bool) -> Draft {
         Draft {
             app: self.app,
             conversation: self.conversation,
@@ -200,6 +200,7 @@ impl SealedBody {
             kind: self.kind,
             body: "".into(),
             about: About { large: Some(self.large), ..about },
+            may_send,
             credential,
             allowance: Allowance::default(),
         }

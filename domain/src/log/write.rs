@@ -100,6 +100,8 @@ pub struct Draft {
     pub body: Box<str>,
     /// What it says beside its content; what it replies to must be a message the sender may see.
     pub about: About,
+    /// Whether its sender's token may send here: where not, only a repeat is answered, all else is `forbidden`.
+    pub may_send: bool,
     /// What it is counted under.
     pub credential: Credential,
     /// What may still be stored; the log takes from it what it stores, and refuses with `quota_exceeded` what is more.

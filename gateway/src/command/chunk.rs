@@ -85,8 +85,8 @@ pub fn commit<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         let submit = async {
             match gateway.inner.log.seal_upload(at).await? {
                 Sealed::Body(sealed) => {
-                    session.identity.allow(sealed.conversation.as_str(), Cap::Send)?;
-                    let draft = sealed.draft(about, session.identity.credential());
+                    let may_send = session.identity.allows(sealed.conversation.as_str(), Cap::Send);
+                    let draft = sealed.draft(about, session.identity.credential(), may_send);
                     gateway.submit(Write::Send(draft), (&connection, &session, id))
                 }
                 Sealed::Attachment(file) => {

@@ -13,7 +13,7 @@ use tokenim_protocol::command::{Mentions as Mentioned, Send};
 
 /// Checks a message and queues it; the ack comes after its commit.
 ///
-/// Membership and repeats are judged in the commit itself, where they are certain.
+/// Membership and repeats are judged in the commit itself, where they are certain; and what the token's caps forbid only of what is no repeat.
 pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let send: Send<'_> = call.fields()?;
     refuse_unsupported(&send)?;
@@ -21,8 +21,8 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let client_msg_id = ClientMsgId::parse(&send.client_msg_id)?;
     let prev = send.prev.as_deref().map(ClientMsgId::parse).transpose().map_err(|error| error.at("prev"))?;
     let kind = content::check(&send.kind, send.body.get())?;
-    call.allow(&conversation, Cap::Send)?;
     if send.ephemeral {
+        call.allow(&conversation, Cap::Send)?;
         if prev.is_some() {
             return Err(Error::invalid("prev", "an ephemeral message has no place in an order, so it takes no `prev`"));
         }
@@ -33,6 +33,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     if sabotage::is("ack_before_commit") {
         call.answer("{\"seq\":1}");
     }
+    let may_send = call.session.identity.allows(conversation.as_str(), Cap::Send);
     call.write(Write::Send(Draft {
         app: call.session.identity.app,
         conversation,
@@ -42,6 +43,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         kind,
         body: send.body.get().into(),
         about: about(&call.session.identity, &send.attachments, send.reply_to, &send.mentions, send.silent)?,
+        may_send,
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))

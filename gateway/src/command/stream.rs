@@ -16,7 +16,7 @@ use tokenim_protocol::command::{StreamAppend, StreamBegin, StreamEnd, StreamGet}
 pub fn begin<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: StreamBegin<'_> = call.fields()?;
     let conversation = Conversation::parse(&fields.conversation)?;
-    call.allow(&conversation, Cap::Send)?;
+    let may_send = call.session.identity.allows(conversation.as_str(), Cap::Send);
     let first = Piece::new(None, &fields.text)?;
     let body = live::body(&live::escape(&first.text));
     call.write(Write::Send(Draft {
@@ -34,6 +34,7 @@ pub fn begin<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
             live: true,
             ..About::default()
         },
+        may_send,
         credential: call.session.identity.credential(),
         allowance: Allowance::default(),
     }))

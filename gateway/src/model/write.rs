@@ -11,7 +11,7 @@ use tokenim_domain::log::{
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, MemberRole};
-use tokenim_domain::{Code, Result};
+use tokenim_domain::{Code, Result, token};
 
 pub(super) fn apply(state: &mut Logs, write: Write) -> Result<Outcome> {
     match write {
@@ -36,6 +36,9 @@ fn send(state: &mut Logs, draft: Draft) -> Result<Sent> {
         let sent =
             Sent { id: *id, seq: first.seq, epoch: 1, at_ms: first.at_ms, billed: first.body.units(), event: None };
         return if *body == draft.body { Ok(sent) } else { Err(Code::Conflict.into()) };
+    }
+    if !draft.may_send {
+        return Err(token::beyond_caps());
     }
     if !log.members.contains_key(&draft.sender) {
         return Err(Code::NotFound.into());

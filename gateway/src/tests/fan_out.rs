@@ -171,6 +171,7 @@ fn draft(world: &World, client_msg_id: &str) -> tokenim_domain::log::Write {
         kind: tokenim_domain::role::ContentKind::Text,
         about: tokenim_domain::log::About::default(),
         body: "{\"text\":\"x\"}".into(),
+        may_send: true,
         credential: Credential { key: world.key.id, label: None },
         allowance: Allowance::default(),
     })

@@ -10,7 +10,7 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::limits::LIVE_MESSAGES_MAX;
 use tokenim_domain::log::{About, Attached, Draft, EventBody, Outcome, Sent};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
-use tokenim_domain::{Code, Error, Result, group, sabotage};
+use tokenim_domain::{Code, Error, Result, group, sabotage, token};
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
@@ -65,11 +65,12 @@ struct Run<'a> {
 impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
     async fn one(&mut self, mut draft: Draft, found: Found) -> Result<Result<Sent>> {
-        let Some(head) = found.head else { return Ok(Err(Code::NotFound.into())) };
+        let unknown = || Err(if draft.may_send { Code::NotFound.into() } else { token::beyond_caps() });
+        let Some(head) = found.head else { return Ok(unknown()) };
         if let Some(first) = self.first_result(&draft, found.first)?.filter(|_| !sabotage::is("no_dedup")) {
             return Ok(first);
         }
-        let Some(role) = found.role else { return Ok(Err(Code::NotFound.into())) };
+        let Some(role) = found.role.filter(|_| draft.may_send) else { return Ok(unknown()) };
         let role = super::member_role(&role)?;
         if let Err(error) = group::check_speech(role, found.muted_until_ms, self.batch.now_ms) {
             return Ok(Err(error));

@@ -97,6 +97,18 @@ async fn the_repeat_of_a_stored_message_succeeds_after_its_sender_was_removed() 
 }
 
 #[tokio::test]
+async fn the_repeat_of_a_stored_message_succeeds_under_a_token_that_may_send_no_more() {
+    let world = World::with_group().await;
+    let first = world.send("c1", "bob", "m1").await;
+    let narrowed = |conversation, id| Write::Send(Draft { may_send: false, ..world.draft(conversation, "bob", id) });
+    assert_eq!(sent(world.commit_one(narrowed("c1", "m1")).await).seq, first.seq);
+    for (conversation, id) in [("c1", "m2"), ("nowhere", "m1")] {
+        assert_eq!(code(world.commit_one(narrowed(conversation, id)).await), Code::Forbidden, "{conversation} {id}");
+    }
+    assert_eq!(world.log("c1").await.head, first.seq);
+}
+
+#[tokio::test]
 async fn a_repeat_succeeds_even_where_its_prev_is_unknown() {
     let world = World::with_group().await;
     let first = world.send("c1", "alice", "m1").await;

@@ -50,7 +50,7 @@ pub async fn put_missing(world: &World, user: &str, upload: &Upload, body: &[u8]
 async fn draft(world: &World, at: UploadRef) -> Result<Write> {
     let credential = Credential { key: world.founded.signing.id, label: None };
     match world.store.seal_upload(at).await? {
-        Sealed::Body(body) => Ok(Write::Send(body.draft(About::default(), credential))),
+        Sealed::Body(body) => Ok(Write::Send(body.draft(About::default(), credential, true))),
         Sealed::Attachment(file) => panic!("{file:?}"),
     }
 }

@@ -195,6 +195,7 @@ impl World {
             kind: ContentKind::Text,
             body: text_body(client_msg_id),
             about: About::default(),
+            may_send: true,
             credential: Credential { key: self.founded.signing.id, label: None },
             allowance: Allowance::default(),
         }

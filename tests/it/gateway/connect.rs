@@ -241,3 +241,27 @@ async fn caps_of_a_token_bound_what_its_connection_may_do() {
     rest.send("news", "bob", "b1", "for all").await;
     assert_eq!(alice.push().await["conversation"], "news", "and nothing of what it may not read before it");
 }
+
+#[tokio::test]
+async fn a_repeat_is_answered_under_a_token_that_may_send_no_more() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let begin = |id: &str| json!({"conversation": "c1", "client_msg_id": id, "text": "li"});
+    let mut wide = Client::connect_with(&server, json!({"token": server.token("alice")})).await;
+    let first = wide.send("c1", "m1", "x").await;
+    let live = wide.ok("stream.begin", begin("m2")).await;
+
+    let narrow = with_claims(&server.founded, "alice", json!({"caps": {"c1": ["read"]}}));
+    let mut narrowed = Client::connect_with(&server, json!({"token": narrow})).await;
+    let again = narrowed.send("c1", "m1", "x").await;
+    assert_eq!((&again["seq"], &again["id"], &again["duplicate"]), (&first["seq"], &first["id"], &json!(true)));
+    assert_eq!(narrowed.ok("stream.begin", begin("m2")).await["seq"], live["seq"]);
+    let rest = server.rest_as(&narrow);
+    let body = |id: &str| json!({"client_msg_id": id, "kind": "text", "body": {"text": "x"}});
+    assert_eq!(rest.post("/v1/conversations/c1/messages", &body("m1")).await.ok()["seq"], first["seq"]);
+
+    assert_eq!(narrowed.refused("send", text_message("c1", "m3", "x")).await["code"], "forbidden");
+    assert_eq!(narrowed.refused("stream.begin", begin("m3")).await["code"], "forbidden");
+    assert_eq!(rest.post("/v1/conversations/c1/messages", &body("m3")).await.refusal().1, "forbidden");
+    assert_eq!(server.rest().log("c1").await.len(), 3, "the creation and the two messages");
+}
