@@ -97,6 +97,11 @@ impl<'a, L: MessageLog> Call<'a, L> {
         self.answer_by(Connection::answer_secret, task);
     }
 
+    /// Answers with a page of a large body once the task is done.
+    fn later_bulk(&self, task: impl Future<Output = Result<String>> + Send + 'static) {
+        self.answer_by(Connection::answer_bulk, task);
+    }
+
     fn answer_by(
         &self,
         answer_by: fn(&Connection, u64, &str),

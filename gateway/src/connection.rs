@@ -11,13 +11,13 @@ mod withheld;
 
 use crate::encoded::{Encoded, Form};
 use crate::incoming::{Held, Message};
-use crate::limits::{Guest, Limits};
+use crate::limits::{Guest, Limits, Used};
 use atomic_waker::AtomicWaker;
 use bell::Bell;
 use bytes::Bytes;
 pub use chunk::{Chunk, For, Given};
 use gate::Waited;
-use outbox::{Left, Outbox};
+use outbox::{Lane, Left, Outbox};
 pub use session::Session;
 pub(crate) use session::seconds_left;
 use state::{Phase, State};
@@ -187,12 +187,16 @@ impl Connection {
 
     /// Has its address counted until it is connected, or has ended.
     pub fn set_guest(&self, guest: Option<Guest>) {
-        self.state().guest = guest.map(Box::new);
+        let mut state = self.state();
+        state.address = guest.as_ref().map(Guest::used);
+        state.guest = guest.map(Box::new);
     }
 
-    /// Takes a command of so many bytes from its buckets. Errors: `rate_limited`.
-    pub fn take(&self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<(), Error> {
-        self.state().take(limits, bytes, now_ns)
+    /// Takes a command of so many bytes from what it may say; gives what its address has used. Errors: `rate_limited`.
+    pub(crate) fn take(&self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<Option<Arc<Mutex<Used>>>, Error> {
+        let mut state = self.state();
+        state.used.take_of_connection(limits, bytes, now_ns)?;
+        Ok(state.address.clone())
     }
 
     /// The origin of the page that opened it, while it is not connected.
@@ -339,24 +343,30 @@ impl Connection {
 
     /// Queues the one answer of a command. The caller wakes the socket.
     pub fn answer(&self, id: u64, text: &str) {
-        let frame = self.form.encode(text);
-        let mut state = self.state();
-        state.open_commands = state.open_commands.saturating_sub(1);
-        state.answer(id, text, frame);
+        self.answer_in(Lane::Replies, self.form, id, text);
     }
 
     /// [`Connection::answer`] with a token in it: it is never compressed, so that its length tells nothing.
     pub fn answer_secret(&self, id: u64, text: &str) {
-        let frame = self.form.plain().encode(text);
+        self.answer_in(Lane::Replies, self.form.plain(), id, text);
+    }
+
+    /// [`Connection::answer`] with a page of a large body, which lets all else pass.
+    pub fn answer_bulk(&self, id: u64, text: &str) {
+        self.answer_in(Lane::Bulk, self.form, id, text);
+    }
+
+    fn answer_in(&self, lane: Lane, form: Form, id: u64, text: &str) {
+        let frame = form.encode(text);
         let mut state = self.state();
         state.open_commands = state.open_commands.saturating_sub(1);
-        state.answer(id, text, frame);
+        state.answer(id, text, frame, lane);
     }
 
     /// Queues an envelope that answers no open command (refusals over the limit).
     pub fn reply(&self, id: u64, text: &str) {
         let frame = self.form.encode(text);
-        self.state().answer(id, text, frame);
+        self.state().answer(id, text, frame, Lane::Replies);
     }
 
     /// Has the answer to a command handed to its request instead of the queue; `None` where one with this id waits already.

@@ -7,13 +7,13 @@ use crate::connection::{Connection, Session, nanoseconds};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Delivery, Node};
 use crate::encoded::{Encoded, Form};
-use crate::limits::{Addresses, Guest, Limits, refused};
+use crate::limits::{self, Addresses, Guest, Limits, Use, refused};
 use crate::live::{self, Heard};
 use crate::metered::Metered;
 use crate::places::{Place, Places};
 use crate::presence::task::Shared;
 use crate::recent::Times;
-use crate::registry::{AppStats, Registry};
+use crate::registry::{AppStats, Registry, Slot};
 use crate::reply;
 use crate::sweep::{self, Sweep};
 use crate::ticker::{self, Minutes, Seconds};
@@ -227,9 +227,21 @@ impl<L: MessageLog> Gateway<L> {
         taken.map_err(|wait_ms| refused(Code::RateLimited, "user_messages_per_second", rate, wait_ms))
     }
 
-    /// Takes a command of so many bytes from the buckets of its connection. Errors: `rate_limited`.
-    pub(crate) fn take_turn_of_connection(&self, connection: &Connection, bytes: usize) -> Result<()> {
-        connection.take(&self.inner.limits, bytes, self.now_ns())
+    /// Takes a command of so many bytes from what its connection may say, the user, the app, the org and the address.
+    ///
+    /// Errors: `rate_limited`.
+    pub(crate) fn take_command(&self, connection: &Connection, bytes: usize) -> Result<()> {
+        let (limits, now_ns) = (&self.inner.limits, self.now_ns());
+        let address = connection.take(limits, bytes, now_ns)?;
+        if let Some(session) = connection.session() {
+            limits::take(limits, &session.slot, &session.place, Use::Command(bytes), now_ns)?;
+        }
+        address.map_or(Ok(()), |used| self.inner.addresses.take(&used, bytes, now_ns))
+    }
+
+    /// Takes a connect from what the user, the app and the org may. Errors: `rate_limited`.
+    pub(crate) fn take_connect(&self, slot: &Slot, place: &Place) -> Result<()> {
+        limits::take(&self.inner.limits, slot, place, Use::Connect, self.now_ns())
     }
 
     /// Nanoseconds of the node's monotonic clock.

@@ -1,5 +1,7 @@
-//! What one address, one user and one connection may do, whatever their plan; and who has used it up.
+//! What one address, org, app, user and connection may do, whatever their plan; and who has used it up.
 
+use crate::places::Place;
+use crate::registry::Slot;
 use lru::LruCache;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -25,12 +27,34 @@ pub struct Limits {
     pub address_sockets_per_second: u32,
     /// REST requests of one address a second.
     pub address_requests_per_second: u32,
+    /// Commands of one address's sockets a second, and bytes of them.
+    pub address_commands_per_second: u32,
+    /// See above.
+    pub address_bytes_per_second: u32,
     /// Whether loopback addresses are counted as well.
     pub loopback: bool,
     /// Connections of one user.
     pub user_connections: u32,
     /// Messages of one user a second, over its connections.
     pub user_messages_per_second: u32,
+    /// Connects of one user a second.
+    pub user_connects_per_second: u32,
+    /// Commands of one user a second, over its connections, and bytes of them.
+    pub user_commands_per_second: u32,
+    /// See above.
+    pub user_bytes_per_second: u32,
+    /// The same of one app.
+    pub app_connects_per_second: u32,
+    /// See above.
+    pub app_commands_per_second: u32,
+    /// See above.
+    pub app_bytes_per_second: u32,
+    /// The same of the live apps of one org together.
+    pub org_connects_per_second: u32,
+    /// See above.
+    pub org_commands_per_second: u32,
+    /// See above.
+    pub org_bytes_per_second: u32,
     /// Commands of one connection a second.
     pub connection_commands_per_second: u32,
     /// Bytes of one connection's messages a second.
@@ -45,6 +69,98 @@ impl Limits {
     pub fn counted(&self, address: Option<IpAddr>) -> Option<IpAddr> {
         address.filter(|address| self.loopback || !address.to_canonical().is_loopback()).map(network)
     }
+
+    fn of_connection(&self) -> Rates {
+        Rates {
+            connects: (0, ""),
+            commands: (self.connection_commands_per_second, "connection_commands_per_second"),
+            bytes: (self.connection_bytes_per_second, "connection_bytes_per_second"),
+        }
+    }
+
+    fn of_address(&self) -> Rates {
+        Rates {
+            connects: (0, ""),
+            commands: (self.address_commands_per_second, "address_commands_per_second"),
+            bytes: (self.address_bytes_per_second, "address_bytes_per_second"),
+        }
+    }
+
+    fn of_user(&self) -> Rates {
+        Rates {
+            connects: (self.user_connects_per_second, "user_connects_per_second"),
+            commands: (self.user_commands_per_second, "user_commands_per_second"),
+            bytes: (self.user_bytes_per_second, "user_bytes_per_second"),
+        }
+    }
+
+    fn of_app(&self) -> Rates {
+        Rates {
+            connects: (self.app_connects_per_second, "app_connects_per_second"),
+            commands: (self.app_commands_per_second, "app_commands_per_second"),
+            bytes: (self.app_bytes_per_second, "app_bytes_per_second"),
+        }
+    }
+
+    fn of_org(&self) -> Rates {
+        Rates {
+            connects: (self.org_connects_per_second, "org_connects_per_second"),
+            commands: (self.org_commands_per_second, "org_commands_per_second"),
+            bytes: (self.org_bytes_per_second, "org_bytes_per_second"),
+        }
+    }
+}
+
+/// What the connections of one owner may do a second together, and how each limit is called.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    connects: (u32, &'static str),
+    commands: (u32, &'static str),
+    bytes: (u32, &'static str),
+}
+
+/// What they are about to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Use {
+    /// Connect.
+    Connect,
+    /// Say so many bytes, a command or what counts as one.
+    Command(usize),
+}
+
+/// What the connections of one owner have used.
+#[derive(Debug, Default)]
+pub struct Used {
+    connects: Bucket,
+    commands: Bucket,
+    bytes: Bucket,
+}
+
+impl Used {
+    fn take(&mut self, rates: &Rates, what: Use, now_ns: u64) -> Result<()> {
+        let take = |bucket: &mut Bucket, (limit, feature): (u32, &'static str), count| {
+            let taken = bucket.take(limit, count, now_ns);
+            taken.map_err(|wait_ms| refused(Code::RateLimited, feature, limit, wait_ms))
+        };
+        match what {
+            Use::Connect => take(&mut self.connects, rates.connects, 1),
+            Use::Command(bytes) => {
+                take(&mut self.commands, rates.commands, 1)?;
+                take(&mut self.bytes, rates.bytes, u32::try_from(bytes).unwrap_or(u32::MAX))
+            }
+        }
+    }
+
+    /// Takes a command of so many bytes, as one connection. Errors: `rate_limited`.
+    pub(crate) fn take_of_connection(&mut self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<()> {
+        self.take(&limits.of_connection(), Use::Command(bytes), now_ns)
+    }
+}
+
+/// Takes from a user, its app, and the org: each refuses before the next one is asked. Errors: `rate_limited`.
+pub(crate) fn take(limits: &Limits, slot: &Slot, place: &Place, what: Use, now_ns: u64) -> Result<()> {
+    let owners = [(&slot.used, limits.of_user()), (&place.used, limits.of_app()), (&place.pool.used, limits.of_org())];
+    owners.iter().try_for_each(|(used, rates)| used.lock().expect("no holder panics").take(rates, what, now_ns))
 }
 
 /// A refusal at one of these limits.
@@ -64,7 +180,7 @@ pub struct Addresses {
 struct Inner {
     /// Sockets that are not connected yet; of addresses that have any.
     open: HashMap<IpAddr, u32>,
-    pace: LruCache<IpAddr, Bucket>,
+    used: LruCache<IpAddr, Arc<Mutex<Used>>>,
 }
 
 /// A socket that is not connected yet; it is counted until this is dropped.
@@ -72,6 +188,14 @@ struct Inner {
 pub struct Guest {
     addresses: Arc<Addresses>,
     address: IpAddr,
+    used: Arc<Mutex<Used>>,
+}
+
+impl Guest {
+    /// What its address has used, to be taken from for as long as it is connected.
+    pub(crate) fn used(&self) -> Arc<Mutex<Used>> {
+        self.used.clone()
+    }
 }
 
 impl Drop for Guest {
@@ -90,12 +214,17 @@ impl Addresses {
     /// Nobody yet.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        let inner = Inner { open: HashMap::new(), pace: LruCache::new(ADDRESSES_MAX) };
+        let inner = Inner { open: HashMap::new(), used: LruCache::new(ADDRESSES_MAX) };
         Arc::new(Addresses { limits, inner: Mutex::new(inner) })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("no holder panics")
+    }
+
+    /// Takes a command of so many bytes from what an address may say. Errors: `rate_limited`.
+    pub(crate) fn take(&self, used: &Mutex<Used>, bytes: usize, now_ns: u64) -> Result<()> {
+        used.lock().expect("no holder panics").take(&self.limits.of_address(), Use::Command(bytes), now_ns)
     }
 
     /// Counts a socket that was just accepted; `None` for an address that is not counted.
@@ -105,7 +234,8 @@ impl Addresses {
         let Some(address) = self.limits.counted(address) else { return Ok(None) };
         let mut inner = self.inner();
         let rate = self.limits.address_sockets_per_second;
-        let taken = inner.pace.get_or_insert_mut(address, Bucket::default).take(rate, 1, now_ns);
+        let used = inner.used.get_or_insert(address, Arc::default).clone();
+        let taken = used.lock().expect("no holder panics").connects.take(rate, 1, now_ns);
         taken.map_err(|wait_ms| refused(Code::AddressLimit, "address_sockets_per_second", rate, wait_ms))?;
         let limit = self.limits.address_unauthenticated;
         let open = inner.open.entry(address).or_default();
@@ -114,7 +244,7 @@ impl Addresses {
         }
         *open += 1;
         drop(inner);
-        Ok(Some(Guest { addresses: self.clone(), address }))
+        Ok(Some(Guest { addresses: self.clone(), address, used }))
     }
 }
 
@@ -163,6 +293,6 @@ mod tests {
         for number in 0..200_000u32 {
             addresses.admit(Some(IpAddr::from(number.to_be_bytes())), 0).unwrap();
         }
-        assert_eq!(addresses.inner().pace.len(), ADDRESSES_MAX.get());
+        assert_eq!(addresses.inner().used.len(), ADDRESSES_MAX.get());
     }
 }

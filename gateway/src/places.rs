@@ -1,5 +1,6 @@
 //! The apps this node knows: what each may do, what is counted together, and who waits for a place.
 
+use crate::limits::Used;
 use crate::recent::{Pace, Refusals};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -31,6 +32,8 @@ enum Scope {
 /// What is counted together on this node.
 #[derive(Debug)]
 pub struct Pool {
+    /// What its connections have used.
+    pub(crate) used: Mutex<Used>,
     connections: AtomicI64,
     /// `i64::MAX` = without limit.
     connections_max: AtomicI64,
@@ -46,6 +49,7 @@ impl Pool {
     fn new(terms: &Terms) -> Arc<Self> {
         let Limits { units, period, .. } = terms.limits;
         let pool = Pool {
+            used: Mutex::default(),
             connections: AtomicI64::new(0),
             connections_max: AtomicI64::new(i64::MAX),
             rate: Rate::default(),
@@ -138,6 +142,8 @@ pub struct Place {
     pub pace: Pace,
     /// What was refused to this app lately.
     pub refusals: Refusals,
+    /// What its connections have used.
+    pub(crate) used: Mutex<Used>,
     access: Mutex<Arc<Access>>,
     /// Set where what is known may be wrong: it is read anew at the next look.
     doubtful: AtomicBool,
@@ -259,8 +265,8 @@ impl Places {
         let pool = inner.pools.get(&scope).and_then(Weak::upgrade).unwrap_or_else(|| Pool::new(&terms));
         inner.pools.insert(scope, Arc::downgrade(&pool));
         let access = Mutex::new(Arc::new(terms.access));
-        let (pace, refusals) = (Pace::default(), Refusals::default());
-        Ok(Arc::new(Place { app, pool, pace, refusals, access, doubtful: AtomicBool::new(false) }))
+        let (pace, refusals, used) = (Pace::default(), Refusals::default(), Mutex::default());
+        Ok(Arc::new(Place { app, pool, pace, refusals, used, access, doubtful: AtomicBool::new(false) }))
     }
 
     /// The place of an app this node knows.

@@ -2,8 +2,8 @@
 
 use crate::connection::{Connection, Session};
 use crate::encoded::Form;
-use crate::limits::refused;
-use std::collections::{BTreeMap, HashMap};
+use crate::limits::{Used, refused};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::id::{AppId, OrgId};
@@ -14,6 +14,9 @@ use tokenim_domain::{Code, Error, sabotage};
 
 /// Slots that may be dead before the map is swept; sweeping costs one pass, so it waits for as many as there are live ones.
 const DEAD_SLOTS_MIN: usize = 1_024;
+
+/// Users kept in memory who connected last, so that what they have used is not forgotten with their connection.
+const RECENT_SLOTS_MAX: usize = 1_024;
 
 /// Milliseconds after which a user that has all its connections is worth another try.
 const USER_RETRY_MS: u64 = 10_000;
@@ -27,6 +30,8 @@ pub struct Slot {
     pub user: User,
     connections: Mutex<Vec<Arc<Connection>>>,
     sends: Mutex<Bucket>,
+    /// What its connections have used.
+    pub(crate) used: Mutex<Used>,
     /// Whether the store has the user, as far as this node knows; no user is ever deleted.
     is_stored: AtomicBool,
 }
@@ -89,6 +94,7 @@ struct Inner {
     /// In the order of their numbers, in which each is looked at: what a node does must not hang on a random hash.
     connections: BTreeMap<u64, Arc<Connection>>,
     slots: HashMap<(AppId, User), Weak<Slot>>,
+    recent: VecDeque<Arc<Slot>>,
     stats: HashMap<AppId, AppStats>,
     sweep_at: usize,
 }
@@ -123,6 +129,7 @@ impl Registry {
             user: user.clone(),
             connections: Mutex::default(),
             sends: Mutex::default(),
+            used: Mutex::default(),
             is_stored: AtomicBool::default(),
         });
         inner.slots.insert(key, Arc::downgrade(&slot));
@@ -146,6 +153,10 @@ impl Registry {
         if !inner.connections.contains_key(&connection.id) {
             return Ok(Vec::new());
         }
+        if inner.recent.len() == RECENT_SLOTS_MAX {
+            inner.recent.pop_front();
+        }
+        inner.recent.push_back(session.slot.clone());
         let mut connections = session.slot.connections();
         let logins = session.place.logins();
         let (ends, older) = (

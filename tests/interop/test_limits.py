@@ -173,6 +173,72 @@ def test_a_user_has_a_pace_of_messages_over_all_its_connections(server, tokens):
             assert bob.send(conv, "bob is not alice")["seq"]
 
 
+# Who shares the owner's limits with the first device of alice.
+OWNERS = {"user": ("alice", "d2"), "app": ("bob", "d1"), "org": ("bob", "d1"), "address": ("bob", "d1")}
+
+
+@contextlib.contextmanager
+def with_limits(root, **limits):
+    env = {**(engine() or {}), **{f"TOKENIM_LIMITS__{name.upper()}": str(limit) for name, limit in limits.items()}}
+    running = Server(binary(), root, env=env)
+    try:
+        running.bootstrap()
+        running.start()
+        yield running
+        assert running.terminate() == 0, running.tail()
+    finally:
+        running.kill()
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_the_connections_of_an_owner_have_a_pace_of_commands_and_bytes_together(tmp_path, owner):
+    commands, size = f"{owner}_commands_per_second", f"{owner}_bytes_per_second"
+    sharer, device = OWNERS[owner]
+    with with_limits(tmp_path, loopback="true", **{commands: 20, size: 100_000}) as server:
+        rest = Rest(server.url, server.identity["key"])
+        with dial(server, rest.token("alice"), "d1")[0] as one, dial(server, rest.token(sharer), device)[0] as two:
+            time.sleep(FULL_SECONDS)
+            refused = []
+            for number in range(60):
+                try:
+                    (one, two)[number % 2].call("ping", {})
+                except Answered as answer:
+                    refused.append(answer.error)
+            assert refused and all((error["code"], error["feature"], error["limit"]) == ("rate_limited", commands, 20) for error in refused)
+            time.sleep(FULL_SECONDS)
+            with pytest.raises(Answered, match=size):
+                for number in range(4):
+                    (one, two)[number % 2].call("ping", {"x": "y" * 50_000})
+            time.sleep(FULL_SECONDS)
+            assert one.call("ping", {}) and two.call("ping", {}), "the connections stay"
+
+
+@pytest.mark.parametrize("owner", ("user", "app", "org"))
+def test_an_owner_has_a_pace_of_connects(tmp_path, owner):
+    with with_limits(tmp_path, **{f"{owner}_connects_per_second": 5}) as server:
+        rest = Rest(server.url, server.identity["key"])
+        names = ["alice"] * 30 if owner == "user" else [f"user{number}" for number in range(30)]
+        tokens = {name: rest.token(name) for name in set(names)}
+        refused = []
+        for name in names:
+            with Peer(server.socket_url) as peer:
+                try:
+                    peer.connect(tokens[name], "d")
+                except Answered as answer:
+                    refused.append((answer.error, peer.closed()))
+        assert refused
+        for error, (code, reason) in refused:
+            assert (error["code"], error["feature"], code, reason["code"]) == ("rate_limited", f"{owner}_connects_per_second", 4009, "rate_limited")
+            assert 0 < reason["retry_after_ms"] <= 1000
+        with pytest.raises(Refusal, match="rate_limited") as stream:
+            for _ in range(30):
+                with StreamPeer(server.socket_url) as peer:
+                    peer.open(tokens[names[-1]], "?device=d")
+        assert stream.value.status == 429
+        time.sleep(FULL_SECONDS)
+        dial(server, tokens[names[0]], "d")[0].stack.close()
+
+
 def ask(server, path, credential, address):
     request = urllib.request.Request(server.url + path, headers={"Authorization": f"Bearer {credential}", "X-Forwarded-For": address})
     try:

@@ -132,7 +132,7 @@ pub fn body<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         limit,
     };
     let log = call.gateway.inner.log.clone();
-    call.later(async move { Ok(encode::body_part(&log.read_body(query).await?)) });
+    call.later_bulk(async move { Ok(encode::body_part(&log.read_body(query).await?)) });
     Ok(())
 }
 

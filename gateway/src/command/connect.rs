@@ -86,6 +86,7 @@ fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64,
         | Code::OriginNotAllowed
         | Code::OrgSuspended
         | Code::AppSuspended
+        | Code::RateLimited
         | Code::ConnectionLimit => connection.close(error.code, error.retry_after_ms, gateway.inner.seconds.now()),
         _ => {
             connection.abandon_attach();
@@ -118,6 +119,7 @@ impl<L: MessageLog> Gateway<L> {
         let place = inner.places.find(identity.app).await?;
         place.admit(connection.origin().as_deref())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
+        self.take_connect(&slot, &place)?;
         if !slot.is_stored() {
             inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
             slot.note_stored();

@@ -1,4 +1,4 @@
-//! The outgoing queue of a connection: bounded by bytes, replies before events, and a policy for a reader that is too slow.
+//! The outgoing queue of a connection: bounded by bytes, in lanes, and with a policy for a reader that is too slow.
 
 use super::Chunk;
 use crate::encoded::Form;
@@ -34,6 +34,8 @@ pub struct Outbox {
     /// What a connect replays; bounded where it is read, so it is not counted against the live events behind it.
     backlog: VecDeque<Bytes>,
     events: VecDeque<Queued>,
+    /// Pages of large bodies: who downloads one still hears at once what is said.
+    bulk: VecDeque<Bytes>,
     reply_bytes: usize,
     event_bytes: usize,
     overflow_at: Option<u32>,
@@ -55,6 +57,15 @@ pub enum Left {
     Finished,
     /// The connection is to end now, whatever is queued.
     Gone,
+}
+
+/// Where an answer waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Before all else.
+    Replies,
+    /// Behind all else.
+    Bulk,
 }
 
 /// The reader is too slow to be helped: close it with `slow_consumer`.
@@ -86,6 +97,13 @@ impl Outbox {
     ///
     /// Errors: [`TooSlow`].
     pub fn reply(&mut self, frame: Bytes) -> Result<(), TooSlow> {
+        self.answer(frame, Lane::Replies)
+    }
+
+    /// Queues an answer in its lane; all answers have one budget.
+    ///
+    /// Errors: [`TooSlow`].
+    pub fn answer(&mut self, frame: Bytes, lane: Lane) -> Result<(), TooSlow> {
         if self.finishing {
             return Ok(());
         }
@@ -93,7 +111,10 @@ impl Outbox {
             return Err(TooSlow);
         }
         self.reply_bytes += frame.len();
-        self.replies.push_back(frame);
+        match lane {
+            Lane::Replies => self.replies.push_back(frame),
+            Lane::Bulk => self.bulk.push_back(frame),
+        }
         Ok(())
     }
 
@@ -161,7 +182,7 @@ impl Outbox {
         }
     }
 
-    /// Moves frames to `out`, replies first, up to one write's worth; gives memory back once empty.
+    /// Moves frames to `out`, lane by lane, up to one write's worth; gives memory back once empty.
     pub fn drain(&mut self, out: &mut Vec<Bytes>) -> Left {
         let mut bytes = 0;
         while out.len() < WRITE_FRAMES_MAX && bytes < WRITE_BYTES_MAX {
@@ -173,6 +194,9 @@ impl Outbox {
             } else if let Some(queued) = self.events.pop_front() {
                 self.event_bytes -= queued.bytes.len();
                 queued.bytes
+            } else if let Some(frame) = self.bulk.pop_front() {
+                self.reply_bytes -= frame.len();
+                frame
             } else if let Some(close) = self.last.take() {
                 close
             } else {
@@ -184,12 +208,12 @@ impl Outbox {
         if !self.is_empty() || self.last.is_some() {
             return Left::More;
         }
-        (self.replies, self.backlog, self.events) = Default::default();
+        (self.replies, self.backlog, self.events, self.bulk) = Default::default();
         if self.finishing { Left::Finished } else { Left::Nothing }
     }
 
     fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.backlog.is_empty() && self.events.is_empty()
+        self.replies.is_empty() && self.backlog.is_empty() && self.events.is_empty() && self.bulk.is_empty()
     }
 
     fn collapse(&mut self, now: u32) -> Result<(), TooSlow> {
@@ -243,6 +267,19 @@ mod tests {
         assert_eq!(outbox.drain(&mut out), Left::Finished);
         assert_eq!(out, ["r", "xxx", "c"].map(Bytes::from));
         assert!(drained(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn pages_of_large_bodies_go_behind_events_and_before_the_close() {
+        let mut outbox = Outbox::default();
+        outbox.answer(Bytes::from_static(b"page"), Lane::Bulk).unwrap();
+        outbox.event(queued("a", 3), 0).unwrap();
+        outbox.reply(Bytes::from_static(b"r")).unwrap();
+        outbox.finish(Bytes::from_static(b"c"));
+        assert_eq!(drained(&mut outbox), ["r", "xxx", "page", "c"].map(Bytes::from));
+        assert_eq!(outbox.reply_bytes, 0);
+        let mut full = Outbox { reply_bytes: REPLY_BYTES_MAX, ..Outbox::default() };
+        assert_eq!(full.answer(Bytes::from_static(b"p"), Lane::Bulk), Err(TooSlow), "of the budget of replies");
     }
 
     #[test]

@@ -2,22 +2,21 @@
 
 use super::Owed;
 use super::gate::Gate;
-use super::outbox::{Outbox, Queued};
+use super::outbox::{Lane, Outbox, Queued};
 use super::unacknowledged::Unacknowledged;
 use super::withheld::{AllWithheld, UNKNOWN};
 use super::{Chunk, For, Given, Session, Tick};
 use crate::connection::seconds_left;
 use crate::encoded::Form;
 use crate::incoming::Held;
-use crate::limits::{Guest, Limits, refused};
+use crate::limits::{Guest, Used};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokenim_domain::Code;
 use tokenim_domain::log::Since;
 use tokenim_domain::name::Conversation;
-use tokenim_domain::plan::rate::Bucket;
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Error};
 use tokenim_protocol::limits::{
     CONNECT_SECONDS_MAX, PING_GRACE_SECONDS, PING_HEADS_MAX, PING_INTERVAL_SECONDS, TOKEN_NOTICE_SECONDS, VIEWS_MAX,
 };
@@ -80,8 +79,10 @@ pub(super) struct State {
     pub(super) is_end_told: bool,
     /// Counts its address until it is connected.
     pub(super) guest: Option<Box<Guest>>,
-    commands: Bucket,
-    bytes: Bucket,
+    /// What its address has used, where that is counted.
+    pub(super) address: Option<Arc<Mutex<Used>>>,
+    /// What it has used.
+    pub(super) used: Used,
     /// Requests that wait for the answer to their command, by its id.
     #[expect(clippy::box_collection, reason = "only streams have it: a connection carries a pointer, not a map")]
     pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
@@ -114,34 +115,29 @@ impl State {
             unacknowledged: None,
             is_end_told: false,
             guest: None,
-            commands: Bucket::default(),
-            bytes: Bucket::default(),
+            address: None,
+            used: Used::default(),
             waiting: None,
         }
     }
 
     /// Queues a reply or a control push; a reader that leaves too many unread is closed.
     pub(super) fn reply(&mut self, frame: Bytes) {
-        if self.outbox.reply(frame).is_err() {
+        self.queue(frame, Lane::Replies);
+    }
+
+    fn queue(&mut self, frame: Bytes, lane: Lane) {
+        if self.outbox.answer(frame, lane).is_err() {
             self.close(Code::SlowConsumer, None, self.now);
         }
     }
 
-    /// Takes a command of so many bytes from its buckets. Errors: `rate_limited`.
-    pub(super) fn take(&mut self, limits: &Limits, bytes: usize, now_ns: u64) -> Result<(), Error> {
-        let Limits { connection_commands_per_second: commands, connection_bytes_per_second: per_second, .. } = *limits;
-        let refused = |feature, limit| move |wait_ms| refused(Code::RateLimited, feature, limit, wait_ms);
-        self.commands.take(commands, 1, now_ns).map_err(refused("connection_commands_per_second", commands))?;
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.bytes.take(per_second, bytes, now_ns).map_err(refused("connection_bytes_per_second", per_second))
-    }
-
     /// Gives an answer to the request that waits for it, else queues it.
-    pub(super) fn answer(&mut self, id: u64, text: &str, frame: Bytes) {
+    pub(super) fn answer(&mut self, id: u64, text: &str, frame: Bytes, lane: Lane) {
         match self.waiting.as_mut().and_then(|waiting| waiting.remove(&id)) {
             // A request that has gone needs no answer.
             Some(request) => drop(request.send(text.to_owned())),
-            None => self.reply(frame),
+            None => self.queue(frame, lane),
         }
     }
 

@@ -17,9 +17,12 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 /// Limits that tests of other things would run into; tests/interop/test_limits.py is about these.
-const LIFTED: [&str; 5] = [
+const LIFTED: [&str; 8] = [
     "TOKENIM_LIMITS__USER_CONNECTIONS",
     "TOKENIM_LIMITS__USER_MESSAGES_PER_SECOND",
+    "TOKENIM_LIMITS__USER_CONNECTS_PER_SECOND",
+    "TOKENIM_LIMITS__USER_COMMANDS_PER_SECOND",
+    "TOKENIM_LIMITS__USER_BYTES_PER_SECOND",
     "TOKENIM_LIMITS__CONNECTION_COMMANDS_PER_SECOND",
     "TOKENIM_LIMITS__CONNECTION_BYTES_PER_SECOND",
     "TOKENIM_LIMITS__KEY_REQUESTS_PER_SECOND",
