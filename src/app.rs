@@ -130,7 +130,8 @@ pub fn origin(config: &Config, public: &TcpListener, tls: Option<&Tls>) -> Resul
     Ok(format!("{scheme}://{address}"))
 }
 
-fn gateway(store: &Store, limits: &Limits) -> Gateway<Store> {
+/// The gateway of a store.
+pub fn gateway(store: &Store, limits: &Limits) -> Gateway<Store> {
     let verifier = Verifier::new(lookups(store), store.master().clone(), store.clock().clone());
     Gateway::start(Parts {
         log: Arc::new(store.clone()),

@@ -30,6 +30,8 @@ pub enum Health {
     Draining,
     /// Its database does not answer.
     NoStore,
+    /// It answers, and does not take the node's minutes.
+    Behind,
 }
 
 /// HTTP requests answered, by face and by class of their status.
@@ -76,8 +78,13 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 
+    /// How many minutes of usage wait to be told.
+    pub fn untold_minutes(&self) -> usize {
+        self.gateway.metered().untold()
+    }
+
     /// What is, now.
-    fn node(&self, health: Health) -> [Family; 7] {
+    fn node(&self, health: Health) -> [Family; 8] {
         let (queued, queued_max) = self.gateway.queued();
         let is = |what: bool| u64::from(what);
         [
@@ -97,6 +104,11 @@ impl Metrics {
             .value(queued_max as u64),
             Family::gauge("tokenim_untold_batches", "Batches that are answered and not yet told to all on this node.")
                 .value(self.gateway.counters().untold),
+            Family::gauge(
+                "tokenim_untold_minutes",
+                "Minutes of connections and calls that have ended and are not in the database yet; two are too many.",
+            )
+            .value(self.untold_minutes() as u64),
         ]
     }
 

@@ -64,6 +64,11 @@ impl Minutes {
 
     /// Tells what waits, the oldest first, until one can't be told.
     async fn tell(&mut self) {
+        self.tell_in_order().await;
+        self.gateway.metered().note_untold(self.waiting.len());
+    }
+
+    async fn tell_in_order(&mut self) {
         while let Some(minute) = self.waiting.front() {
             match self.store.save_node_minute(minute).await {
                 Ok(true) => {}
@@ -76,5 +81,46 @@ impl Minutes {
             }
             self.waiting.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Health, Metrics, Requests};
+    use crate::private::State;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use tokenim_domain::clock::SystemClock;
+    use tokenim_domain::rng::SystemRng;
+    use tokenim_gateway::limits::Limits;
+    use tokenim_store::{Durability, Settings};
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let settings = Settings { data: folder.path().join("data"), postgres: None, durability: Durability::Full };
+        Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await.unwrap().store
+    }
+
+    #[tokio::test]
+    async fn a_node_two_minutes_behind_is_not_ready_until_it_has_told_them() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (healthy, broken) = (store(&folders[0]).await, store(&folders[1]).await);
+        broken.close().await;
+        let gateway = crate::app::gateway(&healthy, &Limits::default());
+        let metrics = Arc::new(Metrics::new(gateway.clone(), Arc::new(Requests::default())));
+        let keeper = State { store: healthy.clone(), ready: Arc::new(AtomicBool::new(true)), metrics };
+        let boot = NodeId::new(&**healthy.clock(), &**healthy.rng());
+        let minute_ms = minute_of(healthy.clock().now_ms());
+        let (node, open, waiting) = (String::from("n"), Vec::new(), VecDeque::new());
+        let mut minutes = Minutes { store: broken, gateway, boot, node, minute_ms, open, waiting };
+        for expected in [Health::Ready, Health::Behind] {
+            minutes.end(false);
+            minutes.minute_ms += MINUTE_MS;
+            minutes.tell().await;
+            assert_eq!(keeper.health().await, expected, "{} wait", minutes.waiting.len());
+        }
+        minutes.store = healthy;
+        minutes.tell().await;
+        assert_eq!((keeper.health().await, minutes.waiting.len()), (Health::Ready, 0));
     }
 }

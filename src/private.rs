@@ -13,6 +13,9 @@ use tokenim_store::Store;
 /// How long the database may take to answer before this node counts as not ready.
 const PING_MAX: Duration = Duration::from_secs(2);
 
+/// Minutes of usage that wait at this many make the node not ready: what it serves now may never be counted.
+const UNTOLD_MINUTES_MAX: usize = 2;
+
 /// What the private pages look at.
 #[derive(Clone)]
 pub struct State {
@@ -40,12 +43,14 @@ pub fn serve(listener: TcpListener, state: State) -> io::Result<Server> {
 }
 
 impl State {
-    async fn health(&self) -> Health {
+    /// Whether this node may be sent traffic.
+    pub async fn health(&self) -> Health {
         if !self.ready.load(Ordering::Relaxed) {
             return Health::Draining;
         }
         match tokio::time::timeout(PING_MAX, self.store.ping()).await {
-            Ok(Ok(())) => Health::Ready,
+            Ok(Ok(())) if self.metrics.untold_minutes() < UNTOLD_MINUTES_MAX => Health::Ready,
+            Ok(Ok(())) => Health::Behind,
             _ => Health::NoStore,
         }
     }
@@ -56,6 +61,7 @@ async fn ready(state: web::Data<State>) -> HttpResponse {
         Health::Ready => HttpResponse::Ok().body("ready\n"),
         Health::Draining => HttpResponse::ServiceUnavailable().body("draining\n"),
         Health::NoStore => HttpResponse::ServiceUnavailable().body("the database does not answer\n"),
+        Health::Behind => HttpResponse::ServiceUnavailable().body("the database does not take what was counted\n"),
     }
 }
 

@@ -1,13 +1,17 @@
 //! What a node counts of each app in memory until its minute is told: connections started, calls, messages said live.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tokenim_domain::id::AppId;
 use tokenim_domain::meter::AppMinute;
 
-/// The running minute of each app that did anything in it.
+/// The running minute of each app that did anything in it, and how many before it wait.
 #[derive(Debug, Default)]
-pub struct Metered(Mutex<HashMap<AppId, AppMinute>>);
+pub struct Metered {
+    running: Mutex<HashMap<AppId, AppMinute>>,
+    untold: AtomicUsize,
+}
 
 impl Metered {
     /// Counts a call that was answered.
@@ -30,7 +34,18 @@ impl Metered {
     }
 
     fn minutes(&self) -> MutexGuard<'_, HashMap<AppId, AppMinute>> {
-        self.0.lock().expect("no holder panics")
+        self.running.lock().expect("no holder panics")
+    }
+
+    /// Notes how many minutes have ended and are not in the database yet.
+    pub fn note_untold(&self, minutes: usize) {
+        self.untold.store(minutes, Ordering::Relaxed);
+    }
+
+    /// How many minutes have ended and are not in the database yet.
+    #[must_use]
+    pub fn untold(&self) -> usize {
+        self.untold.load(Ordering::Relaxed)
     }
 
     /// Takes what was counted and begins anew; `open` are the connections at the minute's first second.
