@@ -32,8 +32,22 @@ macro_rules! bytes {
 
 pub(super) use {bytes, columns};
 
-/// The statement of some rows in an order, as each engine tells them ([`events`]).
+/// The statement of some rows, as each engine tells them ([`events`]); in an order where one is named.
 macro_rules! told {
+    ($rows:expr) => {
+        Text {
+            sqlite: concat!(
+                "SELECT json_group_array(json_array(",
+                row::stored!(),
+                ", ",
+                row::stored_state!(),
+                ")) AS told FROM (",
+                $rows,
+                ")"
+            ),
+            postgres: $rows,
+        }
+    };
     ($rows:expr, $order:literal) => {
         Text {
             sqlite: concat!(
@@ -52,55 +66,132 @@ macro_rules! told {
     };
 }
 
-/// Rows until their bytes pass the limit, but the first one always: the sum is taken by the database, so that a page of
-/// large bodies is never read into memory.
-macro_rules! rows_text {
+/// A page of a range. Which bodies are read is decided by the database, so that a page of large ones is never read into memory.
+struct Pages {
+    /// The page where all of it is within the limit of bytes, as nearly every one is; else nothing.
+    whole: Text,
+    /// Rows until their bytes pass the limit, but the first one always. A sum that runs costs as much as the page.
+    cut: Text,
+}
+
+/// The rows of a range, from one end.
+macro_rules! range_text {
     ($order:literal, $which:literal) => {
         concat!(
-            "SELECT * FROM (SELECT ", columns!(), ", ", bytes!(), " AS bytes, SUM(", bytes!(), ") OVER (ORDER BY m.seq ", $order,
-            ") AS running FROM message m LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq
-WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.seq > $3 AND m.seq < $4 AND ", $which, " ORDER BY m.seq ", $order, " LIMIT $5) AS page
-WHERE running <= $6 OR running = bytes"
+            " FROM message m LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq
+WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.seq > $3 AND m.seq < $4 AND ", $which, " ORDER BY m.seq ", $order, " LIMIT $5"
         )
     };
 }
+macro_rules! pages {
+    ($order:literal, $which:literal) => {
+        Pages {
+            whole: told!(concat!(
+                "SELECT * FROM (SELECT ",
+                columns!(),
+                range_text!($order, $which),
+                ") AS page
+WHERE (SELECT SUM(bytes) FROM (SELECT ",
+                bytes!(),
+                " AS bytes",
+                range_text!($order, $which),
+                ") AS sizes) <= $6"
+            )),
+            cut: told!(concat!(
+                "SELECT * FROM (SELECT ",
+                columns!(),
+                ", ",
+                bytes!(),
+                " AS bytes, SUM(",
+                bytes!(),
+                ") OVER (ORDER BY m.seq ",
+                $order,
+                ") AS running",
+                range_text!($order, $which),
+                ") AS page
+WHERE running <= $6 OR running = bytes"
+            )),
+        }
+    };
+}
 /// `$7` is the thread's message: 0 for the whole log.
-const FORWARD: Text = told!(rows_text!("ASC", "$7 = 0"), "seq");
-const BACKWARD: Text = told!(rows_text!("DESC", "$7 = 0"), "seq");
-const THREAD_FORWARD: Text = told!(rows_text!("ASC", "m.target = $7 AND m.type = 1"), "seq");
-const THREAD_BACKWARD: Text = told!(rows_text!("DESC", "m.target = $7 AND m.type = 1"), "seq");
+const FORWARD: Pages = pages!("ASC", "$7 = 0");
+const BACKWARD: Pages = pages!("DESC", "$7 = 0");
+const THREAD_FORWARD: Pages = pages!("ASC", "m.target = $7 AND m.type = 1");
+const THREAD_BACKWARD: Pages = pages!("DESC", "m.target = $7 AND m.type = 1");
 
-/// `$4` names each conversation, above which seq and up to which; the sum of bytes goes over all of them in their order.
-macro_rules! backlog_text {
+/// `$4` names each conversation, above which seq and up to which.
+macro_rules! missed_text {
     ($missed:literal) => {
         concat!(
-            "SELECT * FROM (SELECT w.place, ", columns!(), ", SUM(", bytes!(), ") OVER (ORDER BY w.place, m.seq) AS running FROM ", $missed, "
+            " FROM ", $missed, "
 JOIN member v ON v.app_id = $1 AND v.conversation_id = w.conversation AND v.\"user\" = $2
 JOIN message m ON m.app_id = $1 AND m.conversation_id = w.conversation AND m.seq > w.above AND m.seq <= w.head AND m.seq >= v.joined_seq
-LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq) AS missed
+LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq"
+        )
+    };
+}
+macro_rules! whole_backlog {
+    ($missed:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT w.place, ",
+            columns!(),
+            missed_text!($missed),
+            ") AS missed
+WHERE (SELECT SUM(bytes) FROM (SELECT ",
+            bytes!(),
+            " AS bytes",
+            missed_text!($missed),
+            ") AS sizes) <= $3"
+        )
+    };
+}
+/// The sum of bytes goes over all conversations in their order.
+macro_rules! cut_backlog {
+    ($missed:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT w.place, ",
+            columns!(),
+            ", SUM(",
+            bytes!(),
+            ") OVER (ORDER BY w.place, m.seq) AS running",
+            missed_text!($missed),
+            ") AS missed
 WHERE running <= $3"
         )
     };
 }
 /// SQLite is told to begin with what is named: without statistics it prefers every member row of the app.
-const BACKLOG: Text = Text {
-    sqlite: told!(
-        backlog_text!(
-            "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
+macro_rules! backlog {
+    ($text:ident) => {
+        Text {
+            sqlite: told!(
+                $text!(
+                    "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
 FROM json_each($4)) AS w CROSS"
-        ),
-        "place, seq"
-    )
-    .sqlite,
-    postgres: told!(
-        backlog_text!(
-            "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
+                ),
+                "place, seq"
+            )
+            .sqlite,
+            postgres: told!(
+                $text!(
+                    "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
 FROM json_array_elements($4::json) WITH ORDINALITY AS j(value, place)) AS w"
-        ),
-        "place, seq"
-    )
-    .postgres,
-};
+                ),
+                "place, seq"
+            )
+            .postgres,
+        }
+    };
+}
+const BACKLOG: Pages = Pages { whole: backlog!(whole_backlog), cut: backlog!(cut_backlog) };
+
+impl Pages {
+    async fn read(&self, on: &impl ConnectionTrait, app: AppRef, values: &[Value]) -> Result<Vec<Event>> {
+        let whole = events(on, app, self.whole, values.iter().cloned()).await?;
+        if whole.is_empty() { events(on, app, self.cut, values.iter().cloned()).await } else { Ok(whole) }
+    }
+}
 
 /// The events that a statement of [`told`] finds: PostgreSQL tells them as rows, SQLite as one text.
 async fn events(
@@ -125,7 +216,7 @@ pub(super) async fn backlog(on: &impl ConnectionTrait, query: &BacklogQuery) -> 
     let missed = serde_json::Value::from_iter(query.missed.iter().map(named)).to_string();
     let values: [Value; 4] =
         [query.app.app.into(), query.viewer.as_str().into(), (query.bytes_max as i64).into(), missed.into()];
-    let mut events = events(on, query.app, BACKLOG, values).await?.into_iter().peekable();
+    let mut events = BACKLOG.read(on, query.app, &values).await?.into_iter().peekable();
     let mut found = Vec::with_capacity(query.missed.len());
     for (conversation, ..) in &query.missed {
         let mut theirs = Vec::new();
@@ -236,8 +327,8 @@ impl Bounds {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        let text = if query.thread.is_some() { THREAD_FORWARD } else { FORWARD };
-        self.select(on, query, text, after, self.head + 1, limit).await
+        let pages = if query.thread.is_some() { THREAD_FORWARD } else { FORWARD };
+        self.select(on, query, pages, after, self.head + 1, limit).await
     }
 
     async fn backward(
@@ -247,28 +338,34 @@ impl Bounds {
         before: i64,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        let text = if query.thread.is_some() { THREAD_BACKWARD } else { BACKWARD };
-        self.select(on, query, text, 0, before.min(self.head + 1), limit).await
+        let pages = if query.thread.is_some() { THREAD_BACKWARD } else { BACKWARD };
+        self.select(on, query, pages, 0, before.min(self.head + 1), limit).await
     }
 
     async fn select(
         &self,
         on: &impl ConnectionTrait,
         query: &RangeQuery,
-        text: Text,
+        pages: Pages,
         above: i64,
         below: i64,
         limit: u32,
     ) -> Result<Vec<Event>> {
+        let above = above.max(self.first - 1);
+        if above + 1 >= below || limit == 0 {
+            return Ok(Vec::new());
+        }
         let values: [Value; 7] = [
             query.app.app.into(),
             query.conversation.as_str().into(),
-            above.max(self.first - 1).into(),
+            above.into(),
             below.into(),
             i64::from(limit).into(),
             (query.bytes_max as i64).into(),
             query.thread.unwrap_or(0).into(),
         ];
-        events(on, query.app, text, values).await
+        let mut events = pages.read(on, query.app, &values).await?;
+        events.sort_unstable_by_key(|event| event.seq);
+        Ok(events)
     }
 }
