@@ -15,6 +15,11 @@ use tokenim_migrations::Migrator;
 const FAN_OUT_READERS_MAX: u32 = 1;
 /// Reading connections; SQLite readers do not block each other or the writer in WAL mode.
 const READERS_MAX: u32 = 4;
+/// Pages of the file in the writer's own memory, KiB: the ends of the conversations that are written to, and the way there. What was
+/// written once and is read by others is in the kernel's memory, which gives it back when it is short.
+const WRITER_CACHE_KIB: u32 = 32 * 1024;
+/// The same for each reader, which begins anew with every commit of the writer (SQLite drops a cache that the log has passed).
+const READER_CACHE_KIB: u32 = 8 * 1024;
 /// How long a connection is waited for before the caller is told `overloaded`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for a lock another process holds (`tokenim admin` beside `tokenim serve`).
@@ -59,9 +64,9 @@ enum Use {
 }
 
 async fn connect(file: &Path, to: Use, durability: Durability) -> Result<sea_orm::DatabaseConnection> {
-    let connections = match to {
-        Use::Writes => 1,
-        Use::Reads(connections) => connections,
+    let (connections, cache_kib) = match to {
+        Use::Writes => (1, WRITER_CACHE_KIB),
+        Use::Reads(connections) => (connections, READER_CACHE_KIB),
     };
     let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
     options.max_connections(connections).min_connections(1).sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT);
@@ -78,7 +83,7 @@ async fn connect(file: &Path, to: Use, durability: Durability) -> Result<sea_orm
             .pragma("synchronous", durability.pragma())
             .pragma("busy_timeout", BUSY_TIMEOUT_MS.to_string())
             .pragma("foreign_keys", "ON")
-            .pragma("cache_size", "-65536")
+            .pragma("cache_size", format!("-{cache_kib}"))
             .pragma("temp_store", "MEMORY")
     });
     Database::connect(options).await.map_err(fault::query)

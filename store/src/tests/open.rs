@@ -26,9 +26,9 @@ fn cause(error: &Error) -> String {
 #[tokio::test]
 async fn every_connection_runs_with_the_pragmas_asked_for() {
     let world = World::on_file().await;
-    for on in [&world.store.writer, &world.store.readers, &world.store.fan_out] {
-        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("cache_size", -65_536), ("temp_store", 2)]
-        {
+    for (on, cache) in [(&world.store.writer, -32_768), (&world.store.readers, -8_192), (&world.store.fan_out, -8_192)]
+    {
+        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1), ("cache_size", cache), ("temp_store", 2)] {
             let row = sql::row(on, &format!("PRAGMA {pragma}"), []).await.unwrap().unwrap();
             assert_eq!(sql::get::<i64>(&row, pragma).unwrap(), expected, "{pragma}");
         }
