@@ -20,7 +20,7 @@ pub async fn create(store: &Store, acting: &Acting, name: &str, mode: Mode) -> R
     store.org(acting.org).create_app(&acting.actor, name, mode).await
 }
 
-/// Renames, suspends or resumes an app, or sets its rules for strangers and logins. A suspended one refuses its keys and tokens (`app_suspended`) within 2 s.
+/// Renames, suspends or resumes an app, or sets its rules for strangers, logins and unknown users. A suspended one refuses its keys and tokens (`app_suspended`) within 2 s.
 ///
 /// Errors: `forbidden`, `invalid_field`, `not_found`; the store's.
 pub async fn update(store: &Store, acting: &Acting, app: AppId, change: AppChange) -> Result<App> {

@@ -9,7 +9,7 @@ use tokenim_store::{App, AppChange};
 use tokenim_templates::{
     flash::Flash,
     frame::Mode,
-    page::apps::{AppPage, AppView, AppsPage, Logins, NewAppPage, Strangers},
+    page::apps::{AppPage, AppView, AppsPage, Logins, NewAppPage, Strangers, UnknownUsers},
     problem::Problems,
     time::{DAY_MS, Utc},
 };
@@ -38,6 +38,10 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     .once(),
     post("/console/apps/{app}/logins", Who::May(Action::ChangeApps), |visit, form| Box::pin(set_logins(visit, form)))
         .once(),
+    post("/console/apps/{app}/unknown-users", Who::May(Action::ChangeApps), |visit, form| {
+        Box::pin(set_unknown_users(visit, form))
+    })
+    .once(),
     post("/console/apps/{app}/suspend", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, true))).once(),
     post("/console/apps/{app}/resume", Who::May(Action::ChangeApps), |visit, _| Box::pin(suspend(visit, false))).once(),
     post("/console/apps/{app}/delete", Who::May(Action::ChangeApps), |visit, form| Box::pin(delete(visit, form)))
@@ -68,6 +72,12 @@ struct NewRule {
 #[serde(deny_unknown_fields)]
 struct NewLogins {
     logins: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUnknownUsers {
+    unknown_users: String,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +153,14 @@ async fn set_logins(visit: &mut Visit<'_>, form: &Form) -> Answer {
     Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
 }
 
+async fn set_unknown_users(visit: &mut Visit<'_>, form: &Form) -> Answer {
+    let NewUnknownUsers { unknown_users } = form.parse()?;
+    let unknown_users = Some(login::UnknownUsers::find(&unknown_users).ok_or(Fault::Form)?);
+    let change = AppChange { unknown_users, ..AppChange::default() };
+    let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
+    Ok(answer::done(visit, Flash::Saved, &format!("{LIST}/{}", app.id)))
+}
+
 async fn suspend(visit: &mut Visit<'_>, is_suspended: bool) -> Answer {
     let change = AppChange { is_suspended: Some(is_suspended), ..AppChange::default() };
     let app = apps::update(&visit.console.store, &visit.acting()?, visit.path("app")?, change).await?;
@@ -200,6 +218,10 @@ fn view(app: &App, units: &HashMap<AppId, i64>) -> AppView {
             login::Logins::Devices => Logins::Devices,
             login::Logins::Platforms => Logins::Platforms,
             login::Logins::One => Logins::One,
+        },
+        unknown_users: match app.unknown_users {
+            login::UnknownUsers::Create => UnknownUsers::Create,
+            login::UnknownUsers::Refuse => UnknownUsers::Refuse,
         },
         units: units.get(&app.id).copied().unwrap_or(0),
     }

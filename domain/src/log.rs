@@ -108,7 +108,10 @@ pub trait MessageLog: Send + Sync + 'static {
         user: User,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Makes sure the user exists.
+    /// Whether the user exists.
+    fn is_user(&self, app: AppRef, user: User) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Makes sure the users exist.
     fn ensure_users(&self, app: AppRef, users: Vec<User>) -> impl Future<Output = Result<()>> + Send;
 
     /// Who has acknowledged a message. Errors: `not_found` as for [`MessageLog::read_range`]; `invalid_field` for a seq that

@@ -1,4 +1,4 @@
-//! Which connections of a user a newer one ends, as its app decides.
+//! Who may connect, and which connections of a user a newer one ends, as the app decides.
 
 use crate::error::{Error, Result};
 use crate::role::texts;
@@ -30,6 +30,23 @@ impl Logins {
             Logins::Platforms => older == newer,
             Logins::One => true,
         }
+    }
+}
+
+texts! {
+    /// What becomes of somebody with a valid token whom the app does not know.
+    UnknownUsers { /// A user of the app.
+        Create "create", /// Nothing: the token is refused.
+        Refuse "refuse", }
+}
+
+impl UnknownUsers {
+    /// The rule of a word a face was given.
+    ///
+    /// Errors: `invalid_field` at `unknown_users`.
+    pub fn parse(word: &str) -> Result<Self> {
+        let wrong = || Error::invalid("unknown_users", "`unknown_users` must be create or refuse");
+        UnknownUsers::find(word).ok_or_else(wrong)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::id::OrgId;
 use crate::log::AppRef;
-use crate::login::Logins;
+use crate::login::{Logins, UnknownUsers};
 use crate::plan::Limits;
 use crate::role::Mode;
 use std::future::Future;
@@ -58,11 +58,13 @@ pub struct Access {
     pub origins: Vec<Box<str>>,
     /// Which connections of a user a newer one ends.
     pub logins: Logins,
+    /// What becomes of a user whom nobody knows yet.
+    pub unknown_users: UnknownUsers,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Access { block: None, origins: Vec::new(), logins: Logins::Devices }
+        Access { block: None, origins: Vec::new(), logins: Logins::Devices, unknown_users: UnknownUsers::Create }
     }
 }
 

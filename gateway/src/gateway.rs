@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokenim_domain::clock::Clock;
 use tokenim_domain::id::AppId;
 use tokenim_domain::log::{AppRef, MessageLog, NewUpload, Outcome, Upload, Write};
+use tokenim_domain::name::User;
 use tokenim_domain::rng::Rng;
 use tokenim_domain::terms::TermBook;
 use tokenim_domain::{Code, Error, Result};
@@ -277,6 +278,34 @@ impl<L: MessageLog> Gateway<L> {
     /// Waits until one of the node's own tasks has ended. Before a drain that is a fault, and the process should end too.
     pub async fn died(&self) {
         self.inner.died.cancelled().await;
+    }
+
+    /// Lets a user in whom nobody may know yet: as a user of its app from now on, or not, as the app decides.
+    ///
+    /// Errors: `forbidden`; the store's.
+    pub(crate) async fn let_in(&self, slot: &Slot, place: &Place) -> Result<()> {
+        let (log, app, user) = (&self.inner.log, slot.app, slot.user.clone());
+        if slot.is_stored() {
+            return Ok(());
+        }
+        if place.lets_in_unknown() {
+            log.ensure_users(app, vec![user]).await?;
+        } else if !log.is_user(app, user).await? {
+            let wrong = "the app lets in no user whom its server has not named: get the token from `POST /v1/tokens`, or add the user to a conversation";
+            return Err(Error::new(Code::Forbidden).says(wrong));
+        }
+        slot.note_stored();
+        Ok(())
+    }
+
+    /// Asks that a user with a valid token may come to an app that may refuse whom it does not know.
+    ///
+    /// Errors: `forbidden`; the store's.
+    pub async fn admit_user(&self, app: AppRef, user: &User, place: &Place) -> Result<()> {
+        if place.lets_in_unknown() {
+            return Ok(());
+        }
+        self.let_in(&self.inner.registry.slot(app, user), place).await
     }
 
     /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read, and

@@ -307,6 +307,10 @@ impl MessageLog for ModelLog {
         Ok(Vec::new())
     }
 
+    async fn is_user(&self, _: AppRef, _: User) -> Result<bool> {
+        Ok(true)
+    }
+
     async fn ensure_users(&self, _: AppRef, _: Vec<User>) -> Result<()> {
         self.reach().await?;
         fail(&self.failing_users)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::AppRef;
-use tokenim_domain::login::Logins;
+use tokenim_domain::login::{Logins, UnknownUsers};
 use tokenim_domain::plan::quota::{Allowance, Mark, Quota};
 use tokenim_domain::plan::rate::Rate;
 use tokenim_domain::plan::{Feature, Limits};
@@ -162,6 +162,12 @@ impl Place {
     #[must_use]
     pub fn logins(&self) -> Logins {
         self.access.lock().expect("no holder panics").logins
+    }
+
+    /// Whether a valid token makes a user of somebody the app does not know.
+    #[must_use]
+    pub fn lets_in_unknown(&self) -> bool {
+        self.access.lock().expect("no holder panics").unknown_users == UnknownUsers::Create
     }
 
     /// Has what is known read anew at the next look.

@@ -35,6 +35,7 @@ impl MigratorTrait for Migrator {
             file("m0054_logins", include_str!("../sql/0054_logins.sql")),
             file("m0056_receipt_tally", include_str!("../sql/0056_receipt_tally.sql")),
             file("m0057_attachments", include_str!("../sql/0057_attachments.sql")),
+            file("m0058_unknown_users", include_str!("../sql/0058_unknown_users.sql")),
         ]
     }
 }

@@ -12,7 +12,7 @@ use tokenim_domain::actor::Actor;
 use tokenim_domain::group::Strangers;
 use tokenim_domain::id::{AppId, OrgId};
 use tokenim_domain::log::AppRef;
-use tokenim_domain::login::Logins;
+use tokenim_domain::login::{Logins, UnknownUsers};
 use tokenim_domain::plan::Feature;
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error, Result};
@@ -37,6 +37,8 @@ pub struct App {
     pub strangers: Strangers,
     /// Which connections of a user a newer one ends.
     pub logins: Logins,
+    /// What becomes of a user whom nobody knows yet.
+    pub unknown_users: UnknownUsers,
 }
 
 /// What an app becomes; `None` leaves it.
@@ -50,6 +52,8 @@ pub struct AppChange {
     pub strangers: Option<Strangers>,
     /// Which connections of a user a newer one ends.
     pub logins: Option<Logins>,
+    /// What becomes of a user whom nobody knows yet.
+    pub unknown_users: Option<UnknownUsers>,
 }
 
 /// The ids of an org's apps that are not deleted: what a query of keys and origins is scoped by.
@@ -119,6 +123,7 @@ impl OrgScope<'_> {
             deleted_ms: None,
             strangers: Strangers::Anyone.as_str().to_owned(),
             logins: Logins::Devices.as_str().to_owned(),
+            unknown_users: UnknownUsers::Create.as_str().to_owned(),
         };
         sql::insert(&change.tx, row.clone()).await?;
         let secret = self.store.first_secret(&change.tx, row.id, name, actor.who).await?;
@@ -135,7 +140,7 @@ impl OrgScope<'_> {
         plans::granted(&change.tx, self.org, Feature::Apps).await?.admit(Feature::Apps, count)
     }
 
-    /// Renames, suspends or resumes an app, or sets its rules for strangers and logins; what it is already changes nothing.
+    /// Renames, suspends or resumes an app, or sets its rules for strangers, logins and unknown users; what it is already changes nothing.
     ///
     /// Errors: `not_found`; `unavailable`, `overloaded`.
     pub async fn update_app(self, actor: &Actor, id: AppId, wanted: AppChange) -> Result<App> {
@@ -151,6 +156,9 @@ impl OrgScope<'_> {
         if let Some(logins) = wanted.logins {
             row.logins = logins.as_str().to_owned();
         }
+        if let Some(rule) = wanted.unknown_users {
+            row.unknown_users = rule.as_str().to_owned();
+        }
         row.suspended_ms = match wanted.is_suspended {
             Some(true) => row.suspended_ms.or(Some(self.store.clock.now_ms())),
             Some(false) => None,
@@ -164,6 +172,7 @@ impl OrgScope<'_> {
             .col_expr(app::Column::SuspendedMs, Expr::value(row.suspended_ms))
             .col_expr(app::Column::Strangers, Expr::value(row.strangers.clone()))
             .col_expr(app::Column::Logins, Expr::value(row.logins.clone()))
+            .col_expr(app::Column::UnknownUsers, Expr::value(row.unknown_users.clone()))
             .filter(app::Column::OrgId.eq(self.org))
             .filter(app::Column::Id.eq(id))
             .exec(&change.tx)
@@ -194,19 +203,24 @@ impl OrgScope<'_> {
 fn facts(row: &app::Model) -> Value {
     json!({
         "name": row.name, "mode": row.mode, "suspended": row.suspended_ms.is_some(), "strangers": row.strangers,
-        "logins": row.logins,
+        "logins": row.logins, "unknown_users": row.unknown_users,
     })
 }
 
 fn view(row: app::Model) -> Result<App> {
     let mode = Mode::find(&row.mode).ok_or_else(|| Error::internal(format!("unknown app mode {:?}", row.mode)))?;
     let strangers = Strangers::find(&row.strangers).ok_or_else(|| Error::internal("unknown rule for strangers"))?;
-    let logins = logins_of(&row)?;
+    let (logins, unknown_users) = (logins_of(&row)?, unknown_users_of(&row)?);
     let (created_ms, suspended_ms) = (row.created_ms, row.suspended_ms);
-    Ok(App { id: row.id, name: row.name, mode, created_ms, suspended_ms, strangers, logins })
+    Ok(App { id: row.id, name: row.name, mode, created_ms, suspended_ms, strangers, logins, unknown_users })
 }
 
-/// The rule of an app's row.
+/// The rule for unknown users of an app's row.
+pub(crate) fn unknown_users_of(row: &app::Model) -> Result<UnknownUsers> {
+    UnknownUsers::find(&row.unknown_users).ok_or_else(|| Error::internal("unknown rule for unknown users"))
+}
+
+/// The rule for logins of an app's row.
 pub(crate) fn logins_of(row: &app::Model) -> Result<Logins> {
     Logins::find(&row.logins).ok_or_else(|| Error::internal("unknown rule for logins"))
 }

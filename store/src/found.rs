@@ -15,7 +15,7 @@ use tokenim_domain::group::Strangers;
 use tokenim_domain::id::{AccountId, AppId, KeyId, OrgId};
 use tokenim_domain::key;
 use tokenim_domain::log::AppRef;
-use tokenim_domain::login::Logins;
+use tokenim_domain::login::{Logins, UnknownUsers};
 use tokenim_domain::role::{Mode, OrgRole};
 use tokenim_domain::secret::Secret;
 use tokenim_domain::token::{SigningAlgorithm, SigningSecret};
@@ -144,6 +144,7 @@ impl Store {
             deleted_ms: None,
             strangers: Strangers::Anyone.as_str().to_owned(),
             logins: Logins::Devices.as_str().to_owned(),
+            unknown_users: UnknownUsers::Create.as_str().to_owned(),
         };
         sql::insert(&tx, row).await?;
         let who = if new.is_operator { Who::Machine } else { Who::Account(account) };

@@ -125,6 +125,10 @@ impl MessageLog for Store {
         members::ensure_users(self, app, &users).await
     }
 
+    async fn is_user(&self, app: AppRef, user: User) -> Result<bool> {
+        members::are_users(self, app, &[user]).await
+    }
+
     async fn receipts(&self, query: ReceiptsQuery) -> Result<Receipts> {
         receipts::read(&self.log_readers, &query).await
     }

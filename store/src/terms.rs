@@ -1,6 +1,6 @@
 //! The terms of an app: what its node must know before it lets traffic through.
 
-use crate::apps::{App, logins_of};
+use crate::apps::{App, logins_of, unknown_users_of};
 use crate::db::Fence;
 use crate::entity::{account, app, app_origin, org, org_member};
 use crate::scope::OrgScope;
@@ -67,7 +67,8 @@ impl Store {
             (None, Some(_)) => Some(Block::App),
             (None, None) => None,
         };
-        let access = Access { block, origins: self.origins_of(of).await?, logins: logins_of(&app)? };
+        let (logins, unknown_users) = (logins_of(&app)?, unknown_users_of(&app)?);
+        let access = Access { block, origins: self.origins_of(of).await?, logins, unknown_users };
         Ok(Some(Terms { mode, limits, used, access }))
     }
 

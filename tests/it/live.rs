@@ -5,6 +5,7 @@ mod logins;
 mod origins;
 mod suspension;
 mod trial;
+mod unknown;
 
 use crate::support::Client;
 use crate::support::wait::within_at_most;

@@ -9,14 +9,15 @@ use tokenim_domain::Result;
 
 /// Lets the credential of an app in.
 ///
-/// Errors: `org_suspended`, `app_suspended`, `origin_not_allowed`; the store's, where nothing is known of the app yet.
+/// Errors: `org_suspended`, `app_suspended`, `origin_not_allowed`; `forbidden` to a user the app does not know and refuses; the store's, where nothing is known of the app yet.
 pub(super) async fn enter(api: &Api, caller: &Caller, request: &HttpRequest) -> Result<()> {
     let place = api.gateway.place(caller.app()).await?;
     // The rim tells the app's people what was refused.
     request.extensions_mut().insert(place.clone());
     place.admit(origin(request.headers()))?;
-    if matches!(caller, Caller::User(_)) {
+    if let Caller::User(identity) = caller {
         cors::allow(request);
+        api.gateway.admit_user(identity.app, &identity.user, &place).await?;
     }
     Ok(())
 }

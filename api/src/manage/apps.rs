@@ -16,7 +16,7 @@ use tokenim_control::{apps, origins};
 use tokenim_domain::actor::Action;
 use tokenim_domain::group::Strangers;
 use tokenim_domain::id::AppId;
-use tokenim_domain::login::Logins;
+use tokenim_domain::login::{Logins, UnknownUsers};
 use tokenim_domain::role::Mode;
 use tokenim_domain::{Code, Error};
 use tokenim_protocol::time::rfc3339;
@@ -64,6 +64,8 @@ pub(crate) struct ChangedApp {
     strangers: Option<String>,
     /// Which connections of a user a newer one ends: none (`devices`), those of its platform (`platforms`) or all (`one`).
     logins: Option<String>,
+    /// What becomes of somebody with a valid token whom the app does not know: a user (`create`), or nothing (`refuse`).
+    unknown_users: Option<String>,
 }
 
 /// An app.
@@ -83,6 +85,8 @@ pub(crate) struct AppReply {
     strangers: &'static str,
     /// `devices`, `platforms` or `one`.
     logins: &'static str,
+    /// `create` or `refuse`.
+    unknown_users: &'static str,
 }
 
 /// An app that is gone.
@@ -145,13 +149,15 @@ pub(crate) async fn show(
     answer::view(&reply(app))
 }
 
-/// Renames, suspends or resumes an app, or sets its rules for strangers and logins. A suspended one refuses its keys and tokens within 2 s.
+/// Renames, suspends or resumes an app, or sets its rules for strangers, logins and unknown users. A suspended one refuses its keys and tokens within 2 s.
 #[utoipa::path(patch, path = "/v1/manage/apps/{app}", params(("app" = String, Path, description = "Id of the app.")), request_body = ChangedApp, responses((status = 200, body = AppReply, description = "The app as it is now.")))]
 pub(crate) async fn update(api: web::Data<Api>, path: web::Path<String>, post: Post<Manager, ChangedApp>) -> Answer {
     post.once_at(&api, path, |api, app, job| async move {
         let strangers = job.body.strangers.as_deref().map(Strangers::parse).transpose()?;
         let logins = job.body.logins.as_deref().map(Logins::parse).transpose()?;
-        let change = AppChange { name: job.body.name, is_suspended: job.body.suspended, strangers, logins };
+        let unknown_users = job.body.unknown_users.as_deref().map(UnknownUsers::parse).transpose()?;
+        let change =
+            AppChange { name: job.body.name, is_suspended: job.body.suspended, strangers, logins, unknown_users };
         answer::json(&reply(apps::update(&api.store, &job.caller.acting, app, change).await?))
     })
     .await
@@ -227,5 +233,6 @@ fn reply(app: App) -> AppReply {
         suspended_at: app.suspended_ms.map(rfc3339),
         strangers: app.strangers.as_str(),
         logins: app.logins.as_str(),
+        unknown_users: app.unknown_users.as_str(),
     }
 }

@@ -222,6 +222,7 @@ mod tests {
             suspended_ms: None,
             strangers: tokenim_domain::group::Strangers::Anyone,
             logins: tokenim_domain::login::Logins::Devices,
+            unknown_users: tokenim_domain::login::UnknownUsers::Create,
             created_ms: 0,
         });
         let hour = |(number, at_ms, quantity)| UsageHour { app: app(number), meter: Meter::MsgSent, at_ms, quantity };

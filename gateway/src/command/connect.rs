@@ -87,6 +87,7 @@ fn refuse<L: MessageLog>(gateway: &Gateway<L>, connection: &Connection, id: u64,
         | Code::OrgSuspended
         | Code::AppSuspended
         | Code::RateLimited
+        | Code::Forbidden
         | Code::ConnectionLimit => connection.close(error.code, error.retry_after_ms, gateway.inner.seconds.now()),
         _ => {
             connection.abandon_attach();
@@ -120,10 +121,7 @@ impl<L: MessageLog> Gateway<L> {
         place.admit(connection.origin().as_deref())?;
         let slot = inner.registry.slot(identity.app, &identity.user);
         self.take_connect(&slot, &place)?;
-        if !slot.is_stored() {
-            inner.log.ensure_users(identity.app, vec![identity.user.clone()]).await?;
-            slot.note_stored();
-        }
+        self.let_in(&slot, &place).await?;
         let signed = session::sign(&identity, &device, inner.verifier.master())?;
         let session = Session::new(identity, device, slot, place, wanted.library.clone(), wanted.platform.clone());
         if !connection.shut_gate(session.clone()) {

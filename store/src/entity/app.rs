@@ -16,6 +16,7 @@ pub struct Model {
     pub deleted_ms: Option<i64>,
     pub strangers: String,
     pub logins: String,
+    pub unknown_users: String,
 }
 
 /// No relations: queries name their joins, scoped by app.

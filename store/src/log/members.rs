@@ -90,12 +90,17 @@ ORDER BY value ON CONFLICT DO NOTHING",
 
 /// Makes sure the users exist; asks first, because nearly always they do and a write costs a flush.
 pub(super) async fn ensure_users(store: &Store, app: AppRef, users: &[User]) -> Result<()> {
-    let missing =
-        sql::row(&store.log_readers, MISSING.on(&store.log_readers), [app.app.into(), names(users).into()]).await?;
-    if missing.map(|row| sql::get::<i64>(&row, "missing")).transpose()? == Some(0) {
+    if are_users(store, app, users).await? {
         return Ok(());
     }
     insert_users(&store.log_writer, app, users, store.clock.now_ms()).await
+}
+
+/// Whether all of them exist.
+pub(super) async fn are_users(store: &Store, app: AppRef, users: &[User]) -> Result<bool> {
+    let missing =
+        sql::row(&store.log_readers, MISSING.on(&store.log_readers), [app.app.into(), names(users).into()]).await?;
+    Ok(missing.map(|row| sql::get::<i64>(&row, "missing")).transpose()? == Some(0))
 }
 
 /// Inserts those of the users that do not exist.

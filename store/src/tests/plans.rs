@@ -94,6 +94,7 @@ async fn live_apps_of_an_org_count_together_and_a_test_app_alone() {
             deleted_ms: None,
             strangers: "anyone".into(),
             logins: "devices".into(),
+            unknown_users: "create".into(),
         };
         sql::insert(&world.all(), row).await.unwrap();
         let terms = world.store.terms(AppRef { org, app: id }).await.unwrap().unwrap();
@@ -143,6 +144,7 @@ async fn the_quotas_of_many_apps_are_each_what_its_node_counts() {
             deleted_ms,
             strangers: "anyone".into(),
             logins: "devices".into(),
+            unknown_users: "create".into(),
         };
         sql::insert(&world.all(), row).await.unwrap();
         // Half as much again in the month before.

@@ -26,6 +26,8 @@ pub struct AppView {
     pub strangers: Strangers,
     /// Which connections of a user a newer one ends.
     pub logins: Logins,
+    /// What becomes of a user whom nobody knows yet.
+    pub unknown_users: UnknownUsers,
     /// Message units sent since midnight, UTC.
     pub units: i64,
 }
@@ -98,6 +100,38 @@ impl Logins {
             Logins::Devices => "apps-logins-devices",
             Logins::Platforms => "apps-logins-platforms",
             Logins::One => "apps-logins-one",
+        }
+    }
+}
+
+/// What becomes of somebody with a valid token whom the app does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownUsers {
+    /// A user.
+    Create,
+    /// Nothing.
+    Refuse,
+}
+
+impl UnknownUsers {
+    /// Every rule.
+    pub const ALL: &'static [UnknownUsers] = &[UnknownUsers::Create, UnknownUsers::Refuse];
+
+    /// The word that forms carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            UnknownUsers::Create => "create",
+            UnknownUsers::Refuse => "refuse",
+        }
+    }
+
+    /// The key of its text.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            UnknownUsers::Create => "apps-unknown-users-create",
+            UnknownUsers::Refuse => "apps-unknown-users-refuse",
         }
     }
 }

@@ -55,6 +55,7 @@ fn cases(route: &RouteSpec, ids: &Ids) -> Vec<Case> {
         (Verb::Post, "/console/apps/{app}/strangers") => {
             vec![Case::Form(of_app, vec![("strangers", "server".to_owned())])]
         }
+        (Verb::Post, "/console/apps/{app}/unknown-users") => vec![Case::Form(of_app, vec![("unknown_users", "refuse".to_owned())])],
         (Verb::Post, "/console/apps/{app}/logins") => vec![Case::Form(of_app, vec![("logins", "one".to_owned())])],
         (Verb::Post, "/console/apps/{app}/suspend" | "/console/apps/{app}/resume") => {
             vec![Case::Form(of_app, Vec::new())]

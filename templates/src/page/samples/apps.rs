@@ -3,7 +3,7 @@ use super::{AT_MS, HOSTILE};
 use crate::{
     frame::{Frame, Mode},
     page::{
-        apps::{AppPage, AppView, AppsPage, Logins, NewAppPage, Strangers},
+        apps::{AppPage, AppView, AppsPage, Logins, NewAppPage, Strangers, UnknownUsers},
         keys::{Age, KeyView, KeysPage, NewKeyForm, ScopeChoice, SecretPage, State, Used},
         origins::OriginsPage,
     },
@@ -22,6 +22,7 @@ pub(super) fn pages(frame: &Frame<'_>) -> Vec<(String, String)> {
         suspended,
         strangers: if suspended.is_some() { Strangers::Shared } else { Strangers::Anyone },
         logins: if suspended.is_some() { Logins::One } else { Logins::Devices },
+        unknown_users: if suspended.is_some() { UnknownUsers::Refuse } else { UnknownUsers::Create },
         units: 1_204_331,
     };
     let refused = |field| Problems::of_code(frame.text, "invalid_field", Some(field), 0);
