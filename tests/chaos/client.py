@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from device import Device
+from rest import compact
 
 QUEUE_MAX = 60
 CONVERGE_SECONDS = 15
@@ -25,21 +26,21 @@ def say(word):
     print(word, flush=True)
 
 
-def body(rng, number):
-    """Mostly short texts, some at and around the edge of a message unit."""
-    pick = rng.random()
+def body(rng, number, mark):
+    """Mostly short texts, some at and around the edge of a message unit; all marked as those of an app."""
+    made, pick = {"text": "", "of": mark}, rng.random()
     if pick < 0.92:
-        return {"text": f"{number} {rng.choice(WORDS)} " * rng.randint(1, 6)}
+        return {**made, "text": f"{number} {rng.choice(WORDS)} " * rng.randint(1, 6)}
     if pick < 0.96:
-        return {"text": "x" * (rng.choice((5120, 5121)) - len('{"text":""}'))}
-    return {"text": rng.choice(("y", "é")) * rng.randint(2000, 8000), "number": number}
+        return {**made, "text": "x" * (rng.choice((5120, 5121)) - len(compact(made)))}
+    return {**made, "text": rng.choice(("y", "é")) * rng.randint(2000, 8000), "number": number}
 
 
 class Client:
     """The devices of one process and the file they record to."""
 
     def __init__(self, config):
-        self.rng, self.rate = random.Random(config["seed"]), config["rate"]
+        self.rng, self.rate, self.mark = random.Random(config["seed"]), config["rate"], config["mark"]
         self.out = Path(config["out"]).open("w", encoding="utf-8")
         self.devices = [Device(d, config["url"], self.note, lambda: say("ack")) for d in config["devices"]]
         self.sending, self.number = True, 0
@@ -56,7 +57,7 @@ class Client:
             for _ in range(burst):
                 if self.sending and len(lane.queue) < QUEUE_MAX:
                     self.number += 1
-                    device.send(lane.conv, body(self.rng, self.number))
+                    device.send(lane.conv, body(self.rng, self.number, self.mark))
 
     async def until(self, condition, seconds):
         """Waits for a condition of the devices; they change only in this loop, so looking every 10 ms loses nothing."""

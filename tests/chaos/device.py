@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 
+from canary import Seen
 from rest import body_digest, compact, event_digest, millis
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
@@ -38,7 +39,8 @@ class Pending:
 class Lane:
     """What a device knows of one conversation: its cursor, events held over a gap, messages to send in order."""
 
-    def __init__(self, conv):
+    def __init__(self, conv, device):
+        self.ids = random.Random(f"{device} in {conv}")
         self.conv, self.epoch, self.last, self.received = conv, 1, 0, 0
         self.held, self.waiting, self.known_head = {}, None, 0
         self.queue, self.stalled_until = [], None
@@ -50,11 +52,12 @@ class Device:
     def __init__(self, config, url, note, on_ack):
         self.name, self.token, self.url = config["dev"], config["token"], url
         self.short = self.name.split("/")[1]
-        self.lanes = {conv: Lane(conv) for conv in config["convs"]}
+        self.lanes = {conv: Lane(conv, self.name) for conv in config["convs"]}
         self._note, self.on_ack = note, on_ack
         self.ws, self.up, self.stopping, self.connects = None, False, False, 0
         self.calls, self.next_id, self.first_ack = {}, 1, False
         self.rng, self.words = random.Random(config.get("seed", 0)), 0
+        self.seen = Seen(self.note)
         self.drops, self.looks = config.get("drops", 0), config.get("looks", 0)
 
     def note(self, kind, **fields):
@@ -105,6 +108,7 @@ class Device:
 
     async def read(self):
         async for text in self.ws:
+            self.seen.look(text)
             self.take(json.loads(text))
 
     async def keep(self):
@@ -292,7 +296,7 @@ class Device:
     def send(self, conv, body):
         """Accepts one message for sending; it stays queued until it has a definite answer."""
         lane = self.lanes[conv]
-        lane.queue.append(Pending(str(uuid.uuid4()), body))
+        lane.queue.append(Pending(str(uuid.UUID(int=lane.ids.getrandbits(128))), body))
         self.pump(lane)
 
     def pump(self, lane):

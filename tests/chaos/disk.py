@@ -48,6 +48,7 @@ class DiskRun(Run):
     """One campaign on one small disk; the preparation, the load by socket and the final reads are those of kill.py."""
 
     drops = looks = 0
+    has_other = False
 
     def __init__(self, arguments, root, disk):
         super().__init__(arguments, root)
@@ -135,7 +136,7 @@ class DiskRun(Run):
 
     def look(self, when):
         """Reads all by REST, as any other process would, and holds it against every answer so far."""
-        logs, seqs = self.read_final(), {}
+        logs, seqs = self.own.read_final(), {}
         for conv, log in logs.items():
             if [event["seq"] for event in log["events"]] != list(range(1, log["head"] + 1)):
                 self.fault(f"{when}: {conv} is not dense up to its head {log['head']}")
@@ -158,7 +159,7 @@ class DiskRun(Run):
     def run(self):
         """All rounds up to the recorded history, then a clean stop, the integrity check and the same reads again."""
         configs = self.prepare()
-        self.mailbox = Mailbox(self.rest, self.members, self.history / "rest.jsonl", self.rng)
+        self.mailbox = Mailbox(self.own, self.rng)
         self.up_since, begun = time.monotonic_ns(), time.monotonic()
         with Fleet(configs, self.root) as fleet:
             while len(self.rounds) < self.rounds_wanted and not self.findings:
@@ -167,7 +168,7 @@ class DiskRun(Run):
             fleet.ask("quiesce", "quiet", QUIET_SECONDS)
             final = self.look("at the end")
             fleet.ask("converge " + json.dumps({conv: log["head"] for conv, log in final.items()}), None, QUIET_SECONDS)
-            usage = [self.read_usage("live")]
+            usage = [self.own.read_usage("live")]
             fleet.end(QUIET_SECONDS)
         self.mailbox.close()
         if self.server.terminate() != 0:
@@ -175,7 +176,7 @@ class DiskRun(Run):
         self.check_integrity()
         self.server.start()
         durable = self.look("after a clean restart")
-        usage.append(self.read_usage("after restart"))
+        usage.append(self.own.read_usage("after restart"))
         if durable != final:
             self.fault("the log read after the clean restart differs from the log before it")
         self.check_sockets()

@@ -57,13 +57,14 @@ class OutageRun(Run):
     """One campaign with one outage; the preparation, the load by socket and the final reads are those of kill.py."""
 
     drops = looks = 0
+    has_other = False
 
     def __init__(self, arguments, root):
         super().__init__(arguments, root)
         self.rounds_wanted, self.database, self.findings = 1, Database(), []
 
     def one_round(self, fleet):
-        mailbox = Mailbox(self.rest, self.members, self.history / "rest.jsonl", self.rng)
+        mailbox = Mailbox(self.own, self.rng)
         start = time.monotonic_ns()
         with contextlib.ExitStack() as crew:
             senders = [crew.enter_context(Sender(mailbox)) for _ in range(SENDERS)]

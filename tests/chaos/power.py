@@ -26,12 +26,12 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "checker"))
 
 import checks
 import syscalls
-from kill import Run
 from peer import Answered
 from recording import Recording, record
 from rest import Refused, Rest, body_digest
 from rows import text_id
 from server import Server, ServerError, exit_on_sigterm
+from tenant import final_event
 from websockets.exceptions import WebSocketException
 
 PRODUCT_EACH = 7
@@ -97,7 +97,7 @@ def read_conversations(rest, convs):
             if refused.status != 404:
                 raise
             continue
-        yield conv, {"head": head, "epoch": epoch, "events": [Run.final_event(event) for event in events]}
+        yield conv, {"head": head, "epoch": epoch, "events": [final_event(event) for event in events]}
 
 
 def go_on(rest, recording, conv, head, cut):

@@ -28,10 +28,11 @@ class Refused(Exception):
 
 
 class Rest:
-    """JSON calls to one server with one credential; `private` is the port of its metrics, where it is to be waited for."""
+    """JSON calls to one server with one credential; `private` is the port of its metrics, where it is to be waited for; `look` is
+    shown every answer."""
 
-    def __init__(self, url, credential, private=None):
-        self.url, self.credential, self.private = url, credential, private
+    def __init__(self, url, credential, private=None, look=lambda text: None):
+        self.url, self.credential, self.private, self.look = url, credential, private, look
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
@@ -39,9 +40,13 @@ class Rest:
         request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
-                return json.loads(reply.read())
+                text = reply.read()
+                self.look(text.decode())
+                return json.loads(text)
         except urllib.error.HTTPError as error:
-            raise Refused(error.code, error.read()) from None
+            refused = Refused(error.code, error.read())
+            self.look(str(refused))
+            raise refused from None
 
     def token(self, user, **more):
         return self.call("POST", "/v1/tokens", {"user": user, **more})["token"]

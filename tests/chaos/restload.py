@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 
+from canary import mark
 from client import body
 from rest import Refused, body_digest, event_digest
 
@@ -37,11 +38,11 @@ class Sent:
 
 
 class Mailbox:
-    """Sends messages of a run's members, keeps them and records every attempt; used by many threads."""
+    """Sends messages of an org's members, keeps them and records every attempt; used by many threads."""
 
-    def __init__(self, rest, members, path, rng):
-        self.rest, self.members, self.rng = rest, members, rng
-        self.out = path.open("w", encoding="utf-8")
+    def __init__(self, tenant, rng):
+        self.rest, self.members, self.rng, self.mark = tenant.rest, tenant.members, rng, mark(tenant.app)
+        self.out = (tenant.history / "rest.jsonl").open("w", encoding="utf-8")
         self.lock, self.sent = threading.Lock(), []
 
     def note(self, kind, device, **fields):
@@ -53,7 +54,7 @@ class Mailbox:
         """Sends a new message of a random member; returns it."""
         with self.lock:
             conv = self.rng.choice(list(self.members))
-            message = Sent(conv, self.rng.choice(self.members[conv]), body(self.rng, len(self.sent)))
+            message = Sent(conv, self.rng.choice(self.members[conv]), body(self.rng, len(self.sent), self.mark))
             self.sent.append(message)
         self.attempt(message)
         return message

@@ -17,6 +17,8 @@ TOLD_SECONDS = (1.0, 2.0)
 class RestoreRun(Run):
     """One campaign whose middle round restores the backup that it made."""
 
+    has_other = False
+
     def one_round(self, fleet):
         if len(self.rounds) == self.rounds_wanted // 2:
             self.restore_round(fleet)

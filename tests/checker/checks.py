@@ -49,6 +49,7 @@ def check(history):
     check_reads(history, out)
     check_converged(history, index, out)
     check_membership(history, out)
+    check_canaries(history, out)
     check_usage(history, out)
     check_deliveries(history, out)
     if history.restore is not None:
@@ -68,7 +69,7 @@ def check_acks(history, index, out):
 
 
 def check_once(history, index, out):
-    """C2: a client message is stored once, has one fresh ack, and only a retry can be a duplicate."""
+    """C2: a client message is stored once, has one fresh ack, only a retry can be a duplicate, and no id is another's."""
     for key, seqs in index.seqs.items():
         if len(seqs) > 1:
             out.add("C2", f"{'/'.join(key)} stored {len(seqs)} times at {seqs}")
@@ -78,6 +79,8 @@ def check_once(history, index, out):
             out.add("C2", f"{message.name} acked {fresh} times as new")
         if message.oks and len(message.invokes) == 1 and not fresh:
             out.add("C2", f"{message.name} called a duplicate at its only attempt")
+        if "conflict" in message.fails:
+            out.add("C2", f"{message.name} refused as if its id were that of another message")
     ids = Counter(event["id"] for event in index.at.values() if event["type"] == "message")
     for ident, count in ids.items():
         if count > 1:
@@ -255,6 +258,13 @@ def check_membership(history, out):
         for device, conv in table:
             if history.run["devices"].get(device) not in history.run["members"].get(conv, ()):
                 out.add("C11", f"{device} received from {conv} without being a member")
+
+
+def check_canaries(history, out):
+    """C12: no payload that a reader of one app is given carries the canary of another."""
+    for r in history.canaries:
+        if r["of"] != history.run.get("app"):
+            out.add("C12", f"{r['dev']} was given what is of {r['of']}: {r['text']}")
 
 
 def check_usage(history, out):

@@ -209,6 +209,7 @@ class Model:
         self.repeat_on_wire()
         for device, records in self.records.items():
             records.sort(key=lambda r: r["t"])
+            self.note(device, "canary", heal, of="app_1", text="canary:app_1")
             self.note(device, "end", heal + 20_000 * MS, online=device in self.online)
         final = {conv: {"head": len(log), "epoch": self.epoch, "events": log} for conv, log in self.logs.items()}
         read = rng.choice([heal] + [r["t"] for records in self.records.values() for r in records if r["t"] > heal])
@@ -236,7 +237,7 @@ class Model:
         cuts = sorted(self.rng.sample(times, min(len(times), self.rng.randint(1, 5))))
         rounds = [{"start": start, "kill": kill} for start, kill in zip([START_NS] + [c + 1 for c in cuts], cuts)]
         return {"rounds": rounds, "rounds_min": 1, "heal": heal, "members": self.members, "devices": self.devices,
-                "app": "app_1"}
+                "app": "app_1", "marked": True}
 
 
 def clean(seed):

@@ -6,8 +6,8 @@ Every JSONL record has `e` (its kind), `t` (monotonic ns) and `dev` (`user/devic
 hash]], head · `connect` w (wall clock, ms), heads {conv: [epoch, seq]} · `connected` w (the server's), sync {conv: [outcome, head]} ·
 `ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told`
 head (where it is passive or paused) · `paused` lasts {conv: seq} (the connection acknowledges too little, and what it has) · `head`
-seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds from `first` on) · `end`
-online. Other kinds are notes for people.
+seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds from `first` on) ·
+`canary` of (the app whose mark was in a payload; once for each app), text · `end` online. Other kinds are notes for people.
 
 A run may hold one restore, `restore` of `run.json`: `begun` and `ended` (of the backup's command), `epoch` (as the restore said).
 What a device recorded of a conversation before its `rewind` is of the log that the restore replaced. Both logs share their past,
@@ -59,7 +59,7 @@ class History:
 
     Shapes: `procs` maps a process name to its records in recording order; `final` maps a conversation to
     `{"head", "epoch", "events"}`; `usage` is a list of `{"label", "items"}`; `run` holds the harness facts
-    (`rounds`, `heal`, `members`, `devices`, `app`; `moves_may_fail` where commits failed by design); `deliveries` is `{"rows", "cursors"}`
+    (`rounds`, `heal`, `members`, `devices`, `app`; `marked` where bodies carry canaries; `moves_may_fail` where commits failed by design); `deliveries` is `{"rows", "cursors"}`
     as the database has them in the end, or None where nobody could look.
     Units: all times are nanoseconds of the host's monotonic clock.
     """
@@ -69,7 +69,7 @@ class History:
         self.words, self.handed, self.recount = {}, {}, None
         self.messages, self.ack_times = {}, []
         self.wire, self.app, self.heads, self.cursors = {}, {}, {}, {}
-        self.reads, self.online, self.broken = [], set(), []
+        self.reads, self.online, self.broken, self.canaries = [], set(), [], []
         self.restore, self.lost, self.rewinds, self.cuts, self.past = run.get("restore"), Lost(), {}, {}, set()
         if self.restore is not None:
             self._find_past()
@@ -118,6 +118,8 @@ class History:
         elif kind == "rewind":
             self.handed[lane] = min(self.handed.get(lane, 0), r["first"] - 1)
             self.rewinds.setdefault(lane, []).append(r)
+        elif kind == "canary":
+            self.canaries.append(r)
         elif kind == "end":
             if r.get("online"):
                 self.online.add(lane[0])
@@ -153,6 +155,9 @@ class History:
         unread = sorted({m.conv for m in self.messages.values()} - set(self.final))
         if unread:
             reasons.append(f"no final read of {', '.join(unread[:5])}")
+        blind = self.online - {r["dev"] for r in self.canaries if r["of"] == self.run.get("app")}
+        if self.run.get("marked") and blind:
+            reasons.append(f"no canary of its own app reached {', '.join(sorted(blind)[:5])}")
         if self.restore is not None and not (self.past and any(m.oks for m in self.lost.messages.values())):
             reasons.append("the restore kept nothing or lost nothing")
         return reasons + self._round_reasons()

@@ -1,4 +1,4 @@
-"""Mutants of what readers saw: wire, application, reads and convergence (C6 to C11)."""
+"""Mutants of what readers saw: wire, application, reads and convergence (C6 to C12)."""
 
 from checks import TEN_SECONDS_NS
 from mutants import mutant
@@ -177,3 +177,15 @@ def delivered_to_a_stranger(case):
     if len(case.run["members"][r["conv"]]) < 2:
         return False
     case.run["members"][r["conv"]].remove(user)
+
+
+@mutant("C12")
+def body_of_another_app(case):
+    records = case.pick(case.procs.values())
+    records.append(dict(case.pick(case.records("canary")), of="app_2"))
+
+
+@mutant("invalid")
+def nobody_was_given_a_canary(case):
+    for records in case.procs.values():
+        records[:] = [r for r in records if r["e"] != "canary"]

@@ -154,6 +154,14 @@ def first_attempt_called_duplicate(case):
     ok["dup"] = True
 
 
+@mutant("C2")
+def id_taken_for_that_of_another(case):
+    r = case.pick(case.records("fail"))
+    if r is None:
+        return False
+    r["code"] = "conflict"
+
+
 @mutant("C4")
 def real_time_order_broken(case):
     invoked = {(r["conv"], r["dev"], r["cmid"]): r["t"] for r in reversed(case.records("invoke"))}
