@@ -19,6 +19,8 @@ from rest import compact
 QUEUE_MAX = 60
 CONVERGE_SECONDS = 15
 QUIESCE_SECONDS = 60
+# How often somebody goes on where it was told that it is no member.
+OUT_SHARE = 0.1
 WORDS = ("ready", "später", "好的", "👍", "see you at the station", "ça va", "ok")
 
 
@@ -54,6 +56,8 @@ class Client:
             burst = self.rng.randint(1, 12)
             await asyncio.sleep(self.rng.expovariate(self.rate / burst))
             lane = self.rng.choice(list(device.lanes.values()))
+            if lane.out and self.rng.random() > OUT_SHARE:
+                continue
             for _ in range(burst):
                 if self.sending and len(lane.queue) < QUEUE_MAX:
                     self.number += 1
@@ -77,7 +81,7 @@ class Client:
 
     def behind(self, heads):
         return [f"{d.name} {lane.conv} {lane.last}<{heads[lane.conv]}" for d in self.devices for lane in d.lanes.values()
-                if lane.last < heads[lane.conv]]
+                if not lane.out and lane.last < heads[lane.conv]]
 
     async def run(self):
         loop, lines = asyncio.get_running_loop(), asyncio.Queue()

@@ -24,7 +24,11 @@ OPEN_OUTCOMES = ("outcome_unknown", "internal", "unavailable")
 
 
 class CallRefused(OSError):
-    """A command other than a send was answered with an error."""
+    """A command other than a send was answered with an error; `code` is its code."""
+
+    def __init__(self, command, error):
+        super().__init__(f"{command}: {error}")
+        self.code = error["code"]
 
 
 class Pending:
@@ -40,6 +44,7 @@ class Lane:
     """What a device knows of one conversation: its cursor, events held over a gap, messages to send in order."""
 
     def __init__(self, conv, device):
+        self.out, self.first = False, 1  # as far as it was told: whether its user left, and where it came last
         self.ids = random.Random(f"{device} in {conv}")
         self.conv, self.epoch, self.last, self.received = conv, 1, 0, 0
         self.held, self.waiting, self.known_head = {}, None, 0
@@ -51,7 +56,7 @@ class Device:
 
     def __init__(self, config, url, note, on_ack):
         self.name, self.token, self.url = config["dev"], config["token"], url
-        self.short = self.name.split("/")[1]
+        self.user, self.short = self.name.split("/")
         self.lanes = {conv: Lane(conv, self.name) for conv in config["convs"]}
         self._note, self.on_ack = note, on_ack
         self.ws, self.up, self.stopping, self.connects = None, False, False, 0
@@ -170,7 +175,10 @@ class Device:
         if "head" in outcome:
             self.note("head", conv=conv, seq=outcome["head"], epoch=outcome.get("epoch", 1))
             lane.known_head = max(lane.known_head, outcome["head"])
-        if outcome["outcome"] != "recovered":
+        lane.out = outcome["outcome"] == "not_member"
+        if not lane.out:
+            self.joined(lane, outcome["first"])
+        if outcome["outcome"] not in ("recovered", "not_member"):
             lane.known_head = max(lane.known_head, lane.last + 1)
             self.look_again(lane, 0)
 
@@ -179,6 +187,21 @@ class Device:
         self.note("rewind", conv=lane.conv, epoch=epoch, first=first)
         lane.epoch, lane.last = epoch, min(lane.last, first - 1)
         lane.received, lane.known_head, lane.held = min(lane.received, lane.last), 0, {}
+
+    def moved(self, lane, event):
+        """Follows what an event of membership says of its own user."""
+        if any(one["user"] == self.user for one in event["users"]):
+            lane.out = event["change"] == "removed"
+            if event["change"] in ("created", "added"):
+                self.joined(lane, event["seq"])
+
+    def joined(self, lane, first):
+        """Goes on from the first seq that its user may see; what it lacks of before is not its any more."""
+        lane.first = first
+        if first - 1 > lane.last:
+            self.note("joined", conv=lane.conv, seq=first)
+            lane.last = first - 1
+            lane.held = {seq: event for seq, event in lane.held.items() if seq >= first}
 
     def write(self, command, fields, answer):
         """Queues one frame; the transport keeps the order of calls."""
@@ -207,7 +230,7 @@ class Device:
     async def call(self, command, fields):
         reply = await asyncio.wait_for(self.begin(command, fields), REPLY_SECONDS)
         if "ok" not in reply:
-            raise CallRefused(f"{command}: {reply}")
+            raise CallRefused(command, reply["error"])
         return reply["ok"]
 
     # --- incoming
@@ -236,20 +259,25 @@ class Device:
             self.note("told", conv=push["conversation"], head=push["seq"])
             self.saw_head(push["conversation"], push["seq"], 0)
         elif "seq" in push and "conversation" in push and kind != "receipt":
-            lane, digest = self.lanes[push["conversation"]], event_digest(push)
-            self.note("wire", conv=lane.conv, seq=push["seq"], epoch=push["epoch"], id=push.get("id", ""), hash=digest)
+            lane, digest = self.lanes.get(push["conversation"]), event_digest(push)
+            self.note("wire", conv=push["conversation"], seq=push["seq"], epoch=push["epoch"], id=push.get("id", ""), hash=digest)
+            if lane is None:  # of a conversation that is not its user's, which the checker finds
+                return
             lane.epoch = push["epoch"]
+            if kind == "member":
+                self.moved(lane, push)
             self.apply(lane, push["seq"], push.get("id", ""), digest)
         elif kind == "notice" and push["kind"] == "unacknowledged":
             self.note("paused", lasts={conv: lane.last for conv, lane in self.lanes.items()})
         elif kind == "ping":
             self.post('{"pong":{}}')
             for conv, (_, seq) in push.get("heads", {}).items():
-                self.saw_head(conv, seq)
+                if conv in self.lanes:
+                    self.saw_head(conv, seq)
         elif kind == "resync":
             self.note("resync", conv=push["conversation"])
             lane = self.lanes[push["conversation"]]
-            lane.known_head = max(lane.known_head, lane.last + 1)
+            lane.out, lane.known_head = False, max(lane.known_head, lane.last + 1)
             self.look_again(lane)
 
     def saw_head(self, conv, seq, wait=GAP_SECONDS):
@@ -269,27 +297,33 @@ class Device:
         self.look_again(lane)
 
     def look_again(self, lane, wait=GAP_SECONDS):
-        if (lane.held or lane.known_head > lane.last) and lane.waiting is None:
+        if (lane.held or lane.known_head > lane.last) and lane.waiting is None and not lane.out:
             lane.waiting = asyncio.create_task(self.fill(lane, wait))
 
     async def fill(self, lane, wait):
         """Waits out the gap, then reads the missing range; a lost connection leaves it to the next one."""
+        first = lane.first
         try:
             await asyncio.sleep(wait)
-            while self.up and (lane.held or lane.known_head > lane.last):
+            while self.up and not lane.out and (lane.held or lane.known_head > lane.last):
                 after = lane.last
                 page = await self.call("history", {"conversation": lane.conv, "after": after, "limit": PAGE})
                 items = [[e["seq"], e.get("id", ""), event_digest(e)] for e in page["items"]]
                 self.note("read", conv=lane.conv, after=after, items=items, head=page["head"])
                 lane.epoch, lane.known_head = page["epoch"], page["head"]
+                self.joined(lane, max(page["first"], lane.first))
                 for seq, ident, digest in items:
                     self.apply(lane, seq, ident, digest)
                 if not items:
                     return
         except (OSError, WebSocketException, asyncio.CancelledError, asyncio.TimeoutError) as error:
             self.note("read_failed", conv=lane.conv, why=str(error)[:200])
+            if getattr(error, "code", None) == "not_found" and lane.first == first:
+                lane.out = True
         finally:
             lane.waiting = None
+            if lane.first != first and self.up:
+                self.look_again(lane)
 
     # --- outgoing
 

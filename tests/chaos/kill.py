@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from changes import Changes
 from fleet import Fleet
 from rest import Refused
 from server import Server, ServerError, exit_on_sigterm
@@ -36,12 +37,14 @@ DROPS_SHARE = 0.01
 # Devices that are passive in a conversation now and then, and how often they change that when they have said what they have.
 LOOKERS = ("u1/d2", "u4/d1", "u7/d1")
 LOOKS_SHARE = 0.4
+# Who is taken out of a group and let in again all the time.
+CHANGING = {"g-left": ["u2", "u3"], "g-right": ["u5"]}
 
 
 class Run:
     """One campaign on one data folder."""
 
-    drops, looks, live_seconds, has_other = DROPS_SHARE, LOOKS_SHARE, LIVE_SECONDS, True
+    drops, looks, live_seconds, has_other, changing = DROPS_SHARE, LOOKS_SHARE, LIVE_SECONDS, True, CHANGING
 
     def __init__(self, arguments, root):
         self.rounds_wanted, self.rng = arguments.rounds, random.Random(arguments.seed)
@@ -88,7 +91,8 @@ class Run:
 
     def record(self, final, usage, heal):
         others = [tenant.app for tenant in self.tenants if tenant is not self.own]
-        self.own.record(final, usage, {"rounds": self.rounds, "rounds_min": self.rounds_wanted, "heal": heal, **self.facts}, others)
+        self.own.record(final, usage, {"rounds": self.rounds, "rounds_min": self.rounds_wanted, "heal": heal, "changing": self.changing,
+                                        **self.facts}, others)
 
     def record_other(self, final, usage, heal):
         """Its load is thin, so all kills are one round of it."""
@@ -98,11 +102,12 @@ class Run:
     def run(self):
         """Everything up to the recorded history; returns the time the kills took and whether the log outlived a clean restart."""
         with Fleet(self.prepare(), self.root) as fleet, Fleet(self.prepare_other(), self.root / "other") as other:
-            begun = time.monotonic()
-            for _ in range(self.rounds_wanted):
-                self.one_round(fleet)
-            took, heal = time.monotonic() - begun, time.monotonic_ns()
-            self.healed(fleet, heal)
+            with Changes(self.own, self.changing, random.Random(self.seed)):
+                begun = time.monotonic()
+                for _ in range(self.rounds_wanted):
+                    self.one_round(fleet)
+                took, heal = time.monotonic() - begun, time.monotonic_ns()
+                self.healed(fleet, heal)
             for clients in (fleet, other):
                 clients.ask("quiesce", "quiet", QUIET_SECONDS)
             final = [tenant.read_final() for tenant in self.tenants]

@@ -80,6 +80,7 @@ class Tenant:
 
 def final_event(event):
     message = event["type"] == "message"
-    return {"seq": event["seq"], "epoch": event["epoch"], "type": event["type"], "id": event.get("id", ""), "sender": event.get("sender", ""),
-            "cmid": event.get("client_msg_id", ""), "hash": event_digest(event), "at": event["at"],
+    members = {"change": event["change"], "users": [one["user"] for one in event["users"]]} if event["type"] == "member" else {}
+    return {**members, "seq": event["seq"], "epoch": event["epoch"], "type": event["type"], "id": event.get("id", ""),
+            "sender": event.get("sender", ""), "cmid": event.get("client_msg_id", ""), "hash": event_digest(event), "at": event["at"],
             "bytes": len(compact(event["body"]).encode()) if message else 0}

@@ -184,8 +184,9 @@ class Words:
             views[-1][2] += next(([seq] for seq in below if seq not in wire and events[seq - 1]["sender"] != user), [])
 
 
-def floors(ledger, cursor, move):
-    """The least and the most seq up to which a move from a cursor passes without counting."""
+def floors(ledger, cursor, move, before):
+    """The least and the most seq up to which a move from a cursor passes without counting; `before` are those up to which the user
+    was no member."""
     resumed, began, ended, least, most = move.since
     if resumed is not None:
         seq, is_first = resumed
@@ -194,23 +195,23 @@ def floors(ledger, cursor, move):
         low, high = (ledger.older(cursor, move.seq, ms) for ms in (began, ended))
     if most:
         low, high = (least, most) if least else (low, max(high, most))
-    return [min(max(at, cursor, move.seq - EVENTS_MAX), move.seq) for at in (low, high)]
+    return [min(max(at, no_member, cursor, move.seq - EVENTS_MAX), move.seq) for at, no_member in zip((low, high), before)]
 
 
 class Replay:
     """Where the cursor of one user's device may stand: {seq: (least, most) units counted on the way}. `pins` says for some
     places how many it was, as the rows that end there have it: other ways to them did not happen."""
 
-    def __init__(self, ledger, user, pins=None):
-        self.ledger, self.user, self.pins, self.states = ledger, user, pins or {}, {0: (0, 0)}
+    def __init__(self, ledger, user, before, pins=None):
+        self.ledger, self.user, self.before, self.pins, self.states = ledger, user, before, pins or {}, {0: (0, 0)}
 
     def step(self, states, move):
         """Where cursors stand after a move."""
-        after = {}
+        after, before = {}, self.before(move.seq, move.answered)
         for cursor, (least, most) in states.items():
             to = cursor
             if move.seq > cursor:
-                low, high = floors(self.ledger, cursor, move)
+                low, high = floors(self.ledger, cursor, move, before)
                 to, received = move.seq, self.ledger.received
                 least, most = least + received(self.user, high, to), most + received(self.user, low, to)
             self.add(after, to, least, most)
@@ -262,7 +263,8 @@ class Recount:
         (device, conv), restore, moves = lane, self.history.restore, self.words.moves.get(lane, [])
         if conv not in self.history.final:
             return {0: (0, 0)}
-        replay = Replay(self.ledger(conv), self.history.run["devices"].get(device), pins)
+        user, membership = self.history.run["devices"].get(device), self.history.membership
+        replay = Replay(self.ledger(conv), user, lambda seq, answered: membership.floors(conv, user, seq, answered), pins)
         if restore is not None:
             parted = self.words.parted.get(lane, len(moves))
             replay.run([move for move in moves[:parted] if move.seq <= self.history.cuts[conv]], restore["begun"], restore["ended"])
@@ -320,6 +322,7 @@ def check_rows(history, recount, out):
         if user not in history.run["members"].get(lane[1], ()) or lane[1] not in history.final:
             out.add("C13", f"rows or a cursor of {lane[0]} in {lane[1]}, which is no device of a member of this app")
             continue
+        check_stays(history.stays(lane), lane, rows.get(lane, ()), out)
         check_lane(recount.ledger(lane[1]), user, lane, sorted(rows.get(lane, ()), key=lambda row: row["from"]), cursors.get(lane, []), out)
     for lane in sorted({*recount.last, *rows}, key=str):
         check_words(recount, lane, sorted(rows.get(lane, ()), key=lambda row: row["from"]), cursors.get(lane, [(0, 0)])[0][0], out)
@@ -334,6 +337,15 @@ def place(history, row):
     """The device and conversation of a row; of another app it is one that this run does not know."""
     device = f"{row['user']}/{row['device']}"
     return (device if row["app"] == history.run.get("app") else f"{row['app']}:{device}"), row["conv"]
+
+
+def check_stays(stays, lane, rows, out):
+    """Nothing counts as received of a time at which the user was no member; a move counts within one of its stays."""
+    for row in rows:
+        number = stays.at(row["from"])
+        if row["kind"] == "received" and (number is None or number != stays.at(row["to"])):
+            out.add("C13", f"{lane[0]} in {lane[1]}: received from {row['from']} to {row['to']}, where its user was no member all the time")
+            return
 
 
 def check_lane(ledger, user, lane, rows, cursors, out):

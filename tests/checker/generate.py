@@ -1,7 +1,9 @@
-"""Generates clean histories from a seed: a model server with lost answers, retries, reconnects, late readers and a restore."""
+"""Generates clean histories from a seed: a model server with lost answers, retries, reconnects, late readers, a restore and members
+that come and go."""
 
 import hashlib
 import random
+from bisect import bisect_right
 from datetime import datetime, timedelta
 
 from generate_deliveries import Devices
@@ -31,7 +33,7 @@ class Model:
         users = [f"u{n}" for n in range(rng.randint(2, 5))]
         self.devices = {f"{user}/d{n}": user for user in users for n in range(rng.choice((1, 1, 2)))}
         self.members = {f"c{n}": sorted(rng.sample(users, rng.randint(2, len(users)))) for n in range(rng.randint(1, 4))}
-        self.committed, self.dated, self.moment = {}, {}, None
+        self.committed, self.dated, self.moment, self.stays, self.host = {}, {}, None, {}, []
         for device in self.devices:
             self.records[device] = []
         self.acknowledged = Devices(self)
@@ -113,21 +115,55 @@ class Model:
             self.ack(device, conv, event, known)
         self.now += 6 * MS
 
+    def change(self):
+        """Somebody is taken out of a conversation, or let in again."""
+        (conv, user), stays = self.rng.choice(list(self.stays.items()))
+        word = "add" if stays[-1][1] else "remove"
+        about, self.now = {"dev": "server key", "conv": conv, "user": user}, self.now + 10 * MS
+        self.host.append({"e": word, "t": self.now, **about})
+        event = self.commit(conv, "member", user, "", 0)
+        event.update(change="added" if word == "add" else "removed", users=[user])
+        if word == "add":
+            stays.append([event["seq"], None])
+        else:
+            stays[-1][1] = event["seq"]
+        if self.rng.random() < 0.8:
+            self.host.append({"e": "changed", "t": self.now, **about, "change": word, "seq": event["seq"]})
+        self.now += 6 * MS
+
+    def joined(self, conv, user, at):
+        """The seq since which a user is a member at a time; None where it is none."""
+        head = bisect_right(self.committed[conv], at)
+        stays = self.stays.get((conv, user), [[1, None]])
+        return next((first for first, last in reversed(stays) if first <= max(head, 1) and (last is None or head < last)), None)
+
     def deliver(self, device, conv):
-        """One device's way through one log: wire pushes, reads after gaps and the contiguous app deliveries."""
+        """One device's way through all of one log that its user may see."""
         rng, log, lane = self.rng, self.logs[conv], {"conv": conv}
+        stays = [(first, last or len(log)) for first, last in self.stays.get((conv, self.devices[device]), [[1, None]])]
         if (device, conv) in self.cursors:
             cursor, at = self.cursors[(device, conv)], self.told
         else:
-            cursor, at = rng.choice((0, 0, 0, rng.randint(0, len(log) - 1))), START_NS
+            cursor, at = rng.choice((0, 0, 0, rng.randint(0, stays[0][1] - 1))), START_NS
             if cursor:
                 self.note(device, "cursor", 0, seq=cursor, **lane)
-        while cursor < len(log):
-            taken = log[cursor:cursor + rng.randint(1, 12)]
+        for first, last in stays:
+            after = cursor
+            if cursor < first - 1:
+                at, cursor, after = max(at, self.done[(conv, first)]), first - 1, rng.choice((cursor, first - 1))
+                self.note(device, "joined", at, seq=first, **lane)
+            at = self.deliver_stay(device, conv, (after, cursor, last), at)
+            cursor = self.cursors.get((device, conv), cursor)
+
+    def deliver_stay(self, device, conv, place, at):
+        """Wire pushes, reads after gaps and the contiguous app deliveries up to the end of a stay, or not so far; returns the time."""
+        rng, log, lane, (after, cursor, last) = self.rng, self.logs[conv], {"conv": conv}, place
+        while cursor < last:
+            taken = log[cursor:min(last, cursor + rng.randint(1, 12))]
             if rng.random() < 0.15:
                 at = max(at, self.done[(conv, taken[-1]["seq"])]) + MS
                 items = [[e["seq"], e["id"], e["hash"]] for e in taken]
-                self.note(device, "read", at, after=cursor, items=items, head=taken[-1]["seq"], **lane)
+                self.note(device, "read", at, after=after, items=items, head=taken[-1]["seq"], **lane)
             else:
                 shown = [e for e in taken if e["sender"] != self.devices[device] or rng.random() < 0.3]
                 rng.shuffle(shown)
@@ -137,9 +173,10 @@ class Model:
             for e in taken:
                 at = max(at, self.done[(conv, e["seq"])]) + 1
                 self.note(device, "app", at, seq=e["seq"], id=e["id"], hash=e["hash"], **lane)
-            cursor = self.cursors[(device, conv)] = taken[-1]["seq"]
-            if device not in self.online and rng.random() < 0.2:
-                return
+            after = cursor = self.cursors[(device, conv)] = taken[-1]["seq"]
+            if rng.random() < 0.2 and (device not in self.online or last < len(log)):
+                break
+        return at
 
     def repeat_on_wire(self):
         """Repeats under 1 % of the wire deliveries, as a reconnect does."""
@@ -149,7 +186,19 @@ class Model:
 
     def bursts(self, homes, count):
         for _ in range(count):
-            self.burst(*self.rng.choice(homes))
+            if self.stays and self.rng.random() < 0.4:
+                self.change()
+            device, conv = self.rng.choice(homes)
+            if self.joined(conv, self.devices[device], self.now) is None:
+                self.refused(device, conv)
+            else:
+                self.burst(device, conv)
+
+    def refused(self, device, conv):
+        """Who is no member says something."""
+        self.serial, self.now = self.serial + 1, self.now + 10 * MS
+        self.invoke(device, conv, f"m{self.serial}")
+        self.note(device, "fail", self.now + 5 * MS, conv=conv, cmid=f"m{self.serial}", code="not_found")
 
     def backed_up(self, homes):
         """A backup under load, of one moment between its begin and its end, and what a restore of it will lose."""
@@ -188,18 +237,23 @@ class Model:
             self.now += 6 * MS
         self.bursts(homes, self.rng.randint(3, 15))
 
-    def build(self, restore=False):
+    def build(self, restore=False, changing=False):
         rng = self.rng
         for conv, members in self.members.items():
             for member in members:
-                self.commit(conv, "member", member, "", 0)
+                users = {"change": "role", "users": [member]} if self.logs.get(conv) else {"change": "created", "users": list(members)}
+                self.commit(conv, "member", member, "", 0).update(users)
+            if changing:
+                self.stays.update({(conv, member): [[1, None]] for member in rng.sample(members, rng.randint(1, 2))})
         homes = [(d, conv) for d, user in self.devices.items() for conv, members in self.members.items() if user in members]
         self.bursts(homes, rng.randint(8, 60))
         while len(self.acks) < 3:
             self.bursts(homes, 1)
+        while changing and not any(len(stays) > 1 for stays in self.stays.values()):
+            self.change()
         self.online = {device for device in self.devices if rng.random() < 0.8}
         self.online.add(homes[0][0])
-        facts = {"restore": self.backed_up(homes)} if restore else {}
+        facts = {"restore": self.backed_up(homes)} if restore else {"changing": True} if changing else {}
         if restore:
             self.restored(homes, facts["restore"]["epoch"])
         heal = self.now
@@ -227,7 +281,7 @@ class Model:
                 for meter, hours in meters for hour, quantity in sorted(hours.items())]
 
     def processes(self):
-        procs = {}
+        procs = {"server-key": self.host}
         for number, device in enumerate(sorted(self.records)):
             procs.setdefault(f"client-{number % 3}", []).extend(self.records[device])
         return procs
@@ -243,6 +297,11 @@ class Model:
 def clean(seed):
     """Returns (procs, final, usage, run, deliveries) of one clean history."""
     return Model(seed).build()
+
+
+def changing(seed):
+    """The same of a clean history in which members come and go."""
+    return Model(seed).build(changing=True)
 
 
 def restored(seed):

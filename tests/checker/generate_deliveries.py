@@ -45,10 +45,15 @@ class Devices:
         """Where a device is that the log has reached; a device may start with what comes only later."""
         return [lane for lane, last in self.last.items() if lane[0] == device and last <= self.head(lane[1], at)]
 
+    def joined(self, lane, at):
+        return self.model.joined(lane[1], lane[0].split("/")[0], at)
+
     def count(self, lane, seq, at, sent):
-        """Moves a cursor; `sent` says of each seq whether the connection was sent it."""
-        cursor, log = self.cursor(lane), self.model.logs[lane[1]]
-        kinds = ["received" if sent(place) else "passed" for place in range(cursor + 1, seq + 1)]
+        """Moves a cursor of who is a member by then; `sent` says of each seq whether the connection was sent it."""
+        cursor, log, joined = self.cursor(lane), self.model.logs[lane[1]], self.joined(lane, at)
+        if joined is None:
+            return
+        kinds = ["received" if place >= joined and sent(place) else "passed" for place in range(cursor + 1, seq + 1)]
         for place, kind in enumerate(kinds, cursor + 1):
             rows = self.rows.setdefault(lane, [])
             if not rows or place == cursor + 1 or rows[-1]["kind"] != kind:
@@ -94,6 +99,9 @@ class Devices:
             if epoch != model.epoch:
                 sync[conv] = ["epoch_changed", head]
                 continue
+            if self.joined(lane, at) is None:
+                sync[conv] = ["not_member", 0]
+                continue
             too_far = answered and last < head and rng.random() < 0.15
             sync[conv] = ["too_far" if too_far else "recovered", head]
             begun, log = self.cursor(lane) > 0, model.logs[conv]
@@ -122,7 +130,7 @@ class Devices:
         seq = self.last[lane] if rng.random() < 0.7 else rng.randint(1, self.last[lane])
         word, luck = {"t": at, "dev": device, "n": self.number}, rng.random()
         out.append({"e": "ack", "conv": lane[1], "seq": seq, **word})
-        if luck < 0.03:
+        if luck < 0.03 or self.joined(lane, at) is None:
             out.append({"e": "ack_fail", **word})
         elif luck < 0.2 or self.session.doomed:
             if not self.session.doomed and rng.random() < 0.5:

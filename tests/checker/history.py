@@ -7,7 +7,9 @@ hash]], head · `connect` w (wall clock, ms), heads {conv: [epoch, seq]} · `con
 `ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told`
 head (where it is passive or paused) · `paused` lasts {conv: seq} (the connection acknowledges too little, and what it has) · `head`
 seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds from `first` on) ·
-`canary` of (the app whose mark was in a payload; once for each app), text · `end` online. Other kinds are notes for people.
+`joined`
+seq (where it goes on, as its user came again) · `canary` of (the app whose mark was in a payload; once for each app), text · `end` online. Of the harness itself: `add`, `remove` conv, user (asked for the first
+time) and `changed` conv, user, change, seq (what came of it). Other kinds are notes for people.
 
 A run may hold one restore, `restore` of `run.json`: `begun` and `ended` (of the backup's command), `epoch` (as the restore said).
 What a device recorded of a conversation before its `rewind` is of the log that the restore replaced. Both logs share their past,
@@ -16,6 +18,8 @@ the restored events: those of an epoch before the restore's.
 
 import json
 from pathlib import Path
+
+from membership import Membership
 
 PARTS = ("final", "usage", "run", "deliveries")
 WORDS = ("connect", "connected", "ack", "ack_ok", "ack_fail", "passive", "told", "open", "paused", "rewind")
@@ -59,7 +63,7 @@ class History:
 
     Shapes: `procs` maps a process name to its records in recording order; `final` maps a conversation to
     `{"head", "epoch", "events"}`; `usage` is a list of `{"label", "items"}`; `run` holds the harness facts
-    (`rounds`, `heal`, `members`, `devices`, `app`; `marked` where bodies carry canaries; `moves_may_fail` where commits failed by design); `deliveries` is `{"rows", "cursors"}`
+    (`rounds`, `heal`, `members`, `devices`, `app`; `marked` where bodies carry canaries, `changing` where members come and go; `moves_may_fail` where commits failed by design); `deliveries` is `{"rows", "cursors"}`
     as the database has them in the end, or None where nobody could look.
     Units: all times are nanoseconds of the host's monotonic clock.
     """
@@ -67,7 +71,7 @@ class History:
     def __init__(self, procs, final, usage, run, deliveries=None):
         self.final, self.usage, self.run, self.deliveries = final, usage, run, deliveries
         self.words, self.handed, self.recount = {}, {}, None
-        self.messages, self.ack_times = {}, []
+        self.messages, self.ack_times, self.asked, self.changes = {}, [], {}, []
         self.wire, self.app, self.heads, self.cursors = {}, {}, {}, {}
         self.reads, self.online, self.broken, self.canaries = [], set(), [], []
         self.restore, self.lost, self.rewinds, self.cuts, self.past = run.get("restore"), Lost(), {}, {}, set()
@@ -77,6 +81,11 @@ class History:
         for proc in sorted(procs):
             for record in procs[proc]:
                 self._take(record, devices)
+        self.membership = Membership(self)
+
+    def stays(self, lane):
+        """The times at which the user of a device was in a conversation."""
+        return self.membership.of(lane[1], self.run.get("devices", {}).get(lane[0]))
 
     def _find_past(self):
         for conv, log in self.final.items():
@@ -118,6 +127,12 @@ class History:
         elif kind == "rewind":
             self.handed[lane] = min(self.handed.get(lane, 0), r["first"] - 1)
             self.rewinds.setdefault(lane, []).append(r)
+        elif kind == "joined":
+            self.handed[lane] = max(self.handed.get(lane, 0), r["seq"] - 1)
+        elif kind == "add":
+            self.asked.setdefault((r["conv"], r["user"]), []).append(r["t"])
+        elif kind == "changed":
+            self.changes.append(r)
         elif kind == "canary":
             self.canaries.append(r)
         elif kind == "end":
@@ -158,6 +173,8 @@ class History:
         blind = self.online - {r["dev"] for r in self.canaries if r["of"] == self.run.get("app")}
         if self.run.get("marked") and blind:
             reasons.append(f"no canary of its own app reached {', '.join(sorted(blind)[:5])}")
+        if self.run.get("changing") and not self.membership.rejoined():
+            reasons.append("nobody left and came again")
         if self.restore is not None and not (self.past and any(m.oks for m in self.lost.messages.values())):
             reasons.append("the restore kept nothing or lost nothing")
         return reasons + self._round_reasons()

@@ -19,6 +19,7 @@ import mutants
 import mutants_cursor  # noqa: F401 - importing registers the mutants
 import mutants_delivery  # noqa: F401
 import mutants_log  # noqa: F401
+import mutants_membership  # noqa: F401
 import mutants_restore  # noqa: F401
 import mutants_usage  # noqa: F401
 
@@ -39,7 +40,7 @@ def judge(parts):
 def score_clean(failures):
     sends = retried = 0
     for seed in range(CLEAN_HISTORIES):
-        made = generate.restored if seed % 3 == 0 else generate.clean
+        made = (generate.restored, generate.changing, generate.clean)[seed % 3]
         status, _, text = judge(made(seed))
         if status != 0:
             failures.append(f"{made.__name__} history {seed}: exit {status}\n{text}")
