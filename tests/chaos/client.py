@@ -44,7 +44,7 @@ class Client:
     def __init__(self, config):
         self.rng, self.rate, self.mark = random.Random(config["seed"]), config["rate"], config["mark"]
         self.out = Path(config["out"]).open("w", encoding="utf-8")
-        self.devices = [Device(d, config["url"], self.note, lambda: say("ack")) for d in config["devices"]]
+        self.devices = [Device({**d, "mark": self.mark}, config["url"], self.note, lambda: say("ack")) for d in config["devices"]]
         self.sending, self.number = True, 0
 
     def note(self, record):
@@ -74,6 +74,8 @@ class Client:
         word, _, rest = line.strip().partition(" ")
         if word == "quiesce":
             self.sending = False
+            for device in self.devices:
+                device.amender.pause = None
             say("quiet" if await self.until(lambda: all(d.idle() for d in self.devices), QUIESCE_SECONDS) else "stuck")
         elif word == "converge":
             heads = json.loads(rest)

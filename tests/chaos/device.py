@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 
+from amend import OPEN_OUTCOMES, REPLY_SECONDS, Amender
 from canary import Seen
 from rest import body_digest, compact, event_digest, millis
 from websockets.asyncio.client import connect
@@ -16,11 +17,9 @@ RECEIVED_SECONDS = 0.2
 PAGE = 200
 WINDOW = 24
 CONNECT_SECONDS = 10
-REPLY_SECONDS = 30
 # How often a device says all it has where there is news, and how often it says some place it has passed.
 ALL_SHARE = 0.7
 ODD_SHARE = 0.1
-OPEN_OUTCOMES = ("outcome_unknown", "internal", "unavailable")
 
 
 class CallRefused(OSError):
@@ -63,13 +62,14 @@ class Device:
         self.calls, self.next_id, self.first_ack = {}, 1, False
         self.rng, self.words = random.Random(config.get("seed", 0)), 0
         self.seen = Seen(self.note)
+        self.amender = Amender(self, config.get("amends"), config.get("mark"))
         self.drops, self.looks = config.get("drops", 0), config.get("looks", 0)
 
     def note(self, kind, **fields):
         self._note({"e": kind, "t": time.monotonic_ns(), "dev": self.name, **fields})
 
     def idle(self):
-        return not any(lane.queue for lane in self.lanes.values())
+        return not self.amender.open and not any(lane.queue for lane in self.lanes.values())
 
     # --- connection
 
@@ -87,7 +87,7 @@ class Device:
                 await asyncio.sleep(rng.uniform(0.02, 0.12))
 
     async def session(self):
-        tasks = [asyncio.create_task(self.read()), asyncio.create_task(self.keep())]
+        tasks = [asyncio.create_task(part) for part in (self.read(), self.keep(), self.amender.run())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -104,6 +104,7 @@ class Device:
             if isinstance(future, asyncio.Future) and not future.done():
                 future.cancel()
         self.calls = {}
+        self.amender.lost()
         for lane in self.lanes.values():
             for pending in lane.queue:
                 if pending.flying:
@@ -306,10 +307,10 @@ class Device:
         try:
             await asyncio.sleep(wait)
             while self.up and not lane.out and (lane.held or lane.known_head > lane.last):
-                after = lane.last
+                after, begun = lane.last, time.monotonic_ns()
                 page = await self.call("history", {"conversation": lane.conv, "after": after, "limit": PAGE})
                 items = [[e["seq"], e.get("id", ""), event_digest(e)] for e in page["items"]]
-                self.note("read", conv=lane.conv, after=after, items=items, head=page["head"])
+                self.note("read", conv=lane.conv, after=after, begun=begun, items=items, head=page["head"])
                 lane.epoch, lane.known_head = page["epoch"], page["head"]
                 self.joined(lane, max(page["first"], lane.first))
                 for seq, ident, digest in items:
@@ -349,7 +350,7 @@ class Device:
     def launch(self, lane, pending, before):
         pending.flying = True
         prev = f',"prev":"{before.cmid}"' if before is not None else ""
-        self.note("invoke", conv=lane.conv, cmid=pending.cmid, hash=pending.digest)
+        self.note("invoke", conv=lane.conv, cmid=pending.cmid, hash=pending.digest, bytes=len(pending.text.encode()))
         self.write("send", f'{{"conversation":"{lane.conv}","client_msg_id":"{pending.cmid}","kind":"text"{prev},'
                            f'"body":{pending.text}}}', (lane, pending))
 
@@ -362,6 +363,7 @@ class Device:
             if not self.first_ack:
                 self.first_ack = True
                 self.on_ack()
+            self.amender.said(lane.conv, ok["seq"])
             self.apply(lane, ok["seq"], ok["id"], pending.digest)
         else:
             self.refused(lane, pending, frame["error"])

@@ -48,7 +48,7 @@ class DiskRun(Run):
     """One campaign on one small disk; the preparation, the load by socket and the final reads are those of kill.py."""
 
     drops = looks = 0
-    has_other, changing = False, {}
+    amends, has_other, changing = None, False, {}
 
     def __init__(self, arguments, root, disk):
         super().__init__(arguments, root)

@@ -37,6 +37,8 @@ DROPS_SHARE = 0.01
 # Devices that are passive in a conversation now and then, and how often they change that when they have said what they have.
 LOOKERS = ("u1/d2", "u4/d1", "u7/d1")
 LOOKS_SHARE = 0.4
+# What a device waits, about, before it edits or deletes something its user said.
+AMEND_SECONDS = 0.05
 # Who is taken out of a group and let in again all the time.
 CHANGING = {"g-left": ["u2", "u3"], "g-right": ["u5"]}
 
@@ -44,7 +46,7 @@ CHANGING = {"g-left": ["u2", "u3"], "g-right": ["u5"]}
 class Run:
     """One campaign on one data folder."""
 
-    drops, looks, live_seconds, has_other, changing = DROPS_SHARE, LOOKS_SHARE, LIVE_SECONDS, True, CHANGING
+    drops, looks, live_seconds, amends, has_other, changing = DROPS_SHARE, LOOKS_SHARE, LIVE_SECONDS, AMEND_SECONDS, True, CHANGING
 
     def __init__(self, arguments, root):
         self.rounds_wanted, self.rng = arguments.rounds, random.Random(arguments.seed)
@@ -63,11 +65,11 @@ class Run:
         return self.own.configs(PROCESSES, self.seed, self.rate, self.settings)
 
     def settings(self, device):
-        return {"drops": self.drops, "looks": self.looks if device in LOOKERS else 0}
+        return {"drops": self.drops, "looks": self.looks if device in LOOKERS else 0, "amends": self.amends}
 
     def prepare_other(self):
         """Its clients have the same seeds, and so the same ids of messages."""
-        return self.other.configs(1, self.seed, OTHER_RATE, lambda _: {}) if self.other else []
+        return self.other.configs(1, self.seed, OTHER_RATE, lambda _: {"amends": self.amends}) if self.other else []
 
     def one_round(self, fleet):
         """Lets the load run, kills at a random moment after the first ack, restarts on the same port and folder."""

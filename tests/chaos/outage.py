@@ -57,7 +57,7 @@ class OutageRun(Run):
     """One campaign with one outage; the preparation, the load by socket and the final reads are those of kill.py."""
 
     drops = looks = 0
-    has_other, changing = False, {}
+    amends, has_other, changing = None, False, {}
 
     def __init__(self, arguments, root):
         super().__init__(arguments, root)

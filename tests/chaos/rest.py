@@ -111,9 +111,11 @@ def body_digest(body):
 
 
 def event_digest(event):
-    """Digest of one sequenced event: the body of a message, else the whole event."""
-    if event["type"] == "message":
-        return body_digest(event.get("body"))
+    """Digest of one sequenced event: the body of what was said, nothing where that is erased, else the whole event."""
+    if event["type"] in ("message", "edited"):
+        return body_digest(event["body"]) if "body" in event else ""
+    if event["type"] == "deleted":
+        return body_digest({"deleted": event["target"]})
     return body_digest({key: value for key, value in event.items() if key not in ("conversation", "epoch")})
 
 

@@ -17,7 +17,7 @@ TOLD_SECONDS = (1.0, 2.0)
 class RestoreRun(Run):
     """One campaign whose middle round restores the backup that it made."""
 
-    has_other, changing = False, {}
+    amends, has_other, changing = None, False, {}
 
     def one_round(self, fleet):
         if len(self.rounds) == self.rounds_wanted // 2:

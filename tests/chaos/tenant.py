@@ -79,8 +79,10 @@ class Tenant:
 
 
 def final_event(event):
-    message = event["type"] == "message"
-    members = {"change": event["change"], "users": [one["user"] for one in event["users"]]} if event["type"] == "member" else {}
-    return {**members, "seq": event["seq"], "epoch": event["epoch"], "type": event["type"], "id": event.get("id", ""),
-            "sender": event.get("sender", ""), "cmid": event.get("client_msg_id", ""), "hash": event_digest(event), "at": event["at"],
-            "bytes": len(compact(event["body"]).encode()) if message else 0}
+    more = {"target": event["target"]} if event["type"] in ("edited", "deleted") else {}
+    if event["type"] == "member":
+        more = {"change": event["change"], "users": [one["user"] for one in event["users"]]}
+    actor = event.get("actor", "") if "target" in more else ""
+    return {"seq": event["seq"], "epoch": event["epoch"], "type": event["type"], "id": event.get("id", ""), "at": event["at"],
+            "sender": event.get("sender", actor), "cmid": event.get("client_msg_id", ""), "hash": event_digest(event),
+            "bytes": len(compact(event["body"]).encode()) if "body" in event else 0, **more}

@@ -1,7 +1,8 @@
-"""The checks C1 to C14 on one indexed history, each linear in its input after one sort."""
+"""The checks C1 to C15 on one indexed history, each linear in its input after one sort."""
 
 from collections import Counter
 
+from amendments import AMENDMENTS, check_amendments
 from deliveries import check_deliveries
 from membership import check_membership
 from units import units
@@ -31,7 +32,7 @@ class Index:
         for conv, log in history.final.items():
             for event in log["events"]:
                 self.at[(conv, event["seq"])] = event
-                if event["type"] == "message":
+                if event["type"] in ("message", *AMENDMENTS):
                     self.seqs.setdefault((conv, event["sender"], event["cmid"]), []).append(event["seq"])
 
 
@@ -50,6 +51,7 @@ def check(history):
     check_reads(history, out)
     check_converged(history, index, out)
     check_membership(history, out)
+    check_amendments(history, out)
     check_canaries(history, out)
     check_usage(history, out)
     check_deliveries(history, out)
@@ -59,14 +61,14 @@ def check(history):
 
 
 def check_acks(history, index, out):
-    """C1: every ok send is in the final log at its acked seq, with the body that was sent."""
+    """C1: every ok send is in the final log at its acked seq, with the body that was sent, or what it was amended to."""
     for key, message in history.messages.items():
         for ok in message.oks:
             if message.conv in history.final and ok["seq"] not in index.seqs.get(key, ()):
                 out.add("C1", f"{message.name} acked at seq {ok['seq']}, stored at {index.seqs.get(key, 'none')}")
         for seq in index.seqs.get(key, ()):
-            if index.at[(message.conv, seq)]["hash"] != message.hash:
-                out.add("C1", f"{message.name} seq {seq} holds another body than was sent")
+            if index.at[(message.conv, seq)]["hash"] != history.versions.last(message.conv, seq, message.hash):
+                out.add("C1", f"{message.name} seq {seq} holds another body than was sent last")
 
 
 def check_once(history, index, out):
@@ -108,8 +110,8 @@ def check_dense(history, out):
         log = history.final.get(message.conv, {"events": []})
         for ok in message.oks:
             event = log["events"][ok["seq"] - 1] if 0 < ok["seq"] <= len(log["events"]) else {}
-            expected = event.get("epoch", log.get("epoch", ok["epoch"]))
-            if ok["epoch"] != expected:
+            expected = event.get("epoch", log.get("epoch", ok.get("epoch")))
+            if ok.get("epoch", expected) != expected:
                 out.add("C3", f"{message.name} acked in epoch {ok['epoch']}, stored in {expected}")
 
 
@@ -132,7 +134,7 @@ def check_lanes(history, index, out):
     """C4-lane (PROTOCOL section 13): messages of one device to one conversation commit in the order the device first sent them."""
     lanes = {}
     for key, message in history.messages.items():
-        if key in index.seqs:
+        if key in index.seqs and index.at[(message.conv, index.seqs[key][0])]["type"] == "message":
             lanes.setdefault((message.device, message.conv), []).append((min(message.invokes), index.seqs[key][0]))
     for (device, conv), sent in lanes.items():
         sent.sort()
@@ -158,7 +160,7 @@ def check_agreement(history, index, out):
         if event is None:
             if conv in history.final:
                 out.add("C6", f"{where} saw {conv} seq {seq}, which the final log lacks")
-        elif (event["id"], event["hash"]) != (ident, digest):
+        elif event["id"] != ident or not history.versions.shown(conv, seq, digest, otherwise=event["hash"] == digest):
             out.add("C6", f"{where} saw another event at {conv} seq {seq}: {ident} {digest}")
     for message in history.messages.values():
         for ok in message.oks:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta
 
 from generate_deliveries import Devices
+from units import units
 
 MS = 1_000_000
 START_NS = 1_000_000_000_000
@@ -137,6 +138,14 @@ class Model:
         stays = self.stays.get((conv, user), [[1, None]])
         return next((first for first, last in reversed(stays) if first <= max(head, 1) and (last is None or head < last)), None)
 
+    def shown(self, _conv, event, _at):
+        """The hash that a reader is shown of an event at a time."""
+        return event["hash"]
+
+    def standing(self, _conv, log):
+        """A log as it is read in the end."""
+        return log
+
     def deliver(self, device, conv):
         """One device's way through all of one log that its user may see."""
         rng, log, lane = self.rng, self.logs[conv], {"conv": conv}
@@ -162,17 +171,17 @@ class Model:
             taken = log[cursor:min(last, cursor + rng.randint(1, 12))]
             if rng.random() < 0.15:
                 at = max(at, self.done[(conv, taken[-1]["seq"])]) + MS
-                items = [[e["seq"], e["id"], e["hash"]] for e in taken]
-                self.note(device, "read", at, after=after, items=items, head=taken[-1]["seq"], **lane)
+                items = [[e["seq"], e["id"], self.shown(conv, e, at)] for e in taken]
+                self.note(device, "read", at, after=after, begun=at - MS, items=items, head=taken[-1]["seq"], **lane)
             else:
                 shown = [e for e in taken if e["sender"] != self.devices[device] or rng.random() < 0.3]
                 rng.shuffle(shown)
                 for e in shown:
                     at = max(at, self.done[(conv, e["seq"])]) + rng.randint(1, MS)
-                    self.note(device, "wire", at, seq=e["seq"], epoch=e["epoch"], id=e["id"], hash=e["hash"], **lane)
+                    self.note(device, "wire", at, seq=e["seq"], epoch=e["epoch"], id=e["id"], hash=self.shown(conv, e, at), **lane)
             for e in taken:
                 at = max(at, self.done[(conv, e["seq"])]) + 1
-                self.note(device, "app", at, seq=e["seq"], id=e["id"], hash=e["hash"], **lane)
+                self.note(device, "app", at, seq=e["seq"], id=e["id"], hash=self.shown(conv, e, at), **lane)
             after = cursor = self.cursors[(device, conv)] = taken[-1]["seq"]
             if rng.random() < 0.2 and (device not in self.online or last < len(log)):
                 break
@@ -265,7 +274,7 @@ class Model:
             records.sort(key=lambda r: r["t"])
             self.note(device, "canary", heal, of="app_1", text="canary:app_1")
             self.note(device, "end", heal + 20_000 * MS, online=device in self.online)
-        final = {conv: {"head": len(log), "epoch": self.epoch, "events": log} for conv, log in self.logs.items()}
+        final = {conv: {"head": len(log), "epoch": self.epoch, "events": self.standing(conv, log)} for conv, log in self.logs.items()}
         read = rng.choice([heal] + [r["t"] for records in self.records.values() for r in records if r["t"] > heal])
         usage = [{"label": "live", "begun": read, "ended": read, "items": self.usage(read)},
                  {"label": "after restart", "items": self.usage()}]
@@ -273,9 +282,9 @@ class Model:
 
     def usage(self, until=float("inf")):
         used = {}
-        for event in (e for log in self.logs.values() for e in log if e["type"] == "message"):
+        for event in (e for log in self.logs.values() for e in log if units(e)):
             hour = event["at"][:13]
-            used[hour] = used.get(hour, 0) + max(1, (event["bytes"] + 5119) // 5120)
+            used[hour] = used.get(hour, 0) + units(event)
         meters = (("msg_sent", used), ("msg_delivered", self.acknowledged.usage(until)))
         return [{"at": f"{hour}:00:00Z", "app": "app_1", "meter": meter, "quantity": quantity}
                 for meter, hours in meters for hour, quantity in sorted(hours.items())]

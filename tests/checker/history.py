@@ -1,8 +1,8 @@
 """The recorded history of one run: loading it from a directory and indexing it for the checks.
 
 Every JSONL record has `e` (its kind), `t` (monotonic ns) and `dev` (`user/device`); most have `conv`. Kinds and further fields:
-`invoke` cmid, hash · `ok` cmid, seq, epoch, dup, billed, id · `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) ·
-`wire` seq, epoch, id, hash (a push as it came) · `app` seq, id, hash (handed to the application) · `read` after, items [[seq, id,
+`invoke` cmid, hash, and bytes where it may be amended · `ok` cmid, seq, epoch, dup, billed, id (an amendment's has no epoch and id) · `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) ·
+`wire` seq, epoch, id, hash (a push as it came) · `app` seq, id, hash (handed to the application) · `read` after, begun (when it was asked for), items [[seq, id,
 hash]], head · `connect` w (wall clock, ms), heads {conv: [epoch, seq]} · `connected` w (the server's), sync {conv: [outcome, head]} ·
 `ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told`
 head (where it is passive or paused) · `paused` lasts {conv: seq} (the connection acknowledges too little, and what it has) · `head`
@@ -19,6 +19,7 @@ the restored events: those of an epoch before the restore's.
 import json
 from pathlib import Path
 
+from amendments import Versions, measure
 from membership import Membership
 
 PARTS = ("final", "usage", "run", "deliveries")
@@ -26,12 +27,12 @@ WORDS = ("connect", "connected", "ack", "ack_ok", "ack_fail", "passive", "told",
 
 
 class Message:
-    """One client message (conversation, sender, client_msg_id) with every attempt to send it."""
+    """One client message or amendment (conversation, sender, client_msg_id) with every attempt to send it."""
 
-    __slots__ = ("conv", "sender", "cmid", "device", "hash", "invokes", "oks", "unknowns", "fails")
+    __slots__ = ("conv", "sender", "cmid", "device", "hash", "bytes", "invokes", "oks", "unknowns", "fails")
 
-    def __init__(self, conv, sender, cmid, device, digest):
-        self.conv, self.sender, self.cmid, self.device, self.hash = conv, sender, cmid, device, digest
+    def __init__(self, conv, sender, cmid, device, digest, size):
+        self.conv, self.sender, self.cmid, self.device, self.hash, self.bytes = conv, sender, cmid, device, digest, size
         self.invokes, self.oks, self.unknowns, self.fails = [], [], 0, []
 
     @property
@@ -81,7 +82,8 @@ class History:
         for proc in sorted(procs):
             for record in procs[proc]:
                 self._take(record, devices)
-        self.membership = Membership(self)
+        measure(self)
+        self.membership, self.versions = Membership(self), Versions(self)
 
     def stays(self, lane):
         """The times at which the user of a device was in a conversation."""
@@ -147,7 +149,7 @@ class History:
             if kind != "invoke":
                 self.broken.append(f"{kind} of {key} without an invoke")
                 return
-            message = messages[key] = Message(*key, r["dev"], r["hash"])
+            message = messages[key] = Message(*key, r["dev"], r["hash"], r.get("bytes"))
         if kind == "invoke":
             message.invokes.append(r["t"])
         elif kind == "ok":

@@ -14,9 +14,11 @@ from pathlib import Path
 import checker
 import checks
 import generate
+import generate_amendments
 import history as histories
 import mutants
-import mutants_cursor  # noqa: F401 - importing registers the mutants
+import mutants_amendments  # noqa: F401 - importing registers the mutants
+import mutants_cursor  # noqa: F401
 import mutants_delivery  # noqa: F401
 import mutants_log  # noqa: F401
 import mutants_membership  # noqa: F401
@@ -40,7 +42,7 @@ def judge(parts):
 def score_clean(failures):
     sends = retried = 0
     for seed in range(CLEAN_HISTORIES):
-        made = (generate.restored, generate.changing, generate.clean)[seed % 3]
+        made = (generate.restored, generate.changing, generate.clean, generate_amendments.amended)[seed % 4]
         status, _, text = judge(made(seed))
         if status != 0:
             failures.append(f"{made.__name__} history {seed}: exit {status}\n{text}")
