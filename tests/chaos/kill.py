@@ -2,6 +2,7 @@
 """RELIABILITY T2 on one node: kill -9 of the server at random moments under load, then the history checker's verdict."""
 
 import argparse
+import contextlib
 import json
 import random
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from changes import Changes
 from fleet import Fleet
+from live import LiveWriter
 from rest import Refused
 from server import Server, ServerError, exit_on_sigterm
 from tenant import Tenant
@@ -27,6 +29,8 @@ OTHER = {"email": "other@example.com", "org": "Other org", "groups": {"g-all": [
          "devices": {"u1/d1": "u1", "u2/d1": "u2", "u3/d1": "u3"}}
 OTHER_RATE = 20.0
 PROCESSES = 4
+# Writes live messages, by REST.
+WRITER = "u1/live"
 LIVE_SECONDS = (0.05, 1.0)
 BOOT_KILL_SHARE = 0.2
 BOOT_KILL_SECONDS = (0.0, 0.15)
@@ -67,6 +71,11 @@ class Run:
     def settings(self, device):
         return {"drops": self.drops, "looks": self.looks if device in LOOKERS else 0, "amends": self.amends}
 
+    def crew(self):
+        """Who else does something to the org under test while the server is killed."""
+        live = LiveWriter(self.own, "g-all", WRITER, random.Random(self.seed))
+        return [Changes(self.own, self.changing, random.Random(self.seed)), live] if self.changing else []
+
     def prepare_other(self):
         """Its clients have the same seeds, and so the same ids of messages."""
         return self.other.configs(1, self.seed, OTHER_RATE, lambda _: {"amends": self.amends}) if self.other else []
@@ -94,7 +103,7 @@ class Run:
     def record(self, final, usage, heal):
         others = [tenant.app for tenant in self.tenants if tenant is not self.own]
         self.own.record(final, usage, {"rounds": self.rounds, "rounds_min": self.rounds_wanted, "heal": heal, "changing": self.changing,
-                                        **self.facts}, others)
+                                        "devices": {**DEVICES, WRITER: WRITER.split("/")[0]}, **self.facts}, others)
 
     def record_other(self, final, usage, heal):
         """Its load is thin, so all kills are one round of it."""
@@ -104,7 +113,9 @@ class Run:
     def run(self):
         """Everything up to the recorded history; returns the time the kills took and whether the log outlived a clean restart."""
         with Fleet(self.prepare(), self.root) as fleet, Fleet(self.prepare_other(), self.root / "other") as other:
-            with Changes(self.own, self.changing, random.Random(self.seed)):
+            with contextlib.ExitStack() as crew:
+                for worker in self.crew():
+                    crew.enter_context(worker)
                 begun = time.monotonic()
                 for _ in range(self.rounds_wanted):
                     self.one_round(fleet)

@@ -112,7 +112,7 @@ def body_digest(body):
 
 def event_digest(event):
     """Digest of one sequenced event: the body of what was said, nothing where that is erased, else the whole event."""
-    if event["type"] in ("message", "edited"):
+    if event["type"] in ("message", "edited", "ended"):
         return body_digest(event["body"]) if "body" in event else ""
     if event["type"] == "deleted":
         return body_digest({"deleted": event["target"]})

@@ -14,6 +14,8 @@ from rest import Refused, body_digest, event_digest
 OPEN_OUTCOME = "outcome_unknown"
 LOST = "no answer"
 PAGE = 200
+AGAIN_SECONDS = 0.02
+ANSWER_SECONDS = 20
 
 
 class Sent:
@@ -88,6 +90,19 @@ class Mailbox:
 
     def close(self):
         self.out.close()
+
+
+def insist(ask, on_lost=lambda: None):
+    """Asks until there is an answer that is final, through kills and restarts."""
+    last = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return ask()
+        except (Refused, OSError, ValueError, http.client.HTTPException) as error:
+            on_lost()
+            if time.monotonic() > last or (isinstance(error, Refused) and error.status < 500 and error.status != 429):
+                raise
+        time.sleep(AGAIN_SECONDS)
 
 
 class Worker(threading.Thread):

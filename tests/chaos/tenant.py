@@ -25,8 +25,8 @@ class Tenant:
         self.identity = self.server.bootstrap(**self.names)
         self.app = self.identity["app"]
 
-    def note(self, kind, **fields):
-        self.records.append({"e": kind, "t": time.monotonic_ns(), "dev": "server key", **fields})
+    def note(self, kind, dev="server key", **fields):
+        self.records.append({"e": kind, "t": time.monotonic_ns(), "dev": dev, **fields})
 
     def prepare(self):
         """Creates the conversations and makes a token for every user, half of them minted and half self-signed."""
@@ -79,7 +79,9 @@ class Tenant:
 
 
 def final_event(event):
-    more = {"target": event["target"]} if event["type"] in ("edited", "deleted") else {}
+    more = {"target": event["target"]} if event["type"] in ("edited", "deleted", "ended") else {}
+    if "live" in event or "ended" in event:
+        more = {"live": True}
     if event["type"] == "member":
         more = {"change": event["change"], "users": [one["user"] for one in event["users"]]}
     actor = event.get("actor", "") if "target" in more else ""

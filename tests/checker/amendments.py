@@ -1,11 +1,11 @@
-"""C15: what is shown of a message that was edited or deleted is no older than what was acknowledged before it was asked for."""
+"""C15: what is shown of a message that was edited, deleted or written live is no older than what was acknowledged before it was asked for."""
 
 from bisect import bisect_right
 
 GONE = ""
 FOREVER = float("inf")
-SAID = ("message", "edited")
-AMENDMENTS = ("edited", "deleted")
+SAID = ("message", "edited", "ended")
+AMENDMENTS = ("edited", "deleted", "ended")
 
 
 def key_of(conv, event):
@@ -33,7 +33,7 @@ class Versions:
         """A deletion takes the content of the message's edits, too."""
         places = parts if event["type"] == "deleted" else parts[:1]
         for seq in places:
-            self.of.setdefault((conv, seq), []).append((said if event["type"] == "edited" else GONE, done))
+            self.of.setdefault((conv, seq), []).append((GONE if event["type"] == "deleted" else said, done))
         parts.append(event["seq"])
 
     def last(self, conv, seq, otherwise):
@@ -72,6 +72,13 @@ def check_amendments(history, out):
             since, head = begun[bisect_right(begun, (r["t"], FOREVER)) - 1]
             if r["seq"] <= head and not versions.shown(conv, r["seq"], r["hash"], since):
                 out.add("C15", f"{device} was pushed {conv} seq {r['seq']} as it was before its amendment")
+
+
+def check_live(history, out):
+    """C1: a live message holds all that was acknowledged of it, and nothing else."""
+    for r in history.held:
+        if r["stored"] < r["said"] or (r["stored"] == r["said"] and r["hash"] != r["own"]):
+            out.add("C1", f"{r['conv']} seq {r['seq']} holds {r['stored']} B where {r['said']} B were acknowledged, {r['hash']} for {r['own']}")
 
 
 def backlogs(history, device, conv):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from amendments import AMENDMENTS, check_amendments
+from amendments import AMENDMENTS, check_amendments, check_live
 from deliveries import check_deliveries
 from membership import check_membership
 from units import units
@@ -52,6 +52,7 @@ def check(history):
     check_converged(history, index, out)
     check_membership(history, out)
     check_amendments(history, out)
+    check_live(history, out)
     check_canaries(history, out)
     check_usage(history, out)
     check_deliveries(history, out)

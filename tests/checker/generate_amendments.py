@@ -1,4 +1,4 @@
-"""Generates clean histories in which messages are edited and deleted, and readers are shown what stood when they asked, or newer."""
+"""Generates clean histories in which messages are edited, deleted and written live, and readers are shown what stood when they asked, or newer."""
 
 from amendments import GONE
 from generate import MS, Model, digest
@@ -21,27 +21,46 @@ class Amending(Model):
                 self.amend(*self.rng.choice(homes))
 
     def amend(self, device, conv):
-        """A device edits or deletes something its user said; the answer may be lost."""
+        """A device edits or deletes something its user said, or says something live."""
         rng, user = self.rng, self.devices[device]
         own = [e["seq"] for e in self.logs[conv] if (e["type"], e["sender"]) == ("message", user) and self.hash(conv, e) != GONE]
-        if not own:
+        if not own or rng.random() < 0.2:
+            self.write(device, conv)
             return
-        target, (kind, size) = rng.choice(own), rng.choice((("edited", 40), ("edited", 6000), ("deleted", 0)))
+        kind, size = rng.choice((("edited", 40), ("edited", 6000), ("deleted", 0)))
+        self.say(device, conv, (kind, size), rng.choice(own))
+
+    def write(self, device, conv):
+        """A live message, looked at now and then until it ends."""
+        event, size = self.say(device, conv, ("message", 20), None), 20
+        for _ in range(self.rng.randint(0, 3)):
+            size += self.rng.randint(1, 4000)
+            self.host.append({"e": "held", "t": self.now, "dev": "server key", "conv": conv, "seq": event["seq"], "said": size, "stored": size,
+                              "hash": digest(str(size)), "own": digest(str(size))})
+        self.say(device, conv, ("ended", size), event["seq"])
+
+    def say(self, device, conv, what, target):
+        """A live message, or what amends one; the answer may be lost."""
+        rng, user, (kind, size) = self.rng, self.devices[device], what
         self.serial, self.now = self.serial + 1, self.now + 10 * MS
         cmid = f"m{self.serial}"
-        self.note(device, "invoke", self.now, conv=conv, cmid=cmid, hash=digest(f"{user}{cmid}{kind}"), bytes=size)
+        at = self.last_invoke[(device, conv)] = max(self.now, self.last_invoke.get((device, conv), 0) + 1)
+        self.note(device, "invoke", at, conv=conv, cmid=cmid, hash=digest(f"{user}{cmid}{kind}"), bytes=size)
         event, done = self.commit(conv, kind, user, cmid, size), FAR
-        event["target"] = target
+        event.update({"live": True} if target is None else {"target": target})
         if rng.random() < 0.8:
             done = self.done[(conv, event["seq"])] = self.now + rng.randint(1, 5 * MS)
-            self.note(device, "ok", done, conv=conv, cmid=cmid, seq=event["seq"], dup=False, billed=units(event))
+            more = {"id": event["id"], "epoch": event["epoch"]} if target is None else {}
+            self.note(device, "ok", done, conv=conv, cmid=cmid, seq=event["seq"], dup=False, billed=units(event), **more)
         else:
             self.note(device, "unknown", self.now + 5 * MS, conv=conv, cmid=cmid)
-        edits = self.edits.setdefault((conv, target), [])
-        for seq in [target, *(edits if kind == "deleted" else ())]:
-            self.places(conv, seq).append((GONE if kind == "deleted" else event["hash"], size, self.now, done))
-        edits.append(event["seq"])
         self.now += 6 * MS
+        if target is not None:
+            edits = self.edits.setdefault((conv, target), [])
+            for seq in [target, *(edits if kind == "deleted" else ())]:
+                self.places(conv, seq).append((GONE if kind == "deleted" else event["hash"], size, self.now - 6 * MS, done))
+            edits.append(event["seq"])
+        return event
 
     def places(self, conv, seq):
         event = self.logs[conv][seq - 1]

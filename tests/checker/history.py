@@ -1,15 +1,17 @@
 """The recorded history of one run: loading it from a directory and indexing it for the checks.
 
 Every JSONL record has `e` (its kind), `t` (monotonic ns) and `dev` (`user/device`); most have `conv`. Kinds and further fields:
-`invoke` cmid, hash, and bytes where it may be amended · `ok` cmid, seq, epoch, dup, billed, id (an amendment's has no epoch and id) · `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) ·
-`wire` seq, epoch, id, hash (a push as it came) · `app` seq, id, hash (handed to the application) · `read` after, begun (when it was asked for), items [[seq, id,
-hash]], head · `connect` w (wall clock, ms), heads {conv: [epoch, seq]} · `connected` w (the server's), sync {conv: [outcome, head]} ·
-`ack` n, seq (a `received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told`
-head (where it is passive or paused) · `paused` lasts {conv: seq} (the connection acknowledges too little, and what it has) · `head`
-seq · `cursor` seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds from `first` on) ·
-`joined`
-seq (where it goes on, as its user came again) · `canary` of (the app whose mark was in a payload; once for each app), text · `end` online. Of the harness itself: `add`, `remove` conv, user (asked for the first
-time) and `changed` conv, user, change, seq (what came of it). Other kinds are notes for people.
+`invoke` cmid, hash, and bytes where it may be amended · `ok` cmid, seq, epoch, dup, billed, id (an amendment's has no epoch and id)
+· `fail` cmid, code (definitely refused) · `unknown` cmid (answer lost) · `wire` seq, epoch, id, hash (a push as it came) · `app`
+seq, id, hash (handed to the application) · `read` after, begun (when it was asked for), items [[seq, id, hash]], head · `connect` w
+(wall clock, ms), heads {conv: [epoch, seq]} · `connected` w (the server's), sync {conv: [outcome, head]} · `ack` n, seq (a
+`received` or `read`) and one of `ack_ok`, `ack_fail`, else its outcome is open: n · `passive`, `open` head, `told` head (where it
+is passive or paused) · `paused` lasts {conv: seq} (the connection acknowledges too little, and what it has) · `head` seq · `cursor`
+seq (where the device starts, else 0) · `rewind` epoch, first (told to drop what it holds from `first` on) · `joined` seq (where it
+goes on, as its user came again) · `canary` of (the app whose mark was in a payload; once for each app), text · `end` online. Of the
+harness itself: `add`, `remove` conv, user (asked for the first time) and `changed` conv, user, change, seq (what came of it),
+`held` seq, said, own, stored, hash (bytes and digest of what was acknowledged of a live message, and of what was read). Other kinds
+are notes for people.
 
 A run may hold one restore, `restore` of `run.json`: `begun` and `ended` (of the backup's command), `epoch` (as the restore said).
 What a device recorded of a conversation before its `rewind` is of the log that the restore replaced. Both logs share their past,
@@ -62,17 +64,17 @@ class History:
     After a restore the tables hold what belongs to the final logs, their restored past included; `lost` holds the rest, `cuts` the
     seq each past ends with, and `rewinds` who was told. `words` holds by device what moves its cursors.
 
-    Shapes: `procs` maps a process name to its records in recording order; `final` maps a conversation to
-    `{"head", "epoch", "events"}`; `usage` is a list of `{"label", "items"}`; `run` holds the harness facts
-    (`rounds`, `heal`, `members`, `devices`, `app`; `marked` where bodies carry canaries, `changing` where members come and go; `moves_may_fail` where commits failed by design); `deliveries` is `{"rows", "cursors"}`
-    as the database has them in the end, or None where nobody could look.
+    Shapes: `procs` maps a process name to its records in recording order; `final` maps a conversation to `{"head", "epoch",
+    "events"}`; `usage` is a list of `{"label", "items"}`; `run` holds the harness facts (`rounds`, `heal`, `members`, `devices`,
+    `app`; `marked` where bodies carry canaries, `changing` where members come and go; `moves_may_fail` where commits failed by
+    design); `deliveries` is `{"rows", "cursors"}` as the database has them in the end, or None where nobody could look.
     Units: all times are nanoseconds of the host's monotonic clock.
     """
 
     def __init__(self, procs, final, usage, run, deliveries=None):
         self.final, self.usage, self.run, self.deliveries = final, usage, run, deliveries
         self.words, self.handed, self.recount = {}, {}, None
-        self.messages, self.ack_times, self.asked, self.changes = {}, [], {}, []
+        self.messages, self.ack_times, self.asked, self.changes, self.held = {}, [], {}, [], []
         self.wire, self.app, self.heads, self.cursors = {}, {}, {}, {}
         self.reads, self.online, self.broken, self.canaries = [], set(), [], []
         self.restore, self.lost, self.rewinds, self.cuts, self.past = run.get("restore"), Lost(), {}, {}, set()
@@ -133,6 +135,8 @@ class History:
             self.handed[lane] = max(self.handed.get(lane, 0), r["seq"] - 1)
         elif kind == "add":
             self.asked.setdefault((r["conv"], r["user"]), []).append(r["t"])
+        elif kind == "held":
+            self.held.append(r)
         elif kind == "changed":
             self.changes.append(r)
         elif kind == "canary":

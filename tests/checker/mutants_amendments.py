@@ -1,4 +1,4 @@
-"""Mutants of edits and deletions (C1, C6, C13, C15)."""
+"""Mutants of edits, deletions and live messages (C1, C6, C13, C15)."""
 
 from functools import partial
 
@@ -63,7 +63,7 @@ def resumed_as_before(kind, case):
                             "hash": original(case, conv, target)["hash"]})
 
 
-for kind in ("edited", "deleted"):
+for kind in ("edited", "deleted", "ended"):
     for codes, fault in ((("C1",), undone), (("C1",), lost), (("C15",), read_as_before), (("C15",), resumed_as_before)):
         one = partial(fault, kind)
         one.__name__ = f"{kind}_{fault.__name__}"
@@ -107,3 +107,35 @@ def what_is_deleted_is_not_billed(case):
     if conv is None:
         return False
     case.bill(target["at"], -max(1, -(-original(case, conv, target)["bytes"] // 5120)))
+
+
+@mutant("C1", into=amended)
+def acked_piece_lost(case):
+    r = case.pick(case.records("held"))
+    if r is None:
+        return False
+    r["stored"] -= 1
+
+
+@mutant("C1", into=amended)
+def acked_piece_is_another(case):
+    r = case.pick(case.records("held"))
+    if r is None:
+        return False
+    r["hash"] = "changed"
+
+
+@mutant("C13", into=amended)
+def live_message_billed_when_begun(case):
+    event = case.pick(e for log in case.final.values() for e in log["events"] if e.get("live"))
+    if event is None:
+        return False
+    case.bill(event["at"], 1)
+
+
+@mutant("C13", into=amended)
+def end_not_billed(case):
+    _, end, _, _ = case.pick(amendments(case, "ended")) or (None,) * 4
+    if end is None:
+        return False
+    case.bill(end["at"], -max(1, -(-end["bytes"] // 5120)))
