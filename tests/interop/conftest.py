@@ -10,6 +10,7 @@ import pytest
 EMAIL, PASSWORD = "ops@example.com", "correct horse battery staple"
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "chaos")]
 
+from bystander import Bystander  # noqa: E402
 from rest import Rest  # noqa: E402
 from server import Server, engine  # noqa: E402
 
@@ -53,3 +54,23 @@ def server(tmp_path_factory):
 def rest(server):
     """REST with the app's server key."""
     return Rest(server.url, server.identity["key"], server.private)
+
+
+@pytest.fixture(scope="module")
+def bystander(server, rest):
+    """Who is connected while a module sends hostile input, and must not notice."""
+    calm = Bystander(server, rest)
+    try:
+        yield calm
+        calm.judge()
+    finally:
+        calm.close()
+
+
+@pytest.fixture
+def nothing_changed(bystander):
+    """A test leaves everything as it was, and the bystander's connections work."""
+    before = bystander.settled()
+    yield
+    assert bystander.state() == before
+    bystander.works()

@@ -1,5 +1,6 @@
 """permessage-deflate (RFC 7692) down at the bytes: what is agreed on, what is compressed, and what hostile streams come to."""
 
+import contextlib
 import json
 import uuid
 import zlib
@@ -11,6 +12,7 @@ from wire import BINARY, CONTINUATION, PING, PONG, TEXT, Wire, frame
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 COMPRESSED = 4
 FRAME_BYTES_MAX = 64 * 1024
+AT_ONCE = 20
 
 
 def deflate(data, window=15):
@@ -120,14 +122,20 @@ HOSTILE = {
 }
 
 
+@pytest.mark.usefixtures("nothing_changed")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_streams_close_with_their_code(server, rest, name):
+    """Many at once: what each of them takes would add up."""
     hostile, code, reason = HOSTILE[name]
-    with Deflated(server.port) as wire:
-        wire.connect(rest.token("alice"))
-        wire.send(hostile)
-        closed, text, replies = wire.closed()
-        assert (closed, json.loads(text)["code"], replies) == (code, reason, [])
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Deflated(server.port)) for _ in range(AT_ONCE)]
+        for number, wire in enumerate(wires):
+            wire.connect(rest.token(f"mallory-{number}"))
+        for wire in wires:
+            wire.send(hostile)
+        for wire in wires:
+            closed, text, replies = wire.closed()
+            assert (closed, json.loads(text)["code"], replies) == (code, reason, [])
 
 
 def test_the_bit_means_nothing_where_nothing_was_agreed(server):

@@ -1,5 +1,6 @@
 """MessagePack by another's package: what is sent comes back as it was, also to who speaks JSON, and what JSON can't say is refused."""
 
+import contextlib
 import json
 import math
 import uuid
@@ -10,6 +11,7 @@ from peer import Answered, Peer, dial
 from wire import BINARY, TEXT, Wire, frame
 
 MSGPACK = "tokenim.v1.msgpack"
+AT_ONCE = 20
 BODIES = [
     [0, 1, -1, 127, 128, -32, -33, 255, 256, 65535, 65536, 2**31, 2**32, -2**31 - 1, 2**53 + 1, 2**63 - 1, -2**63, 2**64 - 1],
     [0.0, -0.0, 1.0, 0.1, 1e-308, 5e-324, 1.7976931348623157e308, math.pi, 1e22, -2.5],
@@ -135,10 +137,55 @@ def test_messages_of_the_other_type_close(server):
     assert closed_by(server, frame(BINARY, msgpack.packb(ping)), subprotocol="tokenim.v1.json") == (4400, "binary_frame")
 
 
+@pytest.mark.usefixtures("nothing_changed")
 @pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x81", b"\xdf\xff\xff\xff\xff", b"\x91" * 60 + b"\xc0", b"\x01\x02",
                                      msgpack.packb([1]), msgpack.packb({"send": {}}), msgpack.packb({"id": -1, "ping": {}})])
 def test_what_is_no_envelope_closes(server, payload):
     assert closed_by(server, frame(BINARY, payload)) == (4400, "invalid_request")
+
+
+HEAD = b"\x82\xa2id\x07\xa4ping"
+HOSTILE = {
+    "an array of four billion": HEAD + b"\xdd\xff\xff\xff\xff" + b"\xc0" * 60_000,
+    "a map of four billion": HEAD + b"\xdf\xff\xff\xff\xff" + b"\xa1a\xc0" * 20_000,
+    "maps of four billion in one another": HEAD + b"\xdf\xff\xff\xff\xff\xa1a" * 9_000,
+    "a text of 4 GiB": HEAD + b"\xdb\xff\xff\xff\xff" + b"x" * 60_000,
+    "bytes of 4 GiB": HEAD + b"\xc6\xff\xff\xff\xff" + b"x" * 60_000,
+    "an extension of 4 GiB": HEAD + b"\xc9\xff\xff\xff\xff\x01" + b"x" * 60_000,
+    "a tower": HEAD + b"\x91" * 60_000 + b"\xc0",
+    "more behind it": HEAD + b"\x80" + b"\xc0" * 60_000,
+}
+
+
+@pytest.mark.usefixtures("nothing_changed")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_messages_close_and_take_nothing(server, rest, name):
+    """Many at once, connected: what each of them takes would add up."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.port, subprotocol=MSGPACK)) for _ in range(AT_ONCE)]
+        for number, wire in enumerate(wires):
+            wire.send(frame(BINARY, msgpack.packb({"id": 1, "connect": {"token": rest.token(f"mallory-{number}"), "device": "d1"}})))
+            assert "ok" in msgpack.unpackb(wire.read()[1])
+        for wire in wires:
+            wire.send(frame(BINARY, HOSTILE[name]))
+        for wire in wires:
+            code, reason, _ = wire.closed()
+            assert (code, json.loads(reason)["code"]) == (4400, "invalid_request")
+
+
+@pytest.mark.usefixtures("nothing_changed")
+@pytest.mark.parametrize("fields", [[[]] * 60_000, {"x": [{}] * 60_000}, {"x": [[[0]]] * 20_000}])
+def test_a_message_of_tiny_values_takes_little(server, rest, fields):
+    """A byte each on the wire, and many more where each is kept as a value."""
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(Packed(server.socket_url)) for _ in range(AT_ONCE)]
+        for number, peer in enumerate(peers):
+            peer.connect(rest.token(f"mallory-{number}"), "d1")
+        asked = [peer.write("ping", fields) for peer in peers]
+        for peer, ident in zip(peers, asked):
+            with contextlib.suppress(Answered):
+                peer.answer(ident)
+            peer.call("ping", {})
 
 
 def test_an_envelope_in_fragments_is_one(server):
