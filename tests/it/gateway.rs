@@ -1,5 +1,6 @@
 //! The gateway over WebSockets: each command, what it pushes to whom, and what ends a connection.
 
+mod absence;
 mod amend;
 mod connect;
 mod conversation;

@@ -3,12 +3,15 @@
 use crate::support::rest::{Answer, Rest, answer};
 use crate::support::server::TestServer;
 use crate::support::template::{Founded, Signing};
+use crate::support::token::now_ms;
 use reqwest::Method;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use tokenim_domain::actor::Actor;
-use tokenim_domain::clock::SystemClock;
+use tokenim_domain::clock::{Clock, SystemClock};
 use tokenim_domain::id::OrgId;
+use tokenim_domain::log::AppRef;
 use tokenim_domain::rng::SystemRng;
 use tokenim_domain::role::Mode;
 use tokenim_domain::secret::Secret;
@@ -16,9 +19,32 @@ use tokenim_store::{Durability, NewOrg, Settings, Store};
 
 /// The store of a running server, from another process.
 pub async fn store(server: &TestServer) -> Store {
+    store_at(server, Arc::new(SystemClock::new())).await
+}
+
+/// The same by another clock than the machine's.
+pub async fn store_at(server: &TestServer, clock: Arc<dyn Clock>) -> Store {
     let postgres = server.database_url.clone().map(Secret::new);
     let settings = Settings { data: server.data.clone(), postgres, durability: Durability::Full };
-    Store::open(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRng)).await.unwrap().store
+    Store::open(&settings, clock, Arc::new(SystemRng)).await.unwrap().store
+}
+
+/// The machine's clock, so many milliseconds ago.
+pub struct Ago(pub i64);
+
+impl Clock for Ago {
+    fn now_ms(&self) -> i64 {
+        now_ms() - self.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// The app of a server's first org.
+pub fn app(server: &TestServer) -> AppRef {
+    AppRef { org: server.founded.org.parse().unwrap(), app: server.founded.app.parse().unwrap() }
 }
 
 /// Subscribes an org to a plan, as its owner does.
