@@ -6,7 +6,7 @@ use crate::support::page::Console;
 use crate::support::proxy::{Proxy, Way};
 use crate::support::rest::get;
 use crate::support::wait::within_at_most;
-use crate::support::{TestServer, until};
+use crate::support::{Client, TestServer, until};
 use serde_json::json;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn behind_proxy() -> Option<(TestServer, Proxy)> {
 }
 
 /// What a client that retries does: the same message again until it is accepted; returns its seq and the refusals before.
-async fn send_until_ok(client: &mut crate::support::Client, id: &str) -> (i64, Vec<String>) {
+async fn send_until_ok(client: &mut Client, id: &str) -> (i64, Vec<String>) {
     let mut refusals = Vec::new();
     let sending = async {
         loop {
@@ -101,6 +101,33 @@ async fn a_database_that_refuses_connections_comes_back() {
 #[tokio::test]
 async fn a_database_that_falls_silent_comes_back() {
     outage(Way::Silent, SILENCE).await;
+}
+
+/// The node knows the user and its app; what was missed, only the database does.
+#[tokio::test]
+async fn a_connect_that_cannot_read_what_was_missed_is_sent_back_and_then_recovers() {
+    let Some((server, proxy)) = behind_proxy().await else { return };
+    server.group("c1", &["alice", "bob"]).await;
+    let _other_device = server.connect("bob").await;
+    server.rest().send("c1", "alice", "m1", "missed").await;
+    server.settled().await;
+    let fields = json!({"token": server.token("bob"), "heads": {"c1": [1, 1]}});
+    proxy.set(Way::Cut);
+    let mut bob = Client::open(&server).await;
+    let error = bob.refused("connect", fields.clone()).await;
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("unavailable"), &json!(true)));
+    let closed = bob.closed().await;
+    assert_eq!((closed.code, closed.why().as_str()), (4010, "insufficient_state"));
+    proxy.set(Way::Open);
+    let mut back = until(async || {
+        let mut bob = Client::open(&server).await;
+        let id = bob.start("connect", fields.clone()).await;
+        bob.welcome = bob.reply(id).await["ok"].take();
+        bob.welcome.is_object().then_some(bob)
+    })
+    .await;
+    assert_eq!(back.outcome("c1")["outcome"], "recovered");
+    assert_eq!(back.push().await["seq"], 2);
 }
 
 /// The connection breaks between COMMIT and its answer: the caller is told so, and a repeat makes no second key.
