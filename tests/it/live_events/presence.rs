@@ -1,12 +1,17 @@
 //! Presence: who is told what, when it ends, and what a crash leaves.
 
-use crate::quota::support::store;
+use crate::quota::support::{app, store};
 use crate::support::token::with_claims;
+use crate::support::wait::within_at_most;
 use crate::support::{Client, TestServer, until};
 use serde_json::{Value, json};
-use tokenim_domain::log::{AppRef, MessageLog, Seen};
+use std::time::Duration;
+use tokenim_domain::log::{MessageLog, Seen};
 use tokenim_domain::name::User;
 use tokenim_protocol::time;
+
+/// The promise: within this whoever watches is told rightly again after a crash.
+const SOON: Duration = Duration::from_secs(20);
 
 /// A connection of a user on a device of that name.
 async fn arrive(server: &TestServer, user: &str, device: &str) -> Client {
@@ -29,8 +34,7 @@ async fn told(client: &mut Client, wanted: impl Fn(&Value) -> bool) -> Value {
 
 /// What the store holds of a user.
 async fn stored(server: &TestServer, user: &str) -> Option<Seen> {
-    let app = AppRef { org: server.founded.org.parse().unwrap(), app: server.founded.app.parse().unwrap() };
-    let rows = store(server).await.last_seen(app, vec![User::trusted(user)]).await.unwrap();
+    let rows = store(server).await.last_seen(app(server), vec![User::trusted(user)]).await.unwrap();
     rows.into_iter().next()
 }
 
@@ -109,6 +113,44 @@ async fn who_was_there_at_a_crash_of_the_server_was_seen_then() {
     assert_eq!(state[0]["last_seen"], time::rfc3339(row.seen_ms));
     assert!(row.seen_ms >= open.seen_ms);
     assert!(state[1].get("last_seen").is_none());
+}
+
+#[tokio::test]
+async fn who_watches_through_a_crash_of_the_server_is_told_who_came_back_and_who_did_not() {
+    let mut server = TestServer::spawn().await;
+    let mut alice = server.connect("alice").await;
+    let users = ["bob", "carol", "dave"];
+    let mut there = Vec::new();
+    for user in users {
+        there.push(arrive(&server, user, "phone").await);
+    }
+    let before = watch(&mut alice, &users).await;
+    assert!(before.as_array().unwrap().iter().all(|state| state["state"] == "online"), "{before}");
+    for user in users {
+        until(async || stored(&server, user).await.filter(|row| row.is_open)).await;
+    }
+    server.kill();
+    drop(there);
+    server.start().await;
+    let told_rightly = async {
+        // One is back before who watches, one comes after, and one stays away.
+        let _carol = arrive(&server, "carol", "phone").await;
+        let mut alice = server.connect("alice").await;
+        let states = watch(&mut alice, &users).await;
+        let of = |name: &str| [0, 1, 2].map(|at| states[at][name].clone());
+        assert_eq!(of("state"), ["offline", "online", "offline"]);
+        assert!(states[0]["last_seen"].is_string() && states[2]["last_seen"].is_string(), "{states}");
+        for at in 0..3 {
+            let is_newer = states[at]["version"].as_i64() > before[at]["version"].as_i64();
+            assert!(is_newer, "what was told before the crash is outdated: {before} {states}");
+        }
+        let _dave = arrive(&server, "dave", "phone").await;
+        assert_eq!(told(&mut alice, |state| state["state"] == "online").await["user"], "dave");
+        let bob = alice.ok("presence.get", json!({"users": ["bob"]})).await["states"][0].take();
+        assert_eq!(bob, states[0], "nobody has come");
+        assert!(alice.heard.iter().all(|text| !text.contains(r#""user":"bob","state":"online""#)));
+    };
+    within_at_most(SOON, told_rightly).await;
 }
 
 #[tokio::test]
