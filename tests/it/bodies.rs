@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokenim_domain::limits::LARGE_BODY_BYTES_MAX;
 use tokenim_domain::log::Digest;
 
@@ -90,6 +91,37 @@ async fn an_upload_survives_kill_9_between_any_two_frames() {
     assert_eq!((&again["seq"], &again["id"], &again["duplicate"]), (&json!(2), &ack["id"], &json!(true)));
     assert_eq!(server.rest().log("c1").await.len(), 2, "once");
     assert_eq!(server.rest().units().await, 3, "each started 5,120 bytes");
+}
+
+#[tokio::test]
+async fn an_upload_survives_kill_9_before_its_first_chunk_and_in_the_middle_of_any() {
+    let mut server = TestServer::spawn().await;
+    server.group("c1", &["alice", "bob"]).await;
+    let body = body(3 * CHUNK + 100);
+    let upload = server.connect("alice").await.ok("chunk.begin", begin("m1", &body)).await;
+    server.kill();
+    server.start().await;
+    assert_eq!(server.connect("alice").await.ok("chunk.begin", begin("m1", &body)).await, upload, "as it was");
+    for index in 0..4 {
+        let mut alice = server.connect("alice").await;
+        alice.start("chunk.put", chunk(&upload, index, &body)).await;
+        // Each at another moment of its way to the disk.
+        tokio::time::sleep(Duration::from_millis(index as u64)).await;
+        server.kill();
+        server.start().await;
+        let mut alice = server.connect("alice").await;
+        let again = alice.ok("chunk.begin", begin("m1", &body)).await;
+        assert_eq!(again["upload"], upload["upload"]);
+        // It is there whole, which the sum says at the commit, or not at all.
+        let rest = if index < 3 { json!([[index + 1, 3]]) } else { json!([]) };
+        if again["missing"] != rest {
+            assert_eq!(again["missing"], json!([[index, 3]]));
+            alice.ok("chunk.put", chunk(&upload, index, &body)).await;
+        }
+    }
+    let mut alice = server.connect("alice").await;
+    let ack = alice.ok("chunk.commit", json!({"upload": upload["upload"]})).await;
+    assert_eq!(read(&mut alice, &ack["seq"]).await, body.as_bytes());
 }
 
 #[tokio::test]
