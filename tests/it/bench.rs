@@ -107,6 +107,40 @@ async fn a_local_run_measures_the_process_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn whoever_reads_along_sees_each_second_and_then_the_figures() {
+    let server = TestServer::spawn().await;
+    let mut command = tokenim();
+    command.args(["bench", "direct", "--seconds", "2", "--connections", "8", "--rate", "40", "--url", &server.url]);
+    command.env("TOKENIM_BENCH_KEY", &server.founded.key);
+    let Output { status, stdout, stderr } = output(command).await;
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    let line_of = |start: &str| {
+        stdout.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start:?}: {stdout}{stderr}"))
+    };
+    assert!(stdout.starts_with(&format!("direct against {}, tokenim ", server.url)), "{stdout}");
+    let phase = line_of("direct, ");
+    let (_, counts) = phase.split_once(" s: messages ").unwrap();
+    let [offered, sent, accepted, refused, unanswered] = counts.split(", ").collect::<Vec<_>>()[..] else {
+        panic!("{phase}")
+    };
+    let (accepted, per_second) = accepted.split_once(" accepted (").unwrap();
+    assert_eq!((offered, sent), ("80 offered", format!("{accepted} sent").as_str()), "{phase}");
+    assert!(per_second.ends_with("/s)") && refused == "0 refused" && unanswered == "0 unanswered", "{phase}");
+    line_of(&format!("  delivered {accepted} of {accepted}"));
+    assert!(line_of("  accepted  ").ends_with(&format!(" ms  ({accepted})")) && stdout.contains("  p99 "), "{stdout}");
+    line_of("  generator lag ");
+    line_of("left behind: 8 users and 4 conversations, ");
+    let last = stdout.lines().last().unwrap();
+    assert_eq!((last == "valid", last.starts_with("INVALID: ")), (status.success(), !status.success()), "{last}");
+    // Said while it ran: that it prepares, and what the first second came to.
+    assert!(stderr.starts_with("direct: connecting 4 pairs\ndirect 1 s: "), "{stderr}");
+    let second = stderr.lines().nth(1).unwrap();
+    for figure in [" sent, ", "/s accepted, p99 ", " ms, 0 refused, ", " delivered"] {
+        assert!(second.contains(figure), "{second}");
+    }
+}
+
+#[tokio::test]
 async fn the_process_of_a_server_on_this_machine_is_measured_when_it_is_named() {
     let server = TestServer::spawn().await;
     let pid = server.pid().to_string();
