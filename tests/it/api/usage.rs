@@ -1,8 +1,14 @@
 //! `GET /v1/usage`: the same number as the log.
 
-use crate::support::TestServer;
+use crate::quota::support::{Ago, app, store_at};
 use crate::support::token::now_s;
+use crate::support::{TestServer, until};
 use serde_json::json;
+use std::sync::Arc;
+use tokenim_domain::limits::CHUNK_BYTES_MAX;
+use tokenim_domain::log::{Digest, FileName, MediaType, MessageLog, NewUpload, Purpose, UploadRef};
+use tokenim_domain::meter::HOUR_MS;
+use tokenim_domain::name::{ClientMsgId, User};
 
 #[tokio::test]
 async fn usage_is_by_hour_or_day_and_of_this_app() {
@@ -79,4 +85,35 @@ async fn calls_are_told_once_with_their_minute_or_the_end_of_the_server() {
     }
     assert_eq!(server.rest().used("api_call").await, 6, "a refused key is nobody's call");
     assert_eq!(server.rest_as(&server.other.key).used("api_call").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_kept_at_the_full_hour_is_in_the_usage() {
+    let mut server = TestServer::spawn().await;
+    server.kill();
+    // Kept since an hour ago: the server that starts now samples what was there at the full hour.
+    let store = store_at(&server, Arc::new(Ago(HOUR_MS))).await;
+    let content = [7; 8_000];
+    let new = NewUpload {
+        app: app(&server),
+        sender: User::trusted("alice"),
+        client_msg_id: ClientMsgId::trusted("f1"),
+        purpose: Purpose::Attachment {
+            name: FileName::trusted("a.png"),
+            content_type: MediaType::trusted("image/png"),
+        },
+        bytes: content.len() as i64,
+        sha256: Digest::of(&content),
+        chunk_bytes: CHUNK_BYTES_MAX,
+    };
+    let upload = store.begin_upload(new).await.unwrap();
+    let at = UploadRef { app: app(&server), id: upload.id, user: Some(User::trusted("alice")) };
+    store.put_chunk(at.clone(), 0, content.to_vec()).await.unwrap();
+    store.seal_upload(at).await.unwrap();
+    store.close().await;
+    server.start().await;
+    let stored = until(async || Some(server.rest().used("stored").await).filter(|bytes| *bytes > 0)).await;
+    // A second sample where an hour ended meanwhile.
+    assert_eq!(stored % content.len() as i64, 0, "{stored}");
+    assert_eq!(server.rest_as(&server.other.key).used("stored").await, 0);
 }
