@@ -232,6 +232,35 @@ async fn the_drain_tells_closes_and_commits_what_is_queued() {
     node.inner.registry.check();
 }
 
+/// Clients that were told one time would all come back at once.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_sent_away_is_told_a_time_of_its_own_within_the_window() {
+    const WINDOW_MS: u64 = 2_000;
+    let world = World::new();
+    let node = world.node();
+    let mut clients = Vec::new();
+    for at in 0..20 {
+        clients.push(world.connect(&node, &format!("u{at}"), json!({})).await);
+    }
+    let mut drain = tokio::task::JoinSet::new();
+    let draining = node.clone();
+    drain.spawn(async move { draining.drain(Duration::from_millis(WINDOW_MS)).await });
+    let mut told = Vec::new();
+    for client in &clients {
+        let push = client.wait(|message| message["push"]["type"] == "drain").await;
+        told.push(push["push"]["retry_after_ms"].as_u64().unwrap());
+        node.remove(&client.connection);
+    }
+    drain.join_next().await.unwrap().unwrap();
+    assert!(told.iter().all(|ms| *ms < WINDOW_MS), "{told:?}");
+    // That twenty draws leave out a half of the window happens twice in a million runs.
+    let early = told.iter().filter(|ms| **ms < WINDOW_MS / 2).count();
+    assert!((1..told.len()).contains(&early), "over the whole window: {told:?}");
+    told.sort_unstable();
+    told.dedup();
+    assert!(told.len() > clients.len() / 2, "{told:?}");
+}
+
 fn draft_of(world: &World) -> tokenim_domain::log::Write {
     use tokenim_domain::log::{Watermark, Write};
     use tokenim_domain::name::{Conversation, User};
