@@ -274,9 +274,20 @@ fn written() -> Vec<(String, String)> {
         ),
         ..message
     };
+    let large = Message {
+        kind: "json",
+        more: concat!(
+            ",\"large\":{\"bytes\":5,",
+            "\"sha256\":\"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\"}"
+        ),
+        ..message
+    };
+    let grows = Message { body: Some("{\"text\":\"Once\"}"), more: ",\"live\":true", ..message };
     let amended = |event_type, target, actor, more| Amended { event_type, target, actor, more };
     let edit = ",\"client_msg_id\":\"m3\",\"kind\":\"text\",\"body\":{\"text\":\"hello\"}";
-    let reaction = ",\"change\":\"added\",\"emoji\":\"👍\",\"count\":1";
+    let deleted = ",\"client_msg_id\":\"d1\"";
+    let pinned = ",\"client_msg_id\":\"p1\",\"change\":\"added\"";
+    let reaction = ",\"client_msg_id\":\"r1\",\"change\":\"added\",\"emoji\":\"👍\",\"count\":1";
     let owner = "[{\"user\":\"alice\",\"role\":\"owner\"},{\"user\":\"bob\",\"role\":\"member\"}]";
     let created = Member { change: "created", actor: Some("alice"), users: owner, until_ms: None };
     let bob = "[{\"user\":\"bob\",\"role\":\"member\"}]";
@@ -319,18 +330,19 @@ fn written() -> Vec<(String, String)> {
         ("message", push(|out| event::write_message(out, place(2, 1), text))),
         ("message: a reply that mentions and is silent", push(|out| event::write_message(out, place(3, 2), reply))),
         ("message: with an attachment", push(|out| event::write_message(out, place(13, 4), file))),
+        ("message: with a large body", push(|out| event::write_message(out, place(14, 5), large))),
+        ("message: one that grows", push(|out| event::write_message(out, place(11, 3), grows))),
         ("edited", push(|out| event::write_amended(out, place(4, 2), amended("edited", 2, Some("alice"), edit)))),
         (
             "deleted: by the app's server",
             push(|out| event::write_amended(out, place(5, 2), amended("deleted", 2, None, ""))),
         ),
-        ("reaction", push(|out| event::write_amended(out, place(6, 2), amended("reaction", 3, Some("bob"), reaction)))),
         (
-            "pinned",
-            push(|out| {
-                event::write_amended(out, place(7, 2), amended("pinned", 3, Some("alice"), ",\"change\":\"added\""));
-            }),
+            "deleted: by its sender",
+            push(|out| event::write_amended(out, place(15, 5), amended("deleted", 2, Some("alice"), deleted))),
         ),
+        ("reaction", push(|out| event::write_amended(out, place(6, 2), amended("reaction", 3, Some("bob"), reaction)))),
+        ("pinned", push(|out| event::write_amended(out, place(7, 2), amended("pinned", 3, Some("alice"), pinned)))),
         ("member: created", push(|out| event::write_member(out, place(1, 0), created))),
         ("member: muted", push(|out| event::write_member(out, place(8, 2), muted))),
         ("conversation: a name", push(|out| event::write_settings(out, place(9, 2), named))),

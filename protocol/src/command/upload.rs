@@ -4,10 +4,10 @@ use super::Mentions;
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// What `chunk.begin` is for, which decides what else it takes.
+/// Fields of `chunk.begin` that decide what else it takes.
 #[derive(Debug, Deserialize)]
 pub struct ChunkPurpose<'a> {
-    /// `body`, when absent too, or `attachment`.
+    /// What it is for: `body`, when absent too, or `attachment`.
     #[serde(borrow)]
     pub purpose: Option<Cow<'a, str>>,
 }

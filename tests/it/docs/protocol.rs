@@ -2,7 +2,7 @@
 
 use super::{read, words};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tokenim_protocol::limits::{self, reconnect};
 use tokenim_protocol::{Code, command::Command};
 
@@ -26,14 +26,14 @@ const ELSEWHERE: &[&str] = &[
     "ttl_s",
 ];
 
-/// The table of commands: names, and what ok carries.
-fn commands(document: &str) -> Vec<(Vec<&str>, &str)> {
+/// The table of commands: names, what is asked, and what ok carries.
+fn commands(document: &str) -> Vec<(Vec<&str>, &str, &str)> {
     let (_, section) = document.split_once("| command | fields | ok carries |").unwrap();
     let rows = section.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
-        let [names, _, carries] = cells[..] else { panic!("a row of three cells: {row}") };
-        (words(names).collect(), carries)
+        let [names, asked, carries] = cells[..] else { panic!("a row of three cells: {row}") };
+        (words(names).collect(), asked, carries)
     })
     .collect()
 }
@@ -64,9 +64,9 @@ fn every_field_of_a_reply_is_in_a_vector() {
     let mut everywhere = BTreeSet::new();
     cases.iter().for_each(|case| collect(&case["expected"], &mut everywhere));
     for command in Command::ALL {
-        let (_, carries) = rows
+        let (_, _, carries) = rows
             .iter()
-            .find(|(names, _)| names.contains(&command.name()))
+            .find(|(names, _, _)| names.contains(&command.name()))
             .unwrap_or_else(|| panic!("docs/PROTOCOL.md has no row of `{}`", command.name()));
         if carries.starts_with("`{}`") || carries.starts_with("as `") {
             continue;
@@ -84,6 +84,100 @@ fn every_field_of_a_reply_is_in_a_vector() {
             assert!(among.contains(word), "no vector of `{}` has `{word}`", command.name());
         }
     }
+}
+
+/// A cell without what stands in parentheses and braces, which are values, and fields of fields.
+fn outside(cell: &str) -> String {
+    let mut depth = 0;
+    let mut outside = String::new();
+    for letter in cell.chars() {
+        depth += i32::from(matches!(letter, '(' | '{')) - i32::from(matches!(letter, ')' | '}'));
+        outside.extend((depth == 0).then_some(letter));
+    }
+    outside
+}
+
+/// What the structs of the protocol read: the fields of each command, and whether they may be absent. The first line of a struct
+/// says of which commands it is, and that of a field where it is of one of them alone.
+fn fields(structs: &str) -> BTreeMap<String, BTreeMap<&str, bool>> {
+    let mut fields: BTreeMap<String, BTreeMap<&str, bool>> = BTreeMap::new();
+    for text in structs.split("/// Fields of `").skip(1) {
+        let (head, rest) = text.split_once('\n').unwrap();
+        let (members, _) = rest.split_once("\n}").unwrap();
+        let members: Vec<_> = members.split("\n    pub ").collect();
+        let names = format!("`{}", head.split(';').next().unwrap());
+        let first = words(&names).next().unwrap();
+        for name in words(&names) {
+            let (family, _) = first.split_once('.').filter(|_| name.starts_with('.')).unwrap_or_default();
+            let command = format!("{family}{name}");
+            assert!(Command::find(&command).is_some(), "fields of `{command}`, which is no command");
+            let of_command = fields.entry(command.clone()).or_default();
+            for pair in members.windows(2) {
+                let (field, kind) = pair[1].split_once(": ").unwrap();
+                let (_, about) = pair[0].rsplit_once("    /// ").unwrap();
+                let is_theirs =
+                    words(about).next().is_none_or(|only| !only.starts_with('.') || command.ends_with(only));
+                if is_theirs {
+                    of_command.insert(field, kind.starts_with("Option<") || about.contains("default"));
+                }
+            }
+        }
+    }
+    fields
+}
+
+#[test]
+fn the_fields_of_each_command_are_those_that_are_read() {
+    let files = ["command", "command/group", "command/stream", "command/upload"];
+    let structs: String = files.iter().map(|file| read(&format!("protocol/src/{file}.rs"))).collect();
+    let (document, fields) = (read("docs/PROTOCOL.md"), fields(&structs));
+    assert_eq!(fields.len() + 1, Command::ALL.len(), "all but `ping` have fields");
+    for (names, asked, _) in commands(&document) {
+        let is_command =
+            |word: &&str| names.len() > 1 && names.iter().any(|name| name.rsplit('.').next() == Some(*word));
+        let asked = outside(asked);
+        let written: Vec<_> = words(&asked).filter(|word| !is_command(word)).collect();
+        let known: BTreeMap<_, _> = names.iter().filter_map(|name| fields.get(*name)).flatten().collect();
+        let are_read: BTreeSet<_> = known.keys().map(|field| **field).collect();
+        let without_mark: BTreeSet<_> = written.iter().map(|field| field.trim_end_matches('?')).collect();
+        assert_eq!(without_mark, are_read, "docs/PROTOCOL.md on the fields of {names:?}");
+        for field in written.iter().filter_map(|field| field.strip_suffix('?')) {
+            assert!(*known[&field], "`{field}` of {names:?} may not be absent");
+        }
+    }
+}
+
+#[test]
+fn the_fields_of_each_push_are_those_of_the_vectors() {
+    let (document, vectors) = (read("docs/PROTOCOL.md"), read("protocol/vectors/frames.json"));
+    let vectors: Value = serde_json::from_str(&vectors).unwrap();
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for case in vectors["cases"].as_array().unwrap() {
+        let frame: Value = serde_json::from_str(case["input"].as_str().unwrap()).unwrap();
+        if let Some(push) = frame["push"].as_object() {
+            told.entry(push["type"].as_str().unwrap().to_owned()).or_default().extend(push.keys().cloned());
+        }
+    }
+    let (_, section) = document.split_once("\nSequenced, with ").unwrap();
+    let (place, tables) = section.split_once(":\n").unwrap();
+    let (sequenced, tables) = tables.split_once("\nUnsequenced:").unwrap();
+    let (unsequenced, _) = tables.split_once("\n## ").unwrap();
+    let mut rows = Vec::new();
+    for (place, table) in [(place, sequenced), ("", unsequenced)] {
+        for row in table.lines().filter_map(|line| line.strip_prefix("| `")) {
+            let (name, carries) = row.split_once(" | ").unwrap();
+            // What follows the fields is about them.
+            let carried = outside(carries);
+            let carried = carried.split([':', ';']).next().unwrap();
+            let fields = [place, carried].map(words).into_iter().flatten();
+            let mut fields: BTreeSet<_> = fields.map(|field| field.trim_end_matches('?').to_owned()).collect();
+            fields.insert("type".to_owned());
+            let name = name.split('`').next().unwrap();
+            assert_eq!(told.get(name), Some(&fields), "docs/PROTOCOL.md on the fields of the push `{name}`");
+            rows.push(name);
+        }
+    }
+    assert_eq!(rows.len(), told.len());
 }
 
 #[test]
@@ -140,7 +234,7 @@ fn the_figures_of_the_document_are_the_constants() {
         of("`heads?` {conversation: [epoch, seq]} ≤ {}", limits::DIRECTORY_PAGE_MAX),
         of("(≤ {} user ids, or", limits::MENTIONS_MAX),
         of("any text of 1–{} bytes", limits::EMOJI_BYTES_MAX),
-        of("`limit` 1–{}, default", u(limits::HISTORY_PAGE_MAX)),
+        of("`limit?` 1–{}, default", u(limits::HISTORY_PAGE_MAX)),
         of("default {} | `items` oldest first", u(limits::HISTORY_PAGE_DEFAULT)),
         of("`members` ≤ {} beside the caller", limits::MEMBERS_PER_COMMAND_MAX),
         of("the pinned messages (≤ {})", limits::PINS_MAX),
