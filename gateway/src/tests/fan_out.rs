@@ -1,9 +1,62 @@
 //! Who receives what, in which order, on one node and on two.
 
 use super::World;
+use super::client::frames;
 use crate::bus::{Bus, Published};
+use crate::connection::Connection;
+use crate::encoded::Form;
+use crate::gateway::Gateway;
+use crate::incoming::Message;
+use crate::model::ModelLog;
+use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
+
+/// The next frames for a socket, as the memory they are in.
+async fn queued(connection: &Connection) -> Vec<Bytes> {
+    let mut queued = Vec::new();
+    while queued.is_empty() {
+        tokio::task::yield_now().await;
+        connection.drain(&mut queued);
+    }
+    queued
+}
+
+/// A connection of that form, connected.
+async fn listen(world: &World, node: &Gateway<ModelLog>, user: &str, form: Form) -> Arc<Connection> {
+    let connection = node.accept(form);
+    let connect = json!({"id": 1, "connect": {"token": world.token(user, 600)}}).to_string();
+    node.receive(&connection, Message::Json(&connect)).expect("an envelope");
+    queued(&connection).await;
+    connection
+}
+
+#[tokio::test]
+async fn what_two_receive_is_compressed_once_for_both() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob", "carol"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let body = json!({"text": "x".repeat(1_000)});
+    for form in [Form::JsonDeflated, Form::MessagePackDeflated] {
+        let bob = listen(&world, &node, "bob", form).await;
+        let carol = listen(&world, &node, "carol", form).await;
+        // One event by itself, and what was said at once and goes out together.
+        for ids in [&["one"][..], &["two", "three"]] {
+            for id in ids {
+                let id = format!("{form:?}-{id}");
+                alice.command("send", json!({"conversation": "c", "client_msg_id": id, "kind": "text", "body": body}));
+            }
+            let (of_bob, of_carol) = (queued(&bob).await, queued(&carol).await);
+            let ([of_bob], [of_carol]) = (&of_bob[..], &of_carol[..]) else { panic!("each has one piece") };
+            assert_eq!(frames(of_bob).len(), ids.len());
+            assert!(of_bob.len() < ids.len() * 500, "it is compressed");
+            assert_eq!(of_bob.as_ptr(), of_carol.as_ptr(), "the same memory");
+        }
+        node.remove(&bob);
+        node.remove(&carol);
+    }
+}
 
 #[tokio::test]
 async fn members_get_the_push_and_the_sender_the_ack() {
