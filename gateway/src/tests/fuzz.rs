@@ -17,7 +17,7 @@ use tokenim_domain::token;
 use tokenim_protocol::command::{Connect, ConversationCreate, Send, Sync};
 use tokenim_protocol::envelope::Malformed;
 use tokenim_protocol::limits::FRAME_BYTES_MAX;
-use tokenim_protocol::{Code, envelope, fields, msgpack};
+use tokenim_protocol::{Code, envelope, fields, grammar, msgpack};
 
 /// Rounds of each target, where the environment asks for no other number.
 const ROUNDS: u64 = 3_000;
@@ -291,4 +291,30 @@ async fn mutated_commands_have_one_answer_each_and_harm_nobody() {
     assert!(unanswered.is_empty(), "{unanswered:?}");
     bob.command("ping", json!({}));
     assert!(bob.reply().await["ok"].is_object());
+}
+
+/// A place in the list of conversations is taken as one, or refused by its name.
+#[tokio::test]
+async fn pages_of_the_list_of_conversations_are_read_or_refused() {
+    let world = World::new();
+    let node = world.node();
+    world.group(&node, "c1", &["alice"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let texts = ["1790000000000:c1", "-9223372036854775808:a", "9223372036854775807:a.b:c@d"];
+    let corpus: Vec<_> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    let mut random = Random(env("TOKENIM_FUZZ_SEED").unwrap_or(7));
+    let mut pages = 0;
+    for _ in 0..env("TOKENIM_FUZZ_ROUNDS").unwrap_or(ROUNDS) {
+        let input = mutation(&corpus, &mut random);
+        let Ok(text) = std::str::from_utf8(&input) else { continue };
+        alice.command("sync", json!({"page": text}));
+        let reply = alice.reply().await;
+        let is_place = text.split_once(':').is_some_and(|(ms, name)| ms.parse::<i64>().is_ok() && grammar::is_id(name));
+        match is_place {
+            true => assert_eq!(reply["ok"]["done"], true, "{text:?}"),
+            false => assert_eq!(reply["error"]["param"], "page", "{text:?}: {reply}"),
+        }
+        pages += u64::from(is_place);
+    }
+    assert!(pages > 0, "no mutation was a place");
 }
