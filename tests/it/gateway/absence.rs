@@ -50,6 +50,7 @@ fn message(server: &TestServer, conversation: &str, id: &str) -> Write {
         kind: ContentKind::Text,
         body: json!({"text": id}).to_string().into(),
         about: About::default(),
+        may_send: true,
         credential: Credential { key: server.founded.signing.kid.parse().unwrap(), label: None },
         allowance: Allowance::default(),
     })
