@@ -1,13 +1,14 @@
 //! Large bodies through the front door: in chunks, through power cuts, to the byte.
 
 use crate::support::rest::{answer, get};
-use crate::support::wait::until;
+use crate::support::wait::{until, within};
 use crate::support::{Client, Rest, TestServer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::fs;
+use std::path::Path;
 use tokenim_domain::limits::LARGE_BODY_BYTES_MAX;
 use tokenim_domain::log::Digest;
 
@@ -93,20 +94,34 @@ async fn an_upload_survives_kill_9_between_any_two_frames() {
     assert_eq!(server.rest().units().await, 3, "each started 5,120 bytes");
 }
 
+/// How many files there are below a folder, those that are not whole yet too.
+fn files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
 #[tokio::test]
 async fn an_upload_survives_kill_9_before_its_first_chunk_and_in_the_middle_of_any() {
     let mut server = TestServer::spawn().await;
     server.group("c1", &["alice", "bob"]).await;
-    let body = body(3 * CHUNK + 100);
+    let (body, objects) = (body(3 * CHUNK + 100), server.data.join("objects"));
     let upload = server.connect("alice").await.ok("chunk.begin", begin("m1", &body)).await;
     server.kill();
     server.start().await;
     assert_eq!(server.connect("alice").await.ok("chunk.begin", begin("m1", &body)).await, upload, "as it was");
     for index in 0..4 {
         let mut alice = server.connect("alice").await;
+        let before = files(&objects);
         alice.start("chunk.put", chunk(&upload, index, &body)).await;
-        // Each at another moment of its way to the disk.
-        tokio::time::sleep(Duration::from_millis(index as u64)).await;
+        // The first may not have been read at all; the others are cut with the first trace of them on the disk.
+        if index > 0 {
+            within(async {
+                while files(&objects) <= before {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
         server.kill();
         server.start().await;
         let mut alice = server.connect("alice").await;
