@@ -352,7 +352,7 @@ impl Bounds {
         limit: u32,
     ) -> Result<Vec<Event>> {
         let above = above.max(self.first - 1);
-        if above + 1 >= below || limit == 0 {
+        if above.saturating_add(1) >= below || limit == 0 {
             return Ok(Vec::new());
         }
         let values: [Value; 7] = [
