@@ -101,7 +101,7 @@ async fn send(visit: &Visit<'_>, key: SigningKey, message: Message) -> Result<()
     let speaks = USERS.iter().any(|(user, _)| *user == message.sender);
     let sender = User::parse(&message.sender).ok().filter(|_| speaks);
     let sender = sender.ok_or_else(|| Error::invalid("sender", "this page speaks for alice and bob"))?;
-    let members = USERS.iter().map(|(user, _)| User::parse(user)).collect::<Result<Vec<_>, _>>()?;
+    let members = users()?;
     let live = &visit.console.live;
     let (app, id) = (key.app, Conversation::parse(CONVERSATION)?);
     let new = NewConversation {
@@ -136,7 +136,11 @@ async fn page(visit: &mut Visit<'_>, status: StatusCode, app: &App, refused: Opt
     let links = links(app);
     let (key, log) = (key(visit, app).await?, log(visit, app).await?);
     let panes = match &key {
-        Some(key) if app.mode == Mode::Test => panes(visit, key, &log)?,
+        Some(key) if app.mode == Mode::Test => {
+            // An app may let in no user it does not know.
+            visit.console.store.ensure_users(app_ref(visit, app)?, users()?).await?;
+            panes(visit, key, &log)?
+        }
         _ => Vec::new(),
     };
     let token = key.as_ref().map(|key| token(visit, key, USERS[0].0)).transpose()?.unwrap_or_default();
@@ -165,6 +169,10 @@ fn links(app: &App) -> Links {
         keys: format!("{of_app}/keys"),
         signing_keys: format!("{of_app}/signing-keys"),
     }
+}
+
+fn users() -> Result<Vec<User>, Error> {
+    USERS.iter().map(|(user, _)| User::parse(user)).collect()
 }
 
 /// The key that signs the page's tokens; none where all were revoked.

@@ -186,7 +186,8 @@ impl<L: MessageLog> Gateway<L> {
         let place = self.place(write.app()).await?;
         place.admit(None)?;
         let place = write.is_paced().then_some(place);
-        self.take_turn(place.as_deref()).inspect_err(|error| self.inner.counters.refuse(error.code))?;
+        let turn = self.take_turn(place.as_deref().filter(|_| !write.is_repeat_only()));
+        turn.inspect_err(|error| self.inner.counters.refuse(error.code))?;
         let (done, outcome) = oneshot::channel();
         let job = Job { write, origin: Origin::Call(done), place };
         self.inner.appender.submit(job).inspect_err(|error| self.inner.counters.refuse(error.code))?;
@@ -210,7 +211,7 @@ impl<L: MessageLog> Gateway<L> {
         if place.is_some() {
             self.take_turn_of_user(session)?;
         }
-        self.take_turn(place.as_deref())?;
+        self.take_turn(place.as_deref().filter(|_| !write.is_repeat_only()))?;
         let job = Job { write, origin: Origin::Command { connection: connection.clone(), id }, place };
         self.inner.appender.submit(job)
     }
@@ -226,6 +227,13 @@ impl<L: MessageLog> Gateway<L> {
         let rate = self.inner.limits.user_messages_per_second;
         let taken = session.slot.take(rate, self.now_ns());
         taken.map_err(|wait_ms| refused(Code::RateLimited, "user_messages_per_second", rate, wait_ms))
+    }
+
+    /// Takes so many bytes that nobody answers from what their connection may say: what others say can't close it for a pong.
+    ///
+    /// Errors: `rate_limited`.
+    pub(crate) fn take_unanswered(&self, connection: &Connection, bytes: usize) -> Result<()> {
+        connection.take(&self.inner.limits, bytes, self.now_ns()).map(drop)
     }
 
     /// Takes a command of so many bytes from what its connection may say, the user, the app, the org and the address.
@@ -291,7 +299,7 @@ impl<L: MessageLog> Gateway<L> {
         if place.lets_in_unknown() {
             log.ensure_users(app, vec![user]).await?;
         } else if !log.is_user(app, user).await? {
-            let wrong = "the app lets in no user whom its server has not named: get the token from `POST /v1/tokens`, or add the user to a conversation";
+            let wrong = "the app lets in no user it does not know: get the token from `POST /v1/tokens`, or add the user to a conversation";
             return Err(Error::new(Code::Forbidden).says(wrong));
         }
         slot.note_stored();
@@ -305,7 +313,7 @@ impl<L: MessageLog> Gateway<L> {
         if place.lets_in_unknown() {
             return Ok(());
         }
-        self.let_in(&self.inner.registry.slot(app, user), place).await
+        self.let_in(&self.inner.registry.visit(app, user), place).await
     }
 
     /// Registers a connection that was just accepted. While draining it is closed again at once, with a code a browser can read, and

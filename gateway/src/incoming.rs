@@ -90,8 +90,13 @@ impl<L: MessageLog> Gateway<L> {
 
     /// Handles an envelope; a flaw is what it held and JSON can't say.
     fn envelope(&self, connection: &Arc<Connection>, text: &str, flaw: Option<&str>) -> Result<(), Cause> {
-        let taken = self.take_command(connection, text.len());
         let envelope = envelope::read(text);
+        let taken = match &envelope {
+            Ok(Incoming::Command { .. }) | Err(Malformed { id: Some(_), .. }) => {
+                self.take_command(connection, text.len())
+            }
+            Ok(Incoming::Pong) | Err(Malformed { id: None, .. }) => self.take_unanswered(connection, text.len()),
+        };
         if let Ok(Incoming::Command { id, .. }) | Err(Malformed { id: Some(id), .. }) = &envelope
             && let Err(error) = taken
         {
@@ -119,9 +124,9 @@ impl<L: MessageLog> Gateway<L> {
         }
     }
 
-    /// Takes a control frame of the transport as a command. Nothing answers that it is over them, so it is closed.
+    /// Takes a control frame of the transport from what its connection may say. Nothing answers that it is over them, so it is closed.
     pub fn take_control(&self, connection: &Connection, bytes: usize) {
-        self.close_over(connection, self.take_command(connection, bytes));
+        self.close_over(connection, self.take_unanswered(connection, bytes));
     }
 
     /// Closes a connection that says more than it may, where no answer could tell it.

@@ -63,6 +63,17 @@ pub struct Limits {
     pub key_requests_per_second: u32,
 }
 
+/// The limits of an owner by their names in [`Limits`].
+macro_rules! rates {
+    ($limits:expr, $commands:ident, $bytes:ident $(, $connects:ident)?) => {
+        Rates {
+            commands: ($limits.$commands, stringify!($commands)),
+            bytes: ($limits.$bytes, stringify!($bytes)),
+            connects: [$(($limits.$connects, stringify!($connects)))?].first().copied(),
+        }
+    };
+}
+
 impl Limits {
     /// The address that counts, if its callers are counted.
     #[must_use]
@@ -71,52 +82,33 @@ impl Limits {
     }
 
     fn of_connection(&self) -> Rates {
-        Rates {
-            connects: (0, ""),
-            commands: (self.connection_commands_per_second, "connection_commands_per_second"),
-            bytes: (self.connection_bytes_per_second, "connection_bytes_per_second"),
-        }
+        rates!(self, connection_commands_per_second, connection_bytes_per_second)
     }
 
     fn of_address(&self) -> Rates {
-        Rates {
-            connects: (0, ""),
-            commands: (self.address_commands_per_second, "address_commands_per_second"),
-            bytes: (self.address_bytes_per_second, "address_bytes_per_second"),
-        }
+        rates!(self, address_commands_per_second, address_bytes_per_second)
     }
 
     fn of_user(&self) -> Rates {
-        Rates {
-            connects: (self.user_connects_per_second, "user_connects_per_second"),
-            commands: (self.user_commands_per_second, "user_commands_per_second"),
-            bytes: (self.user_bytes_per_second, "user_bytes_per_second"),
-        }
+        rates!(self, user_commands_per_second, user_bytes_per_second, user_connects_per_second)
     }
 
     fn of_app(&self) -> Rates {
-        Rates {
-            connects: (self.app_connects_per_second, "app_connects_per_second"),
-            commands: (self.app_commands_per_second, "app_commands_per_second"),
-            bytes: (self.app_bytes_per_second, "app_bytes_per_second"),
-        }
+        rates!(self, app_commands_per_second, app_bytes_per_second, app_connects_per_second)
     }
 
     fn of_org(&self) -> Rates {
-        Rates {
-            connects: (self.org_connects_per_second, "org_connects_per_second"),
-            commands: (self.org_commands_per_second, "org_commands_per_second"),
-            bytes: (self.org_bytes_per_second, "org_bytes_per_second"),
-        }
+        rates!(self, org_commands_per_second, org_bytes_per_second, org_connects_per_second)
     }
 }
 
 /// What the connections of one owner may do a second together, and how each limit is called.
 #[derive(Debug, Clone, Copy)]
 struct Rates {
-    connects: (u32, &'static str),
     commands: (u32, &'static str),
     bytes: (u32, &'static str),
+    /// None where connects are not counted, or elsewhere.
+    connects: Option<(u32, &'static str)>,
 }
 
 /// What they are about to do.
@@ -143,7 +135,7 @@ impl Used {
             taken.map_err(|wait_ms| refused(Code::RateLimited, feature, limit, wait_ms))
         };
         match what {
-            Use::Connect => take(&mut self.connects, rates.connects, 1),
+            Use::Connect => rates.connects.map_or(Ok(()), |connects| take(&mut self.connects, connects, 1)),
             Use::Command(bytes) => {
                 take(&mut self.commands, rates.commands, 1)?;
                 take(&mut self.bytes, rates.bytes, u32::try_from(bytes).unwrap_or(u32::MAX))

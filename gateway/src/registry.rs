@@ -15,7 +15,7 @@ use tokenim_domain::{Code, Error, sabotage};
 /// Slots that may be dead before the map is swept; sweeping costs one pass, so it waits for as many as there are live ones.
 const DEAD_SLOTS_MIN: usize = 1_024;
 
-/// Users kept in memory who connected last, so that what they have used is not forgotten with their connection.
+/// Users kept in memory who came last, so that what they have used is not forgotten with their connection.
 const RECENT_SLOTS_MAX: usize = 1_024;
 
 /// Milliseconds after which a user that has all its connections is worth another try.
@@ -136,6 +136,17 @@ impl Registry {
         slot
     }
 
+    /// The slot of a user who comes in, kept for a while even where that ends in a refusal.
+    pub fn visit(&self, app: AppRef, user: &User) -> Arc<Slot> {
+        let slot = self.slot(app, user);
+        let mut inner = self.inner();
+        if inner.recent.len() == RECENT_SLOTS_MAX {
+            inner.recent.pop_front();
+        }
+        inner.recent.push_back(slot.clone());
+        slot
+    }
+
     /// Puts a connection at its user's slot: from now on it receives what the user receives. Not where its socket has
     /// ended meanwhile: nobody would remove it again.
     ///
@@ -153,10 +164,6 @@ impl Registry {
         if !inner.connections.contains_key(&connection.id) {
             return Ok(Vec::new());
         }
-        if inner.recent.len() == RECENT_SLOTS_MAX {
-            inner.recent.pop_front();
-        }
-        inner.recent.push_back(session.slot.clone());
         let mut connections = session.slot.connections();
         let logins = session.place.logins();
         let (ends, older) = (

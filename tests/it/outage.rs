@@ -108,9 +108,10 @@ async fn a_database_that_falls_silent_comes_back() {
 async fn a_connect_that_cannot_read_what_was_missed_is_sent_back_and_then_recovers() {
     let Some((server, proxy)) = behind_proxy().await else { return };
     server.group("c1", &["alice", "bob"]).await;
-    let _other_device = server.connect("bob").await;
     server.rest().send("c1", "alice", "m1", "missed").await;
     server.settled().await;
+    // What the node knows of keys it believes for 2 s.
+    let _other_device = server.connect("bob").await;
     let fields = json!({"token": server.token("bob"), "heads": {"c1": [1, 1]}});
     proxy.set(Way::Cut);
     let mut bob = Client::open(&server).await;

@@ -79,6 +79,12 @@ impl Write {
             | Write::Grow(_) => false,
         }
     }
+
+    /// Whether it may be answered as a repeat and never be stored, so that it takes nothing from others of its app.
+    #[must_use]
+    pub const fn is_repeat_only(&self) -> bool {
+        matches!(self, Write::Send(Draft { may_send: false, .. }))
+    }
 }
 
 /// A message that has no seq yet.

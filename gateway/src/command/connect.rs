@@ -119,7 +119,7 @@ impl<L: MessageLog> Gateway<L> {
         let device = self.device(&identity, wanted.device.clone())?;
         let place = inner.places.find(identity.app).await?;
         place.admit(connection.origin().as_deref())?;
-        let slot = inner.registry.slot(identity.app, &identity.user);
+        let slot = inner.registry.visit(identity.app, &identity.user);
         self.take_connect(&slot, &place)?;
         self.let_in(&slot, &place).await?;
         let signed = session::sign(&identity, &device, inner.verifier.master())?;

@@ -21,6 +21,7 @@ use tokenim_domain::role::{ConversationKind, Mode};
 use tokenim_domain::secret::{MasterKey, Secret};
 use tokenim_domain::standing::Standing;
 use tokenim_domain::terms::{Access, Answer, Changes, TermBook, Terms};
+use tokenim_domain::token::caps::Caps;
 use tokenim_domain::token::{self, Grant, Material, SigningKey};
 use tokenim_domain::{Code, Result};
 
@@ -150,7 +151,16 @@ impl World {
     }
 
     pub fn token(&self, user: &str, ttl_s: i64) -> String {
-        let grant = Grant { user: User::parse(user).unwrap(), ttl_s, caps: None, label: None, minted_by: None };
+        self.mint(user, ttl_s, None)
+    }
+
+    /// A token with these `caps`.
+    pub fn token_with(&self, user: &str, caps: &str) -> String {
+        self.mint(user, 3_600, Some(serde_json::from_str(caps).unwrap()))
+    }
+
+    fn mint(&self, user: &str, ttl_s: i64, caps: Option<Caps>) -> String {
+        let grant = Grant { user: User::parse(user).unwrap(), ttl_s, caps, label: None, minted_by: None };
         token::mint(&self.key, &grant, self.clock.now_ms()).unwrap().0.expose().to_owned()
     }
 

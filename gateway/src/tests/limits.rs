@@ -151,6 +151,26 @@ async fn messages_come_no_faster_than_the_plan_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_not_send_takes_no_turn_of_those_who_may() {
+    let world = World::new();
+    world.book.change(|terms| terms.limits.message_rate = Some(10));
+    let node = world.node();
+    world.group(&node, "c", &["alice", "bob"]).await;
+    let mut alice = world.connect(&node, "alice", json!({})).await;
+    let mut bob = Client::open(&node);
+    bob.command("connect", json!({"token": world.token_with("bob", r#"{"c":["read"]}"#)}));
+    assert!(bob.reply().await["ok"].is_object());
+    for at in 0..30 {
+        bob.send("c", &format!("m{at}"));
+        assert_eq!(refusal(&bob).await["code"], "forbidden");
+    }
+    for at in 0..10 {
+        alice.send("c", &format!("m{at}"));
+        assert!(alice.reply().await["ok"].is_object(), "{at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_too_many_is_told_the_limit_and_closed_and_a_lowered_one_cuts_nobody() {
     let world = World::new();
     world.book.change(|terms| terms.limits.connections = Some(2));
