@@ -5,7 +5,7 @@ use tokenim_domain::{
     Code as ErrorCode, Error,
     actor::Action,
     limits::TOKEN_SECONDS_DEFAULT,
-    log::{AppRef, Draft, EventBody, From, NewConversation, Page, RangeQuery, Write},
+    log::{AppRef, Draft, EventBody, From, MessageLog, NewConversation, Page, RangeQuery, Write},
     name::{ClientMsgId, Conversation, User},
     role::{ContentKind, ConversationKind, Mode},
     token::{self, Grant, SigningKey},
