@@ -23,10 +23,10 @@ LIMITS = {"LOOPBACK": "true", "ADDRESS_UNAUTHENTICATED": "5", "ADDRESS_SOCKETS_P
 FULL_SECONDS = 1
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    env = {**(engine() or {}), "TOKENIM_SERVER__TRUSTED_PROXIES": "127.0.0.1"}
-    running = Server(binary(), tmp_path_factory.mktemp("limits"), env={**env, **{f"TOKENIM_LIMITS__{name}": value for name, value in LIMITS.items()}})
+@contextlib.contextmanager
+def with_limits(root, env=None, **limits):
+    limits = {f"TOKENIM_LIMITS__{name.upper()}": str(limit) for name, limit in limits.items()}
+    running = Server(binary(), root, env={**(engine() or {}), **(env or {}), **limits})
     try:
         running.bootstrap()
         running.start()
@@ -34,6 +34,12 @@ def server(tmp_path_factory):
         assert running.terminate() == 0, running.tail()
     finally:
         running.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with with_limits(tmp_path_factory.mktemp("limits"), {"TOKENIM_SERVER__TRUSTED_PROXIES": "127.0.0.1"}, **LIMITS) as running:
+        yield running
 
 
 @pytest.fixture
@@ -175,19 +181,6 @@ def test_a_user_has_a_pace_of_messages_over_all_its_connections(server, tokens):
 
 # Who shares the owner's limits with the first device of alice.
 OWNERS = {"user": ("alice", "d2"), "app": ("bob", "d1"), "org": ("bob", "d1"), "address": ("bob", "d1")}
-
-
-@contextlib.contextmanager
-def with_limits(root, **limits):
-    env = {**(engine() or {}), **{f"TOKENIM_LIMITS__{name.upper()}": str(limit) for name, limit in limits.items()}}
-    running = Server(binary(), root, env=env)
-    try:
-        running.bootstrap()
-        running.start()
-        yield running
-        assert running.terminate() == 0, running.tail()
-    finally:
-        running.kill()
 
 
 @pytest.mark.parametrize("owner", OWNERS)

@@ -34,34 +34,13 @@ pub(super) use {bytes, columns};
 
 /// The statement of some rows, as each engine tells them ([`events`]); in an order where one is named.
 macro_rules! told {
-    ($rows:expr) => {
+    ($rows:expr $(, $order:literal)?) => {
         Text {
             sqlite: concat!(
-                "SELECT json_group_array(json_array(",
-                row::stored!(),
-                ", ",
-                row::stored_state!(),
-                ")) AS told FROM (",
-                $rows,
-                ")"
+                "SELECT json_group_array(json_array(", row::stored!(), ", ", row::stored_state!(), ")" $(, " ORDER BY ", $order)?,
+                ") AS told FROM (", $rows, ")"
             ),
-            postgres: $rows,
-        }
-    };
-    ($rows:expr, $order:literal) => {
-        Text {
-            sqlite: concat!(
-                "SELECT json_group_array(json_array(",
-                row::stored!(),
-                ", ",
-                row::stored_state!(),
-                ") ORDER BY ",
-                $order,
-                ") AS told FROM (",
-                $rows,
-                ")"
-            ),
-            postgres: concat!($rows, " ORDER BY ", $order),
+            postgres: concat!($rows $(, " ORDER BY ", $order)?),
         }
     };
 }
