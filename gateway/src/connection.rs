@@ -20,6 +20,7 @@ use gate::Waited;
 use outbox::{Lane, Left, Outbox};
 pub use session::Session;
 pub(crate) use session::seconds_left;
+pub use state::Tick;
 use state::{Phase, State};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -75,17 +76,6 @@ pub struct Owed {
     pub received: i64,
     /// How far its device's cursor reaches.
     pub reaches: Vec<Reach>,
-}
-
-/// What the node's tick found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tick {
-    /// Nothing to do.
-    Nothing,
-    /// Something was queued: wake the socket.
-    Wake,
-    /// Pushes that tell how things are were dropped, for it reads slowly: they are to be told again.
-    Shed,
 }
 
 impl Connection {

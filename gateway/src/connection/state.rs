@@ -5,7 +5,7 @@ use super::gate::Gate;
 use super::outbox::{Lane, Outbox, Queued};
 use super::unacknowledged::Unacknowledged;
 use super::withheld::{AllWithheld, UNKNOWN};
-use super::{Chunk, For, Given, Session, Tick};
+use super::{Chunk, For, Given, Session};
 use crate::connection::seconds_left;
 use crate::encoded::Form;
 use crate::incoming::Held;
@@ -86,6 +86,17 @@ pub(super) struct State {
     /// Requests that wait for the answer to their command, by its id.
     #[expect(clippy::box_collection, reason = "only streams have it: a connection carries a pointer, not a map")]
     pub(super) waiting: Option<Box<HashMap<u64, oneshot::Sender<String>>>>,
+}
+
+/// What the node's tick found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// Nothing to do.
+    Nothing,
+    /// Something was queued: wake the socket.
+    Wake,
+    /// Pushes that tell how things are were dropped, for it reads slowly: they are to be told again.
+    Shed,
 }
 
 impl State {
