@@ -48,6 +48,12 @@ impl Db {
         Db(pool)
     }
 
+    /// The pool itself, for what only one engine has.
+    #[cfg(test)]
+    pub(crate) fn pool(&self) -> &DatabaseConnection {
+        &self.0
+    }
+
     /// Whether the engine is PostgreSQL.
     pub(crate) fn is_postgres(&self) -> bool {
         self.get_database_backend() == DbBackend::Postgres

@@ -10,6 +10,7 @@ mod catalogue;
 mod change;
 mod changed;
 mod console;
+mod cost;
 mod create;
 mod deliveries;
 mod desk;

@@ -3,6 +3,7 @@
 use super::append::{Batch, Head};
 use super::send::{conflict, same_json};
 use super::{allowed, attachment, live as stored, member_role, range, row, upload};
+use crate::sql::Text;
 use crate::{fault, sql};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use std::collections::HashMap;
@@ -246,7 +247,7 @@ async fn mark(batch: &Batch<'_>, event: &Event, state: MessageState, live_size: 
             run(ERASE, vec![]).await?;
             run(upload::DROP_BODY, vec![batch.now_ms.into()]).await?;
             attachment::release(batch, &at).await?;
-            run(ERASE_WORDS, vec![row::EDITED.into(), row::REACTION.into(), row::ENDED.into()]).await?;
+            run(ERASE_WORDS.on(&batch.tx), vec![row::EDITED.into(), row::REACTION.into(), row::ENDED.into()]).await?;
             run(DROP_REACTIONS, vec![]).await?;
             if live_size.is_some() { stored::forget(batch, &at, None).await } else { Ok(()) }
         }
@@ -334,8 +335,17 @@ ON CONFLICT (app_id, conversation_id, seq) DO UPDATE SET deleted_seq = excluded.
     ended_seq = NULL, ended_ms = NULL, edited_seq = NULL, edited_ms = NULL, kind = NULL, body = NULL, pinned_seq = NULL, reactions = NULL";
 const ERASE: &str =
     "UPDATE message SET body = '', about = NULL WHERE app_id = $1 AND conversation_id = $2 AND seq = $3";
-const ERASE_WORDS: &str =
-    "UPDATE message SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type IN ($4, $5, $6)";
+macro_rules! erase_words {
+    ($by:literal) => {
+        concat!(
+            "UPDATE message",
+            $by,
+            " SET body = '' WHERE app_id = $1 AND conversation_id = $2 AND target = $3 AND type IN ($4, $5, $6)"
+        )
+    };
+}
+/// SQLite is told the index, as of a thread's page (`range.rs`).
+const ERASE_WORDS: Text = Text { sqlite: erase_words!(" INDEXED BY message_by_target"), postgres: erase_words!("") };
 const DROP_REACTIONS: &str = "DELETE FROM reaction WHERE app_id = $1 AND conversation_id = $2 AND target = $3";
 
 const PIN: &str = "

@@ -120,7 +120,8 @@ macro_rules! find_of {
             "WITH w AS (", $list, ")
 SELECT c.last_seq, m.joined_seq, d.seq AS held, (
     SELECT e.seq FROM message e WHERE e.app_id = c.app_id AND e.conversation_id = c.id AND e.at_ms < w.since_ms
-        AND e.seq > COALESCE(d.seq, 0) AND e.seq > w.seq - $2 AND e.seq <= CASE WHEN w.since_ms IS NULL THEN 0 ELSE w.seq END
+        AND e.seq > CASE WHEN d.seq > w.seq - $2 THEN d.seq ELSE w.seq - $2 END
+        AND e.seq <= CASE WHEN w.since_ms IS NULL THEN 0 ELSE w.seq END
     ORDER BY e.seq DESC LIMIT 1) AS older
 FROM w
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation

@@ -34,13 +34,13 @@ pub(super) use {bytes, columns};
 
 /// The statement of some rows, as each engine tells them ([`events`]); in an order where one is named.
 macro_rules! told {
-    ($rows:expr $(, $order:literal)?) => {
+    ($sqlite:expr, $postgres:expr $(, $order:literal)?) => {
         Text {
             sqlite: concat!(
                 "SELECT json_group_array(json_array(", row::stored!(), ", ", row::stored_state!(), ")" $(, " ORDER BY ", $order)?,
-                ") AS told FROM (", $rows, ")"
+                ") AS told FROM (", $sqlite, ")"
             ),
-            postgres: concat!($rows $(, " ORDER BY ", $order)?),
+            postgres: concat!($postgres $(, " ORDER BY ", $order)?),
         }
     };
 }
@@ -55,57 +55,73 @@ struct Pages {
 
 /// The rows of a range, from one end.
 macro_rules! range_text {
-    ($order:literal, $which:literal) => {
+    ($by:literal, $order:literal, $which:literal) => {
         concat!(
-            " FROM message m LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq
+            " FROM message m", $by,
+            " LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq
 WHERE m.app_id = $1 AND m.conversation_id = $2 AND m.seq > $3 AND m.seq < $4 AND ", $which, " ORDER BY m.seq ", $order, " LIMIT $5"
         )
     };
 }
-macro_rules! pages {
-    ($order:literal, $which:literal) => {
-        Pages {
-            whole: told!(concat!(
-                "SELECT * FROM (SELECT ",
-                columns!(),
-                range_text!($order, $which),
-                ") AS page
+macro_rules! whole_page {
+    ($by:literal, $order:literal, $which:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT ",
+            columns!(),
+            range_text!($by, $order, $which),
+            ") AS page
 WHERE (SELECT SUM(bytes) FROM (SELECT ",
-                bytes!(),
-                " AS bytes",
-                range_text!($order, $which),
-                ") AS sizes) <= $6"
-            )),
-            cut: told!(concat!(
-                "SELECT * FROM (SELECT ",
-                columns!(),
-                ", ",
-                bytes!(),
-                " AS bytes, SUM(",
-                bytes!(),
-                ") OVER (ORDER BY m.seq ",
-                $order,
-                ") AS running",
-                range_text!($order, $which),
-                ") AS page
+            bytes!(),
+            " AS bytes",
+            range_text!($by, $order, $which),
+            ") AS sizes) <= $6"
+        )
+    };
+}
+macro_rules! cut_page {
+    ($by:literal, $order:literal, $which:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT ",
+            columns!(),
+            ", ",
+            bytes!(),
+            " AS bytes, SUM(",
+            bytes!(),
+            ") OVER (ORDER BY m.seq ",
+            $order,
+            ") AS running",
+            range_text!($by, $order, $which),
+            ") AS page
 WHERE running <= $6 OR running = bytes"
-            )),
+        )
+    };
+}
+/// SQLite is told the index where it has to be one: without statistics it takes the log for ten events, and reads it all.
+macro_rules! pages {
+    ($by:literal, $order:literal, $which:literal) => {
+        Pages {
+            whole: told!(whole_page!($by, $order, $which), whole_page!("", $order, $which)),
+            cut: told!(cut_page!($by, $order, $which), cut_page!("", $order, $which)),
         }
     };
 }
 /// `$7` is the thread's message: 0 for the whole log.
-const FORWARD: Pages = pages!("ASC", "$7 = 0");
-const BACKWARD: Pages = pages!("DESC", "$7 = 0");
-const THREAD_FORWARD: Pages = pages!("ASC", "m.target = $7 AND m.type = 1");
-const THREAD_BACKWARD: Pages = pages!("DESC", "m.target = $7 AND m.type = 1");
+const FORWARD: Pages = pages!("", "ASC", "$7 = 0");
+const BACKWARD: Pages = pages!("", "DESC", "$7 = 0");
+const THREAD_FORWARD: Pages = pages!(" INDEXED BY message_by_target", "ASC", "m.target = $7 AND m.type = 1");
+const THREAD_BACKWARD: Pages = pages!(" INDEXED BY message_by_target", "DESC", "m.target = $7 AND m.type = 1");
 
-/// `$4` names each conversation, above which seq and up to which.
+/// `$4` names each conversation, above which seq and up to which. The seq it begins at is one comparison: of two, SQLite seeks by one and
+/// reads all that only the other leaves out, which was the whole conversation.
 macro_rules! missed_text {
     ($missed:literal) => {
         concat!(
-            " FROM ", $missed, "
+            " FROM ",
+            $missed,
+            "
 JOIN member v ON v.app_id = $1 AND v.conversation_id = w.conversation AND v.\"user\" = $2
-JOIN message m ON m.app_id = $1 AND m.conversation_id = w.conversation AND m.seq > w.above AND m.seq <= w.head AND m.seq >= v.joined_seq
+JOIN message m ON m.app_id = $1 AND m.conversation_id = w.conversation AND m.seq <= w.head
+    AND m.seq > CASE WHEN w.above < v.joined_seq THEN v.joined_seq - 1 ELSE w.above END
 LEFT JOIN message_state s ON s.app_id = m.app_id AND s.conversation_id = m.conversation_id AND s.seq = m.seq"
         )
     };
@@ -143,24 +159,17 @@ WHERE running <= $3"
 /// SQLite is told to begin with what is named: without statistics it prefers every member row of the app.
 macro_rules! backlog {
     ($text:ident) => {
-        Text {
-            sqlite: told!(
-                $text!(
-                    "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
+        told!(
+            $text!(
+                "(SELECT key AS place, json_extract(value, '$[0]') AS conversation, json_extract(value, '$[1]') AS above, json_extract(value, '$[2]') AS head
 FROM json_each($4)) AS w CROSS"
-                ),
-                "place, seq"
-            )
-            .sqlite,
-            postgres: told!(
-                $text!(
-                    "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
+            ),
+            $text!(
+                "(SELECT place, value->>0 AS conversation, (value->>1)::bigint AS above, (value->>2)::bigint AS head
 FROM json_array_elements($4::json) WITH ORDINALITY AS j(value, place)) AS w"
-                ),
-                "place, seq"
-            )
-            .postgres,
-        }
+            ),
+            "place, seq"
+        )
     };
 }
 const BACKLOG: Pages = Pages { whole: backlog!(whole_backlog), cut: backlog!(cut_backlog) };

@@ -9,7 +9,7 @@ use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::plan::quota::Allowance;
 use tokenim_domain::role::ContentKind;
 
-fn begin(world: &World, id: &str) -> Draft {
+pub(super) fn begin(world: &World, id: &str) -> Draft {
     let about = About { live: true, ..About::default() };
     Draft { about, body: live::body(""), ..world.draft("c1", "alice", id) }
 }
