@@ -166,7 +166,7 @@ async fn clients_end_up_with_the_log_of_the_backup_and_go_on() {
     }
     let (mut carols, outcome) = carol.resume(&server).await;
     assert_eq!(outcome["outcome"], "recovered", "within the epoch it is as ever");
-    assert_eq!(seqs(&carols.pushes_so_far().await), (head as i64 + 1..=head as i64 + 3).collect::<Vec<_>>());
+    assert_eq!(seqs(&carols.events_so_far().await), (head as i64 + 1..=head as i64 + 3).collect::<Vec<_>>());
     let whole = server.rest().log("c1").await;
     assert_eq!(seqs(&whole), (1..=head as i64 + 3).collect::<Vec<_>>());
     assert_eq!(server.rest().units().await, head as i64 + 2);

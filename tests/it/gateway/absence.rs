@@ -99,7 +99,7 @@ async fn a_device_that_was_away_for_a_year_is_told_what_became_of_each_conversat
     let mut bob = Client::connect_with(&server, fields).await;
     let outcomes = conversations.map(|id| bob.outcome(id)["outcome"].clone());
     assert_eq!(outcomes, ["recovered", "too_far", "not_member"]);
-    let replayed = bob.pushes_so_far().await;
+    let replayed = bob.events_so_far().await;
     assert!(replayed.iter().all(|push| push["conversation"] == "few"), "{replayed:?}");
     assert_eq!(seqs(&replayed), (3..=6).collect::<Vec<_>>());
     // What happens meanwhile comes beside the pages.

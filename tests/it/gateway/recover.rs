@@ -34,18 +34,18 @@ async fn what_was_missed_follows_the_reply() {
         bob.outcome("c1"),
         json!({"conversation": "c1", "epoch": 1, "head": 10, "first": 1, "outcome": "recovered"})
     );
-    let missed = bob.pushes_so_far().await;
+    let missed = bob.events_so_far().await;
     assert_eq!(seqs(&missed), (5..=10).collect::<Vec<_>>());
     assert_eq!(missed, server.rest().log("c1").await[4..]);
     let mut again = connect_from(&server, "bob", json!({"c1": [1, 10]})).await;
-    assert_eq!((again.outcome("c1")["outcome"].as_str(), again.pushes_so_far().await), (Some("recovered"), vec![]));
+    assert_eq!((again.outcome("c1")["outcome"].as_str(), again.events_so_far().await), (Some("recovered"), vec![]));
 }
 
 #[tokio::test]
 async fn nothing_is_replayed_that_was_not_asked_for() {
     let server = with_messages(3).await;
     let mut bob = server.connect("bob").await;
-    assert!(bob.pushes_so_far().await.is_empty());
+    assert!(bob.events_so_far().await.is_empty());
 }
 
 #[tokio::test]
@@ -56,10 +56,10 @@ async fn more_than_300_missed_events_are_too_far() {
         bob.outcome("c1"),
         json!({"conversation": "c1", "epoch": 1, "head": 302, "first": 1, "outcome": "too_far"})
     );
-    assert!(bob.pushes_so_far().await.is_empty(), "never a partial recovery");
+    assert!(bob.events_so_far().await.is_empty(), "never a partial recovery");
     let mut nearer = connect_from(&server, "bob", json!({"c1": [1, 2]})).await;
     assert_eq!(nearer.outcome("c1")["outcome"], "recovered");
-    assert_eq!(nearer.pushes_so_far().await.len(), 300);
+    assert_eq!(nearer.events_so_far().await.len(), 300);
     server.rest().send("c1", "alice", "live", "x").await;
     assert_eq!(bob.push_of("message").await["seq"], 303, "live events come all the same");
 }
@@ -77,7 +77,7 @@ async fn a_backlog_over_its_bytes_is_too_far() {
     server.settled().await;
     let mut bob = connect_from(&server, "bob", json!({"big": [1, 1], "small": [1, 1]})).await;
     assert_eq!(["big", "small"].map(|id| bob.outcome(id)["outcome"].clone()), ["too_far", "recovered"]);
-    let pushed = bob.pushes_so_far().await;
+    let pushed = bob.events_so_far().await;
     assert!(pushed.len() == 1 && pushed[0]["conversation"] == "small");
 }
 
@@ -89,7 +89,7 @@ async fn another_epoch_or_a_head_from_the_future_is_epoch_changed() {
         bob.outcome("c1"),
         json!({"conversation": "c1", "epoch": 1, "head": 4, "first": 1, "epoch_first": 1, "outcome": "epoch_changed"})
     );
-    assert!(bob.pushes_so_far().await.is_empty());
+    assert!(bob.events_so_far().await.is_empty());
     let future = connect_from(&server, "bob", json!({"c1": [1, 5]})).await;
     assert_eq!(
         (&future.outcome("c1")["outcome"], &future.outcome("c1")["epoch_first"]),
@@ -103,7 +103,7 @@ async fn a_conversation_one_is_not_in_is_not_member() {
     let mut carol = connect_from(&server, "carol", json!({"c1": [1, 1], "nowhere": [1, 1]})).await;
     assert_eq!(carol.outcome("c1"), json!({"conversation": "c1", "outcome": "not_member"}));
     assert_eq!(carol.outcome("nowhere"), json!({"conversation": "nowhere", "outcome": "not_member"}));
-    assert!(carol.pushes_so_far().await.is_empty());
+    assert!(carol.events_so_far().await.is_empty());
     server.rest().delete("/v1/conversations/c1/members/bob").await.ok();
     let bob = connect_from(&server, "bob", json!({"c1": [1, 2]})).await;
     assert_eq!(bob.outcome("c1")["outcome"], "not_member");
@@ -116,7 +116,7 @@ async fn a_late_member_recovers_from_its_joining() {
     server.rest().send("c1", "alice", "after", "x").await;
     server.settled().await;
     let mut carol = connect_from(&server, "carol", json!({"c1": [1, 0]})).await;
-    assert_eq!((&carol.outcome("c1")["first"], seqs(&carol.pushes_so_far().await)), (&json!(5), vec![5, 6]));
+    assert_eq!((&carol.outcome("c1")["first"], seqs(&carol.events_so_far().await)), (&json!(5), vec![5, 6]));
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn reconnecting_while_others_send_leaves_no_gap_and_no_disorder() {
                 alice.ok_of(id).await;
             }
         }
-        alice.pushes_so_far().await;
+        alice.events_so_far().await;
     };
     let receive_all = async {
         let (mut heads, mut connects) = ([1, 1], 0);

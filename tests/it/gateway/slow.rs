@@ -58,7 +58,7 @@ async fn a_slow_reader_is_resynced_or_closed_and_others_get_everything() {
     let mut again =
         Client::connect_with(&server, json!({"token": server.token("slow"), "heads": {"c1": [1, MESSAGES + 1]}})).await;
     assert_eq!(again.outcome("c1")["outcome"], "recovered");
-    assert!(again.pushes_so_far().await.is_empty());
+    assert!(again.events_so_far().await.is_empty());
 }
 
 #[tokio::test]

@@ -203,6 +203,11 @@ impl Client {
         self.pushes.drain(..).collect()
     }
 
+    /// Events of the log that came by now. Receipts are none: what a connect names is a watermark too, told whenever it commits.
+    pub async fn events_so_far(&mut self) -> Vec<Value> {
+        self.pushes_so_far().await.into_iter().filter(|push| push["type"] != "receipt").collect()
+    }
+
     /// Reads to the end of the connection.
     pub async fn closed(&mut self) -> Closed {
         while self.hear().await {}
