@@ -20,6 +20,8 @@ const LONG: i64 = 1_500;
 const NEIGHBOURS: usize = 400;
 /// What a thing may cost more, in hundredths of its cost in a short conversation that is alone in its app.
 const SLACK: u64 = 110;
+/// Steps of statements that the pool adds now and then. A log or an app that is read through takes thousands.
+const STRAY: u64 = 100;
 
 /// Counts the steps of a pool's statements, on all connections it may have.
 struct Steps(Arc<AtomicU64>);
@@ -141,7 +143,7 @@ async fn assert_as_cheap(elsewhere: World, head: i64) {
     let alone = [reads(&alone, SHORT).await, writes(&alone, SHORT).await].concat();
     let elsewhere = [reads(&elsewhere, head).await, writes(&elsewhere, head).await].concat();
     let pairs = alone.iter().zip(&elsewhere).map(|((what, alone), (_, there))| (what, *alone, *there));
-    let dearer = pairs.filter(|(_, alone, there)| there * 100 > alone * SLACK);
+    let dearer = pairs.filter(|(_, alone, there)| *there > alone * SLACK / 100 + STRAY);
     let dearer: Vec<_> = dearer.map(|(what, alone, there)| format!("{what}: {alone} steps, here {there}")).collect();
     assert!(dearer.is_empty(), "{dearer:#?}");
     assert!(alone.iter().all(|(_, steps)| *steps > 20), "not counted: {alone:?}");
