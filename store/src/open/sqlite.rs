@@ -20,9 +20,6 @@ const READERS_MAX: u32 = 4;
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 /// The same for each reader, which begins anew with every commit of the writer (SQLite drops a cache that the log has passed).
 const READER_CACHE_KIB: u32 = 8 * 1024;
-/// Pages of the write-ahead log after which a commit also brings them into the file, 32 MiB. A page that is written again until then, as
-/// the end of a busy conversation is, goes there once. SQLite's own 1,000 are a few commits here (docs/PERFORMANCE.md, overload).
-const CHECKPOINT_PAGES: u32 = 8 * 1024;
 /// How long a connection is waited for before the caller is told `overloaded`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for a lock another process holds (`tokenim admin` beside `tokenim serve`).
@@ -88,7 +85,6 @@ async fn connect(file: &Path, to: Use, durability: Durability) -> Result<sea_orm
             .pragma("foreign_keys", "ON")
             .pragma("cache_size", format!("-{cache_kib}"))
             .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
     });
     Database::connect(options).await.map_err(fault::query)
 }
