@@ -67,7 +67,7 @@ pub struct Connection {
     state: Mutex<State>,
 }
 
-/// What a connection said that it holds of a conversation, and what is not queued yet.
+/// What a connection said that it holds of a conversation, and what is not committed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
     /// The conversation.
@@ -76,6 +76,8 @@ pub struct Owed {
     pub received: i64,
     /// How far its device's cursor reaches.
     pub reaches: Vec<Reach>,
+    /// The label of the token it was said with.
+    pub label: Option<Arc<str>>,
 }
 
 impl Connection {
@@ -155,7 +157,7 @@ impl Connection {
     /// The session of a connection that is registered and not on its way out, its backlog still to come or not.
     pub(crate) fn registered(&self) -> Option<Arc<Session>> {
         let state = self.state();
-        matches!(state.phase, Phase::Attaching | Phase::Ready).then(|| state.session.clone()).flatten()
+        state.is_registered().then(|| state.session.clone()).flatten()
     }
 
     /// Whether nothing may be read from it any more.
@@ -284,7 +286,7 @@ impl Connection {
     }
 
     /// Notes since when it is sent what happens: from a time on, and where it has a backlog, above a seq. `owed` is what it holds
-    /// and what found no room.
+    /// and what is not committed.
     pub fn begin(&self, since_ms: i64, resumed: Vec<(Conversation, i64)>, owed: Vec<Owed>) {
         let mut state = self.state();
         (state.since_ms, state.resumed, state.owed) = (since_ms, resumed.into(), owed);
@@ -301,6 +303,26 @@ impl Connection {
         let sent = state.withheld.sent_before(conversation, seq).into_iter().chain([seq]);
         reaches.extend(sent.map(|seq| Reach { seq, since: state.since(conversation, seq) }));
         (owed.map(|it| it.received), reaches)
+    }
+
+    /// Some of the words it owes. None once it is on its way out: the next connection of its device says them.
+    #[must_use]
+    pub fn owed(&self, most: usize) -> Vec<Owed> {
+        let state = self.state();
+        let words = if state.is_registered() { &*state.owed } else { &[] };
+        words.iter().take(most).cloned().collect()
+    }
+
+    /// Whether it owes any.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        let state = self.state();
+        state.is_registered() && !state.owed.is_empty()
+    }
+
+    /// Notes that a word is committed.
+    pub fn settle(&self, word: &Owed) {
+        self.state().settle(&word.conversation);
     }
 
     /// Notes an acknowledgement that is committed, which may end a pause. The caller wakes the socket.

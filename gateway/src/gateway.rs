@@ -10,6 +10,7 @@ use crate::encoded::{Encoded, Form};
 use crate::limits::{self, Addresses, Guest, Limits, Use, refused};
 use crate::live::{self, Heard};
 use crate::metered::Metered;
+use crate::owed::{self, Debtors};
 use crate::places::{Place, Places};
 use crate::presence::task::Shared;
 use crate::recent::Times;
@@ -66,6 +67,8 @@ pub(crate) struct Inner<L> {
     pub(crate) appender: Appender,
     /// What is said live, on its way to the delivery.
     pub(crate) live: mpsc::Sender<Heard>,
+    /// Connections that owe words, on their way to who tells them.
+    pub(crate) debtors: Debtors,
     pub(crate) presence: Shared,
     pub(crate) registry: Arc<Registry>,
     pub(crate) verifier: Verifier,
@@ -125,6 +128,7 @@ impl<L: MessageLog> Gateway<L> {
         let (appender, jobs) = Appender::new();
         let (out, committed) = appender::committed();
         let (live, said) = live::channel();
+        let (debtors, owing) = owed::channel();
         let presence = Shared::new(parts.clock.clone());
         let registry = Arc::new(Registry::default());
         let seconds = Seconds::new(parts.clock.clone());
@@ -141,6 +145,7 @@ impl<L: MessageLog> Gateway<L> {
             log: parts.log.clone(),
             appender: appender.clone(),
             live,
+            debtors,
             presence: presence.clone(),
             registry: registry.clone(),
             verifier: parts.verifier.clone(),
@@ -175,7 +180,8 @@ impl<L: MessageLog> Gateway<L> {
         inner.vital(watch.run(stop.clone()));
         inner.vital(ticker::run((registry, inner.presence.clone()), inner.minutes.clone(), parts.clock, stop.clone()));
         let gateway = Gateway { inner };
-        gateway.inner.vital(gateway.clone().end_idle(stop));
+        gateway.inner.vital(gateway.clone().end_idle(stop.clone()));
+        gateway.inner.vital(gateway.clone().tell_owed(owing, stop));
         gateway
     }
 

@@ -20,6 +20,7 @@ pub mod incoming;
 pub mod limits;
 pub mod live;
 pub mod metered;
+mod owed;
 pub mod places;
 pub mod presence;
 pub mod recent;

@@ -134,7 +134,7 @@ impl<L: MessageLog> Gateway<L> {
         inner.metered.start(session.identity.app.app);
         self.arrive(connection, &session);
         let recovered = match recover::recover(&*inner.log, &session.identity, &wanted.heads, connection.form).await {
-            Ok(recovery) => self.note_held((&**connection, &session), since_ms, &recovery).await.map(|()| recovery),
+            Ok(recovery) => self.note_held((connection, &session), since_ms, &recovery).await.map(|()| recovery),
             Err(error) => Err(error),
         };
         let recovery = match recovered {

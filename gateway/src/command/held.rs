@@ -1,24 +1,19 @@
 //! What a client that comes back says it holds moves its device's cursors, so that deliveries count whose word was lost.
 
 use super::recover::{Found, Outcome, Recovery};
-use crate::appender::{Job, Origin};
 use crate::connection::{Connection, Owed, Session};
 use crate::gateway::Gateway;
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokenim_domain::Result;
-use tokenim_domain::log::{Held, MessageLog, Reach, Since, Watermark, Write};
-use tokio::sync::oneshot;
-
-/// The part of the batcher's queue that may be full for cursors to be moved: messages go first. What is left out here is said
-/// with what the connection acknowledges next in the conversation.
-const QUEUE_PART: usize = 4;
+use tokenim_domain::log::{MessageLog, Reach, Since};
 
 impl<L: MessageLog> Gateway<L> {
-    /// Notes since when a connection is sent what happens, and queues the cursors of its device that are behind what it holds: its
-    /// word that it received that was lost. Nobody waits for them: they commit before whatever the connection says next.
+    /// Notes since when a connection is sent what happens, and what it holds beyond the cursors of its device: its word that it
+    /// received that was lost. It owes these words until they are committed, and nobody waits for that.
     pub(super) async fn note_held(
         &self,
-        (connection, session): (&Connection, &Session),
+        (connection, session): (&Arc<Connection>, &Session),
         since_ms: i64,
         recovery: &Recovery,
     ) -> Result<()> {
@@ -40,29 +35,19 @@ impl<L: MessageLog> Gateway<L> {
                 resumed.push((it.conversation.clone(), above));
             }
             let reaches = reaches(it, cursor.unwrap_or(0), above, since_ms);
-            let word = Owed { conversation: it.conversation.clone(), received: it.at, reaches };
-            if !word.reaches.is_empty() && !self.queue_held(session, &word) {
+            let (conversation, label) = (it.conversation.clone(), identity.label.clone());
+            let word = Owed { conversation, received: it.at, reaches, label };
+            if !word.reaches.is_empty() {
                 owed.push(word);
             }
         }
+        let is_owing = !owed.is_empty();
         connection.begin(since_ms, resumed, owed);
-        Ok(())
-    }
-
-    /// Queues a word where there is room; whether it did.
-    fn queue_held(&self, session: &Session, word: &Owed) -> bool {
-        let (queued, most) = self.queued();
-        if queued * QUEUE_PART > most {
-            return false;
+        if is_owing {
+            // Where too many wait it says them with what it acknowledges.
+            let _ = self.inner.debtors.try_send(connection.clone());
         }
-        let identity = &session.identity;
-        let reaches = word.reaches.clone();
-        let held = Held { device: session.device.clone(), reaches, label: identity.label.clone() };
-        let (app, user, conversation) = (identity.app, identity.user.clone(), word.conversation.clone());
-        let received = Some(word.received);
-        let write = Write::Move(Watermark { app, conversation, user, read: None, received, held: Some(held) });
-        let origin = Origin::Call(oneshot::channel().0);
-        self.inner.appender.submit(Job { write, origin, place: None }).is_ok()
+        Ok(())
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) struct State {
     pub(super) since_ms: i64,
     /// Conversations whose backlog it was sent, and the seq above which all counts that it has of them.
     pub(super) resumed: Box<[(Conversation, i64)]>,
-    /// What it said at its beginning that it holds and what found no room in the queue: the next acknowledgement in the
-    /// conversation says it too.
+    /// What it said at its beginning that it holds and what is not committed yet: an acknowledgement in the conversation says it
+    /// too.
     pub(super) owed: Vec<Owed>,
     /// The page that opened it, until it is connected.
     pub(super) origin: Option<Box<str>>,
@@ -200,9 +200,22 @@ impl State {
         Given::Queued
     }
 
+    /// Whether it is registered and not on its way out.
+    pub(super) fn is_registered(&self) -> bool {
+        matches!(self.phase, Phase::Attaching | Phase::Ready)
+    }
+
+    /// Notes that what it held of a conversation at its beginning is committed.
+    pub(super) fn settle(&mut self, conversation: &Conversation) {
+        self.owed.retain(|it| it.conversation != *conversation);
+        if self.owed.is_empty() {
+            self.owed = Vec::new();
+        }
+    }
+
     /// Notes an acknowledgement that is committed.
     pub(super) fn acknowledge(&mut self, conversation: &Conversation, seq: i64) {
-        self.owed.retain(|it| it.conversation != *conversation);
+        self.settle(conversation);
         self.withheld.settle(conversation, seq);
         let missed = self.unacknowledged.as_mut().map(|it| it.acknowledge(conversation, seq));
         self.look_at(missed.unwrap_or_default());
@@ -210,7 +223,9 @@ impl State {
 
     /// Notes that it may read less than it could, of one conversation or by its token.
     pub(super) fn forget(&mut self, gone: Option<&Conversation>) {
-        self.owed.retain(|it| Some(&it.conversation) != gone);
+        let mut owed = std::mem::take(&mut self.owed);
+        owed.retain(|it| Some(&it.conversation) != gone && self.may_read(&it.conversation));
+        self.owed = owed;
         let Some(mut unacknowledged) = self.unacknowledged.take() else { return };
         let missed = unacknowledged.forget(|conversation| Some(conversation) != gone && self.may_read(conversation));
         self.unacknowledged = Some(unacknowledged);

@@ -1,15 +1,17 @@
-//! What a client says it holds, on a node that has no room for its cursors.
+//! What a client says it holds: committed beside everything else, and said until it is.
 
 use super::World;
+use super::client::Client;
 use crate::appender::{Job, Origin};
 use crate::gateway::Gateway;
-use crate::model::ModelLog;
+use crate::model::{Fault, ModelLog};
 use serde_json::json;
+use std::time::Duration;
 use tokenim_domain::log::{Reach, Since, Watermark, Write};
 use tokenim_domain::name::{Conversation, User};
 use tokio::sync::oneshot;
 
-/// More than may wait before a connect leaves its cursors out, for as many batches as a connect takes.
+/// More than may wait before words are told, for as many batches as a connect takes.
 const WAITING: usize = 16_000;
 
 fn fill(world: &World, node: &Gateway<ModelLog>) {
@@ -21,8 +23,41 @@ fn fill(world: &World, node: &Gateway<ModelLog>) {
     }
 }
 
-#[tokio::test]
-async fn what_finds_no_room_at_a_connect_is_said_with_the_next_acknowledgement() {
+async fn is_heard(client: &Client, received: i64) {
+    let heard = client.wait(|message| message["push"]["type"] == "receipt").await;
+    let receipt = json!({"type": "receipt", "conversation": "c", "user": "bob", "received": received});
+    assert_eq!(heard["push"], receipt);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_connect_names_is_committed_after_its_reply_and_once_more_after_a_batch_that_failed() {
+    for faults in [vec![], vec![Fault::Failed, Fault::CommitLost], vec![Fault::AnswerLost]] {
+        let is_answer_lost = faults.contains(&Fault::AnswerLost);
+        let world = World::new();
+        let node = world.node();
+        world.group(&node, "c", &["alice", "bob"]).await;
+        let mut alice = world.connect(&node, "alice", json!({})).await;
+        alice.send("c", "m1");
+        alice.reply().await;
+        let is_faulty = !faults.is_empty();
+        faults.into_iter().for_each(|fault| world.log.fail_next(fault));
+        let bob = world.connect(&node, "bob", json!({"c": [1, 2]})).await;
+        if is_faulty {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(bob.connection.owes(), "it was not told yet");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        // Told twice it moves nothing, which nobody is told of.
+        if !is_answer_lost {
+            is_heard(&alice, 2).await;
+        }
+        assert!(!bob.connection.owes());
+        assert_eq!(bob.connection.reaches(&Conversation::trusted("c"), 2).0, None, "nor is it said again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_room_at_a_connect_is_told_once_there_is_and_said_with_any_acknowledgement_before() {
     let world = World::new();
     let node = world.node();
     world.group(&node, "c", &["alice", "bob"]).await;
@@ -32,10 +67,7 @@ async fn what_finds_no_room_at_a_connect_is_said_with_the_next_acknowledgement()
         alice.reply().await;
     }
     let c = Conversation::trusted("c");
-    let calm = world.connect(&node, "bob", json!({"c": [1, 302]})).await;
-    let reaches = |client: &super::client::Client, seq| client.connection.reaches(&c, seq);
-    assert!(matches!(reaches(&calm, 9), (None, said) if said.len() == 1), "it is queued already");
-
+    let reaches = |client: &Client, seq| client.connection.reaches(&c, seq);
     fill(&world, &node);
     let mut near = world.connect(&node, "bob", json!({"c": [1, 302]})).await;
     let (received, said) = reaches(&near, 9);
@@ -54,4 +86,8 @@ async fn what_finds_no_room_at_a_connect_is_said_with_the_next_acknowledgement()
     near.command("received", json!({"conversation": "c", "seq": 9}));
     assert!(near.reply().await["ok"].is_object());
     assert!(matches!(reaches(&near, 9), (None, said) if said.len() == 1), "it is committed");
+
+    assert!(far.connection.owes());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!far.connection.owes(), "there was room");
 }
