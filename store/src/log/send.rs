@@ -8,7 +8,7 @@ use sea_orm::DbBackend;
 use std::collections::HashMap;
 use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::limits::LIVE_MESSAGES_MAX;
-use tokenim_domain::log::{About, Attached, Draft, EventBody, Outcome, Sent};
+use tokenim_domain::log::{About, Attached, Draft, Event, EventBody, Outcome, Sent};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
 use tokenim_domain::{Code, Error, Result, group, sabotage, token};
 
@@ -81,7 +81,7 @@ impl Run<'_> {
         if !found.is_prev_stored && !self.prev_is_new(&draft) {
             return Ok(Err(Code::PreviousRefused.into()));
         }
-        if draft.about.reply_to.is_some() && !found.is_reply_stored {
+        if !found.is_reply_stored && !self.target_is_new(&draft) {
             let wrong = "`reply_to` is the seq of no message here";
             return Ok(Err(Error::new(Code::NotFound).says(wrong).at("reply_to")));
         }
@@ -136,6 +136,14 @@ impl Run<'_> {
         let First { seq, epoch, at_ms, units: billed, .. } = first;
         let seq = seq + i64::from(sabotage::is("repeat_has_new_seq"));
         Ok(Some(Ok(Sent { id: MessageId(first.id), seq, epoch, at_ms, billed, event: None })))
+    }
+
+    /// Whether a draft replies to nothing, or to a message of this very batch.
+    fn target_is_new(&self, draft: &Draft) -> bool {
+        let is_it = |event: &Event, seq: i64| {
+            (event.app, &event.conversation, event.seq) == (draft.app, &draft.conversation, seq)
+        };
+        draft.about.reply_to.is_none_or(|seq| self.placed.iter().any(|placed| is_it(&placed.event, seq)))
     }
 
     /// Whether a draft has no predecessor, or one of this very batch.

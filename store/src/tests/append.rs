@@ -2,7 +2,7 @@
 
 use super::world::{World, code, committed, sent, seqs};
 use tokenim_domain::Code;
-use tokenim_domain::log::{Commit, EventBody, MessageLog, Outcome, Write};
+use tokenim_domain::log::{About, Commit, Draft, EventBody, MessageLog, Outcome, Write};
 use tokenim_domain::name::ClientMsgId;
 use tokenim_domain::role::ContentKind;
 
@@ -32,6 +32,20 @@ async fn seqs_are_dense_over_interleaved_conversations_and_batches() {
         assert!(page.events.iter().all(|event| event.msg_no == event.seq - 1));
     }
     assert_eq!(last[0] + last[1], 2 + 4 * 201);
+}
+
+#[tokio::test]
+async fn a_reply_may_be_of_the_batch_of_its_target() {
+    let world = World::with_group().await;
+    let reply = |to: i64| {
+        let about = About { reply_to: Some(to), ..About::default() };
+        Write::Send(Draft { about, ..world.draft("c1", "alice", &format!("reply to {to}")) })
+    };
+    let batch = vec![reply(2), Write::Send(world.draft("c1", "bob", "m")), reply(2), reply(1), reply(5)];
+    let told: Vec<_> = world.commit(batch).await.into_iter().map(|one| one.map(|one| sent(Ok(one)).seq)).collect();
+    let told: Vec<_> = told.into_iter().map(|one| one.map_err(|error| error.code)).collect();
+    let gone = Err(Code::NotFound);
+    assert_eq!(told, [gone, Ok(2), Ok(3), gone, gone], "the first came before it, the event at 1 is no message");
 }
 
 #[tokio::test]
