@@ -5,6 +5,7 @@ use crate::scope::OrgScope;
 use crate::sql::Text;
 use crate::{Store, fault, sql};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use tokenim_domain::id::AppId;
 use tokenim_domain::meter::{HOUR_MS, Meter, hour_of};
@@ -45,11 +46,16 @@ impl UsageHours {
     }
 }
 
-/// Rolled-up hours and rows not rolled up yet, in one statement: one snapshot, so nothing is missed or counted twice.
-const HOURS: &str = "
+/// Rolled-up hours and rows not rolled up yet, in one statement: one snapshot, so nothing is missed or counted twice. Meters are named,
+/// because the hours of an app are found by their meter; one that only a newer build knows is left out.
+static HOURS: LazyLock<String> = LazyLock::new(|| {
+    let meters: Vec<_> = Meter::ALL.iter().map(|meter| format!("'{}'", meter.as_str())).collect();
+    OF_METERS.replace("{meters}", &meters.join(", "))
+});
+const OF_METERS: &str = "
 SELECT app_id, meter, hour_ms, CAST(SUM(quantity) AS BIGINT) AS quantity FROM (
     SELECT b.app_id, b.meter, b.hour_ms, b.quantity FROM app a JOIN usage_bucket b ON b.app_id = a.id
-    WHERE a.org_id = $1 AND b.hour_ms >= $2 AND b.hour_ms < $3
+    WHERE a.org_id = $1 AND b.meter IN ({meters}) AND b.hour_ms >= $2 AND b.hour_ms < $3
     UNION ALL
     SELECT u.app_id, 'msg_sent', u.event_ms - u.event_ms % 3600000, u.units FROM app a JOIN usage_append u ON u.app_id = a.id
     WHERE a.org_id = $1 AND u.roll IS NULL AND u.event_ms >= $2 AND u.event_ms < $3
@@ -126,7 +132,7 @@ impl OrgScope<'_> {
         }
         let now = self.store.clock.now_ms();
         let complete_to_ms = now.min(self.store.in_flight.load(Ordering::SeqCst));
-        let rows = sql::rows(&self.reader(), HOURS, [self.org.into(), from.into(), to.into()]).await?;
+        let rows = sql::rows(&self.reader(), &HOURS, [self.org.into(), from.into(), to.into()]).await?;
         let item = |row| -> Result<UsageHour> {
             let meter: String = sql::get(row, "meter")?;
             let meter = Meter::find(&meter).ok_or_else(|| Error::internal("unknown meter"))?;

@@ -9,7 +9,7 @@ use crate::sql::{self, Text};
 use crate::{Store, fault};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokenim_domain::id::{AppId, UploadId};
@@ -74,13 +74,27 @@ pub(super) async fn begin(store: &Store, new: &NewUpload) -> Result<Upload> {
     resume(store, new, row).await
 }
 
+macro_rules! count_open {
+    ($bodies:literal, $files:literal) => {
+        concat!(
+            "SELECT ",
+            count_open!(@of $bodies, "IS NOT NULL"),
+            " + ",
+            count_open!(@of $files, "IS NULL"),
+            " AS open"
+        )
+    };
+    (@of $index:literal, $conversation:literal) => {
+        concat!(
+            "(SELECT count(*) FROM upload ", $index, " WHERE app_id = $1 AND \"user\" = $2 AND state <> 'dropped'",
+            " AND conversation_id ", $conversation, " AND state = 'open')"
+        )
+    };
+}
+
 async fn insert(store: &Store, tx: &DatabaseTransaction, new: &NewUpload) -> Result<upload::Model> {
-    let open = upload::Entity::find()
-        .filter(upload::Column::AppId.eq(new.app.app))
-        .filter(upload::Column::User.eq(new.sender.as_str()))
-        .filter(is_kept())
-        .filter(upload::Column::State.eq(OPEN));
-    NewUpload::admit(open.count(tx).await.map_err(fault::query)? as i64)?;
+    let open = sql::row(tx, COUNT_OPEN.on(tx), [new.app.app.into(), new.sender.as_str().into()]).await?;
+    NewUpload::admit(open.map_or(Ok(0), |row| sql::get(&row, "open"))?)?;
     if let Purpose::Attachment { .. } = &new.purpose {
         NewUpload::admit_unsent(attachment::count_unsent(tx, new.app, &new.sender).await?)?;
     }
@@ -102,6 +116,12 @@ async fn insert(store: &Store, tx: &DatabaseTransaction, new: &NewUpload) -> Res
     };
     sql::insert(tx, row.clone()).await.map(|()| row)
 }
+
+/// What a user has open, of bodies and of files. SQLite is told the indexes, or it would look at all uploads of the app.
+const COUNT_OPEN: Text = Text {
+    sqlite: count_open!("INDEXED BY upload_once", "INDEXED BY upload_file_once"),
+    postgres: count_open!("", ""),
+};
 
 /// Conversation, kind and name of a row.
 fn columns(purpose: &Purpose) -> (Option<&str>, &str, Option<&str>) {
@@ -187,7 +207,10 @@ pub(super) async fn put(store: &Store, at: &UploadRef, index: i64, data: Vec<u8>
     }
     let bytes = row.chunk_bytes.min(row.bytes - index * row.chunk_bytes);
     if data.len() as i64 != bytes {
-        return Err(Error::invalid("data", format!("chunk {index} has {bytes} bytes")));
+        return Err(Error::invalid(
+            "data",
+            format!("chunk {index} of this upload must have {bytes} bytes before base64"),
+        ));
     }
     if row.state != OPEN {
         return Ok(());

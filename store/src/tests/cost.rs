@@ -2,14 +2,17 @@
 
 use super::live::{begin, end, growth};
 use super::receipts;
+use super::uploads::{self, body, new_upload};
 use super::world::{START_MS, World, governing, holding, member_change, text_body, watermark};
 use crate::db::Db;
+use crate::sql;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokenim_domain::log::{
     About, BacklogQuery, Draft, Emoji, From, GroupAct, MessageAct, MessageLog, PinsQuery, RangeQuery, ReactionsQuery,
     ReceiptsQuery, Since, Write,
 };
+use tokenim_domain::meter::{HOUR_MS, Meter, hour_of};
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, ContentKind};
 
@@ -157,4 +160,48 @@ async fn nothing_at_the_end_of_a_log_costs_more_in_a_long_one() {
 #[tokio::test]
 async fn nothing_costs_more_beside_conversations_of_others() {
     assert_as_cheap(world_of(SHORT, NEIGHBOURS).await, SHORT).await;
+}
+
+/// Uploads of another user, as many as conversations elsewhere, of which that user may have a few open at a time.
+async fn fill_with_uploads(world: &World) {
+    for at in 0..NEIGHBOURS {
+        let upload = world.store.begin_upload(new_upload(world, "bob", &format!("u{at}"), &body(10))).await.unwrap();
+        world.store.drop_upload(uploads::at(world, "bob", &upload)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_upload_costs_no_more_beside_those_of_others() {
+    let mut taken = Vec::new();
+    for is_filled in [false, true] {
+        let world = World::on_file_with_group().await;
+        if is_filled {
+            fill_with_uploads(&world).await;
+        }
+        let steps = Steps::of(&world.store.log_writer).await;
+        world.store.begin_upload(new_upload(&world, "alice", "u", &body(10))).await.unwrap();
+        taken.push(steps.take());
+    }
+    assert!(taken[1] <= taken[0] * SLACK / 100 + STRAY, "{taken:?}");
+}
+
+#[tokio::test]
+async fn usage_of_a_day_costs_no_more_after_a_year() {
+    let mut taken = Vec::new();
+    for hours in [24, 366 * 24] {
+        let world = World::on_file_with_group().await;
+        let hour = hour_of(START_MS);
+        let first = hour - hours * HOUR_MS;
+        let fill = format!(
+            "WITH RECURSIVE h (ms) AS (SELECT {first} UNION ALL SELECT ms + {HOUR_MS} FROM h WHERE ms < {hour}) \
+             INSERT INTO usage_bucket (app_id, meter, hour_ms, quantity) SELECT $1, 'msg_sent', ms, 1 FROM h"
+        );
+        sql::run(&world.store.writer, &fill, [world.app().app.into()]).await.unwrap();
+        let steps = Steps::of(&world.store.readers).await;
+        let org = world.store.org(world.app().org);
+        let day = org.usage_hours(hour - 24 * HOUR_MS, hour).await.unwrap();
+        assert_eq!(day.total(Meter::MsgSent), 24);
+        taken.push(steps.take());
+    }
+    assert!(taken[1] <= taken[0] * SLACK / 100 + STRAY, "{taken:?}");
 }

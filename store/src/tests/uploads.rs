@@ -15,12 +15,12 @@ use tokenim_domain::role::{Change, ContentKind};
 use tokenim_domain::{Code, Result};
 
 /// JSON of so many bytes, each chunk another.
-fn body(bytes: usize) -> Vec<u8> {
+pub fn body(bytes: usize) -> Vec<u8> {
     let text: String = (0..bytes - 2).map(|at| char::from(b'a' + (at / 1_000 % 26) as u8)).collect();
     format!("\"{text}\"").into_bytes()
 }
 
-fn new_upload(world: &World, sender: &str, id: &str, body: &[u8]) -> NewUpload {
+pub fn new_upload(world: &World, sender: &str, id: &str, body: &[u8]) -> NewUpload {
     NewUpload {
         app: world.app(),
         sender: User::trusted(sender),
