@@ -113,15 +113,17 @@ fn asked(to: &Watermark, held: &Held, reach: &Reach) -> Value {
 }
 
 /// Per move: where the cursor and the conversation stand, since when the user is a member, and the last event above the cursor
-/// that is older than the connection. Of a move that names no time nothing is looked through.
+/// that is older than the connection. Times never go back along a log: where the first event above the cursor is no older, none is
+/// looked through, nor of a move that names no time. That is said in a bound, since SQLite asks other conditions of each event.
 macro_rules! find_of {
     ($list:literal) => {
         concat!(
             "WITH w AS (", $list, ")
 SELECT c.last_seq, m.joined_seq, d.seq AS held, (
     SELECT e.seq FROM message e WHERE e.app_id = c.app_id AND e.conversation_id = c.id AND e.at_ms < w.since_ms
-        AND e.seq > CASE WHEN d.seq > w.seq - $2 THEN d.seq ELSE w.seq - $2 END
-        AND e.seq <= CASE WHEN w.since_ms IS NULL THEN 0 ELSE w.seq END
+        AND e.seq > ", above_of!(), " AND e.seq <= CASE WHEN w.since_ms > (
+            SELECT f.at_ms FROM message f WHERE f.app_id = c.app_id AND f.conversation_id = c.id
+                AND f.seq > ", above_of!(), " ORDER BY f.seq LIMIT 1) THEN w.seq ELSE 0 END
     ORDER BY e.seq DESC LIMIT 1) AS older
 FROM w
 LEFT JOIN conversation c ON c.app_id = w.app AND c.id = w.conversation
@@ -129,6 +131,12 @@ LEFT JOIN member m ON m.app_id = c.app_id AND m.conversation_id = c.id AND m.\"u
 LEFT JOIN device_cursor d ON d.app_id = c.app_id AND d.conversation_id = c.id AND d.\"user\" = w.member AND d.device = w.device
 ORDER BY w.place"
         )
+    };
+}
+/// The seq above which a move may count.
+macro_rules! above_of {
+    () => {
+        "CASE WHEN d.seq > w.seq - $2 THEN d.seq ELSE w.seq - $2 END"
     };
 }
 const FIND: Text = Text {

@@ -162,6 +162,20 @@ async fn nothing_costs_more_beside_conversations_of_others() {
     assert_as_cheap(world_of(SHORT, NEIGHBOURS).await, SHORT).await;
 }
 
+#[tokio::test]
+async fn a_received_costs_no_more_for_all_that_came_since_the_connection_began() {
+    let mut taken = Vec::new();
+    for lag in [3, LONG - 10] {
+        let world = world_of(LONG, 0).await;
+        world.hold("c1", "bob", "watch", LONG - lag, Since::Above(0)).await.unwrap();
+        let steps = Steps::of(&world.store.log_writer).await;
+        let to = holding(world.app(), "c1", ("bob", "watch"), LONG, Since::Time(START_MS));
+        world.commit_one(Write::Move(to)).await.unwrap();
+        taken.push(steps.take());
+    }
+    assert!(taken[1] <= taken[0] * SLACK / 100 + STRAY, "{taken:?}");
+}
+
 /// Uploads of another user, as many as conversations elsewhere, of which that user may have a few open at a time.
 async fn fill_with_uploads(world: &World) {
     for at in 0..NEIGHBOURS {
