@@ -170,7 +170,8 @@ pub fn check_speech(role: MemberRole, muted_until_ms: Option<i64>, now_ms: i64) 
     }
     match muted_until_ms {
         Some(until) if until > now_ms => {
-            Err(Error::new(Code::Muted).with(Facts { until_ms: muted_until_ms, ..Facts::default() }))
+            let wrong = "this user is muted in the conversation until the time in `until`; reading goes on";
+            Err(Error::new(Code::Muted).says(wrong).with(Facts { until_ms: muted_until_ms, ..Facts::default() }))
         }
         Some(_) | None => Ok(()),
     }

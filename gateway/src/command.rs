@@ -142,6 +142,16 @@ fn note(error: &Error) {
     }
 }
 
+/// What a page of a list by user goes on behind. Errors: `invalid_field` at `page`.
+fn page_after(text: &str) -> Result<User> {
+    User::parse(text).map_err(|_| no_page())
+}
+
+/// The error of a `page` that no list gave.
+fn no_page() -> Error {
+    Error::invalid("page", "`page` must be the `next` of the page before")
+}
+
 /// Parses distinct users. Errors: `invalid_field`, `limit_reached`.
 fn users<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<User>> {
     if texts.len() > MEMBERS_PER_COMMAND_MAX {

@@ -67,7 +67,9 @@ fn new_attachment<L: MessageLog>(call: &Call<'_, L>) -> Result<NewUpload> {
 pub fn put<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let fields: ChunkPut<'_> = call.fields()?;
     let at = upload(call, &fields.upload)?;
-    let data = STANDARD.decode(fields.data.as_bytes()).map_err(|_| Error::invalid("data", "`data` is base64"))?;
+    let data = STANDARD
+        .decode(fields.data.as_bytes())
+        .map_err(|_| Error::invalid("data", "`data` must be base64 (RFC 4648, section 4), with its padding"))?;
     let (log, index) = (call.gateway.inner.log.clone(), fields.index);
     call.later(async move { log.put_chunk(at, index, data).await.map(|()| "{}".to_owned()) });
     Ok(())

@@ -1,6 +1,6 @@
 //! `conversation.create`, `.add`, `.remove` and `.members`.
 
-use super::{Call, users};
+use super::{Call, page_after, users};
 use crate::encode;
 use tokenim_domain::group::added_role;
 use tokenim_domain::id::uuid_v7;
@@ -81,7 +81,7 @@ pub fn members<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     }
     let conversation = Conversation::parse(&fields.conversation)?;
     call.allow(&conversation, Cap::Read)?;
-    let after = fields.page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?;
+    let after = fields.page.as_deref().map(page_after).transpose()?;
     let query = MembersQuery {
         app: call.session.identity.app,
         conversation,

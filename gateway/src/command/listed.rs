@@ -1,6 +1,6 @@
 //! `conversation.requests`, `conversation.bans`, `blocks`: users on lists; `block` and `unblock`: one's own list.
 
-use super::Call;
+use super::{Call, page_after};
 use crate::encode;
 use std::borrow::Cow;
 use tokenim_domain::log::{BlockChange, List, ListQuery, MessageLog, Write, cut_page};
@@ -38,7 +38,7 @@ fn page<L: MessageLog>(call: &Call<'_, L>, list: List, page: Option<Cow<'_, str>
     if !(1..=MEMBERS_PAGE_MAX).contains(&limit) {
         return Err(Error::invalid("limit", format!("`limit` must be 1 to {MEMBERS_PAGE_MAX}")));
     }
-    let after = page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?;
+    let after = page.as_deref().map(page_after).transpose()?;
     let identity = &call.session.identity;
     let query = ListQuery { app: identity.app, list, viewer: Some(identity.user.clone()), after, limit: limit + 1 };
     let log = call.gateway.inner.log.clone();

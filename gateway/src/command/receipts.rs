@@ -1,9 +1,9 @@
 //! `receipts`: how many have read or received a message, and who has or has not.
 
-use super::Call;
+use super::{Call, page_after};
 use crate::encode;
 use tokenim_domain::log::{MessageLog, ReceiptsQuery};
-use tokenim_domain::name::{Conversation, User};
+use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
 use tokenim_domain::{Error, Result};
 use tokenim_protocol::command::Receipts;
@@ -25,7 +25,7 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
         seq: fields.seq,
         state: ReceiptsQuery::state_of(fields.state.as_deref())?,
         has: ReceiptsQuery::has_of(fields.who.as_deref())?,
-        after: fields.page.as_deref().map(User::parse).transpose().map_err(|error| error.at("page"))?,
+        after: fields.page.as_deref().map(page_after).transpose()?,
         limit,
     };
     let log = call.gateway.inner.log.clone();

@@ -1,7 +1,7 @@
 //! `sync`: the directory of the user's conversations, the most recently changed first.
 
-use super::Call;
 use super::recover::{Outcome, epoch_first, outcome};
+use super::{Call, no_page};
 use crate::encode;
 use std::collections::HashMap;
 use tokenim_domain::log::{DirectoryCursor, DirectoryQuery, Entry, MessageLog, Standing};
@@ -95,5 +95,5 @@ fn cursor(text: &str) -> Result<DirectoryCursor> {
     let parsed = text.split_once(':').and_then(|(ms, name)| {
         Some(DirectoryCursor { last_ms: ms.parse().ok()?, conversation: Conversation::parse(name).ok()? })
     });
-    parsed.ok_or_else(|| Error::invalid("page", "`page` must be the `next` of the page before"))
+    parsed.ok_or_else(no_page)
 }

@@ -93,8 +93,11 @@ fn judge(found: &QueryResult, actor: Option<&User>) -> Result<Result<i64>> {
     let joined: Option<i64> = sql::get(found, "joined_seq")?;
     let seq: Option<i64> = sql::get(found, "target")?;
     let is_seen = seq.is_some_and(|seq| joined.is_none_or(|first| seq >= first));
-    if !is_seen || sql::get::<Option<i64>>(found, "deleted_seq")?.is_some() {
+    if !is_seen {
         return Ok(Err(no_message()));
+    }
+    if sql::get::<Option<i64>>(found, "deleted_seq")?.is_some() {
+        return Ok(Err(no_message().says("the message at `target` is deleted")));
     }
     let sender: Option<String> = sql::get(found, "sender")?;
     if actor.is_some_and(|actor| Some(actor.as_str()) != sender.as_deref()) {
