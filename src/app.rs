@@ -15,6 +15,7 @@ use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
 };
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorInternalServerError;
 use actix_web::web;
 use entrance::Entrance;
 use live::ConsoleGateway;
@@ -188,12 +189,14 @@ fn public(
         let gateway = gateway.clone();
         let pages = || {
             let (requests, clock, proxies) = (faces.requests.clone(), faces.clock.clone(), faces.proxies.clone());
+            let api = faces.api.clone();
             let app = actix_web::App::new().wrap_fn(move |mut request, pages| {
                 name_client(&mut request, &proxies);
                 let (requests, clock, begun) = (requests.clone(), clock.clone(), clock.monotonic());
-                let answer = pages.call(request);
+                let answer = api.outlive(pages.call(request));
                 async move {
-                    answer.await.inspect(|answer: &ServiceResponse| {
+                    let answer = answer.await.unwrap_or_else(|panic| Err(ErrorInternalServerError(panic)));
+                    answer.inspect(|answer: &ServiceResponse| {
                         let took = clock.monotonic().saturating_sub(begun);
                         requests.count(answer.request().path(), answer.status().as_u16(), clock.now_ms(), took);
                     })
@@ -213,6 +216,9 @@ fn public(
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_TIMEOUT)
+            // Who closes its side is gone: else a stream of events would last until something is written to it. What a request
+            // asked for is done all the same, because it outlives its caller.
+            .h1_allow_half_closed(false)
             .upgrade(upgrade)
             .finish(pages());
         let entrance = entrance.clone();

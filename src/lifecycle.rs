@@ -10,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Within this time a further signal is the same wish: a terminal and a supervisor may both pass it on.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
+/// How long requests under way are waited for before the server is told to stop.
+const REQUESTS_WAIT: Duration = Duration::from_secs(5);
 /// How long the drain may last beyond its window before the process ends regardless.
 const HARD_STOP: Duration = Duration::from_secs(15);
 
@@ -42,6 +44,8 @@ pub async fn run_until_stopped(app: App, config: &Config, mut signals: Signals) 
     let window = Duration::from_millis(config.gateway.drain_ms);
     let drain = async {
         gateway.drain(window).await;
+        // Those whose callers left hold no connection for which the server would wait; of others there may always be one.
+        let _: Result<(), _> = tokio::time::timeout(REQUESTS_WAIT, api.drain()).await;
         public.stop(true).await;
         api.drain().await;
         private.stop(false).await;

@@ -10,6 +10,7 @@ use tokenim_domain::rng::Rng;
 use tokenim_gateway::Gateway;
 use tokenim_store::Store;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 /// The JSON face of one node; a clone is the same face.
@@ -54,7 +55,14 @@ impl Api {
         Api { store, gateway, keys, document: document.into(), doc, origin: origin.into(), rates, reports, tasks, core }
     }
 
-    /// Waits for requests that outlive their callers; call it after the last connection is closed and before the store is.
+    /// Carries a request out on this worker, whether or not its caller stays: no commit is given up half way, and what was done is
+    /// counted.
+    pub fn outlive<T: 'static>(&self, request: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+        self.tasks.spawn_local(request)
+    }
+
+    /// Waits until no request is under way; call it before the server stops, which waits for connections and not for requests that
+    /// outlive theirs, and after that before the store is closed.
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;

@@ -35,6 +35,7 @@ const BANNED_BUT: &[(&str, &str)] = &[
     ("gateway/src/transport.rs", "actix_rt::spawn("),
     ("gateway/src/transport/worker.rs", "actix_rt::spawn(coop::unconstrained(answer("),
     ("bench/src/tasks.rs", "spawn_local("),
+    ("api/src/api.rs", "self.tasks.spawn_local("),
 ];
 
 fn root() -> PathBuf {

@@ -9,6 +9,8 @@ use tokenim_domain::limits::CHUNK_BYTES_MAX;
 use tokenim_domain::log::{Digest, FileName, MediaType, MessageLog, NewUpload, Purpose, UploadRef};
 use tokenim_domain::meter::HOUR_MS;
 use tokenim_domain::name::{ClientMsgId, User};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn usage_is_by_hour_or_day_and_of_this_app() {
@@ -85,6 +87,29 @@ async fn calls_are_told_once_with_their_minute_or_the_end_of_the_server() {
     }
     assert_eq!(server.rest().used("api_call").await, 6, "a refused key is nobody's call");
     assert_eq!(server.rest_as(&server.other.key).used("api_call").await, 0);
+}
+
+/// The end of the client comes with its request: nothing was looked up by then.
+#[tokio::test]
+async fn a_call_whose_client_left_is_done_and_counted() {
+    let mut server = TestServer::spawn().await;
+    server.rest().create_group("c1", &["alice", "bob"]).await;
+    let mut alice = server.connect("alice").await;
+    let body = json!({"sender": "bob", "client_msg_id": "m1", "kind": "text", "body": {"text": "x"}}).to_string();
+    let request = format!(
+        "POST /v1/conversations/c1/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        server.founded.key,
+        body.len()
+    );
+    let mut left = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+    left.write_all(request.as_bytes()).await.unwrap();
+    left.shutdown().await.unwrap();
+    assert_eq!(alice.push_of("message").await["client_msg_id"], "m1");
+    server.terminate();
+    assert!(server.ended().await.success());
+    server.start().await;
+    assert_eq!(server.rest().used("api_call").await, 2, "it, and the group");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokenim_domain::log::{MessageLog, Seen};
 use tokenim_domain::name::User;
 use tokenim_protocol::time;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 /// The promise: within this whoever watches is told rightly again after a crash.
 const SOON: Duration = Duration::from_secs(20);
@@ -98,6 +100,21 @@ async fn who_is_killed_is_offline_soon_and_who_reconnects_never_was() {
     assert_eq!((&after["state"], &after["last_seen"]), (&json!("offline"), &json!(seen)));
     assert_eq!(time::rfc3339(row.seen_ms), seen);
     assert!(after["version"].as_i64() > offline["version"].as_i64(), "what was told before the crash is outdated");
+}
+
+/// No write tells the server: the next ping may be 25 s away.
+#[tokio::test]
+async fn who_closes_a_stream_of_events_is_offline_as_soon() {
+    let server = TestServer::spawn().await;
+    let mut alice = server.connect("alice").await;
+    watch(&mut alice, &["bob"]).await;
+    let mut bob = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+    let head = format!("GET /v1/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", server.token("bob"));
+    bob.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(told(&mut alice, |state| state["state"] == "online").await["user"], "bob");
+    bob.shutdown().await.unwrap();
+    let offline = told(&mut alice, |state| state["state"] == "offline");
+    assert_eq!(within_at_most(Duration::from_secs(10), offline).await["user"], "bob");
 }
 
 #[tokio::test]
