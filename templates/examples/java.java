@@ -13,6 +13,7 @@ public class Chat implements WebSocket.Listener {
     static final String TOKEN = "{{token}}"; // speaks for alice, for an hour
 
     static final Pattern MESSAGE = Pattern.compile("\\{\"push\":\\{\"type\":\"message\",.*?\"seq\":(\\d+)");
+    // Nobody looks at these answers, so they may share an id.
     static final String RECEIVED = "{\"id\": 4, \"received\": {\"conversation\": \"quickstart\", \"seq\": %s}}";
 
     // A line is sent when the one before was answered. Your program would write and read JSON with its library.

@@ -11,6 +11,7 @@ const val URL = "{{ws}}/v1/connect"
 const val TOKEN = "{{token}}" // speaks for alice, for an hour
 
 val MESSAGE = Regex("""\{"push":\{"type":"message",.*?"seq":(\d+)""")
+// Nobody looks at these answers, so they may share an id.
 fun received(seq: String) = """{"id": 4, "received": {"conversation": "quickstart", "seq": $seq}}"""
 
 class Chat : WebSocket.Listener {

@@ -1,5 +1,6 @@
 # pip install websockets, save this as hello.py, run: python3 hello.py
 import asyncio
+import itertools
 import json
 import uuid
 
@@ -11,9 +12,15 @@ TOKEN = "{{token}}"  # speaks for alice, for an hour
 
 async def main():
     async with connect(URL, subprotocols=["tokenim.v1.json"]) as socket:
+        numbers = itertools.count(1)
 
-        async def call(number, command, fields):
+        async def tell(command, fields):
+            number = next(numbers)
             await socket.send(json.dumps({"id": number, command: fields}))
+            return number
+
+        async def call(command, fields):
+            number = await tell(command, fields)
             while True:
                 message = json.loads(await socket.recv())
                 if message.get("id") == number:
@@ -21,10 +28,10 @@ async def main():
                         raise SystemExit(message["error"])
                     return message["ok"]
 
-        await call(1, "connect", {"token": TOKEN, "sdk": "python"})
-        await call(2, "conversation.create", {"kind": "group", "id": "quickstart", "members": ["bob"]})
+        await call("connect", {"token": TOKEN, "sdk": "python"})
+        await call("conversation.create", {"kind": "group", "id": "quickstart", "members": ["bob"]})
         message = {"client_msg_id": str(uuid.uuid4()), "kind": "text", "body": {"text": "Hello from Python"}}
-        ack = await call(3, "send", {"conversation": "quickstart", **message})
+        ack = await call("send", {"conversation": "quickstart", **message})
         print("stored as seq", ack["seq"], flush=True)
         async for text in socket:
             push = json.loads(text).get("push", {})
@@ -33,8 +40,7 @@ async def main():
             if push.get("type") == "message":
                 print(f"{push['sender']}: {push['body']['text']}", flush=True)
                 # Say what you have: where 1,000 messages are not confirmed, the server waits.
-                received = {"conversation": push["conversation"], "seq": push["seq"]}
-                await socket.send(json.dumps({"id": 4, "received": received}))
+                await tell("received", {"conversation": push["conversation"], "seq": push["seq"]})
 
 
 asyncio.run(main())

@@ -236,7 +236,7 @@ fn the_figures_of_the_document_are_the_constants() {
         of("any text of 1–{} bytes", limits::EMOJI_BYTES_MAX),
         of("`limit?` 1–{}, default", u(limits::HISTORY_PAGE_MAX)),
         of("default {} | `items` oldest first", u(limits::HISTORY_PAGE_DEFAULT)),
-        of("`members` ≤ {} beside the caller", limits::MEMBERS_PER_COMMAND_MAX),
+        of("`members?` ≤ {} beside the caller", limits::MEMBERS_PER_COMMAND_MAX),
         of("the pinned messages (≤ {})", limits::PINS_MAX),
         of("`users` ≤ {}, instead", limits::PRESENCE_USERS_MAX),
         of("`text?` ≤ {} characters", limits::PRESENCE_TEXT_CHARS_MAX),
