@@ -76,7 +76,7 @@ impl Floor {
     /// Makes a database in a folder, set as the server sets its own (store/src/open.rs).
     pub fn make(folder: &Path, schema: Schema, conversations: usize) -> Result<Self, Failure> {
         let database = Connection::open(folder.join(format!("floor-{schema:?}.db")))?;
-        database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;")?;
+        database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;")?;
         database.execute_batch(TABLES)?;
         let conversations: Vec<_> = (0..conversations)
             .map(|at| Conversation { id: format!("conv_{at:026}"), sender: format!("user-{at:06}"), seq: 0 })
