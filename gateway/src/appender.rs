@@ -289,11 +289,10 @@ fn place(write: &Write) -> Option<(AppRef, Conversation)> {
         Write::Send(draft) => (draft.app, draft.conversation.clone()),
         Write::Create(new) => (new.app, new.id.clone()),
         Write::Change(change) => (change.app, change.conversation.clone()),
-        Write::Move(watermark) => (watermark.app, watermark.conversation.clone()),
         Write::Amend(amendment) => (amendment.app, amendment.conversation.clone()),
         Write::Govern(asked) => (asked.app, asked.conversation.clone()),
         // What a live message grew by has no seq: who sees a gap asks for it.
-        Write::Block(_) | Write::Grow(_) => return None,
+        Write::Move(_) | Write::Block(_) | Write::Grow(_) => return None,
     })
 }
 
