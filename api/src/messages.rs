@@ -229,9 +229,10 @@ pub(crate) async fn deliver(api: &Api, caller: &Caller, draft: Draft) -> Result<
 }
 
 /// The log says `not_found` both for no such conversation and for a sender who is no member. An app's server, which sees
-/// all conversations of its app, is told which; a user is not.
+/// all conversations of its app, is told which; a user is not. Where it names a field, what that names was not found.
 pub(crate) async fn explain(api: &Api, caller: &Caller, conversation: Conversation, error: Error) -> Fault {
     let seen = match caller {
+        Caller::Server(_) if error.field().is_some() => None,
         Caller::Server(key) => api.store.find_conversation(key.app, &conversation, None).await.ok().flatten(),
         Caller::User(_) => None,
     };

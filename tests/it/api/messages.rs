@@ -2,7 +2,7 @@
 
 use crate::support::TestServer;
 use crate::support::client::seqs;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_message_sent_by_rest_arrives_on_sockets_and_is_stored_once() {
@@ -20,6 +20,32 @@ async fn a_message_sent_by_rest_arrives_on_sockets_and_is_stored_once() {
     assert_eq!((&again["id"], &again["duplicate"]), (&first["id"], &json!(true)));
     let mut alice = server.connect("alice").await;
     assert_eq!(alice.send("c1", "m1", "hello").await["duplicate"], true, "the same id over a socket");
+}
+
+/// A server key sees all conversations, so it is told whether the conversation, the sender or what the message names is missing.
+#[tokio::test]
+async fn a_server_is_told_what_was_not_found() {
+    let server = TestServer::spawn().await;
+    server.group("c1", &["alice"]).await;
+    let rest = server.rest();
+    let message = |more: Value| {
+        let mut message = json!({"sender": "alice", "client_msg_id": "m1", "kind": "text", "body": {"text": "x"}});
+        message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        message
+    };
+    let file = "att_00000000000000000000000000";
+    for (place, more, status, code, param) in [
+        ("c1", json!({"reply_to": 9}), 404, "not_found", json!("reply_to")),
+        ("c1", json!({"attachments": [file]}), 404, "not_found", json!("attachments")),
+        ("c1", json!({"sender": "bob"}), 403, "forbidden", json!("sender")),
+        ("nowhere", json!({}), 404, "not_found", Value::Null),
+    ] {
+        let answer = rest.post(&format!("/v1/conversations/{place}/messages"), &message(more.clone())).await;
+        let error = answer.json()["error"].take();
+        assert_eq!((answer.status, &error["code"], &error["param"]), (status, &json!(code), &param), "{more}");
+    }
+    let live = json!({"sender": "alice", "client_msg_id": "m1", "reply_to": 9});
+    assert_eq!(rest.post("/v1/conversations/c1/streams", &live).await.refusal(), (404, "not_found".to_owned()));
 }
 
 #[tokio::test]
@@ -82,7 +108,7 @@ async fn what_cannot_be_sent_is_refused() {
     server.group("c1", &["alice", "bob"]).await;
     let good = json!({"sender": "alice", "client_msg_id": "m1", "kind": "text", "body": {"text": "x"}});
     server.rest().post("/v1/conversations/c1/messages", &good).await.ok();
-    let with = |field: &str, value: serde_json::Value| {
+    let with = |field: &str, value: Value| {
         let mut body = good.clone();
         body[field] = value;
         body
