@@ -160,7 +160,11 @@ fn parse<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, Fault> {
     if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
         return Err(Fault::malformed("the request body must be a JSON object", None));
     }
-    strict::check(text, JSON_KEYS_MAX).map_err(|error| Fault::malformed(format!("malformed JSON: {error}"), None))?;
+    strict::check(text, JSON_KEYS_MAX).map_err(|error| {
+        // JSON that is well formed but beyond a limit says so itself.
+        let wrong = if error.is_data() { error.to_string() } else { format!("malformed JSON: {error}") };
+        Fault::malformed(wrong, None)
+    })?;
     fields::read(text).map_err(|misfit| Fault::malformed(misfit.message, misfit.param))
 }
 

@@ -152,15 +152,22 @@ fn no_page() -> Error {
     Error::invalid("page", "`page` must be the `next` of the page before")
 }
 
+/// Parses users, each once. Errors: `invalid_field` at its place in the list.
+fn distinct<'a>(field: &str, texts: impl Iterator<Item = &'a str>) -> Result<Vec<User>> {
+    let mut seen = HashSet::new();
+    let parsed = texts
+        .enumerate()
+        .filter(|(_, text)| seen.insert(*text))
+        .map(|(at, text)| User::parse(text).map_err(|error| error.at_path(format!("{field}[{at}]"))));
+    parsed.collect()
+}
+
 /// Parses distinct users. Errors: `invalid_field`, `limit_reached`.
 fn users<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<User>> {
     if texts.len() > MEMBERS_PER_COMMAND_MAX {
-        return Err(
-            Error::new(Code::LimitReached).says(format!("one command names at most {MEMBERS_PER_COMMAND_MAX} members"))
-        );
+        return Err(Error::new(Code::LimitReached)
+            .says(format!("one command names at most {MEMBERS_PER_COMMAND_MAX} members"))
+            .at("members"));
     }
-    let mut seen = HashSet::new();
-    let parsed =
-        texts.filter(|text| seen.insert(*text)).map(|text| User::parse(text).map_err(|error| error.at("members")));
-    parsed.collect()
+    distinct("members", texts)
 }

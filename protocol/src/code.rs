@@ -102,7 +102,7 @@ codes! {
     Blocked                 "blocked"                   false 403 0 "The other user does not take messages or invitations from this one.";
     StreamEnded             "stream_ended"              false 409 0 "No stream of this device is open here; open one with `GET /v1/stream`.";
     AddressLimit            "address_limit"             true  429 4009 "Too many connections come from your address; wait as told.";
-    StreamOffset            "stream_offset"             false 409 0 "The live message holds other text than `offset` says: as many bytes as the error's `offset`. Go on from there.";
+    StreamOffset            "stream_offset"             false 409 0 "`offset` or `text` is not what is stored: the live message holds as many bytes as the error's `offset`. Go on from there.";
     NotLive                 "not_live"                  false 409 0 "The message does not grow, or no more; it is as its last event says.";
     UploadIncomplete        "upload_incomplete"         false 409 0 "Chunks of the body are missing; ask which with the call that began it, and put them.";
     RangeNotSatisfiable     "range_not_satisfiable"     false 416 0 "The body has no bytes in the range that was asked for.";

@@ -23,7 +23,7 @@ struct Walk {
 impl Walk {
     fn deeper<E: Error>(self) -> Result<Walk, E> {
         if self.depth >= JSON_DEPTH_MAX {
-            return Err(E::custom("nested too deeply"));
+            return Err(E::custom(format!("nested deeper than {JSON_DEPTH_MAX} levels")));
         }
         Ok(Walk { depth: self.depth + 1, ..self })
     }
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for Walk {
                 return Err(A::Error::custom("a key is given twice"));
             }
             if seen.len() == self.keys_max {
-                return Err(A::Error::custom("an object has too many keys"));
+                return Err(A::Error::custom(format!("an object has more than {} keys", self.keys_max)));
             }
             seen.push(key.0);
             map.next_value_seed(inner)?;

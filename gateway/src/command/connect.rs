@@ -56,7 +56,11 @@ impl Wanted {
         let credential = match (connect.token, connect.session) {
             (Some(token), None) => Credential::Token(token.into_owned()),
             (None, Some(session)) => Credential::Session(session.into_owned()),
-            _ => return Err(Error::new(Code::InvalidRequest).says("`connect` takes one of `token` and `session`")),
+            _ => {
+                return Err(
+                    Error::new(Code::InvalidRequest).says("`connect` takes exactly one of `token` and `session`")
+                );
+            }
         };
         let device = connect.device.as_deref().map(Device::parse).transpose()?;
         let heads: Heads =

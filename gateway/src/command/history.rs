@@ -35,11 +35,15 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 }
 
 fn from(history: &History<'_>) -> Result<From> {
+    let places = [("after", history.after), ("before", history.before), ("around", history.around)];
+    if let Some((name, _)) = places.into_iter().find(|(_, seq)| seq.is_some_and(|seq| seq < 0)) {
+        return Err(Error::invalid(name, format!("`{name}` is a seq, 0 or more")));
+    }
     match (history.after, history.before, history.around) {
         (None, None, None) => Ok(From::Newest),
         (Some(seq), None, None) => Ok(From::After(seq)),
         (None, Some(seq), None) => Ok(From::Before(seq)),
         (None, None, Some(seq)) => Ok(From::Around(seq)),
-        _ => Err(Error::invalid("after", "at most one of `after`, `before` and `around`")),
+        _ => Err(Error::invalid("after", "give at most one of `after`, `before` and `around`")),
     }
 }

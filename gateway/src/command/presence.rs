@@ -1,10 +1,9 @@
 //! `presence.set`, `presence.watch` and `presence.get`.
 
-use super::Call;
+use super::{Call, distinct};
 use crate::presence::State;
 use crate::presence::task::states;
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 use tokenim_domain::log::MessageLog;
 use tokenim_domain::name::User;
@@ -69,16 +68,9 @@ pub fn get<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 fn users<L: MessageLog>(call: &Call<'_, L>) -> Result<Vec<User>> {
     let fields: Users<'_> = call.fields()?;
     call.session.identity.allow_presence()?;
-    distinct(fields.users.iter().map(Cow::as_ref))
-}
-
-/// Parses distinct users. Errors: `invalid_field`, `limit_reached`.
-fn distinct<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<User>> {
-    if texts.len() > PRESENCE_USERS_MAX {
-        return Err(Error::new(Code::LimitReached).says(format!("`users` names at most {PRESENCE_USERS_MAX} users")));
+    if fields.users.len() > PRESENCE_USERS_MAX {
+        let wrong = format!("`users` names at most {PRESENCE_USERS_MAX} users");
+        return Err(Error::new(Code::LimitReached).says(wrong).at("users"));
     }
-    let mut seen = HashSet::new();
-    let parsed =
-        texts.filter(|text| seen.insert(*text)).map(|text| User::parse(text).map_err(|error| error.at("users")));
-    parsed.collect()
+    distinct("users", fields.users.iter().map(Cow::as_ref))
 }

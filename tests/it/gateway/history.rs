@@ -35,6 +35,7 @@ async fn a_page_that_cannot_be_is_refused() {
     let mut alice = server.connect("alice").await;
     for (part, code) in [
         (json!({"after": 1, "before": 3}), "invalid_field"),
+        (json!({"before": -1}), "invalid_field"),
         (json!({"limit": 0}), "invalid_field"),
         (json!({"limit": 201}), "invalid_field"),
         (json!({"limit": -1}), "invalid_request"),

@@ -193,8 +193,8 @@ async fn what_is_wrong_is_refused_and_caps_hold() {
         ("presence.set", json!({"text": "x".repeat(101)}), "invalid_field", json!("text")),
         ("presence.set", json!({"text": "a\u{7}b"}), "invalid_field", json!("text")),
         ("presence.set", json!({"text": 5}), "invalid_request", json!("text")),
-        ("presence.watch", json!({"users": many}), "limit_reached", Value::Null),
-        ("presence.get", json!({"users": ["a b"]}), "invalid_field", json!("users")),
+        ("presence.watch", json!({"users": many}), "limit_reached", json!("users")),
+        ("presence.get", json!({"users": ["bob", "bob", "a b"]}), "invalid_field", json!("users[2]")),
         ("presence.get", json!({}), "invalid_request", json!("users")),
     ] {
         let error = alice.refused(command, fields).await;
