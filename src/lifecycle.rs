@@ -7,6 +7,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Within this time a further signal is the same wish: a terminal and a supervisor may both pass it on.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
@@ -24,10 +25,11 @@ pub async fn run_until_stopped(app: App, config: &Config, mut signals: Signals) 
     let servers = async { tokio::try_join!(public_server, private_server) };
     tokio::pin!(servers);
     let mut tasks = tokio::task::JoinSet::new();
+    let answered = CancellationToken::new();
     tasks.spawn(tokenim_billing::roll_up::run(store.clone(), stop.clone()));
     tasks.spawn(tokenim_jobs::runner::run(store.clone(), jobs, stop.clone()));
     tasks.spawn(crate::node::run(store.clone(), gateway.clone(), stop.clone()));
-    tasks.spawn(crate::minutes::run(store.clone(), gateway.clone(), stop.clone()));
+    tasks.spawn(crate::minutes::run(store.clone(), gateway.clone(), answered.clone()));
     tasks.spawn(tokenim_jobs::bodies::run(store.clone(), stop.clone()));
     if let (Some(tls), Some(asked)) = (tls, signals.hangup.take()) {
         tasks.spawn(tls.watch(asked, stop.clone()));
@@ -48,6 +50,8 @@ pub async fn run_until_stopped(app: App, config: &Config, mut signals: Signals) 
         let _: Result<(), _> = tokio::time::timeout(REQUESTS_WAIT, api.drain()).await;
         public.stop(true).await;
         api.drain().await;
+        // Not before: what is counted until the last answer belongs to the last minute.
+        answered.cancel();
         private.stop(false).await;
         tasks.join_all().await;
         store.close().await;

@@ -113,6 +113,22 @@ async fn a_call_whose_client_left_is_done_and_counted() {
 }
 
 #[tokio::test]
+async fn what_is_answered_while_the_server_drains_is_counted() {
+    let mut server = TestServer::spawn().await;
+    server.kill();
+    server.drain_ms = 5_000;
+    server.start().await;
+    // The connection that stays makes the drain last its whole window.
+    let _stays = server.connect("alice").await;
+    server.terminate();
+    until(async || (server.sample("tokenim_draining").await == 1.0).then_some(())).await;
+    server.rest().create_group("c1", &["alice"]).await;
+    assert!(server.ended().await.success());
+    server.start().await;
+    assert_eq!(server.rest().used("api_call").await, 1);
+}
+
+#[tokio::test]
 async fn what_is_kept_at_the_full_hour_is_in_the_usage() {
     let mut server = TestServer::spawn().await;
     server.kill();
