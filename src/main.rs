@@ -15,6 +15,11 @@ mod tls;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Fragments far less than the C library's (docs/adr/0018-memory-comes-from-jemalloc.md).
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Threads of the runtime that commits and fans out; sockets have their own workers.
 const CORE_THREADS: usize = 2;
 
