@@ -1,4 +1,6 @@
-//! The batcher: whatever is queued commits together, at once, one batch in flight (natural group commit, no timer).
+//! The batcher: whatever is queued commits together, one batch in flight. Where a commit takes long, those who were just answered are
+//! given a moment to come back: else two halves of them take turns, and each waits for the other's commit
+//! (docs/adr/0019-a-batch-waits-for-those-who-were-answered.md).
 
 mod room;
 
@@ -29,6 +31,10 @@ const BATCH_BYTES_MAX: usize = 128 * 1024;
 const EVENT_OVERHEAD_BYTES: usize = 400;
 /// What a member event adds to the name of each user it tells of.
 const MEMBER_OVERHEAD_BYTES: usize = 32;
+/// The part of a commit's time that the next batch waits for those who were just answered.
+const RETURN_PART: u32 = 5;
+/// A shorter wait than this is none: a timer would make it longer than the commit.
+const RETURN_MIN: Duration = Duration::from_millis(1);
 /// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
 const COMMITTED_MAX: usize = 4;
 /// Milliseconds a sender waits when the queue is full: several times what a full queue takes, since all who wait come back.
@@ -121,7 +127,7 @@ impl Appender {
         out: mpsc::Sender<Committed>,
         stop: CancellationToken,
     ) {
-        let mut pace = Pace::new();
+        let (mut pace, mut returning) = (Pace::new(), Returning::nobody());
         loop {
             if stop.is_cancelled() {
                 jobs.close();
@@ -135,7 +141,7 @@ impl Appender {
                 }
             };
             let Some(first) = first else { return };
-            let batch = gather(first, &mut jobs);
+            let batch = gather(first, &mut jobs, &returning, &*clock).await;
             let begun = clock.monotonic();
             let writes = batch.len();
             self.room.give_back(batch.iter().map(room_of));
@@ -144,8 +150,10 @@ impl Appender {
                 return;
             }
             // The wait for the delivery too: it is what the next batch waits for.
-            let took = clock.monotonic().saturating_sub(begun);
+            let now = clock.monotonic();
+            let took = now.saturating_sub(begun);
             self.room.set(pace.note(writes, took));
+            returning = Returning::after(took, now, writes + jobs.len());
         }
     }
 }
@@ -156,11 +164,44 @@ pub fn committed() -> (mpsc::Sender<Committed>, mpsc::Receiver<Committed>) {
     mpsc::channel(COMMITTED_MAX)
 }
 
-fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+/// Those who were just answered and may come back at once, as who waits for an ack before the next message does.
+struct Returning {
+    /// Writes of a batch with all of theirs, and what was queued before they were answered.
+    writes: usize,
+    /// Until when they are waited for; monotonic.
+    until: Duration,
+}
+
+impl Returning {
+    fn nobody() -> Self {
+        Returning { writes: 0, until: Duration::ZERO }
+    }
+
+    /// Those of a batch that took that long until now.
+    fn after(took: Duration, now: Duration, writes: usize) -> Self {
+        let wait = took / RETURN_PART;
+        if wait < RETURN_MIN { Returning::nobody() } else { Returning { writes, until: now + wait } }
+    }
+
+    /// The next write, if it comes in time and the batch has not all that may come.
+    async fn next(&self, batch: usize, jobs: &mut mpsc::Receiver<Job>, clock: &dyn Clock) -> Option<Job> {
+        let left = self.until.saturating_sub(clock.monotonic());
+        if batch >= self.writes || left.is_zero() {
+            return None;
+        }
+        tokio::time::timeout(left, jobs.recv()).await.ok().flatten()
+    }
+}
+
+async fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, returning: &Returning, clock: &dyn Clock) -> Vec<Job> {
     let mut bytes = write_bytes(&first.write);
     let mut batch = vec![first];
     while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
-        let Ok(job) = jobs.try_recv() else { break };
+        let job = match jobs.try_recv() {
+            Ok(job) => Some(job),
+            Err(_) => returning.next(batch.len(), jobs, clock).await,
+        };
+        let Some(job) = job else { break };
         bytes += write_bytes(&job.write);
         batch.push(job);
     }
@@ -321,6 +362,8 @@ fn write_bytes(write: &Write) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::world::SimClock;
+    use tokenim_domain::clock::SystemClock;
     use tokenim_domain::id::{AppId, KeyId, OrgId};
     use tokenim_domain::log::{About, Credential, Draft, NewConversation};
     use tokenim_domain::name::ClientMsgId;
@@ -369,28 +412,63 @@ mod tests {
         }
     }
 
-    #[test]
-    fn messages_go_before_the_watermarks_among_them_and_nothing_else_moves() {
-        let (queue, mut jobs) = mpsc::channel(100);
+    async fn gathered(jobs: mpsc::Receiver<Job>) -> Vec<Job> {
+        gathered_with(jobs, Returning::nobody(), &SystemClock::new()).await
+    }
+
+    async fn gathered_with(mut jobs: mpsc::Receiver<Job>, returning: Returning, clock: &dyn Clock) -> Vec<Job> {
+        let first = jobs.try_recv().unwrap();
+        gather(first, &mut jobs, &returning, clock).await
+    }
+
+    /// Milliseconds that a batch of up to three waited for whoever comes back, and its writes, where two come after 1 and 2 ms.
+    async fn waited(took_ms: u64, had: usize) -> (u64, usize) {
+        let (clock, (queue, jobs)) = (SimClock::new(), mpsc::channel(100));
+        queue.try_send(message("0", false)).unwrap();
+        let returning = Returning::after(Duration::from_millis(took_ms), clock.monotonic(), had);
+        let come_back = async {
+            for at in ["1", "2"] {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                // Refused where the batch is gone, and its queue with it.
+                let _ = queue.try_send(message(at, false));
+            }
+            std::future::pending::<()>().await;
+        };
+        let batch = tokio::select! {
+            batch = gathered_with(jobs, returning, &clock) => batch,
+            () = come_back => unreachable!(),
+        };
+        (clock.monotonic().as_millis() as u64, batch.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_those_who_were_just_answered_and_only_a_part_of_a_commit() {
+        assert_eq!(waited(100, 3).await, (2, 3), "all are back");
+        assert_eq!(waited(100, 4).await, (20, 3), "one stays away");
+        assert_eq!(waited(100, 1).await, (0, 1), "nobody was answered but this one");
+        assert_eq!(waited(4, 3).await, (0, 1), "a timer would last longer than the commit");
+    }
+
+    #[tokio::test]
+    async fn messages_go_before_the_watermarks_among_them_and_nothing_else_moves() {
+        let (queue, jobs) = mpsc::channel(100);
         let queued = [
             vec![watermark(1), message("a", false), watermark(2), message("b", false), group("g", Vec::new())],
             vec![watermark(3), message("live", true), watermark(4), message("c", false), message("d", false)],
         ];
         queued.into_iter().flatten().for_each(|job| queue.try_send(job).unwrap());
-        let first = jobs.try_recv().unwrap();
-        let batch: Vec<_> = gather(first, &mut jobs).iter().map(name).collect();
+        let batch: Vec<_> = gathered(jobs).await.iter().map(name).collect();
         assert_eq!(batch, ["a", "b", "1", "2", "g", "3", "live", "c", "d", "4"]);
     }
 
-    #[test]
-    fn a_batch_of_large_groups_is_as_bounded_as_one_of_large_bodies() {
-        let (queue, mut jobs) = mpsc::channel(100);
+    #[tokio::test]
+    async fn a_batch_of_large_groups_is_as_bounded_as_one_of_large_bodies() {
+        let (queue, jobs) = mpsc::channel(100);
         for at in 0..100 {
             let members =
                 (0..1_000).map(|user| User::trusted(&format!("somebody_with_a_long_name_{user:04}"))).collect();
             queue.try_send(group(&format!("c{at}"), members)).unwrap();
         }
-        let first = jobs.try_recv().unwrap();
-        assert!((2..=4).contains(&gather(first, &mut jobs).len()));
+        assert!((2..=4).contains(&gathered(jobs).await.len()));
     }
 }

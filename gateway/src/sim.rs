@@ -9,7 +9,7 @@ mod net;
 mod random;
 mod view;
 pub mod weather;
-mod world;
+pub mod world;
 
 use client::Client;
 use faults::{Fault, TROUBLE_MS};

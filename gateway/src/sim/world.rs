@@ -32,7 +32,7 @@ pub struct SimClock(tokio::time::Instant);
 
 impl SimClock {
     #[expect(clippy::disallowed_methods, reason = "the runtime's paused time is what the clock port tells here")]
-    fn new() -> Self {
+    pub fn new() -> Self {
         SimClock(tokio::time::Instant::now())
     }
 }
