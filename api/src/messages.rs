@@ -287,7 +287,7 @@ pub(crate) fn sender(caller: &Caller, named: Option<&str>) -> Result<User, Fault
     let named = named.map(|name| User::parse(name).map_err(|error| Fault::from(error).at("sender"))).transpose()?;
     match (caller.viewer(), named) {
         (None, Some(named)) => Ok(named),
-        (None, None) => Err(Error::invalid("sender", "a server key must name the `sender`").into()),
+        (None, None) => Err(Fault::malformed("a server key must name the `sender`", Some("sender".to_owned()))),
         (Some(user), named) if named.as_ref().is_none_or(|named| *named == user) => Ok(user),
         (Some(_), _) => {
             Err(Fault::from(Error::new(Code::Forbidden).says("a user token sends as its own user only")).at("sender"))

@@ -89,7 +89,8 @@ pub(crate) async fn command(api: web::Data<Api>, request: HttpRequest, envelope:
     let identity = &envelope.caller.identity;
     let named = query.text("device").map(Device::parse).transpose()?;
     let device = identity.device.clone().or(named);
-    let device =
-        device.ok_or_else(|| Error::invalid("device", "name the `device` of the stream, or use its session token"))?;
+    let device = device.ok_or_else(|| {
+        Fault::malformed("name the `device` of the stream, or use its session token", Some("device".to_owned()))
+    })?;
     Ok(answer::ok(api.gateway.stream_command(identity, &device, &envelope.text).await?))
 }

@@ -66,33 +66,29 @@ impl Identity {
     ///
     /// Errors: `forbidden`.
     pub fn allow_presence(&self) -> Result<()> {
-        let refusal = || Error::new(Code::Forbidden).says("the token's `caps` do not allow presence");
-        self.allows_anywhere(Cap::Presence).then_some(()).ok_or_else(refusal)
+        self.allow_anywhere(Cap::Presence)
     }
 
     /// Whether something may be done that belongs to no conversation yet: any pattern that allows it does.
     ///
     /// Errors: `forbidden`.
     pub fn allow_anywhere(&self, cap: Cap) -> Result<()> {
-        self.allows_anywhere(cap).then_some(()).ok_or_else(beyond_caps)
-    }
-
-    fn allows_anywhere(&self, cap: Cap) -> bool {
-        self.caps.as_ref().is_none_or(|caps| caps.allow_anywhere(cap))
+        let allows = self.caps.as_ref().is_none_or(|caps| caps.allow_anywhere(cap));
+        allows.then_some(()).ok_or_else(|| beyond_caps(cap))
     }
 
     /// Asks [`Identity::allows`] before the store is asked, so that a refusal tells nothing of what exists.
     ///
     /// Errors: `forbidden`.
     pub fn allow(&self, conversation: &str, cap: Cap) -> Result<()> {
-        self.allows(conversation, cap).then_some(()).ok_or_else(beyond_caps)
+        self.allows(conversation, cap).then_some(()).ok_or_else(|| beyond_caps(cap))
     }
 }
 
 /// What a token that may not do this is told.
 #[must_use]
-pub fn beyond_caps() -> Error {
-    Error::new(Code::Forbidden).says("the token's `caps` do not allow this")
+pub fn beyond_caps(cap: Cap) -> Error {
+    Error::new(Code::Forbidden).says(format!("the token's `caps` do not allow this: it takes `{}`", cap.as_str()))
 }
 
 /// What only an app's own people are told of a token that does not verify: others must not learn that its key exists.

@@ -29,7 +29,7 @@ fn find<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misfit> {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
         // Where in the text is of no use to whoever let a program write it; it comes last, behind what the text says.
-        let message = message.rsplit_once(" at line ").map_or(&*message, |(said, _)| said).to_owned();
+        let message = plainly(message.rsplit_once(" at line ").map_or(&*message, |(said, _)| said));
         let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
         let param = match (path.as_str(), missing) {
             (".", missing) => missing.map(str::to_owned),
@@ -38,7 +38,26 @@ fn find<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misfit> {
         };
         Misfit { message, param }
     })?;
-    parser.end().map_err(|error| Misfit { message: error.to_string(), param: None }).map(|()| found)
+    let more = |_| Misfit { message: "something follows the JSON object".to_owned(), param: None };
+    parser.end().map_err(more).map(|()| found)
+}
+
+/// What the reader says of a type that does not fit, without the words of the language it is written in.
+fn plainly(message: &str) -> String {
+    let Some((found, wanted)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let wanted = match wanted {
+        "i64" | "i32" => "an integer",
+        "u64" | "u32" | "u16" | "u8" | "usize" => "an integer that is not negative",
+        "f64" => "a number",
+        "a sequence" => "a list",
+        "a tuple of size 2" => "a list of two",
+        "a map" => "an object",
+        "a borrowed string" => "a string",
+        "a boolean" => "`true` or `false`",
+        known if known.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{found}, expected {wanted}")
 }
 
 #[cfg(test)]
@@ -63,6 +82,26 @@ mod tests {
         for whole in ["null", r#"["c"]"#, "7", "\"c\"", "", r#"{"conversation":"c"} x"#] {
             assert_eq!(param::<History<'_>>(whole), None, "{whole}");
         }
+    }
+
+    #[test]
+    fn a_misfit_is_told_in_the_words_of_json() {
+        for (text, says) in [
+            (r#"{"conversation":"c","after":"0"}"#, "invalid type: string \"0\", expected an integer"),
+            (
+                r#"{"conversation":"c","limit":-1}"#,
+                "invalid value: integer `-1`, expected an integer that is not negative",
+            ),
+            (r#"{"conversation":7}"#, "invalid type: integer `7`, expected a string"),
+            (r#"{"conversation":"c"} x"#, "something follows the JSON object"),
+        ] {
+            assert_eq!(read::<History<'_>>(text).unwrap_err().message, says, "{text}");
+        }
+        let pair = read::<crate::command::Sync<'_>>(r#"{"heads":{"c":[1]}}"#).unwrap_err();
+        assert_eq!(
+            (&*pair.message, pair.param.as_deref()),
+            ("invalid length 1, expected a list of two", Some("heads.c"))
+        );
     }
 
     #[test]

@@ -94,7 +94,7 @@ def test_commands_without_a_stream_or_after_its_end_are_refused(server, rest):
     with pytest.raises(Refusal) as refused:
         stream.post({"id": 2, "ping": {}}, reply["session"])
     assert (refused.value.status, refused.value.code) == (409, "stream_ended")
-    for query, credential, code in (("?device=other", token, "stream_ended"), ("", token, "invalid_field"),
+    for query, credential, code in (("?device=other", token, "stream_ended"), ("", token, "invalid_request"),
                                     ("?device=other", reply["session"], "stream_ended"), ("", rest.credential, "forbidden"), ("", "x", "token_invalid")):
         with pytest.raises(Refusal) as refused:
             stream.post({"id": 1, "ping": {}}, credential, query)

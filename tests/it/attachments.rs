@@ -230,7 +230,7 @@ async fn rest_uploads_a_file_and_sends_it() {
     server.group("c1", &["alice", "bob"]).await;
     let (rest, content) = (server.rest(), bytes(10_000));
     let mut fields = begin("f1", &content);
-    assert_eq!(rest.post("/v1/uploads", &fields).await.refusal(), (422, "invalid_field".to_owned()), "of whom?");
+    assert_eq!(rest.post("/v1/uploads", &fields).await.refusal(), (400, "invalid_request".to_owned()), "of whom?");
     fields["sender"] = "alice".into();
     for (field, value, code) in [
         ("purpose", json!("nonsense"), (422, "invalid_field")),

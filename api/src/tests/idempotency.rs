@@ -54,7 +54,7 @@ async fn keys_of_users_and_servers_do_not_meet() {
     let first = post(&house, &alice, "k", path, &body).await;
     let second = post(&house, &bob, "k", path, &body).await;
     assert_eq!((&first.json["seq"], &second.json["seq"]), (&json!(2), &json!(3)));
-    assert_eq!(post(&house, house.key(), "k", path, &body).await.code(), "invalid_field");
+    assert_eq!(post(&house, house.key(), "k", path, &body).await.code(), "invalid_request");
 }
 
 #[actix_web::test]

@@ -132,8 +132,8 @@ async fn bodies_are_judged_before_anything_happens() {
         (
             "/v1/conversations/c1/messages",
             r#"{"client_msg_id":"m","kind":"json","body":1}"#,
-            422,
-            "invalid_field",
+            400,
+            "invalid_request",
             Some("sender"),
         ),
         (

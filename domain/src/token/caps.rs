@@ -22,6 +22,21 @@ pub enum Cap {
     Presence,
 }
 
+impl Cap {
+    /// The word of it in a token.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cap::Send => "send",
+            Cap::Read => "read",
+            Cap::Join => "join",
+            Cap::Create => "create",
+            Cap::Moderate => "moderate",
+            Cap::Presence => "presence",
+        }
+    }
+}
+
 /// Conversation pattern → what is allowed there: `{"support:*": ["read", "send"]}`. A pattern is an id, or a prefix and `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Vec<Cap>>")]

@@ -63,12 +63,7 @@ impl Wanted {
             }
         };
         let device = connect.device.as_deref().map(Device::parse).transpose()?;
-        let heads: Heads =
-            connect.heads.unwrap_or_default().into_iter().map(|(name, at)| (name.into_owned(), at)).collect();
-        if heads.len() > DIRECTORY_PAGE_MAX {
-            return Err(Error::new(Code::LimitReached)
-                .says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations; page the rest with `sync`")));
-        }
+        let heads = recover::heads(connect.heads.unwrap_or_default())?;
         if !heads.keys().all(|name| tokenim_protocol::grammar::is_id(name)) {
             return Err(Error::invalid("heads", "`heads` holds something that is no conversation id"));
         }

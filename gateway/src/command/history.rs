@@ -5,7 +5,7 @@ use crate::encode;
 use tokenim_domain::log::{From, MessageLog, RangeQuery};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Error, Result};
+use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::command::History;
 use tokenim_protocol::limits::{
     EVENT_OVERHEAD_BYTES_MAX, HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX,
@@ -44,6 +44,6 @@ fn from(history: &History<'_>) -> Result<From> {
         (Some(seq), None, None) => Ok(From::After(seq)),
         (None, Some(seq), None) => Ok(From::Before(seq)),
         (None, None, Some(seq)) => Ok(From::Around(seq)),
-        _ => Err(Error::invalid("after", "give at most one of `after`, `before` and `around`")),
+        _ => Err(Error::new(Code::InvalidRequest).says("give at most one of `after`, `before` and `around`")),
     }
 }

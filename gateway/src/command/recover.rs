@@ -8,8 +8,8 @@ use tokenim_domain::log::{BacklogQuery, Event, From, MessageLog, RangeQuery, Sta
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::Identity;
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Result, sabotage};
-use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX};
+use tokenim_domain::{Code, Error, Result, sabotage};
+use tokenim_protocol::limits::{BACKLOG_BYTES_MAX, BACKLOG_EVENTS_MAX, DIRECTORY_PAGE_MAX};
 use tokenim_protocol::reply::Json;
 
 /// Events that are read at a time, of however many conversations: the database sorts them with their bodies.
@@ -17,6 +17,21 @@ const PORTION_EVENTS_MAX: i64 = 512;
 
 /// Where a client says it stands: conversation → epoch, seq.
 pub(super) type Heads = BTreeMap<String, (i64, i64)>;
+
+/// Where a client says it stands.
+///
+/// Errors: `limit_reached` for more than a page of them, `invalid_field` for a number below 0; both at `heads`.
+pub(super) fn heads(said: tokenim_protocol::command::Heads<'_>) -> Result<Heads> {
+    if said.len() > DIRECTORY_PAGE_MAX {
+        return Err(Error::new(Code::LimitReached)
+            .says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations; page the rest with `sync`"))
+            .at("heads"));
+    }
+    if said.values().any(|(epoch, seq)| *epoch < 0 || *seq < 0) {
+        return Err(Error::invalid("heads", "`heads` holds pairs of an epoch and a seq, each 0 or more"));
+    }
+    Ok(said.into_iter().map(|(name, at)| (name.into_owned(), at)).collect())
+}
 
 /// What became of one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,12 @@
 //! `sync`: the directory of the user's conversations, the most recently changed first.
 
-use super::recover::{Outcome, epoch_first, outcome};
+use super::recover::{Heads, Outcome, epoch_first, heads, outcome};
 use super::{Call, no_page};
 use crate::encode;
-use std::collections::HashMap;
+use tokenim_domain::Result;
 use tokenim_domain::log::{DirectoryCursor, DirectoryQuery, Entry, MessageLog, Standing};
 use tokenim_domain::name::Conversation;
 use tokenim_domain::token::caps::Cap;
-use tokenim_domain::{Code, Error, Result};
 use tokenim_protocol::command::Sync;
 use tokenim_protocol::grammar::is_id;
 use tokenim_protocol::limits::{DIRECTORY_PAGE_MAX, SERVER_FRAME_BYTES_MAX};
@@ -21,13 +20,8 @@ const PAGE_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX - 32 * 1024;
 /// A conversation that changes between two pages moves to the front; its change reaches the connection as a push.
 pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
     let sync: Sync<'_> = call.fields()?;
-    if sync.heads.len() > DIRECTORY_PAGE_MAX {
-        return Err(
-            Error::new(Code::LimitReached).says(format!("`heads` names at most {DIRECTORY_PAGE_MAX} conversations"))
-        );
-    }
+    let heads = heads(sync.heads)?;
     let after = sync.page.as_deref().map(cursor).transpose()?;
-    let heads: HashMap<String, (i64, i64)> = sync.heads.into_iter().map(|(name, at)| (name.into_owned(), at)).collect();
     let (session, log) = (call.session.clone(), call.gateway.inner.log.clone());
     call.later(async move {
         let identity = &session.identity;
@@ -45,12 +39,12 @@ pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
 }
 
 /// The heads that may be those of a conversation.
-fn held(heads: &HashMap<String, (i64, i64)>) -> Vec<(String, i64, i64)> {
+fn held(heads: &Heads) -> Vec<(String, i64, i64)> {
     let named = heads.iter().filter(|(name, _)| is_id(name));
     named.map(|(name, (epoch, seq))| (name.clone(), *epoch, *seq)).collect()
 }
 
-fn page(entries: &[Entry], heads: &HashMap<String, (i64, i64)>, visible: impl Fn(&Entry) -> bool) -> String {
+fn page(entries: &[Entry], heads: &Heads, visible: impl Fn(&Entry) -> bool) -> String {
     let mut out = String::from("{\"conversations\":[");
     let start = out.len();
     let mut told = 0;

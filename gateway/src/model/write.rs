@@ -11,7 +11,9 @@ use tokenim_domain::log::{
 };
 use tokenim_domain::name::{Conversation, User};
 use tokenim_domain::role::{Change, MemberRole};
-use tokenim_domain::{Code, Result, token};
+use tokenim_domain::token::beyond_caps;
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Result};
 
 pub(super) fn apply(state: &mut Logs, write: Write) -> Result<Outcome> {
     match write {
@@ -38,7 +40,7 @@ fn send(state: &mut Logs, draft: Draft) -> Result<Sent> {
         return if *body == draft.body { Ok(sent) } else { Err(Code::Conflict.into()) };
     }
     if !draft.may_send {
-        return Err(token::beyond_caps());
+        return Err(beyond_caps(Cap::Send));
     }
     if !log.members.contains_key(&draft.sender) {
         return Err(Code::NotFound.into());

@@ -10,7 +10,9 @@ use tokenim_domain::id::{AppId, MessageId};
 use tokenim_domain::limits::LIVE_MESSAGES_MAX;
 use tokenim_domain::log::{About, Attached, Draft, Event, EventBody, Outcome, Sent};
 use tokenim_domain::name::{ClientMsgId, Conversation, User};
-use tokenim_domain::{Code, Error, Result, group, sabotage, token};
+use tokenim_domain::token::beyond_caps;
+use tokenim_domain::token::caps::Cap;
+use tokenim_domain::{Code, Error, Result, group, sabotage};
 
 /// What identifies a message to its sender.
 type Once = (AppId, Conversation, User, ClientMsgId);
@@ -65,7 +67,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// The outer result is the database's, the inner one the draft's own.
     async fn one(&mut self, mut draft: Draft, found: Found) -> Result<Result<Sent>> {
-        let unknown = || Err(if draft.may_send { Code::NotFound.into() } else { token::beyond_caps() });
+        let unknown = || Err(if draft.may_send { Code::NotFound.into() } else { beyond_caps(Cap::Send) });
         let Some(head) = found.head else { return Ok(unknown()) };
         if let Some(first) = self.first_result(&draft, found.first)?.filter(|_| !sabotage::is("no_dedup")) {
             return Ok(first);

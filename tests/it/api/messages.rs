@@ -115,7 +115,7 @@ async fn what_cannot_be_sent_is_refused() {
     };
     for (path, body, refusal) in [
         ("c1", with("sender", json!("eve")), (403, "forbidden")),
-        ("c1", with("sender", json!(null)), (422, "invalid_field")),
+        ("c1", with("sender", json!(null)), (400, "invalid_request")),
         ("c1", with("body", json!({"text": "other"})), (409, "conflict")),
         ("c1", with("body", json!("x")), (422, "invalid_field")),
         ("c1", with("kind", json!("video")), (422, "invalid_field")),

@@ -230,7 +230,11 @@ async fn caps_of_a_token_bound_what_its_connection_may_do() {
     for id in ["news", "secret"] {
         assert_eq!(alice.refused("send", text_message(id, "m1", "x")).await["code"], "forbidden");
     }
-    assert_eq!(alice.refused("history", json!({"conversation": "secret"})).await["code"], "forbidden");
+    let unread = alice.refused("history", json!({"conversation": "secret"})).await;
+    assert_eq!(
+        (&unread["code"], &unread["message"]),
+        (&json!("forbidden"), &json!("the token's `caps` do not allow this: it takes `read`"))
+    );
     assert_eq!(alice.refused("conversation.create", json!({"kind": "group", "id": "new"})).await["code"], "forbidden");
     let listed = alice.ok("sync", json!({})).await;
     let listed: Vec<_> =

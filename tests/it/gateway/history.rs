@@ -34,7 +34,7 @@ async fn a_page_that_cannot_be_is_refused() {
     server.group("c1", &["alice"]).await;
     let mut alice = server.connect("alice").await;
     for (part, code) in [
-        (json!({"after": 1, "before": 3}), "invalid_field"),
+        (json!({"after": 1, "before": 3}), "invalid_request"),
         (json!({"before": -1}), "invalid_field"),
         (json!({"limit": 0}), "invalid_field"),
         (json!({"limit": 201}), "invalid_field"),

@@ -50,6 +50,7 @@ async fn ping_answers_the_servers_time() {
     let time = alice.ok("ping", json!({})).await["server_time"].as_str().unwrap().to_owned();
     let ms = tokenim_protocol::time::parse(&time).unwrap();
     assert!((ms / 1000).abs_diff(crate::support::token::now_s() as i64) <= 5, "{time}");
+    assert_eq!(alice.refused("ping", json!(5)).await["code"], "invalid_request");
 }
 
 #[tokio::test]

@@ -169,4 +169,11 @@ async fn a_head_that_names_no_conversation_is_passed_over() {
     let entry = &found["conversations"][0];
     assert_eq!((&entry["conversation"], &entry["outcome"]), (&json!("c1"), &json!("recovered")));
     assert_eq!((entry.get("last"), &found["done"]), (None, &json!(true)), "it holds that");
+    for below in [json!([1, -1]), json!([-1, 1])] {
+        let refused = bob.refused("sync", json!({"heads": {"c1": below}})).await;
+        assert_eq!((&refused["code"], &refused["param"]), (&json!("invalid_field"), &json!("heads")), "{below}");
+    }
+    let many: serde_json::Map<_, _> = (0..201).map(|at| (format!("c{at}"), json!([1, 1]))).collect();
+    let refused = bob.refused("sync", json!({"heads": many})).await;
+    assert_eq!((&refused["code"], &refused["param"]), (&json!("limit_reached"), &json!("heads")));
 }

@@ -76,7 +76,7 @@ async fn a_server_says_it_for_a_member_and_a_user_for_itself() {
     alice.post(&path("typing"), &json!({})).await.ok();
     assert_eq!(bob.push_of("typing").await["user"], "alice");
     for (who, fields, refusal) in [
-        (&rest, json!({}), (422, "invalid_field")),
+        (&rest, json!({}), (400, "invalid_request")),
         (&rest, json!({"sender": "mallory"}), (403, "forbidden")),
         (&alice, json!({"sender": "bob"}), (403, "forbidden")),
     ] {
