@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use std::convert::Infallible;
 use tokenim_domain::name::Device;
 use tokenim_domain::token::session;
-use tokenim_domain::{Code, Error};
+use tokenim_domain::Code;
 use tokenim_gateway::events;
 use tokenim_protocol::command::{Connect, Heads};
 
