@@ -3,6 +3,7 @@
 use crate::answer::{self, Answer};
 use crate::api::Api;
 use crate::auth::{Auth, Caller};
+use crate::fault::Fault;
 use crate::query::Query;
 use crate::routes::{RouteSpec, Who, get};
 use actix_web::{HttpRequest, web};
@@ -64,7 +65,7 @@ pub(crate) async fn show(api: web::Data<Api>, caller: Auth<Caller>, request: Htt
     let query = Query::read(&request, &["users"])?;
     let caller = caller.0;
     caller.allow_presence()?;
-    let names = query.text("users").unwrap_or_default();
+    let names = query.text("users").ok_or_else(|| Fault::malformed("name the `users`", Some("users".to_owned())))?;
     let users = names.split(',').map(User::parse).collect::<Result<Vec<_>, _>>().map_err(|error| error.at("users"))?;
     if users.len() > PRESENCE_USERS_MAX {
         return Err(Error::new(Code::LimitReached)

@@ -108,6 +108,8 @@ pub(crate) async fn series(api: web::Data<Api>, key: Auth<ServerKey>, request: H
     answer::view(&SeriesReply { metric, step, points, as_of: rfc3339(now_ms) })
 }
 
+const METRICS: &str = "`metric` must be `connections` or `msg_sent`";
+
 fn which(metric: Option<&str>, step: Option<&str>) -> Result<Series, Fault> {
     match (metric, step.unwrap_or("hour")) {
         (Some("connections"), "minute") => Ok(Series::ConnectionsByMinute),
@@ -119,7 +121,8 @@ fn which(metric: Option<&str>, step: Option<&str>) -> Result<Series, Fault> {
         (Some("connections" | "msg_sent"), _) => {
             Err(Error::invalid("step", "`step` must be `minute` or `hour`").into())
         }
-        _ => Err(Error::invalid("metric", "`metric` must be `connections` or `msg_sent`").into()),
+        (Some(_), _) => Err(Error::invalid("metric", METRICS).into()),
+        (None, _) => Err(Fault::malformed(METRICS, Some("metric".to_owned()))),
     }
 }
 
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn unknown_series_are_told_apart() {
         let code = |metric, step| which(metric, step).unwrap_err().code();
-        assert_eq!(code(None, None), Code::InvalidField);
+        assert_eq!(code(None, None), Code::InvalidRequest);
         assert_eq!(code(Some("mau"), Some("hour")), Code::InvalidField);
         assert_eq!(code(Some("connections"), Some("day")), Code::InvalidField);
         assert_eq!(code(Some("msg_sent"), Some("minute")), Code::NotSupported);

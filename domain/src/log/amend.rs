@@ -89,11 +89,13 @@ impl Amendment {
     /// Asks that the actor may do it, being a member in `role` of a conversation of this kind: only its sender edits a
     /// message; others' messages are deleted, and groups' messages pinned, by moderators. `role` is none's of the app's server.
     ///
-    /// Errors: `forbidden`; `invalid_field` for a reaction of nobody.
+    /// Errors: `forbidden`; `invalid_request` for a reaction of nobody.
     pub fn check(&self, sender: &User, role: Option<MemberRole>, kind: ConversationKind) -> Result<()> {
         let (Some(actor), Some(role)) = (&self.actor, role) else {
             return match self.act {
-                MessageAct::React { .. } => Err(Error::invalid("user", "a server key must name the `user` who reacts")),
+                MessageAct::React { .. } => Err(Error::new(Code::InvalidRequest)
+                    .says("a server key must name the `user` who reacts")
+                    .at("user")),
                 MessageAct::Edit { .. } | MessageAct::Delete | MessageAct::Pin { .. } | MessageAct::End { .. } => {
                     Ok(())
                 }

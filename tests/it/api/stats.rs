@@ -33,7 +33,7 @@ async fn series_have_points() {
         assert_eq!((&connections["step"], connections["points"].is_array()), (&json!(step), true));
     }
     for (query, refusal) in [
-        ("", (422, "invalid_field")),
+        ("", (400, "invalid_request")),
         ("metric=mau", (422, "invalid_field")),
         ("metric=msg_sent&step=minute", (422, "not_supported")),
         ("metric=connections&step=day", (422, "invalid_field")),

@@ -315,7 +315,7 @@ async fn the_apps_server_does_all_of_it_over_rest() {
     let reacted = rest.post(&format!("{at}/reactions"), &json!({"user": "bob", "emoji": "👍"})).await.ok();
     assert_eq!(reacted["seq"], 5);
     let unnamed = rest.post(&format!("{at}/reactions"), &json!({"emoji": "👍"})).await;
-    assert_eq!(unnamed.refusal(), (422, "invalid_field".into()));
+    assert_eq!(unnamed.refusal(), (400, "invalid_request".into()));
     let listed = rest.get(&format!("{at}/reactions?limit=1")).await.ok();
     assert_eq!(listed, json!({"items": [{"user": "bob", "emoji": "👍", "seq": 5}], "next_cursor": null}));
     assert_eq!(rest.post(&format!("{at}/pin"), &json!({})).await.ok()["seq"], 6);

@@ -213,7 +213,7 @@ async fn what_is_wrong_is_refused_and_caps_hold() {
     let token = of(json!({"support:*": ["presence"]}));
     assert_eq!(server.rest_as(&token).get("/v1/presence?users=alice").await.ok()["items"][0]["state"], "online");
     for (path, refusal) in [
-        ("/v1/presence", (422, "invalid_field")),
+        ("/v1/presence", (400, "invalid_request")),
         ("/v1/presence?users=", (422, "invalid_field")),
         ("/v1/presence?users=a,,b", (422, "invalid_field")),
     ] {

@@ -46,7 +46,7 @@ impl Conversation {
             return Told::Refused("not_found");
         };
         if actor.is_none() && matches!(asked.act, MessageAct::React { .. }) {
-            return Told::Refused("invalid_field");
+            return Told::Refused("invalid_request");
         }
         let own = actor.is_none_or(|actor| actor == sender);
         let moderates = member.flatten().is_none_or(|member| member.role.may_moderate());
