@@ -35,6 +35,8 @@ const MEMBER_OVERHEAD_BYTES: usize = 32;
 const RETURN_PART: u32 = 5;
 /// A shorter wait than this is none: a timer would make it longer than the commit.
 const RETURN_MIN: Duration = Duration::from_millis(1);
+/// It waits no longer: a commit that hangs tells nothing of how soon somebody comes back.
+const RETURN_MAX: Duration = Duration::from_millis(20);
 /// Batches that may wait for their delivery; a slow fan-out slows the commits, not the memory.
 const COMMITTED_MAX: usize = 4;
 /// Milliseconds a sender waits when the queue is full: several times what a full queue takes, since all who wait come back.
@@ -164,7 +166,7 @@ pub fn committed() -> (mpsc::Sender<Committed>, mpsc::Receiver<Committed>) {
     mpsc::channel(COMMITTED_MAX)
 }
 
-/// Those who were just answered and may come back at once, as who waits for an ack before the next message does.
+/// Those whose writes just ended and who may come back at once, as who waits for an ack before the next message does.
 struct Returning {
     /// Writes of a batch with all of theirs, and what was queued before they were answered.
     writes: usize,
@@ -179,7 +181,7 @@ impl Returning {
 
     /// Those of a batch that took that long until now.
     fn after(took: Duration, now: Duration, writes: usize) -> Self {
-        let wait = took / RETURN_PART;
+        let wait = (took / RETURN_PART).min(RETURN_MAX);
         if wait < RETURN_MIN { Returning::nobody() } else { Returning { writes, until: now + wait } }
     }
 
@@ -447,6 +449,7 @@ mod tests {
         assert_eq!(waited(100, 4).await, (20, 3), "one stays away");
         assert_eq!(waited(100, 1).await, (0, 1), "nobody was answered but this one");
         assert_eq!(waited(4, 3).await, (0, 1), "a timer would last longer than the commit");
+        assert_eq!(waited(10_000, 4).await, (20, 3), "it hung");
     }
 
     #[tokio::test]
