@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// How long requests under way are waited for before the server is told to stop.
 const REQUESTS_WAIT: Duration = Duration::from_secs(5);
-/// How long the drain may last beyond its window before the process ends regardless.
-const HARD_STOP: Duration = Duration::from_secs(15);
+/// How long the drain may last beyond its window before the process ends regardless: more than the waits in it together, which are
+/// for connections that do not close, for requests, and for actix' own end.
+const HARD_STOP: Duration = Duration::from_secs(20);
 
 /// Runs until SIGTERM or SIGINT, then drains.
 ///
