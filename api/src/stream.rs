@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use std::convert::Infallible;
 use tokenim_domain::name::Device;
 use tokenim_domain::token::session;
-use tokenim_domain::Code;
+use tokenim_domain::{Code, Error};
 use tokenim_gateway::events;
 use tokenim_protocol::command::{Connect, Heads};
 
@@ -52,7 +52,10 @@ pub(crate) async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: Http
     let of = |field| query.text(field).map(Into::into);
     let (device, sdk, platform) = (of("device"), of("sdk"), of("platform"));
     let connect = Connect { token, session, device, platform, sdk, features: Vec::new(), heads: Some(heads) };
-    let mut stream = api.gateway.open_stream(connect, address(&request), origin(request.headers())).await?;
+    let opened = api.gateway.open_stream(connect, address(&request), origin(request.headers())).await;
+    // They came in a header here.
+    let named = |error: Error| if error.field() == Some("heads") { error.at_path(HEADS) } else { error };
+    let mut stream = opened.map_err(named)?;
     let events = futures_util::stream::poll_fn(move |context| {
         stream.poll_next(context).map(|event| event.map(Ok::<_, Infallible>))
     });
@@ -67,8 +70,11 @@ pub(crate) async fn open(api: web::Data<Api>, user: Auth<EndUser>, request: Http
 fn heads(request: &HttpRequest) -> Result<Heads<'_>, Fault> {
     let text = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
     let mut heads: Heads<'_> = match text(HEADS) {
-        Some(text) => serde_json::from_str(text).map_err(|error| {
-            Fault::malformed(format!("`{HEADS}` is no object of heads: {error}"), Some(HEADS.into()))
+        Some(text) => serde_json::from_str(text).map_err(|_| {
+            Fault::malformed(
+                format!("`{HEADS}` is no JSON object of heads, {{conversation: [epoch, seq]}}"),
+                Some(HEADS.into()),
+            )
         })?,
         None => Heads::new(),
     };

@@ -66,7 +66,8 @@ pub fn head(id: &str) -> Result<(&str, (i64, i64))> {
         let (epoch, rest) = id.split_once('.')?;
         let (seq, conversation) = rest.split_once('.')?;
         grammar::is_id(conversation).then_some(())?;
-        Some((conversation, (epoch.parse().ok()?, seq.parse().ok()?)))
+        let at = (epoch.parse().ok()?, seq.parse().ok()?);
+        (at.0 >= 0 && at.1 >= 0).then_some((conversation, at))
     };
     read().ok_or_else(|| Error::invalid("Last-Event-ID", "`Last-Event-ID` is no id of one of our events"))
 }

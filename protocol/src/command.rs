@@ -302,6 +302,10 @@ pub struct Sync<'a> {
     pub page: Option<Cow<'a, str>>,
 }
 
+/// What `ping` says: nothing, as an object.
+#[derive(Debug, Deserialize)]
+pub struct Ping {}
+
 /// Fields of `read` and `received`: a cumulative, monotonic watermark.
 #[derive(Debug, Deserialize)]
 pub struct Watermark<'a> {

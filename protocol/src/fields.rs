@@ -46,8 +46,9 @@ fn find<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misfit> {
 fn plainly(message: &str) -> String {
     let Some((found, wanted)) = message.rsplit_once(", expected ") else { return message.to_owned() };
     let wanted = match wanted {
-        "i64" | "i32" => "an integer",
-        "u64" | "u32" | "u16" | "u8" | "usize" => "an integer that is not negative",
+        "i64" => "an integer of 64 bits",
+        "u64" | "usize" => "an integer of 64 bits that is not negative",
+        "u32" => "an integer from 0 to 4294967295",
         "f64" => "a number",
         "a sequence" => "a list",
         "a tuple of size 2" => "a list of two",
@@ -87,10 +88,10 @@ mod tests {
     #[test]
     fn a_misfit_is_told_in_the_words_of_json() {
         for (text, says) in [
-            (r#"{"conversation":"c","after":"0"}"#, "invalid type: string \"0\", expected an integer"),
+            (r#"{"conversation":"c","after":"0"}"#, "invalid type: string \"0\", expected an integer of 64 bits"),
             (
                 r#"{"conversation":"c","limit":-1}"#,
-                "invalid value: integer `-1`, expected an integer that is not negative",
+                "invalid value: integer `-1`, expected an integer from 0 to 4294967295",
             ),
             (r#"{"conversation":7}"#, "invalid type: integer `7`, expected a string"),
             (r#"{"conversation":"c"} x"#, "something follows the JSON object"),

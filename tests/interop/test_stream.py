@@ -130,7 +130,8 @@ def test_the_ways_a_stream_is_refused(server, rest):
             ("", {}, "nonsense", 401, "token_invalid"), ("", {}, rest.credential, 403, "forbidden"),
             ("?token=x", {}, rest.token("a"), 400, "token_in_url"), ("?what=x", {}, rest.token("a"), 400, "invalid_request"), ("?device=" + "x" * 65, {}, rest.token("a"), 422, "invalid_field"),
             ("", {"Tokenim-Heads": "[1]"}, rest.token("a"), 400, "invalid_request"), ("", {"Last-Event-ID": "7"}, rest.token("a"), 422, "invalid_field"),
-            ("", {"Tokenim-Heads": json.dumps({f"c{n}": [1, 1] for n in range(201)})}, rest.token("a"), 422, "limit_reached")):
+            ("", {"Tokenim-Heads": json.dumps({f"c{n}": [1, 1] for n in range(201)})}, rest.token("a"), 422, "limit_reached"),
+            ("", {"Tokenim-Heads": '{"c1": [1, -1]}'}, rest.token("a"), 422, "invalid_field"), ("", {"Last-Event-ID": "1.-1.c1"}, rest.token("a"), 422, "invalid_field")):
         with pytest.raises(Refusal) as refused:
             StreamPeer(server.socket_url).open(credential, query, headers)
         assert (refused.value.status, refused.value.code) == (status, code), (query, headers)

@@ -1,14 +1,10 @@
 //! `ping`: is anybody there, and what time is it.
 
 use super::Call;
-use serde::Deserialize;
 use tokenim_domain::Result;
 use tokenim_domain::log::MessageLog;
+use tokenim_protocol::command::Ping;
 use tokenim_protocol::reply::Json;
-
-/// Says nothing, but as an object.
-#[derive(Deserialize)]
-struct Ping {}
 
 /// Answers the server's time.
 pub fn run<L: MessageLog>(call: &Call<'_, L>) -> Result<()> {
