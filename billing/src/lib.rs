@@ -1,3 +1,4 @@
-//! The metering pipeline. In this slice: the roll-up of usage rows into hours. Rating and invoices come with their issue.
+//! From what was counted to what is owed: the roll-up of usage rows into hours, and rating. Invoices come with their issue.
 
+pub mod rating;
 pub mod roll_up;

@@ -5,6 +5,7 @@ pub mod address;
 pub mod announcement;
 pub mod clock;
 pub mod content;
+pub mod currency;
 pub mod error;
 pub mod group;
 pub mod id;
