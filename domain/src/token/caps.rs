@@ -1,40 +1,19 @@
 //! Capabilities of a token: which conversations it may touch, and how.
 
+use crate::role::texts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tokenim_protocol::limits::CAPS_MAX;
 
-/// One thing a token may be allowed to do in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cap {
-    /// Send messages.
-    Send,
-    /// Receive pushes, read history, move watermarks.
-    Read,
-    /// Join conversations.
-    Join,
-    /// Create conversations.
-    Create,
-    /// Add and remove members.
-    Moderate,
-    /// See and set presence.
-    Presence,
-}
-
-impl Cap {
-    /// The word of it in a token.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Cap::Send => "send",
-            Cap::Read => "read",
-            Cap::Join => "join",
-            Cap::Create => "create",
-            Cap::Moderate => "moderate",
-            Cap::Presence => "presence",
-        }
-    }
+texts! {
+    /// One thing a token may be allowed to do in a conversation.
+    Cap { /// Send messages.
+        Send "send", /// Receive pushes, read history, move watermarks.
+        Read "read", /// Join conversations.
+        Join "join", /// Create conversations.
+        Create "create", /// Add and remove members.
+        Moderate "moderate", /// See and set presence.
+        Presence "presence", }
 }
 
 /// Conversation pattern → what is allowed there: `{"support:*": ["read", "send"]}`. A pattern is an id, or a prefix and `*`.
